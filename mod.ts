@@ -1,0 +1,23 @@
+/**
+ * Pyramid Sparse Attention: the float64 reference, the same stages on the GPU, and what it takes to compare them.
+ *
+ * @module
+ */
+export { InputError } from "./reference/errors.ts";
+export {
+  type DType,
+  type FloatData,
+  type Qkv,
+  type Tensor,
+  tensor,
+  type TensorData,
+} from "./reference/tensor.ts";
+export { buildPyramid, type PyramidLevel, type PyramidOptions, type Tail } from "./reference/pyramid.ts";
+export {
+  type AttentionOptions,
+  type AttentionResult,
+  denseAttention,
+  pyramidAttention,
+  type PyramidAttentionOptions,
+} from "./reference/attention.ts";
+export { compare, type Comparison } from "./reference/metrics.ts";
