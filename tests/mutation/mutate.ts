@@ -1,0 +1,137 @@
+/**
+ * `deno task mutate`: plants every mistake of mutants.ts into a copy of the reference, one at a time, and
+ * runs the reference's tests on it. A mistake that no test notices is a hole in the tests.
+ *
+ * Options: `--filter TEXT` takes only the mistakes whose name or file contains the text; `--write` writes
+ * the table to docs/mutations.md (without a filter only). Exit code 1 if a mistake survives.
+ *
+ * @module
+ */
+import { type Mutant, mutants, REFERENCE_TESTS } from "./mutants.ts";
+
+/** What became of one planted mistake. */
+interface Outcome {
+  mutant: Mutant;
+  killedBy: string | null;
+}
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** Copies what the tests of the reference need; the large data are linked, they are only read. */
+async function copyProject(): Promise<string> {
+  const copy = await Deno.makeTempDir({ prefix: "psa-mutate-" });
+  for (const room of ["reference", "fixtures", "tests"]) await copyRoom(`${ROOT}${room}`, `${copy}/${room}`);
+  for (const file of ["deno.json", "deno.lock"]) await Deno.copyFile(`${ROOT}${file}`, `${copy}/${file}`);
+  await Deno.symlink(`${ROOT}node_modules`, `${copy}/node_modules`);
+  await Deno.symlink(`${ROOT}fixtures/data`, `${copy}/fixtures/data`);
+  return copy;
+}
+
+async function copyRoom(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (name === "data") continue;
+    if (isDirectory) await copyRoom(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** Runs the tests of the reference in a copy; the name of the first failing test, or null if all pass. */
+async function firstFailure(copy: string): Promise<string | null> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--allow-all", "--no-check", "--fail-fast", "--quiet", ...REFERENCE_TESTS],
+    cwd: copy,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { success, stdout, stderr } = await command.output();
+  if (success) return null;
+  const text = new TextDecoder().decode(stdout);
+  const failed = text.match(/^(.+) \.\.\. FAILED/m);
+  if (failed) return failed[1];
+  const uncaught = new TextDecoder().decode(stderr).trim().split("\n")[0] || text.trim().split("\n").at(-1);
+  return `does not run: ${uncaught}`;
+}
+
+/** Plants one mistake, runs the tests, and puts the file back. */
+async function judge(mutant: Mutant, copy: string): Promise<Outcome> {
+  const path = `${copy}/${mutant.file}`;
+  const original = await Deno.readTextFile(path);
+  const places = original.split(mutant.find).length - 1;
+  if (places !== 1) {
+    throw new Error(`Mistake "${mutant.name}": its text stands ${places} times in ${mutant.file}, not once.`);
+  }
+  await Deno.writeTextFile(path, original.replace(mutant.find, () => mutant.replace));
+  try {
+    return { mutant, killedBy: await firstFailure(copy) };
+  } finally {
+    await Deno.writeTextFile(path, original);
+  }
+}
+
+/** Runs a task on a copy of the project that is removed afterwards. */
+async function withCopy<Result>(task: (copy: string) => Promise<Result>): Promise<Result> {
+  const copy = await copyProject();
+  try {
+    return await task(copy);
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+/** Judges all mistakes, one worker a core, each on a copy of its own. */
+async function judgeAll(chosen: readonly Mutant[]): Promise<Outcome[]> {
+  const unmutated = await withCopy(firstFailure);
+  if (unmutated !== null) throw new Error(`The tests fail without any mistake: ${unmutated}`);
+  const outcomes: Outcome[] = [];
+  const queue = [...chosen];
+  const worker = () =>
+    withCopy(async (copy) => {
+      for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
+        const outcome = await judge(mutant, copy);
+        outcomes.push(outcome);
+        const verdict = outcome.killedBy === null ? "SURVIVED" : `killed by ${outcome.killedBy}`;
+        console.log(`${outcomes.length}/${chosen.length} ${mutant.name}: ${verdict}`);
+      }
+    });
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, chosen.length) }, worker));
+  return outcomes.sort((a, b) => mutants.indexOf(a.mutant) - mutants.indexOf(b.mutant));
+}
+
+/** The table of docs/mutations.md. */
+function markdown(outcomes: readonly Outcome[]): string {
+  const killed = outcomes.filter(({ killedBy }) => killedBy !== null).length;
+  const cell = (text: string) => text.replaceAll("|", "\\|");
+  const rows = outcomes.map(({ mutant, killedBy }, index) =>
+    `| ${index + 1} | ${cell(mutant.name)} | ${mutant.file} | ${cell(killedBy ?? "**survived**")} |`
+  );
+  return [
+    "# Mistakes planted in the reference",
+    "",
+    "Written by `deno task mutate --write`: each mistake is planted alone into a copy of the reference, and the tests",
+    `of the reference are run on it. Killed: ${killed} of ${outcomes.length}.`,
+    "",
+    "| | mistake | file | first test that notices |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  const filterAt = Deno.args.indexOf("--filter");
+  const filter = filterAt < 0 ? "" : Deno.args[filterAt + 1] ?? "";
+  const chosen = mutants.filter(({ name, file }) => `${name} ${file}`.includes(filter));
+  if (chosen.length === 0) {
+    console.error(`--filter "${filter}" matches none of the ${mutants.length} mistakes.`);
+    Deno.exit(2);
+  }
+  const outcomes = await judgeAll(chosen);
+  if (filter === "" && Deno.args.includes("--write")) {
+    await Deno.writeTextFile(`${ROOT}docs/mutations.md`, markdown(outcomes));
+  }
+  const survivors = outcomes.filter(({ killedBy }) => killedBy === null);
+  console.log(`${outcomes.length - survivors.length} of ${outcomes.length} mistakes killed.`);
+  Deno.exit(survivors.length === 0 ? 0 : 1);
+}
