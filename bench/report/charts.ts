@@ -1,0 +1,179 @@
+/**
+ * The charts of the report, as Vega-Lite specifications: data in, specification out, nothing drawn here.
+ *
+ * @module
+ */
+import type { ChartSpec } from "../chart.ts";
+import { CHART_CONFIG, type SeriesScales } from "./theme.ts";
+
+/** One point of a line: a method at a density, with the interval of its value. */
+export interface SeriesPoint {
+  /** The method. */
+  readonly method: string;
+  /** The horizontal position. */
+  readonly x: number;
+  /** The value. */
+  readonly y: number;
+  /** The lower end of the interval of `y`; left out: no interval. */
+  readonly low?: number;
+  /** The upper end of the interval of `y`. */
+  readonly high?: number;
+}
+
+/** What the axes of a chart are called and cover. */
+export interface ChartFrame {
+  /** The title of the chart. */
+  readonly title: string;
+  /** The title of the horizontal axis. */
+  readonly xTitle: string;
+  /** The title of the vertical axis. */
+  readonly yTitle: string;
+  /** The scales that tell the series apart. */
+  readonly series: SeriesScales;
+  /** The range of the vertical axis, so that charts side by side can be compared. */
+  readonly yDomain?: readonly [number, number];
+  /** Width of the plot in pixels; default 300. */
+  readonly width?: number;
+}
+
+const HEIGHT = 260;
+
+/** The encoding of a series by colour, shape and dash, with one legend under the chart. */
+function seriesEncoding({ domain, colours, shapes, dashes }: SeriesScales) {
+  const legend = { title: null, orient: "bottom", columns: 2, symbolLimit: 0 } as const;
+  return {
+    color: { field: "method", type: "nominal", scale: { domain: [...domain], range: colours }, legend },
+    shape: { field: "method", type: "nominal", scale: { domain: [...domain], range: shapes }, legend },
+    strokeDash: { field: "method", type: "nominal", scale: { domain: [...domain], range: dashes }, legend },
+  } as const;
+}
+
+/** A logarithmic axis over a field. */
+function logAxis(field: string, title: string, domain?: readonly [number, number]) {
+  return {
+    field,
+    type: "quantitative",
+    title,
+    scale: { type: "log", ...(domain ? { domain: [...domain] } : { nice: false, padding: 12 }) },
+    axis: { tickCount: 5, format: "~g" },
+  } as const;
+}
+
+/**
+ * Lines with points and intervals on two logarithmic axes: error or speed-up against density.
+ *
+ * @param points the points of all series
+ * @param frame titles, scales and ranges
+ *
+ * @example
+ * ```ts
+ * import { lineChart } from "./charts.ts";
+ * import { seriesScales } from "./theme.ts";
+ * const series = seriesScales(["psa"]);
+ * const spec = lineChart([{ method: "psa", x: 0.1, y: 0.2 }], { title: "", xTitle: "density", yTitle: "error", series });
+ * console.log("layer" in spec); // true
+ * ```
+ */
+export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {
+  const { color, shape, strokeDash } = seriesEncoding(frame.series);
+  const x = logAxis("x", frame.xTitle);
+  const y = logAxis("y", frame.yTitle, frame.yDomain);
+  return {
+    title: frame.title,
+    width: frame.width ?? 300,
+    height: HEIGHT,
+    data: { values: points.map((point) => ({ ...point })) },
+    layer: [
+      {
+        transform: [{ filter: "isValid(datum.low)" }],
+        mark: { type: "rule", strokeWidth: 1.5, opacity: 0.7 },
+        encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
+      },
+      { mark: { type: "line", strokeWidth: 1.5 }, encoding: { x, y, color, strokeDash } },
+      { mark: { type: "point", filled: true, size: 45 }, encoding: { x, y, color, shape } },
+    ],
+    config: CHART_CONFIG,
+  };
+}
+
+/**
+ * {@link lineChart} of speed-up against density, with the line of an ideal kernel, 1 / density.
+ *
+ * @param points measured speed-ups
+ * @param frame titles, scales and ranges
+ *
+ * @example
+ * ```ts
+ * import { speedupChart } from "./charts.ts";
+ * import { seriesScales } from "./theme.ts";
+ * const frame = { title: "", xTitle: "density", yTitle: "speed-up", series: seriesScales(["psa"]) };
+ * console.log("layer" in speedupChart([{ method: "psa", x: 0.1, y: 7 }], frame)); // true
+ * ```
+ */
+export function speedupChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {
+  const densities = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
+  const ideal = densities.map((x) => ({ method: "ideal, 1 / density", x, y: 1 / x }));
+  const series = {
+    domain: [...frame.series.domain, "ideal, 1 / density"],
+    colours: [...frame.series.colours, "var(--ink)"],
+    shapes: [...frame.series.shapes, "stroke"],
+    dashes: [...frame.series.dashes, [2, 4]],
+  };
+  return lineChart([...points, ...ideal], { ...frame, series });
+}
+
+/** One point of the chart of error against cost. */
+export interface ParetoPoint {
+  /** The method. */
+  readonly method: string;
+  /** Milliseconds where a kernel ran, density + selection cost otherwise. */
+  readonly cost: number;
+  /** Relative L2 error against dense attention. */
+  readonly error: number;
+  /** Whether no other point is at least as good in both. */
+  readonly best: boolean;
+}
+
+/**
+ * Error against cost, with the points that nothing beats joined by a line.
+ *
+ * @param points all methods at all densities
+ * @param frame titles, scales and ranges
+ *
+ * @example
+ * ```ts
+ * import { paretoChart } from "./charts.ts";
+ * import { seriesScales } from "./theme.ts";
+ * const frame = { title: "", xTitle: "ms", yTitle: "error", series: seriesScales(["psa"]) };
+ * console.log("layer" in paretoChart([{ method: "psa", cost: 1, error: 0.1, best: true }], frame)); // true
+ * ```
+ */
+export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): ChartSpec {
+  const { color, shape } = seriesEncoding(frame.series);
+  const x = logAxis("cost", frame.xTitle), y = logAxis("error", frame.yTitle);
+  return {
+    title: frame.title,
+    width: frame.width ?? 300,
+    height: HEIGHT,
+    data: { values: points.map((point) => ({ ...point })) },
+    layer: [
+      {
+        transform: [{ filter: "datum.best" }],
+        mark: { type: "line", interpolate: "step-after", color: "var(--ink)", strokeWidth: 1, opacity: 0.6 },
+        encoding: { x, y },
+      },
+      {
+        mark: { type: "point", filled: true },
+        encoding: {
+          x,
+          y,
+          color,
+          shape,
+          size: { condition: { test: "datum.best", value: 90 }, value: 30 },
+          opacity: { condition: { test: "datum.best", value: 1 }, value: 0.55 },
+        },
+      },
+    ],
+    config: CHART_CONFIG,
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * Maps of the report: which level each query block gives each key block, where the true mass lies, and where in
+ * the frames of a video the key blocks of one query block lie. Runs of equal cells are one rectangle, which
+ * keeps the drawing small.
+ *
+ * @module
+ */
+import type { ChartSpec } from "../chart.ts";
+import { CHART_CONFIG, LEVEL_COLOURS } from "./theme.ts";
+
+/** A run of equal cells in one row of a map. */
+export interface CellRun {
+  /** The left edge. */
+  readonly x: number;
+  /** The right edge. */
+  readonly x2: number;
+  /** The upper edge. */
+  readonly y: number;
+  /** The lower edge. */
+  readonly y2: number;
+  /** What the cells show: a level, or a class of mass. */
+  readonly value: string;
+}
+
+/**
+ * Joins equal neighbours of a row-major grid into runs.
+ *
+ * @param cells what each cell shows, row by row
+ * @param options `columns` of the grid, and where its corner lies
+ *
+ * @example
+ * ```ts
+ * import { cellRuns } from "./maps.ts";
+ * console.log(cellRuns(["1", "1", "0"], { columns: 3 }).length); // 2
+ * ```
+ */
+export function cellRuns(
+  cells: readonly string[],
+  { columns, left = 0, top = 0 }: { readonly columns: number; readonly left?: number; readonly top?: number },
+): CellRun[] {
+  const runs: CellRun[] = [];
+  for (let start = 0; start < cells.length;) {
+    const row = Math.floor(start / columns);
+    let end = start + 1;
+    while (end < cells.length && end % columns !== 0 && cells[end] === cells[start]) end++;
+    const x = left + start % columns;
+    runs.push({ x, x2: x + end - start, y: top + row, y2: top + row + 1, value: cells[start] });
+    start = end;
+  }
+  return runs;
+}
+
+/**
+ * The runs of one query block's levels over the frames of a video, frames laid out in rows of `across`.
+ *
+ * @param levelOfToken the level that the query block gives the key block of each token, in raster order (t, y, x)
+ * @param options the grid [frames, height, width] and how many frames stand in a row
+ *
+ * @example
+ * ```ts
+ * import { frameRuns } from "./maps.ts";
+ * console.log(frameRuns(["1", "0", "0", "1"], { grid: [2, 1, 2], across: 2 }).length); // 4
+ * ```
+ */
+export function frameRuns(
+  levelOfToken: readonly string[],
+  { grid: [frames, height, width], across }: {
+    readonly grid: readonly [number, number, number];
+    readonly across: number;
+  },
+): CellRun[] {
+  return Array.from({ length: frames }, (_, t) => {
+    const left = (t % across) * (width + 1), top = Math.floor(t / across) * (height + 1);
+    const cells = levelOfToken.slice(t * height * width, (t + 1) * height * width);
+    return cellRuns(cells, { columns: width, left, top });
+  }).flat();
+}
+
+/** Titles and colours of a map. */
+export interface MapFrame {
+  /** The title of the map. */
+  readonly title: string;
+  /** What the values are called, and their colours, in the order of the legend. */
+  readonly colours: ReadonlyMap<string, string>;
+  /** The title of the horizontal axis; left out: no axes. */
+  readonly xTitle?: string;
+  /** The title of the vertical axis. */
+  readonly yTitle?: string;
+  /** Width in pixels; default 300. */
+  readonly width?: number;
+}
+
+/**
+ * The colours of the levels that occur, full first.
+ *
+ * @param levels levels in use
+ *
+ * @example
+ * ```ts
+ * import { levelColours } from "./maps.ts";
+ * console.log([...levelColours([0, 1, 4]).keys()]); // ["level 1", "level 4", "skipped"]
+ * ```
+ */
+export function levelColours(levels: Iterable<number>): Map<string, string> {
+  const used = [...new Set(levels)].sort((a, b) => (a || Infinity) - (b || Infinity));
+  return new Map(used.map((level) => [levelName(level), LEVEL_COLOURS[level] ?? LEVEL_COLOURS[8]]));
+}
+
+/** What a level is called in a legend. */
+export function levelName(level: number): string {
+  return level === 0 ? "skipped" : `level ${level}`;
+}
+
+/** Lower bounds of the classes of true mass, as multiples of the mean over the visible blocks. */
+const MASS_CLASSES: readonly (readonly [number, string, string])[] = [
+  [8, "over 8 times the mean", "#5b2a64"],
+  [2, "2 to 8 times", "#a94c66"],
+  [0.5, "half to 2 times", "#d66b5d"],
+  [0.125, "an eighth to half", "#f3a678"],
+  [0, "less", "var(--skipped)"],
+];
+
+/** The classes of true mass and their colours. */
+export const MASS_COLOURS: ReadonlyMap<string, string> = new Map(
+  MASS_CLASSES.map(([, name, colour]) => [name, colour]),
+);
+
+/**
+ * The class of a block's true mass, relative to the mean of its row.
+ *
+ * @param ratio mass of the block over the mean mass of the blocks of the row
+ *
+ * @example
+ * ```ts
+ * import { massClass } from "./maps.ts";
+ * console.log(massClass(10)); // "over 8 times the mean"
+ * ```
+ */
+export function massClass(ratio: number): string {
+  return MASS_CLASSES.find(([least]) => ratio >= least)?.[1] ?? MASS_CLASSES[MASS_CLASSES.length - 1][1];
+}
+
+/**
+ * A map of coloured cells.
+ *
+ * @param runs what {@link cellRuns} or {@link frameRuns} gave
+ * @param frame titles and colours
+ *
+ * @example
+ * ```ts
+ * import { cellRuns, levelColours, mapChart } from "./maps.ts";
+ * const spec = mapChart(cellRuns(["level 1"], { columns: 1 }), { title: "", colours: levelColours([1]) });
+ * console.log("mark" in spec); // true
+ * ```
+ */
+export function mapChart(runs: readonly CellRun[], frame: MapFrame): ChartSpec {
+  const right = Math.max(...runs.map(({ x2 }) => x2)), bottom = Math.max(...runs.map(({ y2 }) => y2));
+  const width = frame.width ?? 300;
+  const axis = frame.xTitle === undefined ? null : { grid: false, tickCount: 4, format: "d" };
+  return {
+    title: frame.title,
+    width,
+    height: Math.min(420, Math.max(60, Math.round(width * bottom / right))),
+    data: { values: runs.map((run) => ({ ...run })) },
+    mark: { type: "rect", strokeWidth: 0 },
+    encoding: {
+      x: {
+        field: "x",
+        type: "quantitative",
+        title: frame.xTitle ?? null,
+        axis,
+        scale: { domain: [0, right], nice: false },
+      },
+      x2: { field: "x2" },
+      y: {
+        field: "y",
+        type: "quantitative",
+        title: frame.yTitle ?? null,
+        axis,
+        scale: { domain: [bottom, 0], nice: false },
+      },
+      y2: { field: "y2" },
+      color: {
+        field: "value",
+        type: "nominal",
+        scale: { domain: [...frame.colours.keys()], range: [...frame.colours.values()] },
+        legend: { title: null, orient: "bottom", columns: 3, symbolType: "square" },
+      },
+    },
+    config: CHART_CONFIG,
+  };
+}

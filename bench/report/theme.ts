@@ -1,0 +1,78 @@
+/**
+ * How every chart of the report looks: colours that colour-blind readers can tell apart, and a shape and a dash
+ * for each series beside its colour, so that no series is told by colour alone.
+ *
+ * @module
+ */
+import type { ChartSpec } from "../chart.ts";
+
+/** The palette of Okabe and Ito without black and yellow, which vanish on a dark or a light page. */
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c"];
+const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"];
+const DASHES = [[1, 0], [6, 3], [2, 2]];
+
+/** Colours of levels, from skipped (the page's own faint grey) over coarse to full. */
+export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
+  0: "var(--skipped)",
+  128: "#fde0c5",
+  64: "#fbd0ae",
+  32: "#f8bd92",
+  16: "#f3a678",
+  8: "#eb8a62",
+  4: "#d66b5d",
+  2: "#a94c66",
+  1: "#5b2a64",
+};
+
+/** The Vega-Lite configuration of every chart; colours of text and lines come from the page's style. */
+export const CHART_CONFIG: ChartSpec["config"] = {
+  background: "transparent",
+  font: "system-ui, sans-serif",
+  axis: {
+    labelColor: "var(--ink)",
+    titleColor: "var(--ink)",
+    gridColor: "var(--line)",
+    domainColor: "var(--ink)",
+    tickColor: "var(--ink)",
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    labelOverlap: "greedy",
+    labelSeparation: 4,
+  },
+  legend: { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 11, labelLimit: 150 },
+  view: { stroke: "var(--line)" },
+  title: { color: "var(--ink)", fontSize: 13, anchor: "start" },
+};
+
+/** How the series of a chart are told apart: by colour, shape and dash, the same ones for a method in every chart. */
+export interface SeriesScales {
+  /** The names of the series, in order. */
+  readonly domain: readonly string[];
+  /** A colour for each. */
+  readonly colours: string[];
+  /** A point shape for each. */
+  readonly shapes: string[];
+  /** A dash pattern for each. */
+  readonly dashes: number[][];
+}
+
+/**
+ * The scales of a set of methods.
+ *
+ * @param methods names in the order in which they are to be listed
+ *
+ * @example
+ * ```ts
+ * import { seriesScales } from "./theme.ts";
+ * console.log(seriesScales(["psa", "random"]).colours.length); // 2
+ * ```
+ */
+export function seriesScales(methods: readonly string[]): SeriesScales {
+  return {
+    domain: [...methods],
+    colours: methods.map((_, i) => COLOURS[i % COLOURS.length]),
+    shapes: methods.map((_, i) => SHAPES[(i + Math.floor(i / COLOURS.length)) % SHAPES.length]),
+    dashes: methods.map((_, i) => DASHES[Math.floor(i / COLOURS.length) % DASHES.length]),
+  };
+}
