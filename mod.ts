@@ -21,3 +21,9 @@ export {
   type PyramidAttentionOptions,
 } from "./reference/attention.ts";
 export { compare, type Comparison } from "./reference/metrics.ts";
+export {
+  attentionTolerance,
+  type KernelDType,
+  type Tolerance,
+  type ToleranceOptions,
+} from "./reference/tolerance.ts";
