@@ -25,7 +25,7 @@ import {
 } from "./visible.ts";
 
 /** The number formats that a kernel may store its data in. */
-export type KernelDType = keyof typeof FORMATS;
+export type KernelDType = "f32" | "f16" | "bf16";
 
 /** What a kernel computes with, and the options of its call. */
 export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
