@@ -27,3 +27,8 @@ export {
   type Tolerance,
   type ToleranceOptions,
 } from "./reference/tolerance.ts";
+export {
+  type AttentionGradient,
+  type GradientOptions,
+  pyramidAttentionGradient,
+} from "./reference/gradient.ts";

@@ -54,6 +54,26 @@ export function multiplyRows(
   }
 }
 
+/**
+ * matrix[j][c] += sum over the four rows r of weights[j][r] * rows[c][r].
+ *
+ * @param weights [count][4]
+ * @param rows four interleaved rows, [dim][4]
+ * @param options sizes, and the [count][dim] matrix that is added to
+ */
+export function addOuterProducts(
+  weights: Float64Array,
+  rows: Float64Array,
+  { count, dim, matrix }: { readonly count: number; readonly dim: number; readonly matrix: Float64Array },
+): void {
+  for (let j = 0, x = 0; j < count; j++, x += 4) {
+    const w0 = weights[x], w1 = weights[x + 1], w2 = weights[x + 2], w3 = weights[x + 3];
+    for (let c = 0, at = j * dim, y = 0; c < dim; c++, at++, y += 4) {
+      matrix[at] += w0 * rows[y] + w1 * rows[y + 1] + w2 * rows[y + 2] + w3 * rows[y + 3];
+    }
+  }
+}
+
 /** Four rows from `first` on, interleaved and multiplied by a factor; rows at or after `end` are zeros. */
 export function interleaveRows(
   source: FloatData,

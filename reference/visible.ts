@@ -83,16 +83,21 @@ export function requirePyramidCall(
 
 /** The part of a call that one query head reads; nothing is copied. */
 export function headOf({ q, k, v }: Qkv, levels: Tensor<Int32Array>, batchHead: number): Head {
-  const [, heads] = q.shape, [, kvHeads] = k.shape;
-  const batch = Math.floor(batchHead / heads);
-  const kvHead = batch * kvHeads + Math.floor((batchHead % heads) / (heads / kvHeads));
+  const kvHead = kvHeadOf({ q, k }, batchHead);
   return {
     qkv: { q: headSlice(q, batchHead), k: headSlice(k, kvHead), v: headSlice(v, kvHead) },
     levels: headSlice(levels, batchHead),
   };
 }
 
-function headSlice<Data extends FloatData | Int32Array>(
+/** The key head that a query head reads; both are counted through all batch entries. */
+export function kvHeadOf({ q, k }: Pick<Qkv, "q" | "k">, batchHead: number): number {
+  const [, heads] = q.shape, [, kvHeads] = k.shape;
+  return Math.floor(batchHead / heads) * kvHeads + Math.floor((batchHead % heads) / (heads / kvHeads));
+}
+
+/** One head of a tensor as a tensor of its own on the same data. */
+export function headSlice<Data extends FloatData | Int32Array>(
   { data, shape }: Tensor<Data>,
   index: number,
 ): Tensor<Data> {
