@@ -32,3 +32,4 @@ export {
   type GradientOptions,
   pyramidAttentionGradient,
 } from "./reference/gradient.ts";
+export { type ParallelOptions, pyramidAttentionParallel } from "./reference/parallel/parallel.ts";

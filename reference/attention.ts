@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { requireInput } from "./errors.ts";
 import { evenUp, interleaveRows, multiplyRows, ROWS, softmaxRow, transpose } from "./rows.ts";
-import { attentionShape, type Qkv, type Tensor } from "./tensor.ts";
+import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "./tensor.ts";
 import {
   type Head,
   headOf,
@@ -64,13 +65,20 @@ export function pyramidAttention(
   levels: Tensor<Int32Array>,
   options: PyramidAttentionOptions,
 ): AttentionResult {
-  const { batch, heads, seqQ, valueDim } = requirePyramidCall(qkv, levels, options);
+  return attend(qkv, requireCall(qkv, levels, options));
+}
+
+/** All heads of a checked call, one after the other. */
+function attend(
+  qkv: Qkv,
+  { levels, options, shape: { batch, heads, seqQ, valueDim } }: PyramidCall,
+): AttentionResult {
   const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
   for (let head = 0; head < batch * heads; head++) {
     attendHead(headOf(qkv, levels, head), options, {
       firstBlock: 0,
-      firstRow: 0,
       endBlock: levels.shape[2],
+      firstRow: 0,
       out: out.subarray(head * seqQ * valueDim, (head + 1) * seqQ * valueDim),
       lse: lse.subarray(head * seqQ, (head + 1) * seqQ),
     });
@@ -99,12 +107,40 @@ export function pyramidAttention(
  * ```
  */
 export function denseAttention(qkv: Qkv, options: AttentionOptions = {}): AttentionResult {
-  const { levels, blockM, blockN } = denseLevels(qkv);
-  return pyramidAttention(qkv, levels, { ...options, blockM, blockN });
+  return attend(qkv, requireCall(qkv, null, options));
+}
+
+/** A checked call: dense attention has become level 1 everywhere. */
+export interface PyramidCall {
+  readonly levels: Tensor<Int32Array>;
+  readonly options: PyramidAttentionOptions;
+  readonly shape: AttentionShape;
+}
+
+/**
+ * Checks a call with levels, which needs block sizes, or without, which is dense attention.
+ *
+ * @throws {InputError} if anything about the call is wrong
+ */
+export function requireCall(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  { blockM, blockN, scale, causal, tail }: Partial<PyramidAttentionOptions>,
+): PyramidCall {
+  if (levels === null) {
+    const dense = denseLevels(qkv), options = { ...dense, scale, causal, tail };
+    return { levels: dense.levels, options, shape: requirePyramidCall(qkv, dense.levels, options) };
+  }
+  requireInput(
+    blockM !== undefined && blockN !== undefined,
+    "`blockM` and `blockN` should both be given if there are `levels`.",
+  );
+  const options = { blockM, blockN, scale, causal, tail };
+  return { levels, options, shape: requirePyramidCall(qkv, levels, options) };
 }
 
 /** Level 1 everywhere, with all keys in one block. */
-export function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
+function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
   const { batch, heads, seqQ, seqK } = attentionShape(qkv);
   const shape = [batch, heads, Math.ceil(seqQ / DENSE_BLOCK), 1];
   const levels = { data: new Int32Array(shape[0] * shape[1] * shape[2]).fill(1), shape };

@@ -11,18 +11,11 @@
  *
  * @module
  */
-import { denseLevels } from "./attention.ts";
+import { requireCall } from "./attention.ts";
 import { requireInput } from "./errors.ts";
 import { type Arithmetic, FORMATS, type RowErrors, rowErrors } from "./rounding.ts";
 import { type FloatData, type Qkv, type Tensor, toFloat64 } from "./tensor.ts";
-import {
-  type Head,
-  headOf,
-  headPyramid,
-  type PyramidAttentionOptions,
-  requirePyramidCall,
-  visibleBlock,
-} from "./visible.ts";
+import { type Head, headOf, headPyramid, type PyramidAttentionOptions, visibleBlock } from "./visible.ts";
 
 /** The number formats that a kernel may store its data in. */
 export type KernelDType = "f32" | "f16" | "bf16";
@@ -78,11 +71,12 @@ export function attentionTolerance(
   options: ToleranceOptions,
 ): Tolerance {
   const arithmetic = arithmeticOf(options);
-  const call = { ...options, ...(levels ? blocksOf(options, levels) : denseLevels(qkv)) };
-  const { batch, heads, seqQ, valueDim } = requirePyramidCall(qkv, call.levels, call);
+  const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
   let variance = 0, norm2 = 0, largest = 0, lse = 0;
   for (let head = 0; head < batch * heads; head++) {
-    for (const { errors, standsFor } of sampleErrors(headOf(qkv, call.levels, head), call, arithmetic)) {
+    for (
+      const { errors, standsFor } of sampleErrors(headOf(qkv, call.levels, head), call.options, arithmetic)
+    ) {
       variance += standsFor * errors.variance;
       norm2 += standsFor * errors.norm2;
       largest = Math.max(largest, errors.largest);
@@ -95,15 +89,6 @@ export function attentionTolerance(
     maxAbs: SAFETY * extreme * largest,
     lse: SAFETY * lse,
   };
-}
-
-/** The levels of a call with its block sizes, which must be given. */
-function blocksOf({ blockM, blockN }: ToleranceOptions, levels: Tensor<Int32Array>) {
-  requireInput(
-    blockM !== undefined && blockN !== undefined,
-    "`blockM` and `blockN` are not both given; with `levels` they should be.",
-  );
-  return { levels, blockM, blockN };
 }
 
 /** The arithmetic that the options name. */

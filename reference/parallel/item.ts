@@ -1,0 +1,30 @@
+/**
+ * One piece of work of parallel attention: some query blocks of one head. Its bits do not depend on where it runs.
+ *
+ * @module
+ */
+import { attendHead } from "../attention.ts";
+import type { Head, PyramidAttentionOptions } from "../visible.ts";
+
+/** Query blocks [firstBlock, endBlock) of one head. */
+export interface WorkItem {
+  readonly head: Head;
+  readonly options: PyramidAttentionOptions;
+  readonly firstBlock: number;
+  readonly endBlock: number;
+}
+
+/** The rows of a piece of work, [rows, value dimension] and [rows]. */
+export interface WorkResult {
+  readonly out: Float64Array<ArrayBuffer>;
+  readonly lse: Float64Array<ArrayBuffer>;
+}
+
+/** Does one piece of work. */
+export function attendItem({ head, options, firstBlock, endBlock }: WorkItem): WorkResult {
+  const { q, v } = head.qkv, firstRow = firstBlock * options.blockM;
+  const rows = Math.min(endBlock * options.blockM, q.shape[2]) - firstRow;
+  const result = { out: new Float64Array(rows * v.shape[3]), lse: new Float64Array(rows) };
+  attendHead(head, options, { firstBlock, endBlock, firstRow, ...result });
+  return result;
+}

@@ -1,0 +1,108 @@
+/**
+ * Attention on all cores: the work of attention.ts, spread over Web Workers, with the same bits.
+ *
+ * @module
+ */
+import { type AttentionResult, requireCall } from "../attention.ts";
+import { requireInput } from "../errors.ts";
+import type { Qkv, Tensor, TensorData } from "../tensor.ts";
+import { type Head, headOf, type PyramidAttentionOptions } from "../visible.ts";
+import { attendItem, type WorkItem, type WorkResult } from "./item.ts";
+import { mapInWorkers } from "./pool.ts";
+
+/** Options of {@link pyramidAttentionParallel}. */
+export interface ParallelOptions extends Partial<PyramidAttentionOptions> {
+  /** How many workers to use; default one for every core; 0 computes in the calling thread. */
+  readonly workers?: number;
+  /** Called whenever a piece of work is finished, with the finished and all pieces. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Where a piece of work lies. */
+interface Piece {
+  readonly head: number;
+  readonly firstBlock: number;
+  readonly endBlock: number;
+}
+
+/** Pieces of work for every worker: enough that none waits long for the last one. */
+const PIECES = 4;
+
+/**
+ * {@link pyramidAttention} or {@link denseAttention} on all cores, to the same bits. A piece of work is a head, or some
+ * query blocks of a head where there are few heads. Workers are closed when the promise settles, also after an
+ * error. Where there are no Web Workers, the work is done in the calling thread.
+ *
+ * @param qkv queries, keys and values
+ * @param levels the levels of the call, or null for dense attention
+ * @param options the options of attention (block sizes are needed if there are levels), workers, progress
+ * @throws {InputError} if tensors disagree, `levels` has the wrong shape or entries, or `workers` is negative
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { pyramidAttentionParallel } from "./parallel.ts";
+ * const x = tensor(new Float32Array(4 * 64 * 8).map((_, i) => Math.sin(i)), [1, 4, 64, 8]);
+ * const { out } = await pyramidAttentionParallel({ q: x, k: x, v: x }, null, { workers: 2 });
+ * console.log(out.shape); // [1, 4, 64, 8]
+ * ```
+ */
+export async function pyramidAttentionParallel(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  { workers = cores(), onProgress, ...options }: ParallelOptions = {},
+): Promise<AttentionResult> {
+  requireInput(
+    Number.isInteger(workers) && workers >= 0,
+    () => `\`workers\` is ${workers}; it should be a whole number, 0 or more.`,
+  );
+  const { levels: allLevels, options: call, shape } = requireCall(qkv, levels, options);
+  const { batch, heads, seqQ, valueDim } = shape;
+  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  const pieces = cut({ heads: batch * heads, blocks: allLevels.shape[2], workers });
+  const items = pieces.map(({ head, ...range }) => (): WorkItem => ({
+    head: copyHead(headOf(qkv, allLevels, head)),
+    options: call,
+    ...range,
+  }));
+  let done = 0;
+  const receive = (result: WorkResult, index: number) => {
+    const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * call.blockM;
+    out.set(result.out, row * valueDim);
+    lse.set(result.lse, row);
+    onProgress?.(++done, pieces.length);
+  };
+  if (workers === 0) items.forEach((item, index) => receive(attendItem(item()), index));
+  else await mapInWorkers(new URL("./worker.ts", import.meta.url), items, { workers, onResult: receive });
+  return {
+    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
+    lse: { data: lse, shape: [batch, heads, seqQ] },
+  };
+}
+
+/** Cuts every head into so many ranges of query blocks that there are enough pieces for the workers. */
+function cut({ heads, blocks, workers }: { heads: number; blocks: number; workers: number }): Piece[] {
+  const ranges = Math.min(blocks, Math.max(1, Math.ceil(workers * PIECES / heads)));
+  return Array.from({ length: heads * ranges }, (_, index) => {
+    const range = index % ranges;
+    return {
+      head: Math.floor(index / ranges),
+      firstBlock: Math.floor(range * blocks / ranges),
+      endBlock: Math.floor((range + 1) * blocks / ranges),
+    };
+  });
+}
+
+/** A head with data of its own: a message carries the whole buffer behind a view. */
+function copyHead({ qkv: { q, k, v }, levels }: Head): Head {
+  const copy = <Data extends TensorData>({ data, shape }: Tensor<Data>) => ({
+    data: data.slice() as Data,
+    shape,
+  });
+  return { qkv: { q: copy(q), k: copy(k), v: copy(v) }, levels: copy(levels) };
+}
+
+/** One worker for every core, or none where there are no Web Workers. */
+function cores(): number {
+  return typeof Worker === "undefined" ? 0 : navigator.hardwareConcurrency;
+}
