@@ -20,4 +20,137 @@ export interface Mutant {
 export const REFERENCE_TESTS: readonly string[] = ["tests/tensor_test.ts"];
 
 /** All mistakes. */
-export const mutants: readonly Mutant[] = [];
+export const mutants: readonly Mutant[] = [
+  {
+    name: "the log term is missing",
+    file: "reference/attention.ts",
+    find: "Float64Array.from(counts, Math.log);",
+    replace: "new Float64Array(counts.length);",
+  },
+  {
+    name: "the log term is taken in base 2",
+    file: "reference/attention.ts",
+    find: "Float64Array.from(counts, Math.log);",
+    replace: "Float64Array.from(counts, Math.log2);",
+  },
+  {
+    name: "the scale is applied twice",
+    file: "reference/attention.ts",
+    find: "factor: scale }",
+    replace: "factor: scale * scale }",
+  },
+  {
+    name: "a causal query does not see its own position",
+    file: "reference/visible.ts",
+    find: "causal ? row + seqK - seqQ : Infinity",
+    replace: "causal ? row + seqK - seqQ - 1 : Infinity",
+  },
+  {
+    name: "causal positions are aligned top-left",
+    file: "reference/visible.ts",
+    find: "causal ? row + seqK - seqQ : Infinity",
+    replace: "causal ? row : Infinity",
+  },
+  {
+    name: "a pooled token is visible from its first position on",
+    file: "reference/visible.ts",
+    find: "if (first[middle] + counts[middle] - 1 <= position)",
+    replace: "if (first[middle] <= position)",
+  },
+  {
+    name: "the scale is 1 / D",
+    file: "reference/visible.ts",
+    find: "scale: scale ?? 1 / Math.sqrt(dim)",
+    replace: "scale: scale ?? 1 / dim",
+  },
+  {
+    name: "pooled keys are sums",
+    file: "reference/pyramid.ts",
+    find: "means[to + c] /= counts[t];",
+    replace: "means[to + c] /= 1;",
+  },
+  {
+    name: "a partial group is divided by its level",
+    file: "reference/pyramid.ts",
+    find: "means[to + c] /= counts[t];",
+    replace: "means[to + c] /= level;",
+  },
+  {
+    name: "the padding counts at level 1 too",
+    file: "reference/pyramid.ts",
+    find: 'tail === "exact" || level === 1',
+    replace: 'tail === "exact"',
+  },
+  {
+    name: "values are not pooled",
+    file: "reference/pyramid.ts",
+    find: "v: pool(values, level, counts)",
+    replace: "v: pool(values, 1, counts)",
+  },
+  {
+    name: "a partial token counts as a whole one",
+    file: "reference/pyramid.ts",
+    find: "Math.min(level, tokens - t * level)",
+    replace: "level",
+  },
+  {
+    name: "the padding repeats the first token",
+    file: "reference/pyramid.ts",
+    find: "Math.min(t * level + i, tokens - 1)",
+    replace: "(t * level + i) % tokens",
+  },
+  {
+    name: "the row maximum is not subtracted",
+    file: "reference/rows.ts",
+    find: "Math.exp(scores[at] - max);",
+    replace: "Math.exp(scores[at]);",
+  },
+  {
+    name: "the log-sum-exp lacks the maximum",
+    file: "reference/rows.ts",
+    find: "return max + Math.log(total);",
+    replace: "return Math.log(total);",
+  },
+  {
+    name: "key heads are taken modulo",
+    file: "reference/visible.ts",
+    find: "Math.floor((batchHead % heads) / (heads / kvHeads))",
+    replace: "(batchHead % heads) % kvHeads",
+  },
+  {
+    name: "the gradient of a pooled token goes whole to each token",
+    file: "reference/gradient.ts",
+    find: "pooled[t * dim + c] / counts[t];",
+    replace: "pooled[t * dim + c];",
+  },
+  {
+    name: "the gradient of the softmax lacks its mean",
+    file: "reference/gradient.ts",
+    find: "(dWeights[at] - delta + dlse)",
+    replace: "(dWeights[at] + dlse)",
+  },
+  {
+    name: "the gradient of the log-sum-exp is subtracted",
+    file: "reference/gradient.ts",
+    find: "(dWeights[at] - delta + dlse)",
+    replace: "(dWeights[at] - delta - dlse)",
+  },
+  {
+    name: "the gradient of the queries lacks the scale",
+    file: "reference/gradient.ts",
+    find: "= scale * dQueries[c * ROWS + r];",
+    replace: "= dQueries[c * ROWS + r];",
+  },
+  {
+    name: "relative error is taken over the result",
+    file: "reference/metrics.ts",
+    find: "Math.sqrt(difference2 / want2)",
+    replace: "Math.sqrt(difference2 / got2)",
+  },
+  {
+    name: "non-finite values are passed over",
+    file: "reference/metrics.ts",
+    find: "if (!Number.isFinite(x)) nonFinite++;",
+    replace: "",
+  },
+];
