@@ -1,0 +1,129 @@
+import { buildReport } from "../bench/report/page.ts";
+import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../bench/report/maps.ts";
+import type { ReportRow } from "../bench/report/rows.ts";
+import { verdict } from "../bench/report/verdict.ts";
+import { escapeHtml, formatNumber, sortableTable } from "../bench/report/html.ts";
+import { paretoFront } from "../bench/pareto.ts";
+import { renderChart } from "../bench/chart.ts";
+import { assert, assertEquals, assertStringIncludes } from "./assert.ts";
+
+/** Rows of a made-up run: two inputs, three methods, four densities. */
+function someRows(change: (row: ReportRow) => ReportRow = (row) => row): ReportRow[] {
+  const rows: ReportRow[] = [];
+  for (const [i, input] of ["trace-a", "trace-c"].entries()) {
+    for (const [j, method] of ["dense", "psa", "block-topk"].entries()) {
+      for (const density of method === "dense" ? [1] : [0.5, 0.25, 0.1]) {
+        rows.push(change({
+          case: `attention input=${input} method=${method} density=${density}`,
+          input,
+          status: "ok",
+          method,
+          order: "raster",
+          importance: "sampled",
+          head: "",
+          density_requested: density,
+          density: density * 0.99,
+          selection_cost: method === "dense" ? 0 : 1 / 32,
+          rel_l2: method === "dense" ? 0 : (0.05 + 0.02 * i + 0.03 * j) / density,
+          kernel_rel_l2: 1e-6 * (1 + i),
+          gpu_ms_median: 10 * density,
+          speedup: 0.9 / density,
+        }));
+      }
+    }
+  }
+  return rows;
+}
+
+Deno.test("pareto: a point that another beats in both is not on the front, equal points both are", () => {
+  assertEquals(paretoFront([[1, 3], [2, 2], [3, 3], [2, 2]]), [true, true, false, true]);
+  assertEquals(paretoFront([[1, 1], [1, 2]]), [true, false]);
+});
+
+Deno.test("report: runs of cells cover the grid exactly", () => {
+  const cells = ["1", "1", "0", "0", "0", "2"];
+  const runs = cellRuns(cells, { columns: 3 });
+  const covered = runs.flatMap(({ x, x2, y, value }) =>
+    Array.from({ length: x2 - x }, (_, i) => [y * 3 + x + i, value] as const)
+  );
+  assertEquals(covered.toSorted((a, b) => a[0] - b[0]).map(([, value]) => value), cells);
+  assertEquals(runs.length, 4);
+});
+
+Deno.test("report: frames are laid out in rows with a gap", () => {
+  const runs = frameRuns(["1", "1", "0", "0", "2", "2"], { grid: [3, 1, 2], across: 2 });
+  assertEquals(runs.map(({ x, y, value }) => [x, y, value]), [[0, 0, "1"], [3, 0, "0"], [0, 2, "2"]]);
+});
+
+Deno.test("report: levels are named full first, skipped last", () => {
+  assertEquals([...levelColours([0, 8, 1, 8]).keys()], ["level 1", "level 8", "skipped"]);
+});
+
+Deno.test("report: classes of mass are ordered", () => {
+  assertEquals([9, 3, 1, 0.2, 0].map(massClass).length, new Set([9, 3, 1, 0.2, 0].map(massClass)).size);
+});
+
+Deno.test("report: the verdict names a kernel that is out of its bound", () => {
+  const wrong = someRows((row) =>
+    row.input === "trace-c" && row.method === "psa" ? { ...row, status: "wrong" } : row
+  );
+  const { right, sentences } = verdict(wrong);
+  assertEquals(right, false);
+  assertStringIncludes(sentences[0], "3 of 14 kernel outputs are out of their bounds");
+  assertStringIncludes(sentences[0], "attention input=trace-c method=psa density=0.5");
+  assertEquals(verdict(someRows()).right, true);
+});
+
+Deno.test("report: the verdict says what sparsity costs and who wins", () => {
+  const sentences = verdict(someRows()).sentences.join(" ");
+  assertStringIncludes(sentences, "at density 0.1 an error of 0.9 and 9 times the speed");
+  assertStringIncludes(sentences, "psa at 0.5, psa at 0.25, psa at 0.1");
+});
+
+Deno.test("report: texts from outside are escaped, empty cells stay empty", () => {
+  assertEquals(escapeHtml('<a "b">&'), "&lt;a &quot;b&quot;&gt;&amp;");
+  const html = sortableTable([{ name: "<script>", value: null }], [
+    { heading: "name", cell: ({ name }) => name },
+    { heading: "value", cell: ({ value }) => value },
+  ]);
+  assertStringIncludes(html, "&lt;script&gt;");
+  assertStringIncludes(html, "<td></td>");
+});
+
+Deno.test("report: numbers have four digits", () => {
+  assertEquals([0, 12, 0.25, 1234.5678, 1.23456e-7].map(formatNumber), [
+    "0",
+    "12",
+    "0.25",
+    "1235",
+    "1.235e-7",
+  ]);
+});
+
+Deno.test("report: a map draws a rectangle a run", async () => {
+  const runs = cellRuns(["level 1", "skipped", "skipped", "level 1"], { columns: 2 });
+  const svg = await renderChart(mapChart(runs, { title: "map", colours: levelColours([0, 1]) }));
+  assertEquals(svg.match(/aria-roledescription="rect mark"/g)?.length, runs.length);
+});
+
+Deno.test("report: the page holds every section and every row", async () => {
+  const rows = someRows();
+  const { html, charts } = await buildReport({
+    rows,
+    columns: [{ heading: "case", cell: (row) => row.case }],
+    environment: { command: "sweep --densities .5", adapter: "none" },
+    maps: [],
+  });
+  for (const row of rows) assertStringIncludes(html, escapeHtml(row.case));
+  for (const heading of ["Error against density", "Speed-up", "Pareto", "Every number", "how to repeat"]) {
+    assertStringIncludes(html, heading);
+  }
+  assertEquals(charts.map(({ name }) => name), [
+    "error-raster-order-sampled-importance",
+    "speedup",
+    "pareto-time",
+    "pareto-cost",
+  ]);
+  assert(html.length < 5e6);
+  assertEquals(html.match(/https?:\/\/(?!www\.w3\.org)/), null, "nothing is fetched");
+});
