@@ -33,3 +33,10 @@ export {
   pyramidAttentionGradient,
 } from "./reference/gradient.ts";
 export { type ParallelOptions, pyramidAttentionParallel } from "./reference/parallel/parallel.ts";
+export {
+  type FileDType,
+  readSafetensors,
+  type SafetensorsFile,
+  type WriteOptions,
+  writeSafetensors,
+} from "./fixtures/safetensors.ts";
