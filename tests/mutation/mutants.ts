@@ -17,7 +17,12 @@ export interface Mutant {
 }
 
 /** The tests that judge the reference: no GPU, no command line. */
-export const REFERENCE_TESTS: readonly string[] = ["tests/tensor_test.ts"];
+export const REFERENCE_TESTS: readonly string[] = [
+  "tests/tensor_test.ts",
+  "tests/twin_test.ts",
+  "tests/gradient_test.ts",
+  "tests/attention_property_test.ts",
+];
 
 /** All mistakes. */
 export const mutants: readonly Mutant[] = [

@@ -20,8 +20,12 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** Copies what the tests of the reference need; the large data are linked, they are only read. */
 async function copyProject(): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "psa-mutate-" });
-  for (const room of ["reference", "fixtures", "tests"]) await copyRoom(`${ROOT}${room}`, `${copy}/${room}`);
-  for (const file of ["deno.json", "deno.lock"]) await Deno.copyFile(`${ROOT}${file}`, `${copy}/${file}`);
+  for (const room of ["reference", "kernels", "fixtures", "tests"]) {
+    await copyRoom(`${ROOT}${room}`, `${copy}/${room}`);
+  }
+  for (const file of ["deno.json", "deno.lock", "mod.ts"]) {
+    await Deno.copyFile(`${ROOT}${file}`, `${copy}/${file}`);
+  }
   await Deno.symlink(`${ROOT}node_modules`, `${copy}/node_modules`);
   await Deno.symlink(`${ROOT}fixtures/data`, `${copy}/fixtures/data`);
   return copy;
