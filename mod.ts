@@ -40,3 +40,4 @@ export {
   type WriteOptions,
   writeSafetensors,
 } from "./fixtures/safetensors.ts";
+export { type Case, caseName, matchesFilter, parseCase, type Stage } from "./fixtures/cases.ts";
