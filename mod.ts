@@ -41,3 +41,4 @@ export {
   writeSafetensors,
 } from "./fixtures/safetensors.ts";
 export { type Case, caseName, matchesFilter, parseCase, type Stage } from "./fixtures/cases.ts";
+export { type Random, seededRandom } from "./reference/random.ts";
