@@ -1,39 +1,11 @@
 import { buildReport } from "../bench/report/page.ts";
 import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../bench/report/maps.ts";
-import type { ReportRow } from "../bench/report/rows.ts";
 import { verdict } from "../bench/report/verdict.ts";
 import { escapeHtml, formatNumber, sortableTable } from "../bench/report/html.ts";
 import { paretoFront } from "../bench/pareto.ts";
 import { renderChart } from "../bench/chart.ts";
+import { someRows } from "./report_rows.ts";
 import { assert, assertEquals, assertStringIncludes } from "./assert.ts";
-
-/** Rows of a made-up run: two inputs, three methods, four densities. */
-function someRows(change: (row: ReportRow) => ReportRow = (row) => row): ReportRow[] {
-  const rows: ReportRow[] = [];
-  for (const [i, input] of ["trace-a", "trace-c"].entries()) {
-    for (const [j, method] of ["dense", "psa", "block-topk"].entries()) {
-      for (const density of method === "dense" ? [1] : [0.5, 0.25, 0.1]) {
-        rows.push(change({
-          case: `attention input=${input} method=${method} density=${density}`,
-          input,
-          status: "ok",
-          method,
-          order: "raster",
-          importance: "sampled",
-          head: "",
-          density_requested: density,
-          density: density * 0.99,
-          selection_cost: method === "dense" ? 0 : 1 / 32,
-          rel_l2: method === "dense" ? 0 : (0.05 + 0.02 * i + 0.03 * j) / density,
-          kernel_rel_l2: 1e-6 * (1 + i),
-          gpu_ms_median: 10 * density,
-          speedup: 0.9 / density,
-        }));
-      }
-    }
-  }
-  return rows;
-}
 
 Deno.test("pareto: a point that another beats in both is not on the front, equal points both are", () => {
   assertEquals(paretoFront([[1, 3], [2, 2], [3, 3], [2, 2]]), [true, true, false, true]);
