@@ -30,7 +30,7 @@ export interface RowErrors {
   readonly norm2: number;
   /** The largest standard deviation of a channel. */
   readonly largest: number;
-  /** Error of the log-sum-exp if the errors of all scores have the same sign. */
+  /** Standard deviation of the log-sum-exp. */
   readonly lse: number;
 }
 
@@ -47,20 +47,38 @@ const SINGLE = FORMATS.f32.unit;
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 const ALIKE = 64;
 
-/**
- * Variance of a sum of n products in any order: each product is rounded, and each of the n partial sums. If the
- * order is random, the squares of the partial sums add up to n (X / 6 + S^2 / 3) on average.
- *
- * @param unit unit roundoff
- * @param steps n
- * @param sums X, the sum of the squared products, and S, the sum of the products
- */
-export function sumVariance(
-  unit: number,
-  steps: number,
-  { squares, total }: { squares: number; total: number },
-): number {
-  return unit ** 2 / 3 * (squares + steps * (squares / 6 + total ** 2 / 3));
+/** A sum of products, with what its rounding errors depend on. */
+class Sum {
+  /** The sum itself, S. */
+  total = 0;
+  /** The sum of the squared terms, X. */
+  squares = 0;
+  /** How many terms, n. */
+  private terms = 0;
+  /** The sum of the squared lengths of runs of equal terms. */
+  private runs = 0;
+  private run = 0;
+  private previous = NaN;
+
+  add(term: number): void {
+    this.total += term;
+    this.squares += term ** 2;
+    this.terms++;
+    this.run = Math.abs(term - this.previous) <= SINGLE * Math.abs(term) ? this.run + 1 : 1;
+    this.runs += 2 * this.run - 1;
+    this.previous = term;
+  }
+
+  /**
+   * Variance of the sum if it is added up in a format, at most `limit` terms at a time: every product is rounded,
+   * and every partial sum. In a random order the squares of n partial sums add up to n (X / 6 + S^2 / 3). Equal
+   * terms, one after the other, are rounded alike, which multiplies n by the mean length of their runs.
+   */
+  variance(unit: number, limit = Infinity): number {
+    if (this.terms === 0) return 0;
+    const steps = Math.min(this.terms, limit) * Math.min(this.runs / this.terms, limit);
+    return unit ** 2 / 3 * (this.squares + steps * (this.squares / 6 + this.total ** 2 / 3));
+  }
 }
 
 /** Squared error of storing a value: one rounding, or all of it if it is subnormal, for it may be flushed to 0. */
@@ -80,62 +98,97 @@ function poolError2(
 
 /** The error of one row of attention that is computed in this arithmetic. */
 export function rowErrors(view: RowView, arithmetic: Arithmetic): RowErrors {
-  const { visible, valueDim, block: { tokens: { values, counts } }, magnitudes } = view;
-  const { weights, errors } = scoreErrors(view, arithmetic);
-  let variance = 0, norm2 = 0, largest = 0, lse = 0, peak = 0;
-  for (let t = 0; t < visible; t++) {
-    lse += errors[t];
-    peak = Math.max(peak, weights[t]);
+  const scores = scoreErrors(view, arithmetic), weightSum = new Sum();
+  for (const weight of scores.weights) weightSum.add(weight);
+  const row = { ...scores, weightSum, view, arithmetic };
+  let variance = 0, norm2 = 0, largest = 0;
+  for (let c = 0; c < view.valueDim; c++) {
+    const channel = channelError(row, c);
+    variance += channel.variance;
+    norm2 += channel.out ** 2;
+    largest = Math.max(largest, channel.variance);
   }
-  for (let c = 0; c < valueDim; c++) {
-    let out = 0;
-    for (let t = 0; t < visible; t++) out += weights[t] * values[t * valueDim + c];
-    let channel = 0, squares = 0, lost = 0, alike = 0;
-    for (let t = 0; t < visible; t++) {
-      const value = values[t * valueDim + c], moved = errors[t] * (value - out);
-      alike = t % ALIKE === 0 ? moved : alike + moved;
-      if (t % ALIKE === ALIKE - 1 || t === visible - 1) channel += alike ** 2;
-      const pooled = poolError2(arithmetic, value, {
-        magnitude: magnitudes.values[t * valueDim + c],
-        count: counts[t],
-      });
-      channel += moved ** 2 + weights[t] ** 2 * pooled;
-      squares += (weights[t] * value) ** 2;
-      lost += Math.min(weights[t], arithmetic.storage.lost * peak) * Math.abs(value);
+  return { variance, norm2, largest: Math.sqrt(largest), lse: Math.sqrt(lseVariance(row)) };
+}
+
+/** A row's weights, by how much each may be off, and the log-sum-exp. */
+interface Scores {
+  readonly weights: Float64Array;
+  readonly errors: Float64Array;
+  readonly lse: number;
+}
+
+/** What the errors of a row follow from. */
+interface Row extends Scores {
+  readonly weightSum: Sum;
+  readonly view: RowView;
+  readonly arithmetic: Arithmetic;
+}
+
+/** Variance of a sum of errors that are independent, or the same within runs of tokens that are alike. */
+function movedVariance(length: number, moved: (t: number) => number): number {
+  let variance = 0;
+  for (let start = 0; start < length; start += ALIKE) {
+    let alike = 0;
+    for (let t = start; t < Math.min(start + ALIKE, length); t++) {
+      const move = moved(t);
+      alike += move;
+      variance += move ** 2;
     }
-    channel += arithmetic.storage.unit ** 2 / 3 * squares + lost ** 2 + storeError2(arithmetic.storage, out);
-    channel += sumVariance(arithmetic.sumUnit, Math.min(visible, arithmetic.sumSteps), {
-      squares,
-      total: out,
-    });
-    channel += sumVariance(SINGLE, visible, { squares, total: out });
-    variance += channel;
-    norm2 += out ** 2;
-    largest = Math.max(largest, channel);
+    variance += alike ** 2;
   }
-  return { variance, norm2, largest: Math.sqrt(largest), lse };
+  return variance;
+}
+
+/** One channel of the output and the variance of its error. */
+function channelError(
+  { weights, errors, weightSum, view, arithmetic }: Row,
+  c: number,
+): { out: number; variance: number } {
+  const { visible, valueDim, block: { tokens: { values, counts } }, magnitudes } = view;
+  const { storage, sumUnit, sumSteps } = arithmetic;
+  const sum = new Sum();
+  let pooled = 0, lost = 0, peak = 0;
+  for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
+  for (let t = 0, at = c; t < visible; t++, at += valueDim) {
+    sum.add(weights[t] * values[at]);
+    pooled += weights[t] ** 2 *
+      poolError2(arithmetic, values[at], { magnitude: magnitudes.values[at], count: counts[t] });
+    lost += Math.min(weights[t], storage.lost * peak) * Math.abs(values[at]);
+  }
+  const out = sum.total;
+  const moved = movedVariance(visible, (t) => errors[t] * (values[t * valueDim + c] - out));
+  const rounded = storage.unit ** 2 / 3 * sum.squares + lost ** 2 + pooled + storeError2(storage, out);
+  const summed = sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE) +
+    out ** 2 * weightSum.variance(SINGLE);
+  return { out, variance: moved + rounded + summed };
+}
+
+/** Variance of the log-sum-exp: scores, rounded weights, their sum, and the three operations that end it. */
+function lseVariance({ weights, errors, weightSum, lse, arithmetic }: Row): number {
+  if (weights.length === 0) return 0;
+  return movedVariance(weights.length, (t) => errors[t]) +
+    arithmetic.storage.unit ** 2 / 3 * weightSum.squares + weightSum.variance(SINGLE) + (SINGLE * lse) ** 2;
 }
 
 /** The softmax weights of a row, and by how much each may be off. */
 function scoreErrors(
   { visible, query, block: { tokens: { keys, counts }, scale }, magnitudes }: RowView,
   arithmetic: Arithmetic,
-): { weights: Float64Array; errors: Float64Array } {
+): Scores {
   const dim = query.length, weights = new Float64Array(visible), errors = new Float64Array(visible);
-  const steps = Math.min(dim, arithmetic.sumSteps);
+  const queryErrors = query.map((x) => storeError2(arithmetic.storage, x));
   for (let t = 0; t < visible; t++) {
-    let total = 0, squares = 0, inputs = 0;
+    const sum = new Sum();
+    let inputs = 0;
     for (let c = 0; c < dim; c++) {
-      const at = t * dim + c, product = query[c] * keys[at];
-      total += product;
-      squares += product ** 2;
-      inputs += query[c] ** 2 *
-        poolError2(arithmetic, keys[at], { magnitude: magnitudes.keys[at], count: counts[t] });
-      inputs += keys[at] ** 2 * storeError2(arithmetic.storage, query[c]);
+      const at = t * dim + c, pooled = { magnitude: magnitudes.keys[at], count: counts[t] };
+      sum.add(query[c] * keys[at]);
+      inputs += query[c] ** 2 * poolError2(arithmetic, keys[at], pooled) + keys[at] ** 2 * queryErrors[c];
     }
-    weights[t] = scale * total + Math.log(counts[t]);
-    errors[t] = scale ** 2 * (inputs + sumVariance(arithmetic.sumUnit, steps, { squares, total })) +
-      scale ** 2 * sumVariance(SINGLE, dim, { squares, total });
+    weights[t] = scale * sum.total + Math.log(counts[t]);
+    errors[t] = scale ** 2 *
+      (inputs + sum.variance(arithmetic.sumUnit, arithmetic.sumSteps) + sum.variance(SINGLE));
   }
   return exponentiate(weights, errors);
 }
@@ -148,7 +201,7 @@ function scoreErrors(
 function exponentiate(
   scores: Float64Array,
   errors: Float64Array,
-): { weights: Float64Array; errors: Float64Array } {
+): Scores {
   let max = -Infinity, growths = 0, total = 0;
   for (const score of scores) {
     if (score > max) {
@@ -167,5 +220,5 @@ function exponentiate(
     scores[t] /= total;
     errors[t] = Math.min(1, scores[t] * Math.expm1(errors[t]));
   }
-  return { weights: scores, errors };
+  return { weights: scores, errors, lse: max + Math.log(total) };
 }

@@ -83,12 +83,17 @@ export function attentionTolerance(
       lse = Math.max(lse, errors.lse);
     }
   }
-  const extreme = Math.sqrt(2 * Math.log(2 * batch * heads * seqQ * valueDim)); // the largest of so many normal errors
+  const rows = batch * heads * seqQ;
   return {
     relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
-    maxAbs: SAFETY * extreme * largest,
-    lse: SAFETY * lse,
+    maxAbs: SAFETY * extreme(rows * valueDim) * largest,
+    lse: SAFETY * extreme(rows) * lse,
   };
+}
+
+/** How many standard deviations the largest of so many normal errors is away from 0, about. */
+function extreme(count: number): number {
+  return Math.sqrt(2 * Math.log(2 * count));
 }
 
 /** The arithmetic that the options name. */

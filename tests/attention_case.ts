@@ -5,8 +5,16 @@
  * @module
  */
 import fc from "fast-check";
-import type { PyramidAttentionOptions, Qkv, Tail, Tensor } from "../mod.ts";
-import { compare } from "../mod.ts";
+import {
+  caseName,
+  compare,
+  type PyramidAttentionOptions,
+  type Qkv,
+  type Random,
+  seededRandom,
+  type Tail,
+  type Tensor,
+} from "../mod.ts";
 import { assert } from "./assert.ts";
 
 /** One small call of pyramid attention. */
@@ -35,38 +43,26 @@ export interface AttentionCall {
 }
 
 /** The canonical string of a case. */
-export function attentionCaseName(c: AttentionCase): string {
-  return `attention B=${c.batch} H=${c.heads} Hk=${c.kvHeads} Lq=${c.seqQ} Lk=${c.seqK} D=${c.headDim} Dv=${c.valueDim}` +
-    ` bm=${c.blockM} bn=${c.blockN} levels=${c.levels} causal=${c.causal} tail=${c.tail} seed=${c.seed}`;
-}
-
-/** Seeded numbers, uniform in [0, 1). */
-export function randomNumbers(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1) >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = Math.imul(state ^ state >>> 16, 0x21f0aaad);
-    mixed = Math.imul(mixed ^ mixed >>> 15, 0x735a2d97);
-    return ((mixed ^ mixed >>> 15) >>> 0) / 2 ** 32;
-  };
+export function attentionCaseName({ levels, ...sizes }: AttentionCase): string {
+  return caseName({ stage: "attention", ...sizes, levels: levels.join(",") });
 }
 
 /** A tensor of seeded numbers between -2 and 2. */
-export function randomTensor(shape: readonly number[], random: () => number): Tensor<Float64Array> {
+export function randomTensor(shape: readonly number[], random: Random): Tensor<Float64Array> {
   const size = shape.reduce((product, length) => product * length, 1);
-  return { data: Float64Array.from({ length: size }, () => 4 * random() - 2), shape };
+  return { data: Float64Array.from({ length: size }, () => 4 * random.uniform() - 2), shape };
 }
 
 /** The tensors and options of a case. */
 export function attentionCall(c: AttentionCase): AttentionCall {
-  const random = randomNumbers(c.seed);
+  const random = seededRandom(c.seed);
   const q = randomTensor([c.batch, c.heads, c.seqQ, c.headDim], random);
   const k = randomTensor([c.batch, c.kvHeads, c.seqK, c.headDim], random);
   const v = randomTensor([c.batch, c.kvHeads, c.seqK, c.valueDim], random);
   const shape = [c.batch, c.heads, Math.ceil(c.seqQ / c.blockM), Math.ceil(c.seqK / c.blockN)];
   const entries = Int32Array.from(
     { length: shape[0] * shape[1] * shape[2] * shape[3] },
-    () => c.levels[Math.floor(random() * c.levels.length)],
+    () => c.levels[random.below(c.levels.length)],
   );
   const { blockM, blockN, causal, tail } = c;
   return { qkv: { q, k, v }, levels: { data: entries, shape }, options: { blockM, blockN, causal, tail } };

@@ -1,7 +1,7 @@
 /** Facts about pyramid attention that hold for every input. */
-import { denseAttention, pyramidAttention, type Qkv, type Tensor } from "../mod.ts";
+import { denseAttention, pyramidAttention, type Qkv, seededRandom, type Tensor } from "../mod.ts";
 import { assert, assertAlmostEquals } from "./assert.ts";
-import { assertClose, attentionCall, type AttentionCase, factTest, randomNumbers } from "./attention_case.ts";
+import { assertClose, attentionCall, type AttentionCase, factTest } from "./attention_case.ts";
 
 /** A tensor with every element replaced. */
 function mapTensor(x: Tensor, change: (value: number, index: number) => number): Tensor<Float64Array> {
@@ -26,8 +26,8 @@ function permuteRows<Data extends Float64Array | Int32Array>(
 
 /** A seeded permutation of 0 … length - 1. */
 function permutation(length: number, seed: number): number[] {
-  const random = randomNumbers(seed);
-  return Array.from({ length }, (_, index) => ({ index, key: random() }))
+  const random = seededRandom(seed);
+  return Array.from({ length }, (_, index) => ({ index, key: random.uniform() }))
     .sort((a, b) => a.key - b.key)
     .map(({ index }) => index);
 }
@@ -148,8 +148,8 @@ factTest("property: showing a skipped block never lowers a log-sum-exp", (c) => 
 });
 
 factTest("property: two parts of the keys merge to the whole through their log-sum-exp", (c) => {
-  const { qkv, levels, options } = attentionCall(c), random = randomNumbers(c.seed + 1);
-  const side = levels.data.map(() => random() < 0.5 ? 0 : 1);
+  const { qkv, levels, options } = attentionCall(c), random = seededRandom(c.seed + 1);
+  const side = levels.data.map(() => random.uniform() < 0.5 ? 0 : 1);
   const part = (which: number) => {
     const data = levels.data.map((level, i) => side[i] === which ? level : 0);
     return pyramidAttention(qkv, { ...levels, data }, options);

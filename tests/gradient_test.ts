@@ -1,4 +1,11 @@
-import { InputError, pyramidAttention, pyramidAttentionGradient, type Qkv, type Tensor } from "../mod.ts";
+import {
+  InputError,
+  pyramidAttention,
+  pyramidAttentionGradient,
+  type Qkv,
+  seededRandom,
+  type Tensor,
+} from "../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "./assert.ts";
 import {
   assertClose,
@@ -6,13 +13,12 @@ import {
   attentionCall,
   type AttentionCase,
   factTest,
-  randomNumbers,
   randomTensor,
 } from "./attention_case.ts";
 
 /** A case with random gradients of its outputs. Rows that see nothing have no gradient of their lse. */
 function gradientCall(c: AttentionCase) {
-  const call = attentionCall(c), random = randomNumbers(c.seed + 1);
+  const call = attentionCall(c), random = seededRandom(c.seed + 1);
   const dout = randomTensor([c.batch, c.heads, c.seqQ, c.valueDim], random);
   const dlse = randomTensor([c.batch, c.heads, c.seqQ], random);
   return { ...call, dout, dlse, random };
@@ -128,9 +134,9 @@ factTest("gradient: dlse alone moves no values", (c) => {
 });
 
 Deno.test("gradient: a dout or dlse of the wrong shape is refused by name", () => {
-  const x = randomTensor([1, 1, 4, 8], randomNumbers(1)), qkv = { q: x, k: x, v: x };
+  const x = randomTensor([1, 1, 4, 8], seededRandom(1)), qkv = { q: x, k: x, v: x };
   const levels = { data: new Int32Array([1]), shape: [1, 1, 1, 1] }, options = { blockM: 4, blockN: 4 };
-  const short = randomTensor([1, 1, 3, 8], randomNumbers(1));
+  const short = randomTensor([1, 1, 3, 8], seededRandom(1));
   assertThrows(
     () => pyramidAttentionGradient(qkv, levels, short, options),
     InputError,
