@@ -42,3 +42,11 @@ export {
 } from "./fixtures/safetensors.ts";
 export { type Case, caseName, matchesFilter, parseCase, type Stage } from "./fixtures/cases.ts";
 export { type Random, seededRandom } from "./reference/random.ts";
+export {
+  makeWorkload,
+  type Workload,
+  type WorkloadDType,
+  type WorkloadName,
+  type WorkloadOptions,
+  WORKLOADS,
+} from "./fixtures/workloads.ts";
