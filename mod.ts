@@ -50,3 +50,4 @@ export {
   type WorkloadOptions,
   WORKLOADS,
 } from "./fixtures/workloads.ts";
+export { loadTrace, type Trace } from "./fixtures/traces.ts";
