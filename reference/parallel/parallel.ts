@@ -31,7 +31,8 @@ const PIECES = 4;
 /**
  * {@link pyramidAttention} or {@link denseAttention} on all cores, to the same bits. A piece of work is a head, or some
  * query blocks of a head where there are few heads. Workers are closed when the promise settles, also after an
- * error. Where there are no Web Workers, the work is done in the calling thread.
+ * error. Where there are no Web Workers, the work is done in the calling thread. In Deno, workers need permission to
+ * read this package (`--allow-read`); without it the promise is rejected.
  *
  * @param qkv queries, keys and values
  * @param levels the levels of the call, or null for dense attention
