@@ -209,16 +209,15 @@ function exponentiate(
       growths++;
     }
   }
+  for (const score of scores) total += Math.exp(score - max);
+  const lse = max + Math.log(total);
   for (let t = 0; t < scores.length; t++) {
     const exponent = (max - scores[t]) * Math.LOG2E;
     const rounding = SINGLE ** 2 / 3 * (scores[t] ** 2 * 2 + max ** 2);
     const exponential = (2 * SINGLE) ** 2 / 3 * (9 * growths + (2 * exponent) ** 2);
-    errors[t] = Math.sqrt(errors[t] + rounding + exponential);
-    total += scores[t] = Math.exp(scores[t] - max);
+    const error = Math.sqrt(errors[t] + rounding + exponential);
+    errors[t] = Math.min(1, Math.exp(scores[t] - lse + error) * -Math.expm1(-error)); // p (exp(error) - 1)
+    scores[t] = Math.exp(scores[t] - lse);
   }
-  for (let t = 0; t < scores.length; t++) {
-    scores[t] /= total;
-    errors[t] = Math.min(1, scores[t] * Math.expm1(errors[t]));
-  }
-  return { weights: scores, errors, lse: max + Math.log(total) };
+  return { weights: scores, errors, lse };
 }

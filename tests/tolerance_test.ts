@@ -208,6 +208,12 @@ Deno.test("tolerance: the bounds grow with the logits and with the unit roundoff
   assert(bound(plain(), "bf16").relL2 > 4 * bound(plain(), "f16").relL2);
 });
 
+Deno.test("tolerance: where logits are beyond a format, the bounds are large and not NaN", () => {
+  const huge = { ...plain(), q: normal(1, () => 1e4) };
+  const { relL2, maxAbs, lse } = attentionTolerance(huge, null, { dtype: "f16", accumulate: "f16" });
+  assert(relL2 > 1 && maxAbs > 1 && lse > 1, `${relL2}, ${maxAbs}, ${lse}`);
+});
+
 Deno.test("tolerance: unknown formats and missing blocks are refused by name", () => {
   const levels = randomLevels([1]);
   const refused = (options: object, sentence: string) =>
