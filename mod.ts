@@ -51,3 +51,40 @@ export {
   WORKLOADS,
 } from "./fixtures/workloads.ts";
 export { loadTrace, type Trace } from "./fixtures/traces.ts";
+export type { Box } from "./reference/config/config.ts";
+export {
+  type GilbertOptions,
+  gilbertOrder,
+  invertOrder,
+  type Order,
+  permuteTokens,
+  type SemanticOptions,
+  semanticOrder,
+  tileOrder,
+} from "./reference/order.ts";
+export {
+  antidiagonalImportance,
+  type AntidiagonalOptions,
+  type BlockOptions,
+  fullImportance,
+  groupMaxImportance,
+  pooledImportance,
+  type QueryKey,
+  sampledImportance,
+  sampleOffsets,
+} from "./reference/importance.ts";
+export { assignLevels, type AssignOptions, levelDensity } from "./reference/levels.ts";
+export { fromSegments, type SegmentOptions, toSegments } from "./reference/segments.ts";
+export { similarityCap, type SimilarityOptions } from "./reference/similarity.ts";
+export { BINARY_SHARES, type BudgetOptions, DEFAULT_SHARES, levelsForDensity } from "./reference/budget.ts";
+export type { CausalSizes } from "./reference/causal.ts";
+export type {
+  AssignmentConfig,
+  Box,
+  ImportanceConfig,
+  Level,
+  OrderConfig,
+  PsaConfig,
+  Ratio,
+  Shares,
+} from "./reference/config/config.ts";
