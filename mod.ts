@@ -51,7 +51,6 @@ export {
   WORKLOADS,
 } from "./fixtures/workloads.ts";
 export { loadTrace, type Trace } from "./fixtures/traces.ts";
-export type { Box } from "./reference/config/config.ts";
 export {
   type GilbertOptions,
   gilbertOrder,
