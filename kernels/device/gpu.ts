@@ -1,0 +1,244 @@
+/**
+ * The one place that owns adapter, device, pipelines and buffers, and frees them.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { probeSubgroups } from "./subgroups.ts";
+import { calibrateTimestamps } from "./timing.ts";
+
+/** No WebGPU adapter was found: there is no driver that WebGPU can use. */
+export class NoAdapterError extends InputError {}
+
+/** Options of {@link openGpu}. */
+export interface GpuOptions {
+  /** The WebGPU implementation; default the built-in one. */
+  readonly gpu?: GPU;
+  /** Whether kernels may use subgroups where the device has them; default true. */
+  readonly subgroups?: boolean;
+  /** Called with a sentence when the device reports an error that no call was waiting for; default: thrown later. */
+  readonly onError?: (sentence: string) => void;
+}
+
+/** What a device is and has; goes into every environment record. */
+export interface GpuInfo {
+  /** The adapter's description, or its vendor and architecture where it has none. */
+  readonly description: string;
+  /** The adapter's vendor. */
+  readonly vendor: string;
+  /** The features of the device. */
+  readonly features: readonly string[];
+  /** The limits of the device that kernels depend on. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Lanes of a subgroup that shuffles work in; 0 where there are none. */
+  readonly subgroupSize: number;
+  /** Nanoseconds a tick of a timestamp; 0 where there are no timestamps. */
+  readonly nanosecondsPerTick: number;
+}
+
+/** How a compute pipeline is built. */
+export interface PipelineOptions {
+  /** A name for error messages. */
+  readonly label: string;
+  /** Values of the kernel's overrides. */
+  readonly constants?: Readonly<Record<string, number>>;
+}
+
+const LIMITS = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupsPerDimension",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+const FEATURES = ["shader-f16", "timestamp-query"] as const;
+
+/**
+ * Opens a device with all limits that its adapter has, and the features that the kernels use.
+ *
+ * @param options the WebGPU implementation, and what kernels may use
+ * @throws {NoAdapterError} if there is no adapter
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "./gpu.ts";
+ * using gpu = await openGpu();
+ * console.log(gpu.info.description);
+ * ```
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const implementation = options.gpu ?? navigator.gpu;
+  const adapter = await implementation?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new NoAdapterError("No WebGPU adapter was found; a Vulkan, Metal or Direct3D 12 driver is needed.");
+  }
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  const features = FEATURES.filter((name) => adapter.features.has(name));
+  const device = await requestDevice(adapter, features, requiredLimits);
+  const gpu = new Gpu(device, adapter, options);
+  try {
+    await gpu.probe(options.subgroups ?? true);
+  } catch (error) {
+    gpu[Symbol.dispose]();
+    throw error;
+  }
+  return gpu;
+}
+
+/** Asks for subgroups although adapters do not list them, and does without where that is refused. */
+async function requestDevice(
+  adapter: GPUAdapter,
+  features: readonly GPUFeatureName[],
+  requiredLimits: Record<string, number>,
+): Promise<GPUDevice> {
+  try {
+    const requiredFeatures = [...features, "subgroups" as GPUFeatureName];
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  } catch {
+    const again = await adapter.requestDevice({ requiredFeatures: [...features], requiredLimits });
+    return again;
+  }
+}
+
+/** An open device. Everything that it makes is freed when it is disposed of. */
+export class Gpu implements Disposable {
+  /** What the device is and has. */
+  info: GpuInfo;
+  /** The device itself. */
+  readonly device: GPUDevice;
+  #buffers = new Set<GPUBuffer>();
+  #trouble: string | null = null;
+  #running = "nothing";
+  #disposed = false;
+
+  /** Use {@link openGpu}. */
+  constructor(device: GPUDevice, adapter: GPUAdapter, { onError }: GpuOptions) {
+    this.device = device;
+    const { description, vendor, architecture } = adapter.info;
+    this.info = {
+      description: description || `${vendor} ${architecture}`.trim(),
+      vendor,
+      features: [...device.features as unknown as Iterable<string>].sort(),
+      limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
+      subgroupSize: 0,
+      nanosecondsPerTick: 0,
+    };
+    device.addEventListener("uncapturederror", (event) => {
+      const sentence = `The GPU reported an error while ${this.#running} ran: ${
+        (event as GPUUncapturedErrorEvent).error.message
+      }`;
+      this.#trouble ??= sentence;
+      onError?.(sentence);
+    });
+    device.lost.then(({ message }) => {
+      if (!this.#disposed) this.#trouble ??= `The GPU was lost while ${this.#running} ran: ${message}`;
+    });
+  }
+
+  /** Finds out by running it what no feature tells: shuffles of subgroups, and the length of a tick. */
+  async probe(subgroups: boolean): Promise<void> {
+    const subgroupSize = subgroups ? await probeSubgroups(this) : 0;
+    const nanosecondsPerTick = this.has("timestamp-query") ? await calibrateTimestamps(this) : 0;
+    this.info = { ...this.info, subgroupSize, nanosecondsPerTick };
+  }
+
+  /** Whether the device has a feature. */
+  has(feature: string): boolean {
+    return this.info.features.includes(feature);
+  }
+
+  /**
+   * Makes a buffer.
+   *
+   * @param label a name for error messages
+   * @param options size in bytes, and usage; default storage that can be copied to and from
+   * @throws {InputError} if the size is over a limit of the device, which is named
+   */
+  createBuffer(
+    label: string,
+    { size, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST }: {
+      readonly size: number;
+      readonly usage?: number;
+    },
+  ): GPUBuffer {
+    this.requireSize(label, size, usage);
+    const buffer = this.device.createBuffer({ label, size: Math.max(16, Math.ceil(size / 16) * 16), usage });
+    this.#buffers.add(buffer);
+    return buffer;
+  }
+
+  /**
+   * Throws unless a buffer of this size can be made and bound.
+   *
+   * @throws {InputError} naming the limit
+   */
+  requireSize(label: string, size: number, usage: number = GPUBufferUsage.STORAGE): void {
+    const names = usage & GPUBufferUsage.STORAGE
+      ? ["maxStorageBufferBindingSize", "maxBufferSize"]
+      : ["maxBufferSize"];
+    for (const name of names) {
+      const limit = this.info.limits[name];
+      requireInput(
+        size <= limit,
+        () => `${label} needs ${size} bytes; the limit ${name} of this adapter is ${limit}.`,
+      );
+    }
+  }
+
+  /** Frees a buffer before the device is disposed of. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    if (this.#buffers.delete(buffer)) buffer.destroy();
+  }
+
+  /**
+   * Builds a compute pipeline from WGSL with an entry point `main`.
+   *
+   * @throws {Error} what the compiler says, with the label
+   */
+  async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
+    this.#running = label;
+    return await this.scoped(label, () => {
+      const module = this.device.createShaderModule({ label, code });
+      const compute = { module, entryPoint: "main", constants: { ...constants } };
+      return this.device.createComputePipeline({ label, layout: "auto", compute });
+    });
+  }
+
+  /** Runs WebGPU calls in error scopes, so that what they report is thrown with the label. */
+  async scoped<Result>(label: string, calls: () => Result): Promise<Result> {
+    this.throwTrouble();
+    this.#running = label;
+    for (const filter of ["validation", "out-of-memory", "internal"] as const) {
+      this.device.pushErrorScope(filter);
+    }
+    let result: Result | undefined, thrown: unknown;
+    try {
+      result = calls();
+    } catch (error) {
+      thrown = error;
+    }
+    const errors = [];
+    for (let i = 0; i < 3; i++) errors.push(await this.device.popErrorScope());
+    const [error] = errors.filter((each) => each !== null);
+    if (error) throw new Error(`${label}: ${error.message}`);
+    if (thrown !== undefined) throw new Error(`${label}: ${(thrown as Error).message}`);
+    this.throwTrouble();
+    return result as Result;
+  }
+
+  /** Throws what the device reported while nobody waited. */
+  throwTrouble(): void {
+    if (this.#trouble !== null) throw new Error(this.#trouble);
+  }
+
+  /** Frees the buffers and the device. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#buffers.clear();
+    this.device.destroy();
+  }
+}

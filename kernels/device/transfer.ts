@@ -1,0 +1,74 @@
+/**
+ * Moving data between typed arrays and buffers.
+ *
+ * @module
+ */
+import type { Gpu } from "./gpu.ts";
+
+/** Bytes that one write may carry: larger ones are cut, so that staging memory stays small. */
+const CHUNK = 1 << 26;
+
+/**
+ * Writes a typed array into a buffer.
+ *
+ * @param gpu the device
+ * @param buffer where to
+ * @param options the data, and the byte at which they begin in the buffer
+ */
+export function upload(
+  gpu: Gpu,
+  buffer: GPUBuffer,
+  { data, offset = 0 }: { readonly data: ArrayBufferView<ArrayBuffer>; readonly offset?: number },
+): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const whole = bytes.length - bytes.length % 4;
+  for (let at = 0; at < whole; at += CHUNK) {
+    gpu.device.queue.writeBuffer(buffer, offset + at, bytes.subarray(at, Math.min(whole, at + CHUNK)));
+  }
+  if (whole < bytes.length) {
+    const last = new Uint8Array(4);
+    last.set(bytes.subarray(whole));
+    gpu.device.queue.writeBuffer(buffer, offset + whole, last);
+  }
+}
+
+/**
+ * Reads a buffer.
+ *
+ * @param gpu the device
+ * @param buffer what to read; it needs COPY_SRC
+ * @param options the byte at which to begin, and how many; default all
+ */
+export async function download(
+  gpu: Gpu,
+  buffer: GPUBuffer,
+  { offset = 0, size = buffer.size - offset }: { readonly offset?: number; readonly size?: number } = {},
+): Promise<ArrayBuffer> {
+  const padded = Math.ceil(size / 4) * 4;
+  const staging = gpu.createBuffer("read-back", {
+    size: padded,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
+  try {
+    await gpu.scoped(`reading ${buffer.label}`, () => {
+      const encoder = gpu.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, padded);
+      gpu.device.queue.submit([encoder.finish()]);
+    });
+    await staging.mapAsync(GPUMapMode.READ);
+    const bytes = staging.getMappedRange().slice(0, size);
+    staging.unmap();
+    return bytes;
+  } finally {
+    gpu.destroyBuffer(staging);
+  }
+}
+
+/** Fills a buffer with NaN, as f32 and as f16, so that an element which nobody writes is seen. */
+export function poison(gpu: Gpu, buffer: GPUBuffer): void {
+  const size = Math.min(buffer.size, CHUNK);
+  const nans = new Uint32Array(size / 4).fill(0x7fff7fff);
+  for (let offset = 0; offset < buffer.size; offset += size) {
+    upload(gpu, buffer, { data: nans.subarray(0, Math.min(size, buffer.size - offset) / 4), offset });
+  }
+}
