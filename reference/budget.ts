@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { causalBlocks, type CausalSizes } from "./causal.ts";
+import { type CausalBlocks, causalBlocks, type CausalSizes } from "./causal.ts";
 import type { Shares } from "./config/config.ts";
 import { InputError, requireInput } from "./errors.ts";
 import { requireImportance, sortedBlocks } from "./levels.ts";
+import { listShares, type Share, shareErrors } from "./ratios.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Options of {@link levelsForDensity}. */
@@ -22,12 +23,6 @@ export const DEFAULT_SHARES: Shares = { 1: 0.6, 2: 0.2, 4: 0.2 };
 
 /** Everything on level 1: a binary mask of the best blocks. */
 export const BINARY_SHARES: Shares = { 1: 1 };
-
-/** A share and its level. */
-interface Share {
-  readonly level: number;
-  readonly share: number;
-}
 
 /**
  * Levels that spend a budget of density: a share s of it buys level r for a mean of s * r * density * N blocks a row,
@@ -59,22 +54,86 @@ export function levelsForDensity(
 ): Tensor<Int32Array> {
   requireImportance(importance);
   requireDensity(density);
-  const listed = requireShares(shares);
   const [batch, heads, rows, columns] = importance.shape;
   const blocks = causal ? causalBlocks(sizes) : null;
+  const ends = budgetEnds(density, { rows, columns, shares, blocks });
   const levels = new Int32Array(importance.data.length);
-  for (let head = 0; head < batch * heads; head++) {
-    const spent = new Map(listed.map(({ level }) => [level, 0]));
-    for (let m = 0; m < rows; m++) {
-      const start = (head * rows + m) * columns;
-      const order = sortedBlocks(importance.data.subarray(start, start + columns));
-      const seen = blocks ? order.filter((j) => !blocks.isFuture(m, j)) : order;
-      const forced = blocks ? seen.filter((j) => j === 0 || blocks.isDiagonal(m, j)) : [];
-      const counts = rowCounts(listed, { density, blocks: seen.length, spent });
-      fillRow(levels.subarray(start, start + columns), { seen, forced, counts });
+  for (let row = 0; row < batch * heads * rows; row++) {
+    const m = row % rows, at = row * columns;
+    const order = sortedBlocks(importance.data.subarray(at, at + columns));
+    const seen = blocks ? order.filter((j) => !blocks.isFuture(m, j)) : order;
+    const isForced = (j: number) => blocks !== null && isForcedBlock(blocks, m, j);
+    const ranked = [...seen.filter(isForced), ...seen.filter((j) => !isForced(j))];
+    let start = 0;
+    for (const { level, end } of ends[m]) {
+      for (; start < end; start++) levels[at + ranked[start]] = level;
     }
   }
   return { data: levels, shape: [...importance.shape] };
+}
+
+/** Where each level ends in a row that is sorted: forced blocks first, then the others by descending importance. */
+export interface LevelEnd {
+  /** The level. */
+  readonly level: number;
+  /** One past its last entry in the sorted row. */
+  readonly end: number;
+}
+
+/** What {@link budgetEnds} needs to know beside the density. */
+export interface BudgetRows {
+  /** Query blocks of a head. */
+  readonly rows: number;
+  /** Key blocks. */
+  readonly columns: number;
+  /** Share of the density that each level gets. */
+  readonly shares?: Shares;
+  /** Where the diagonal lies; null if not causal. */
+  readonly blocks: CausalBlocks | null;
+}
+
+/**
+ * How a budget of density cuts the sorted rows of a head; it does not depend on importance. The first entry of a row
+ * is for the forced blocks.
+ *
+ * @param density the mean of 1 / level to spend
+ * @param options the size of the matrix of blocks, shares, and the diagonal if causal
+ * @returns for each query block, levels with their ends in ascending order
+ * @throws {InputError} if the density is outside (0, 1] or shares do not sum to 1
+ *
+ * @example
+ * ```ts
+ * import { budgetEnds } from "./budget.ts";
+ * const [row] = budgetEnds(0.5, { rows: 1, columns: 4, shares: { 1: 1 }, blocks: null });
+ * console.log(row); // [{ level: 1, end: 0 }, { level: 1, end: 2 }]
+ * ```
+ */
+export function budgetEnds(
+  density: number,
+  { rows, columns, shares = DEFAULT_SHARES, blocks }: BudgetRows,
+): LevelEnd[][] {
+  requireDensity(density);
+  const listed = requireShares(shares);
+  const spent = new Map(listed.map(({ level }) => [level, 0]));
+  const count = (is: (j: number) => boolean) =>
+    Array.from({ length: columns }, (_, j) => j).filter(is).length;
+  return Array.from({ length: rows }, (_, m) => {
+    const seen = blocks ? count((j) => !blocks.isFuture(m, j)) : columns;
+    const forced = blocks ? count((j) => isForcedBlock(blocks, m, j)) : 0;
+    const ends = [{ level: 1, end: forced }];
+    let end = forced;
+    const counts = [...rowCounts(listed, { density, blocks: seen, spent })].sort(([a], [b]) => a - b);
+    for (const [level, blocksOfLevel] of counts) {
+      const more = level === 1 ? blocksOfLevel - forced : blocksOfLevel;
+      ends.push({ level, end: end = Math.min(seen, end + Math.max(0, more)) });
+    }
+    return ends;
+  });
+}
+
+/** Whether a causal row takes a block whatever its importance: key block 0 and the diagonal. */
+function isForcedBlock({ isFuture, isDiagonal }: CausalBlocks, m: number, j: number): boolean {
+  return !isFuture(m, j) && (j === 0 || isDiagonal(m, j));
 }
 
 /** How many blocks of a row each level gets; `spent` carries the running means of the head from row to row. */
@@ -101,24 +160,6 @@ function rowCounts(
   return counts;
 }
 
-/** Writes one row: forced blocks at level 1, then each level's count of the best blocks that are left. */
-function fillRow(
-  row: Int32Array,
-  { seen, forced, counts }: {
-    readonly seen: readonly number[];
-    readonly forced: readonly number[];
-    readonly counts: ReadonlyMap<number, number>;
-  },
-): void {
-  for (const j of forced) row[j] = 1;
-  const left = seen.filter((j) => !forced.includes(j));
-  let at = 0;
-  for (const [level, count] of [...counts].sort(([a], [b]) => a - b)) {
-    const end = Math.min(left.length, at + Math.max(0, level === 1 ? count - forced.length : count));
-    for (; at < end; at++) row[left[at]] = level;
-  }
-}
-
 /** Throws unless a density is in (0, 1]. */
 export function requireDensity(density: number): void {
   requireInput(
@@ -129,18 +170,7 @@ export function requireDensity(density: number): void {
 
 /** The shares in ascending order of level, after checking them. */
 function requireShares(shares: Shares): Share[] {
-  const entries = shares instanceof Map ? [...shares] : Object.entries(shares);
-  const listed = entries.map(([level, share]) => ({ level: Number(level), share: Number(share) }))
-    .sort((a, b) => a.level - b.level);
-  for (const { level, share } of listed) {
-    if (!(level >= 1 && Number.isInteger(Math.log2(level)))) {
-      throw new InputError(`\`shares\` has level ${level}; it should be a power of two.`);
-    }
-    if (!(share >= 0 && share <= 1)) {
-      throw new InputError(`\`shares\` gives level ${level} ${share}; it should be a fraction from 0 to 1.`);
-    }
-  }
-  const sum = listed.reduce((total, { share }) => total + share, 0);
-  requireInput(Math.abs(sum - 1) < 1e-9, () => `\`shares\` sum to ${sum}; they should sum to 1.`);
-  return listed;
+  const [error] = shareErrors(shares);
+  if (error) throw new InputError(error);
+  return listShares(shares);
 }

@@ -75,10 +75,27 @@ export function assignLevels(importance: Tensor, options: AssignOptions): Tensor
     }
   }
   const assigned = { data: levels, shape: [...importance.shape] };
-  applyText(assigned, options);
-  if (options.causal) applyCausal(assigned, options);
-  if (options.cap) applyCap(assigned, options.cap);
+  applyRules(assigned, options);
   return assigned;
+}
+
+/** The options of {@link assignLevels} that do not depend on importance. */
+export type RuleOptions = Pick<
+  AssignOptions,
+  "blockM" | "blockN" | "seqQ" | "seqK" | "textLength" | "causal" | "cap"
+>;
+
+/**
+ * The rules of SPEC section 5 that follow the quotas, in its order: text, causal, similarity cap. They hold for
+ * levels that come from a budget as well.
+ *
+ * @param levels int32 [batch, heads, query blocks, key blocks]; changed in place
+ * @param options the rules and the sizes that they need
+ */
+export function applyRules(levels: Tensor<Int32Array>, options: RuleOptions): void {
+  applyText(levels, options);
+  if (options.causal) applyCausal(levels, options);
+  if (options.cap) applyCap(levels, options.cap);
 }
 
 /** Key blocks by descending importance, lower index first among equals. */
@@ -147,14 +164,14 @@ function align(length: number, unit: number, room: number): number {
 /** The key blocks that hold the text tokens at the end become level 1. */
 function applyText(
   { data, shape }: Tensor<Int32Array>,
-  { textLength = 0, blockN }: AssignOptions,
+  { textLength = 0, blockN }: RuleOptions,
 ): void {
   const columns = shape[3], text = Math.ceil(textLength / blockN);
   for (let row = 0; row < data.length; row += columns) data.fill(1, row + columns - text, row + columns);
 }
 
 /** The future becomes 0, the diagonal and the first key block, where it is not future itself, 1. */
-function applyCausal({ data, shape: [, , rows, columns] }: Tensor<Int32Array>, sizes: AssignOptions): void {
+function applyCausal({ data, shape: [, , rows, columns] }: Tensor<Int32Array>, sizes: RuleOptions): void {
   const { isFuture, isDiagonal } = causalBlocks(sizes);
   for (let at = 0; at < data.length; at++) {
     const j = at % columns, m = Math.floor(at / columns) % rows;

@@ -1,9 +1,9 @@
 /**
- * Checks of the quotas of SPEC section 5, as lists of sentences, so that a whole configuration can be judged at once.
+ * Checks of quotas (SPEC section 5) and of shares of a budget, as lists of sentences, so that a whole configuration can be judged at once.
  *
  * @module
  */
-import type { Ratio } from "./config/config.ts";
+import type { Ratio, Shares } from "./config/config.ts";
 import { isLevel } from "./pyramid.ts";
 
 /**
@@ -44,5 +44,47 @@ export function ratioErrors(ratios: readonly Ratio[], blockN: number): string[] 
   if (ends[ends.length - 1] !== 1) {
     errors.push(`\`ratios\` ends at ${ends[ends.length - 1]}; the last end should be 1.`);
   }
+  return errors;
+}
+
+/** A share of a budget of density and its level. */
+export interface Share {
+  readonly level: number;
+  readonly share: number;
+}
+
+/** Shares as a list, in ascending order of level. */
+export function listShares(shares: Shares): Share[] {
+  const entries = shares instanceof Map ? [...shares] : Object.entries(shares);
+  return entries.map(([level, share]) => ({ level: Number(level), share: Number(share) }))
+    .sort((a, b) => a.level - b.level);
+}
+
+/**
+ * What is wrong with shares of a budget; empty if nothing is.
+ *
+ * @param shares level to share; the shares should sum to 1
+ * @param blockN key block size in tokens, which every level has to divide; left out: not checked
+ *
+ * @example
+ * ```ts
+ * import { shareErrors } from "./ratios.ts";
+ * console.log(shareErrors({ 1: 0.6, 2: 0.2, 4: 0.2 }, 64)); // []
+ * ```
+ */
+export function shareErrors(shares: Shares, blockN?: number): string[] {
+  const errors: string[] = [], listed = listShares(shares);
+  for (const { level, share } of listed) {
+    if (!(level >= 1 && Number.isInteger(Math.log2(level)))) {
+      errors.push(`\`shares\` has level ${level}; it should be a power of two.`);
+    } else if (blockN !== undefined && blockN % level !== 0) {
+      errors.push(`\`shares\` has level ${level}; it should divide \`blockN\`, ${blockN}.`);
+    }
+    if (!(share >= 0 && share <= 1)) {
+      errors.push(`\`shares\` gives level ${level} ${share}; it should be a fraction from 0 to 1.`);
+    }
+  }
+  const sum = listed.reduce((total, { share }) => total + share, 0);
+  if (!(Math.abs(sum - 1) < 1e-9)) errors.push(`\`shares\` sum to ${sum}; they should sum to 1.`);
   return errors;
 }
