@@ -7,11 +7,12 @@ import {
   compare,
   fromSegments,
   groupMaxImportance,
+  levelDensity,
   type Ratio,
   similarityCap,
   toSegments,
 } from "../../mod.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertAlmostEquals, assertEquals } from "../assert.ts";
 
 /** The parameters of a case of levels, as the released code names them. */
 interface ReleasedQuotas {
@@ -62,7 +63,7 @@ Deno.test("golden: antidiagonal importance of the released code, to float32's ro
 Deno.test("golden: levels and segments of the released code, every entry of every mode", async () => {
   const modes = new Set<unknown>();
   for (const golden of await loadGolden("assign")) {
-    const { mode } = golden.parameters;
+    const { mode, density } = golden.parameters;
     const importance = goldenTensor(golden, "importance", Float32Array);
     const mask = goldenTensor(golden, "mask", Int32Array);
     const got = assignLevels(importance, assignOptionsOf(golden));
@@ -73,6 +74,7 @@ Deno.test("golden: levels and segments of the released code, every entry of ever
     } else {
       assertEquals([...got.data], [...mask.data], label);
     }
+    assertAlmostEquals(levelDensity(got), Number(density), 1e-7, label);
     modes.add(mode);
   }
   assertEquals([...modes].sort(), ["thresholdbound", "thresholdbound_newtype", "topk", "topk_newtype"]);
