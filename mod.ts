@@ -87,3 +87,24 @@ export type {
   Ratio,
   Shares,
 } from "./reference/config/config.ts";
+export {
+  type ArrangedTokens,
+  arrangeTokens,
+  blockImportance,
+  configDensity,
+  type LevelOptions,
+  levelsFromImportance,
+  psa,
+  type PsaResult,
+  selectLevels,
+} from "./reference/psa.ts";
+export {
+  type ModelName,
+  type Preset,
+  presetConfig,
+  type PresetOptions,
+  presets,
+  type PresetSource,
+  type VideoShape,
+} from "./reference/config/presets.ts";
+export { configErrors, type SequenceLengths, validateConfig } from "./reference/config/validate.ts";
