@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type CausalBlocks, causalBlocks, type CausalSizes } from "./causal.ts";
+import { type CausalBlocks, causalBlocks, type CausalSizes, requireBlockCounts } from "./causal.ts";
 import type { Shares } from "./config/config.ts";
 import { InputError, requireInput } from "./errors.ts";
 import { requireImportance, sortedBlocks } from "./levels.ts";
@@ -37,7 +37,8 @@ export const BINARY_SHARES: Shares = { 1: 1 };
  * @param density the mean of 1 / level to spend, in (0, 1]
  * @param options shares, and the sizes that place the diagonal if causal
  * @returns int32 of the shape of `importance`
- * @throws {InputError} if the density is outside (0, 1], shares do not sum to 1, or a size is missing
+ * @throws {InputError} if the density is outside (0, 1], shares do not sum to 1, have a level that does not divide
+ * `blockN`, or a size is missing or does not fit
  *
  * @example
  * ```ts
@@ -53,10 +54,10 @@ export function levelsForDensity(
   { shares = DEFAULT_SHARES, causal = false, ...sizes }: BudgetOptions = {},
 ): Tensor<Int32Array> {
   requireImportance(importance);
-  requireDensity(density);
+  requireBlockCounts("importance", importance, sizes);
   const [batch, heads, rows, columns] = importance.shape;
   const blocks = causal ? causalBlocks(sizes) : null;
-  const ends = budgetEnds(density, { rows, columns, shares, blocks });
+  const ends = budgetEnds(density, { rows, columns, shares, blocks, blockN: sizes.blockN });
   const levels = new Int32Array(importance.data.length);
   for (let row = 0; row < batch * heads * rows; row++) {
     const m = row % rows, at = row * columns;
@@ -90,6 +91,8 @@ export interface BudgetRows {
   readonly shares?: Shares;
   /** Where the diagonal lies; null if not causal. */
   readonly blocks: CausalBlocks | null;
+  /** Key block size in tokens, which levels have to divide; left out: not checked. */
+  readonly blockN?: number;
 }
 
 /**
@@ -110,10 +113,10 @@ export interface BudgetRows {
  */
 export function budgetEnds(
   density: number,
-  { rows, columns, shares = DEFAULT_SHARES, blocks }: BudgetRows,
+  { rows, columns, shares = DEFAULT_SHARES, blocks, blockN }: BudgetRows,
 ): LevelEnd[][] {
   requireDensity(density);
-  const listed = requireShares(shares);
+  const listed = requireShares(shares, blockN);
   const spent = new Map(listed.map(({ level }) => [level, 0]));
   const count = (is: (j: number) => boolean) =>
     Array.from({ length: columns }, (_, j) => j).filter(is).length;
@@ -168,9 +171,9 @@ export function requireDensity(density: number): void {
   );
 }
 
-/** The shares in ascending order of level, after checking them. */
-function requireShares(shares: Shares): Share[] {
-  const [error] = shareErrors(shares);
+/** The shares that are not 0, in ascending order of level, after checking them. */
+function requireShares(shares: Shares, blockN?: number): Share[] {
+  const [error] = shareErrors(shares, blockN);
   if (error) throw new InputError(error);
-  return listShares(shares);
+  return listShares(shares).filter(({ share }) => share > 0);
 }

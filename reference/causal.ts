@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { InputError } from "./errors.ts";
+import { InputError, requireInput } from "./errors.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** What it takes to place blocks on the diagonal. */
 export interface CausalSizes {
@@ -42,4 +43,30 @@ export function causalBlocks({ blockM, blockN, seqQ, seqK }: Partial<CausalSizes
   const isDiagonal = (m: number, j: number) =>
     !isFuture(m, j) && Math.min((j + 1) * blockN, seqK) - 1 > firstPosition(m);
   return { isFuture, isDiagonal };
+}
+
+/**
+ * Throws unless a tensor [batch, heads, query blocks, key blocks] has as many blocks as these sizes make; sizes that
+ * are missing are not checked.
+ *
+ * @throws {InputError} naming the tensor, its shape and the blocks that the sizes make
+ */
+export function requireBlockCounts(
+  name: string,
+  { shape }: Tensor,
+  { blockM = NaN, blockN = NaN, seqQ = NaN, seqK = NaN }: Partial<CausalSizes>,
+): void {
+  requireInput(
+    shape.length === 4,
+    () => `\`${name}\` has shape [${shape}]; it should be [batch, heads, query blocks, key blocks].`,
+  );
+  const rows = Math.ceil(seqQ / blockM), columns = Math.ceil(seqK / blockN);
+  requireInput(
+    Number.isNaN(rows) || rows === shape[2],
+    () => `\`${name}\` has ${shape[2]} query blocks; ${seqQ} queries in blocks of ${blockM} make ${rows}.`,
+  );
+  requireInput(
+    Number.isNaN(columns) || columns === shape[3],
+    () => `\`${name}\` has ${shape[3]} key blocks; ${seqK} keys in blocks of ${blockN} make ${columns}.`,
+  );
 }

@@ -220,6 +220,10 @@ export function antidiagonalImportance(
   qk: QueryKey,
   { block = NaN, blockM = block, blockN = block, stride, causal = false }: AntidiagonalOptions,
 ): Tensor<Float64Array> {
+  requireInput(
+    !Number.isNaN(blockM) && !Number.isNaN(blockN),
+    "`block` is missing; blocks need `block`, or `blockM` and `blockN`.",
+  );
   requireBlock("stride", stride);
   for (const [name, size] of [["blockM", blockM], ["blockN", blockN]] as const) {
     requireBlock(name, size);

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { causalBlocks, type CausalSizes } from "./causal.ts";
+import { causalBlocks, type CausalSizes, requireBlockCounts } from "./causal.ts";
 import type { Ratio } from "./config/config.ts";
 import { InputError, requireInput } from "./errors.ts";
-import { requireBlock } from "./pyramid.ts";
+import { isLevel, requireBlock } from "./pyramid.ts";
 import { ratioErrors } from "./ratios.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -19,7 +19,7 @@ export interface AssignOptions {
   readonly ratios: readonly Ratio[];
   /** Key block size in tokens. */
   readonly blockN: number;
-  /** Key rows that a kernel processes at once: quotas of pooled levels fill whole tiles. */
+  /** Key rows that a kernel processes at once, a power of two that divides `blockN`: pooled levels fill whole tiles. */
   readonly tile: number;
   /** Least share of level 1 in threshold mode; default 0.06. */
   readonly minFullRatio?: number;
@@ -46,7 +46,8 @@ export interface AssignOptions {
  * @param importance [batch, heads, query blocks, key blocks]
  * @param options mode, ratios, block sizes and rules
  * @returns int32 of the same shape
- * @throws {InputError} if an option is not as described, or `importance` is not four-dimensional and not negative
+ * @throws {InputError} if an option is not as described or does not fit `importance`, or `importance` holds NaN, an
+ * infinity or a negative number
  *
  * @example
  * ```ts
@@ -197,12 +198,16 @@ function applyCap(
 function requireAssignment(importance: Tensor, options: AssignOptions): void {
   const { mode, ratios, blockN, tile, minFullRatio = 0.06, textLength = 0, seqK, cap } = options;
   requireImportance(importance);
+  requireBlockCounts("importance", importance, options);
   requireInput(
     mode === "topk" || mode === "threshold",
     () => `\`mode\` is "${mode}"; it should be "topk" or "threshold".`,
   );
   requireBlock("blockN", blockN);
-  requireBlock("tile", tile);
+  requireInput(
+    isLevel(tile, blockN),
+    () => `\`tile\` is ${tile}; it should be a power of two that divides \`blockN\`, ${blockN}.`,
+  );
   const [error] = ratioErrors(ratios, blockN);
   if (error) throw new InputError(error);
   requireInput(
@@ -236,11 +241,17 @@ export function requireImportance({ data, shape }: Tensor): void {
   }
 }
 
-function requireCap({ shape }: Tensor, [batch, heads, , columns]: readonly number[]): void {
+/** Throws unless a cap is [batch, key heads, key blocks] with levels. */
+function requireCap(
+  { data, shape }: Tensor<Int32Array>,
+  [batch, heads, , columns]: readonly number[],
+): void {
   requireInput(
     shape.length === 3 && shape[0] === batch && heads % shape[1] === 0 && shape[2] === columns,
     () => `\`cap\` has shape [${shape}]; it should be [${batch}, a divisor of ${heads}, ${columns}].`,
   );
+  const wrong = data.find((level) => !isLevel(level, level));
+  requireInput(wrong === undefined, () => `\`cap\` holds ${wrong}; it should hold powers of two.`);
 }
 
 /**
@@ -249,7 +260,7 @@ function requireCap({ shape }: Tensor, [batch, heads, , columns]: readonly numbe
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
  * @param options if causal, the sizes that place the blocks
- * @throws {InputError} if causal and a size is missing
+ * @throws {InputError} if causal and a size is missing, or sizes do not fit the levels
  *
  * @example
  * ```ts
@@ -259,9 +270,11 @@ function requireCap({ shape }: Tensor, [batch, heads, , columns]: readonly numbe
  * ```
  */
 export function levelDensity(
-  { data, shape: [, , rows, columns] }: Tensor<Int32Array>,
+  levels: Tensor<Int32Array>,
   { causal = false, ...sizes }: { readonly causal?: boolean } & Partial<CausalSizes> = {},
 ): number {
+  requireBlockCounts("levels", levels, sizes);
+  const { data, shape: [, , rows, columns] } = levels;
   const isFuture = causal ? causalBlocks(sizes).isFuture : () => false;
   let sum = 0, counted = 0;
   for (let at = 0; at < data.length; at++) {

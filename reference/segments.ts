@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InputError, requireInput } from "./errors.ts";
+import { requireInput } from "./errors.ts";
 import { isLevel } from "./pyramid.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -39,6 +39,10 @@ export function toSegments(
   levels: Tensor<Int32Array>,
   { levels: listed = RELEASED_LEVELS, importance }: SegmentOptions = {},
 ): Tensor<Int32Array> {
+  requireInput(
+    levels.shape.length === 4,
+    () => `\`levels\` has shape [${levels.shape}]; it should have four axes.`,
+  );
   const slots = slotsOf(listed);
   const stray = levels.data.find((level) => !slots.includes(level));
   requireInput(stray === undefined, () => `\`levels\` holds ${stray}; segments exist for [${slots}] only.`);
@@ -83,18 +87,23 @@ export function fromSegments(
   { data, shape }: Tensor<Int32Array>,
   { levels: listed = RELEASED_LEVELS }: Pick<SegmentOptions, "levels"> = {},
 ): Tensor<Int32Array> {
+  requireInput(shape.length === 4, () => `\`segments\` has shape [${shape}]; it should have four axes.`);
   const slots = slotsOf(listed), width = shape[3], columns = width - slots.length;
   requireInput(columns > 0, () => `\`segments\` has rows of ${width}; ${slots.length} segments need more.`);
   const levels = new Int32Array(data.length / width * columns).fill(-1);
   for (let row = 0; row < data.length / width; row++) {
     let slot = 0;
     for (const entry of data.subarray(row * width, (row + 1) * width)) {
-      if (entry === -1) slot++;
-      else if (slot < slots.length && entry >= 0 && entry < columns && levels[row * columns + entry] < 0) {
-        levels[row * columns + entry] = slots[slot];
-      } else {throw new InputError(
-          `\`segments\` names key block ${entry} twice, or outside its row, in row ${row}.`,
-        );}
+      if (entry === -1) {
+        slot++;
+        continue;
+      }
+      const isNew = slot < slots.length && entry >= 0 && entry < columns && levels[row * columns + entry] < 0;
+      requireInput(
+        isNew,
+        () => `\`segments\` names key block ${entry} twice, or outside its row, in row ${row}.`,
+      );
+      levels[row * columns + entry] = slots[slot];
     }
     requireInput(
       slot === slots.length && data[(row + 1) * width - 1] === -1,

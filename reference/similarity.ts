@@ -23,7 +23,8 @@ export interface SimilarityOptions {
  * @param k keys, [batch, key heads, key tokens, head dimension]
  * @param options block size and thresholds
  * @returns int32 [batch, key heads, key blocks]
- * @throws {InputError} if `k` has not four axes, or a level of the thresholds does not divide the block
+ * @throws {InputError} if `k` has not four axes, a level of the thresholds does not divide the block, or a threshold
+ * is no cosine
  *
  * @example
  * ```ts
@@ -47,8 +48,9 @@ export function similarityCap(
         `\`thresholds\` has level ${level}; it should be a power of two above 1 that divides \`blockN\`, ${blockN}.`,
     );
     requireInput(
-      Number.isFinite(thresholds[level]),
-      () => `\`thresholds\` has ${thresholds[level]} for level ${level}; it should be a number.`,
+      Math.abs(thresholds[level]) <= 1,
+      () =>
+        `\`thresholds\` has ${thresholds[level]} for level ${level}; it should be a cosine, from -1 to 1.`,
     );
   }
   const [batch, kvHeads, tokens] = k.shape, blocks = Math.ceil(tokens / blockN);
