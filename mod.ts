@@ -33,6 +33,7 @@ export {
   pyramidAttentionGradient,
 } from "./reference/gradient.ts";
 export { type ParallelOptions, pyramidAttentionParallel } from "./reference/parallel/parallel.ts";
+export { psaParallel } from "./reference/parallel/psa_parallel.ts";
 export {
   type FileDType,
   readSafetensors,
@@ -72,7 +73,7 @@ export {
   sampledImportance,
   sampleOffsets,
 } from "./reference/importance.ts";
-export { assignLevels, type AssignOptions, levelDensity } from "./reference/levels.ts";
+export { assignLevels, type AssignOptions, levelDensity, type RuleOptions } from "./reference/levels.ts";
 export { fromSegments, type SegmentOptions, toSegments } from "./reference/segments.ts";
 export { similarityCap, type SimilarityOptions } from "./reference/similarity.ts";
 export { BINARY_SHARES, type BudgetOptions, DEFAULT_SHARES, levelsForDensity } from "./reference/budget.ts";

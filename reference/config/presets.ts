@@ -33,6 +33,7 @@ export interface VideoShape {
   readonly width: number;
   /** Pixels. */
   readonly height: number;
+  /** Frames. */
   readonly frames: number;
   /** Pixels and frames that one token stands for along each axis; the number of tokens is rounded up. */
   readonly divisors: Box;

@@ -6,14 +6,18 @@
 import { InputError } from "../errors.ts";
 import { isLevel } from "../pyramid.ts";
 import { ratioErrors, shareErrors } from "../ratios.ts";
-import type { AttentionShape } from "../tensor.ts";
 import type { AssignmentConfig, Box, ImportanceConfig, PsaConfig } from "./config.ts";
 
 /** The block sizes of queries and of keys that PSA is defined for here. */
 export const BLOCK_SIZES: readonly number[] = [16, 32, 64, 128];
 
 /** The tokens that a configuration will meet. */
-export type SequenceLengths = Pick<AttentionShape, "seqQ" | "seqK">;
+export interface SequenceLengths {
+  /** Query tokens. */
+  readonly seqQ: number;
+  /** Key tokens. */
+  readonly seqK: number;
+}
 
 /** Adds a sentence to the list of errors unless a condition holds. */
 type Check = (condition: boolean, sentence: string) => void;
