@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type AttentionResult, pyramidAttention } from "./attention.ts";
+import { type AttentionResult, pyramidAttention, type PyramidAttentionOptions } from "./attention.ts";
 import { levelsForDensity } from "./budget.ts";
 import type { PsaConfig } from "./config/config.ts";
 import { type SequenceLengths, validateConfig } from "./config/validate.ts";
@@ -61,15 +61,37 @@ export interface ArrangedTokens<Data extends FloatData = FloatData> {
  * ```
  */
 export function psa(qkv: Qkv, config: PsaConfig): PsaResult {
+  const prepared = preparePsa(qkv, config);
+  return finishPsa(prepared, pyramidAttention(prepared.qkv, prepared.levels, prepared.options));
+}
+
+/** What {@link psa} knows before its attention. */
+export interface PreparedPsa extends ArrangedTokens {
+  /** The levels to attend with. */
+  readonly levels: Tensor<Int32Array>;
+  /** The options to attend with. */
+  readonly options: PyramidAttentionOptions;
+}
+
+/** All of {@link psa} that comes before its attention. */
+export function preparePsa(qkv: Qkv, config: PsaConfig): PreparedPsa {
   const { seqQ, seqK } = attentionShape(qkv);
   validateConfig(config, { seqQ, seqK });
   const arranged = arrangeTokens(qkv, config);
-  const levels = selectLevels(arranged.qkv, config);
   const { blockM, blockN, scale, causal, tail } = config;
-  const { out, lse } = pyramidAttention(arranged.qkv, levels, { blockM, blockN, scale, causal, tail });
+  const levels = selectLevels(arranged.qkv, config);
+  return { ...arranged, levels, options: { blockM, blockN, scale, causal, tail } };
+}
+
+/** All of {@link psa} that comes after its attention. */
+export function finishPsa(
+  { qkv, queryOrder, levels, options: { blockM, blockN, causal } }: PreparedPsa,
+  { out, lse }: AttentionResult,
+): PsaResult {
+  const { seqQ, seqK } = attentionShape(qkv);
   const density = levelDensity(levels, { causal, blockM, blockN, seqQ, seqK });
-  if (arranged.queryOrder === undefined) return { out, lse, levels, density };
-  const back = invertOrder(arranged.queryOrder);
+  if (queryOrder === undefined) return { out, lse, levels, density };
+  const back = invertOrder(queryOrder);
   return { out: permuteTokens(out, back), lse: permuteTokens(lse, back), levels, density };
 }
 

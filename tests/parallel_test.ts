@@ -1,4 +1,13 @@
-import { denseAttention, InputError, pyramidAttention, pyramidAttentionParallel } from "../mod.ts";
+import {
+  denseAttention,
+  InputError,
+  psa,
+  type PsaConfig,
+  psaParallel,
+  pyramidAttention,
+  pyramidAttentionParallel,
+} from "../mod.ts";
+import { makeWorkload } from "../fixtures/workloads.ts";
 import { mapInWorkers } from "../reference/parallel/pool.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { attentionCall, type AttentionCase, attentionCaseName } from "./attention_case.ts";
@@ -47,6 +56,23 @@ Deno.test("parallel: without levels it is dense attention, also on float16 data"
   const qkv = { q: half(q), k: half(k), v: half(v) };
   const got = await pyramidAttentionParallel(qkv, null, { workers: 2, causal: true });
   assertEquals(got, denseAttention(qkv, { causal: true }));
+});
+
+Deno.test("parallel: the whole method has the bits of one core", async () => {
+  const box = { width: 8, height: 6, depth: 4 };
+  const { qkv } = makeWorkload("video", { seqQ: 192, headDim: 16, heads: 3, grid: box });
+  const config: PsaConfig = {
+    blockM: 32,
+    blockN: 16,
+    tile: 16,
+    importance: { kind: "sampled", seed: 4 },
+    assignment: { mode: "density", density: 0.3 },
+    order: { kind: "gilbert", variant: "curve", box },
+  };
+  let last = 0;
+  const onProgress = (done: number, total: number) => last = done / total;
+  assertEquals(await psaParallel(qkv, config, { workers: 2, onProgress }), psa(qkv, config));
+  assertEquals(last, 1);
 });
 
 Deno.test("parallel: bad input is refused before a worker starts", async () => {
