@@ -1,5 +1,12 @@
-import { configErrors, InputError, presetConfig, presets, type PsaConfig, validateConfig } from "../mod.ts";
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "./assert.ts";
+import {
+  configErrors,
+  InputError,
+  presetConfig,
+  presets,
+  type PsaConfig,
+  validateConfig,
+} from "../../mod.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
 
 const GOOD: PsaConfig = {
   blockM: 64,

@@ -1,5 +1,5 @@
-import { type Preset, presets } from "../mod.ts";
-import { assertEquals } from "./assert.ts";
+import { type Preset, presets } from "../../mod.ts";
+import { assertEquals } from "../assert.ts";
 
 /** A preset as a row of the table in docs/presets.md. */
 function row(model: string, { config, warmupSteps }: Preset): string[] {
