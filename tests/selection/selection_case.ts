@@ -9,7 +9,7 @@ import {
   type AssignOptions,
   type Case,
   caseName,
-  type QueryKey,
+  type Qkv,
   type Ratio,
   seededRandom,
   type Tensor,
@@ -91,7 +91,7 @@ export function selectionFact(
 }
 
 /** The queries and keys of a case. */
-export function queryKeyOf(c: SelectionCase): QueryKey {
+export function queryKeyOf(c: SelectionCase): Pick<Qkv<Float64Array>, "q" | "k"> {
   const random = seededRandom(c.seed);
   return {
     q: randomTensor([c.batch, c.heads, c.seqQ, c.headDim], random),
