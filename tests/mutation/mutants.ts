@@ -22,6 +22,8 @@ export const REFERENCE_TESTS: readonly string[] = [
   "tests/twin_test.ts",
   "tests/gradient_test.ts",
   "tests/attention_property_test.ts",
+  "tests/order_test.ts",
+  "tests/psa_test.ts",
 ];
 
 /** All mistakes. */
@@ -156,6 +158,86 @@ export const mutants: readonly Mutant[] = [
     name: "non-finite values are passed over",
     file: "reference/metrics.ts",
     find: "if (!Number.isFinite(x)) nonFinite++;",
+    replace: "",
+  },
+  {
+    name: "the curve's halves are not made even",
+    file: "reference/gilbert.ts",
+    find: "middle % 2 === 1 && length > 2",
+    replace: "false",
+  },
+  {
+    name: "the curve's way back starts at the wrong end",
+    file: "reference/gilbert.ts",
+    find: "return { step: -step, length };",
+    replace: "return { step, length };",
+  },
+  {
+    name: "frames and columns of a box are exchanged in the curve",
+    file: "reference/gilbert.ts",
+    find: "{ step: 1, length: width }",
+    replace: "{ step: 1, length: depth }",
+  },
+  {
+    name: "tiles run over rows before columns",
+    file: "reference/order.ts",
+    find: "data[count++] = x + box.width * (y + box.height * t);",
+    replace: "data[count++] = y + box.height * (x + box.width * t);",
+  },
+  {
+    name: "an order scatters where it should gather",
+    file: "reference/order.ts",
+    find:
+      "const from = (head * length + order.data[row + n]) * dim;\n      rearranged.set(data.subarray(from, from + dim), (head * length + n) * dim);",
+    replace:
+      "const from = (head * length + n) * dim;\n      rearranged.set(data.subarray(from, from + dim), (head * length + order.data[row + n]) * dim);",
+  },
+  {
+    name: "all heads take the order of the first",
+    file: "reference/order.ts",
+    find: "order.shape.length === 1 ? 0 : head * ordered",
+    replace: "0",
+  },
+  {
+    name: "tokens of a cluster lose their old order",
+    file: "reference/order.ts",
+    find: "labels[a] - labels[b] || a - b",
+    replace: "labels[a] - labels[b] || b - a",
+  },
+  {
+    name: "k-means leaves out the length of the centre",
+    file: "reference/cluster.ts",
+    find: "norms[c] - 2 *",
+    replace: "-2 *",
+  },
+  {
+    name: "k-means sums where it should take the mean",
+    file: "reference/cluster.ts",
+    find: "sums[i] / size",
+    replace: "sums[i]",
+  },
+  {
+    name: "the output stays in the order of the blocks",
+    file: "reference/psa.ts",
+    find: "const back = invertOrder(queryOrder);",
+    replace: "const back = invertOrder(invertOrder(queryOrder));",
+  },
+  {
+    name: "values keep raster order",
+    file: "reference/psa.ts",
+    find: "v: permuteTokens(v, keyOrder),",
+    replace: "v,",
+  },
+  {
+    name: "levels are chosen before the tokens are put in order",
+    file: "reference/psa.ts",
+    find: "const levels = selectLevels(arranged.qkv, config);",
+    replace: "const levels = selectLevels(qkv, config);",
+  },
+  {
+    name: "a budget of density forgets text and caps",
+    file: "reference/psa.ts",
+    find: "applyRules(levels, rules);",
     replace: "",
   },
 ];
