@@ -81,7 +81,7 @@ export function shareErrors(shares: Shares, blockN?: number): string[] {
       errors.push(`\`shares\` has level ${level}; it should divide \`blockN\`, ${blockN}.`);
     }
     if (!(share >= 0 && share <= 1)) {
-      errors.push(`\`shares\` gives level ${level} ${share}; it should be a fraction from 0 to 1.`);
+      errors.push(`\`shares\` gives level ${level} the share ${share}; it should be a fraction from 0 to 1.`);
     }
   }
   const sum = listed.reduce((total, { share }) => total + share, 0);
