@@ -2,6 +2,8 @@ import fc from "fast-check";
 import {
   arrangeTokens,
   blockImportance,
+  type Case,
+  caseName,
   compare,
   configDensity,
   configErrors,
@@ -100,9 +102,51 @@ function psaCases(fixed: Partial<PsaConfig> = {}): fc.Arbitrary<PsaCase> {
           seed,
           dtype: "f64",
         });
-        return { workload, config, sizes: { seqQ: seq, seqK: seq } };
+        const made: PsaCase = { workload, config, sizes: { seqQ: seq, seqK: seq } };
+        const name = () =>
+          caseName(describe(made, { seed, grid: `${size.depth}x${size.height}x${size.width}` }));
+        return Object.defineProperty(made, fc.toStringMethod, { value: name });
       })
   );
+}
+
+/** The case as data, so that a counter-example prints as one line. */
+function describe(
+  { workload: { qkv: { q, k } }, config, sizes }: PsaCase,
+  { seed, grid }: { readonly seed: number; readonly grid: string },
+): Case {
+  const { importance, assignment, order, similarityThresholds, textLength: text } = config;
+  const { blockM, blockN, tile, causal, tail } = config;
+  const [batch, heads, , headDim] = q.shape;
+  return {
+    stage: "psa",
+    ...{
+      batch,
+      heads,
+      kvHeads: k.shape[1],
+      ...sizes,
+      headDim,
+      blockM,
+      blockN,
+      tile,
+      causal,
+      tail,
+      text,
+      grid,
+      seed,
+    },
+    dtype: "f64",
+    workload: "sinks",
+    order: Object.values(order ?? {}).map((part) =>
+      typeof part === "object" ? Object.values(part).join("x") : part
+    ).join(","),
+    importance: importance.kind,
+    stride: importance.kind === "antidiagonal" ? importance.stride : undefined,
+    mode: assignment.mode,
+    density: assignment.mode === "density" ? assignment.density : undefined,
+    quotas: assignment.mode === "density" ? undefined : assignment.ratios.map(([, , end]) => end).join(","),
+    cap: similarityThresholds && Object.values(similarityThresholds).join(","),
+  };
 }
 
 /** Registers a test that a fact holds for random cases, always the same ones. */
