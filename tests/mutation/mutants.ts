@@ -4,6 +4,8 @@
  * @module
  */
 
+import { selectionMutants } from "./selection_mutants.ts";
+
 /** One mistake: in `file`, the text `find`, which stands there once, becomes `replace`. */
 export interface Mutant {
   /** What is wrong, in words. */
@@ -24,6 +26,13 @@ export const REFERENCE_TESTS: readonly string[] = [
   "tests/attention_property_test.ts",
   "tests/order_test.ts",
   "tests/psa_test.ts",
+  "tests/selection/golden_test.ts",
+  "tests/selection/importance_test.ts",
+  "tests/selection/levels_test.ts",
+  "tests/selection/levels_property_test.ts",
+  "tests/selection/budget_test.ts",
+  "tests/selection/budget_cap_property_test.ts",
+  "tests/selection/cap_segment_test.ts",
 ];
 
 /** All mistakes. */
@@ -240,4 +249,5 @@ export const mutants: readonly Mutant[] = [
     find: "applyRules(levels, rules);",
     replace: "",
   },
+  ...selectionMutants,
 ];

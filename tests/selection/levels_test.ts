@@ -100,6 +100,12 @@ Deno.test("levels: thresholds give level 1 its least share, after which others f
   assertEquals(assigned(importance, { mode, ratios, minFullRatio: 1 }), "1".repeat(20));
 });
 
+Deno.test("levels: without level 1, a block that alone passes all thresholds is skipped", () => {
+  const mode = "threshold", ratios: Ratio[] = [[2, 0, 0.3], [4, 0.3, 0.5], [0, 0.5, 1]];
+  assertEquals(assigned(row(0.9, 0.1), { mode, ratios }), "00");
+  assertEquals(assigned(row(0.4, 0.3, 0.2, 0.1), { mode, ratios }), "4400");
+});
+
 Deno.test("levels: thresholds of pooled levels fill whole tiles, and those of one block do not", () => {
   const mode = "threshold", importance = row(...Array(20).fill(1));
   const ratios: Ratio[] = [[1, 0, 0.2], [8, 0.2, 0.4], [0, 0.4, 1]];
@@ -139,7 +145,15 @@ Deno.test("levels: causal rows see the sink, the diagonal and nothing after it",
   assertEquals([...data], [1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1]);
 });
 
-Deno.test("levels: the cap comes last, above text and the diagonal, for every head of its group", () => {
+Deno.test("levels: text in the future stays skipped", () => {
+  const importance = tensor(new Float64Array(9).fill(1), [1, 1, 3, 3]);
+  const sizes = { blockM: 8, seqQ: 24, seqK: 24, causal: true, textLength: 16 },
+    ratios: Ratio[] = [[0, 0, 1]];
+  const { data } = assignLevels(importance, { mode: "topk", ratios, blockN: 8, tile: 8, ...sizes });
+  assertEquals([...data], [1, 0, 0, 1, 1, 0, 1, 1, 1]);
+});
+
+Deno.test("levels: the cap of a key head holds for every head of its group", () => {
   const importance = tensor(new Float64Array(8).fill(1), [1, 4, 1, 2]);
   const cap = tensor(new Int32Array([8, 2, 1, 4]), [1, 2, 2]);
   const ratios: Ratio[] = [[4, 0, 0.5], [8, 0.5, 1]];

@@ -55,12 +55,13 @@ export function selectionCases(fixed: Partial<SelectionCase> = {}): fc.Arbitrary
     causal: fc.boolean(),
     text: fc.nat(20),
     mode: fc.constantFrom("topk" as const, "threshold" as const),
+    levels: fc.subarray([1, 2, 4], { minLength: 1 }),
     ends: fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
     percent: size(100),
     seed: fc.nat(9999),
-  }).map(({ group, ends, percent, ...drawn }) => {
-    const [a, b, c] = ends.sort((x, y) => x - y).map((end) => end / 100);
-    const quotas = `1:${a},2:${b},4:${c},0:1`;
+  }).map(({ group, levels, ends, percent, ...drawn }) => {
+    const ascending = ends.toSorted((a, b) => a - b);
+    const quotas = [...levels.map((level, i) => `${level}:${ascending[i] / 100}`), "0:1"].join();
     const made = {
       ...drawn,
       heads: drawn.kvHeads * group,
