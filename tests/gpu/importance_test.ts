@@ -1,7 +1,7 @@
 /** Importance on the device against the reference, for every kind, shape and element type. */
 import fc from "fast-check";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { prepareImportance } from "../../kernels/importance.ts";
+import { prepareImportance } from "../../kernels/selection/importance.ts";
 import { blockImportance } from "../../reference/psa.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { bufferOf, gpuTest, qkvOf, runStages, type StageCase, stageCases } from "./stage_case.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Tensor } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { prepareLevels } from "../../kernels/levels.ts";
+import { prepareLevels } from "../../kernels/selection/levels.ts";
 import { levelsFromImportance } from "../../reference/psa.ts";
 import { similarityCap } from "../../reference/similarity.ts";
 import { assert, assertEquals } from "../assert.ts";

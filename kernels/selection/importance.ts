@@ -4,17 +4,17 @@
  *
  * @module
  */
-import type { PsaConfig } from "../reference/config/config.ts";
-import { sampleOffsets } from "../reference/importance.ts";
-import type { AttentionShape } from "../reference/tensor.ts";
-import type { Gpu } from "./device/gpu.ts";
-import { bindKernel, prepareKernel } from "./device/kernel.ts";
-import type { Encode } from "./device/timing.ts";
-import { upload } from "./device/transfer.ts";
+import type { PsaConfig } from "../../reference/config/config.ts";
+import { sampleOffsets } from "../../reference/importance.ts";
+import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { bindKernel, prepareKernel } from "../device/kernel.ts";
+import type { Encode } from "../device/timing.ts";
+import { upload } from "../device/transfer.ts";
 import meansCode from "./importance_means.wgsl" with { type: "text" };
 import rowsCode from "./importance_rows.wgsl" with { type: "text" };
 import scoresTemplate from "./importance_scores.wgsl" with { type: "text" };
-import { expandTemplate } from "./template.ts";
+import { expandTemplate } from "../template.ts";
 
 /** Rows and columns of scores that one workgroup makes. */
 const TILE = 128;

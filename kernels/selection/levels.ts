@@ -6,16 +6,16 @@
  *
  * @module
  */
-import { budgetEnds } from "../reference/budget.ts";
-import { causalBlocks } from "../reference/causal.ts";
-import type { AssignmentConfig, PsaConfig } from "../reference/config/config.ts";
-import { requireInput } from "../reference/errors.ts";
-import { alignment, assignLevels } from "../reference/levels.ts";
-import type { AttentionShape } from "../reference/tensor.ts";
-import type { Gpu } from "./device/gpu.ts";
-import { prepareKernel } from "./device/kernel.ts";
-import type { Encode } from "./device/timing.ts";
-import { upload } from "./device/transfer.ts";
+import { budgetEnds } from "../../reference/budget.ts";
+import { causalBlocks } from "../../reference/causal.ts";
+import type { AssignmentConfig, PsaConfig } from "../../reference/config/config.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { alignment, assignLevels } from "../../reference/levels.ts";
+import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { prepareKernel } from "../device/kernel.ts";
+import type { Encode } from "../device/timing.ts";
+import { upload } from "../device/transfer.ts";
 import levelsCode from "./levels.wgsl" with { type: "text" };
 import similarityCode from "./similarity.wgsl" with { type: "text" };
 

@@ -1,0 +1,94 @@
+// Work lists from levels: which groups of 8 pooled tokens each query block reads, in the order of the keys.
+//
+// One workgroup owns a row of levels, that is a query block of a head. Every invocation takes a key block, 256 at a
+// time, and knows from its level how many groups it has; a scan over the invocations tells where they go. A key block
+// of 8 or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
+// group's level writes it, with a mask of the tokens of all that have it, so that a level of one token a block costs
+// one group for eight blocks. The row is padded to whole tiles of 16 groups with empty masks. The kernel runs twice:
+// to count (COUNT), and, after lists_scan.wgsl has turned counts into offsets, to write. It reads 4 bytes a key block
+// and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
+
+override COUNT: bool;       // write the length of the row only
+override N: u32;            // key blocks
+override M: u32;            // query blocks
+override BLOCK: u32;        // tokens a key block
+override TOKENS: u32;       // key tokens a head
+override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
+
+@group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths
+@group(0) @binding(2) var<storage, read_write> list: array<u32>;       // index | log2(level) << 20 | mask << 24
+
+const THREADS = 256u;
+const TILE = 16u;
+var<workgroup> scan: array<u32, 256>;
+
+// How many pooled tokens of a level a head has.
+fn pooled_tokens(level: u32) -> u32 {
+  if (REPLICATE && level > 1u) { return N * (BLOCK / level); }
+  return (TOKENS + level - 1u) / level;
+}
+
+// Groups that key block j writes.
+fn groups_of(row: u32, j: u32) -> u32 {
+  if (j >= N) { return 0u; }
+  let level = u32(levels[row + j]);
+  if (level == 0u) { return 0u; }
+  let tokens = BLOCK / level;
+  if (tokens >= 8u) { return (min(tokens, pooled_tokens(level) - j * tokens) + 7u) / 8u; }
+  for (var i = j / (8u / tokens) * (8u / tokens); i < j; i++) {
+    if (u32(levels[row + i]) == level) { return 0u; }
+  }
+  return 1u;
+}
+
+// The mask of the group whose first pooled token is `token`.
+fn mask_of(row: u32, level: u32, token: u32) -> u32 {
+  let tokens = BLOCK / level;
+  let end = pooled_tokens(level);
+  var mask = 0u;
+  for (var t = 0u; t < 8u; t++) {
+    let j = (token + t) / tokens;
+    if (token + t < end && u32(levels[row + min(j, N - 1u)]) == level) { mask |= 1u << t; }
+  }
+  return mask;
+}
+
+fn write_groups(row: u32, j: u32, at: u32, count: u32) {
+  let level = u32(levels[row + j]);
+  let group = j * (BLOCK / level) / 8u;
+  for (var g = 0u; g < count; g++) {
+    let mask = mask_of(row, level, (group + g) * 8u);
+    list[at + g] = (group + g) | (firstTrailingBit(level) << 20u) | (mask << 24u);
+  }
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
+  let index = group.y * M + group.x;
+  let row = index * N;
+  var at = 0u;
+  if (!COUNT) { at = offsets[index]; }
+  let begin = at;
+  for (var first = 0u; first < N; first += THREADS) {
+    let count = groups_of(row, first + lid);
+    scan[lid] = count;
+    workgroupBarrier();
+    for (var step = 1u; step < THREADS; step *= 2u) {
+      var sum = scan[lid];
+      if (lid >= step) { sum += scan[lid - step]; }
+      workgroupBarrier();
+      scan[lid] = sum;
+      workgroupBarrier();
+    }
+    if (!COUNT && count > 0u) { write_groups(row, first + lid, at + scan[lid] - count, count); }
+    at += scan[THREADS - 1u];
+    workgroupBarrier();
+  }
+  let padded = (at - begin + TILE - 1u) / TILE * TILE;
+  if (COUNT) {
+    if (lid == 0u) { offsets[index] = padded; }
+  } else if (at + lid < begin + padded) {
+    list[at + lid] = 0u;
+  }
+}

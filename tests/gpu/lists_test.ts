@@ -1,0 +1,69 @@
+/** Work lists made on the device hold the same groups as those made from the same levels by the CPU. */
+import fc from "fast-check";
+import type { Tensor } from "../../mod.ts";
+import { seededRandom } from "../../mod.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { download, poison } from "../../kernels/device/transfer.ts";
+import { makeLists } from "../../kernels/lists.ts";
+import { layOutSections } from "../../kernels/sections.ts";
+import { prepareLists } from "../../kernels/selection/lists.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { bufferOf, gpuTest, runStages, type StageCase, stageCases } from "./stage_case.ts";
+
+/** Levels of a case: everywhere one of a few that divide the key block. */
+function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCase): Tensor<Int32Array> {
+  const random = seededRandom(seed), { blockM, blockN } = config;
+  const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
+  const all = Array.from({ length: Math.log2(blockN) + 1 }, (_, i) => 2 ** i);
+  const some = [0, ...all].filter(() => random.uniform() < 0.6).concat(random.below(2));
+  const length = shape.reduce((product, length) => product * length, 1);
+  return { data: Int32Array.from({ length }, () => some[random.below(some.length)]), shape };
+}
+
+/** Asserts that the device's lists are those of the CPU, up to the order of groups within a row. */
+async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
+  const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
+  const sections = layOutSections(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
+  const want = makeLists(levels, { blockN, sections });
+  const stage = await prepareLists(gpu, bufferOf(gpu, levels), c);
+  poison(gpu, stage.list);
+  const rows = want.offsets.length - 1;
+  const read = { output: stage.offsets, length: rows + 1 };
+  const offsets = new Uint32Array(await runStages(gpu, [stage], read));
+  assertEquals(offsets, want.offsets);
+  const list = new Uint32Array(await download(gpu, stage.list));
+  for (let row = 0; row < rows; row++) {
+    const [got, wanted] = [list, want.list].map((entries) => entries.slice(offsets[row], offsets[row + 1]));
+    const filled = got.findLastIndex((entry) => entry !== 0) + 1;
+    assert(got.subarray(0, filled).every((entry) => entry !== 0), "padding is at the end of a row");
+    assertEquals(got.sort(), wanted.sort(), `row ${row}`);
+  }
+}
+
+gpuTest("work lists of the device hold the groups that the levels ask for", async (gpu) => {
+  const cases = stageCases({}, { tokens: 700 });
+  const property = fc.asyncProperty(cases, (c) => assertLists(gpu, c, levelsOf(c)));
+  await fc.assert(property, { seed: 2512, numRuns: 25 });
+});
+
+gpuTest("work lists of rows and of key blocks beyond the width of a workgroup", async (gpu) => {
+  const config = {
+    ...{ blockM: 16, blockN: 16, tile: 16, importance: { kind: "full" as const } },
+    assignment: { mode: "density" as const, density: 1 },
+  };
+  for (const [seqQ, seqK] of [[16 * 700, 100], [20, 16 * 700 - 3]]) {
+    const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 };
+    const c: StageCase = { shape, config, dtype: "f32", seed: 5 };
+    await assertLists(gpu, c, levelsOf(c));
+  }
+});
+
+gpuTest("work lists of levels that skip everything are empty", async (gpu) => {
+  const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ: 70, seqK: 90, headDim: 8, valueDim: 8 };
+  const config = {
+    ...{ blockM: 32, blockN: 32, tile: 16, importance: { kind: "full" as const } },
+    assignment: { mode: "density" as const, density: 1 },
+  };
+  const levels = { data: new Int32Array(2 * 3 * 3), shape: [1, 2, 3, 3] };
+  await assertLists(gpu, { shape, config, dtype: "f32", seed: 0 }, levels);
+});
