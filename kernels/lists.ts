@@ -1,0 +1,90 @@
+/**
+ * Work lists: what the attention kernel reads of the levels. A row of levels, one query block of a head, becomes a
+ * list of groups; a group is 8 consecutive pooled tokens of one level, one u32:
+ *
+ *     bits 0 .. 19   index of the group: its first token, divided by 8, among the pooled tokens of its level
+ *     bits 20 .. 22  log2 of the level
+ *     bits 24 .. 31  which of its 8 tokens the query block sees
+ *
+ * Where a block has fewer than 8 pooled tokens, one group spans neighbouring blocks, and the mask says whose tokens are
+ * seen. Lists are padded to whole tiles of 16 groups with empty ones.
+ *
+ * @module
+ */
+import { requireInput } from "../reference/errors.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import type { Sections } from "./sections.ts";
+
+/** Groups of a tile. */
+export const TILE_GROUPS = 16;
+/** Groups that an entry can number: 8 million pooled tokens. */
+export const MOST_GROUPS = 1 << 20;
+
+/** Work lists of all query blocks of all heads. */
+export interface WorkLists {
+  /** The lists, one after the other. */
+  readonly list: Uint32Array<ArrayBuffer>;
+  /** Where each begins, and at last where the last ends: [batch * heads * query blocks + 1]. */
+  readonly offsets: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * Makes the work lists of levels.
+ *
+ * @param levels int32 [batch, heads, query blocks, key blocks]
+ * @param options key block size, and the sections that hold the pooled tokens
+ * @throws {InputError} if there are more groups than an entry can number
+ *
+ * @example
+ * ```ts
+ * import { makeLists } from "./lists.ts";
+ * import { layOutSections } from "./sections.ts";
+ * import { tensor } from "../reference/tensor.ts";
+ * const sections = layOutSections(1, { seqK: 128, blockN: 64, levels: [1, 8], tail: "exact" });
+ * const { list } = makeLists(tensor(new Int32Array([0, 8]), [1, 1, 1, 2]), { blockN: 64, sections });
+ * console.log(list[0] === (1 | 3 << 20 | 255 << 24) >>> 0); // true
+ * ```
+ */
+export function makeLists(
+  levels: Tensor<Int32Array>,
+  { blockN, sections }: { readonly blockN: number; readonly sections: Sections },
+): WorkLists {
+  const columns = levels.shape[3], rows = levels.data.length / columns;
+  requireInput(
+    sections.sections[0].tokens / 8 <= MOST_GROUPS,
+    () => `\`k\` has ${sections.sections[0].tokens} tokens; work lists number ${MOST_GROUPS * 8} at most.`,
+  );
+  const list: number[] = [], offsets = new Uint32Array(rows + 1);
+  for (let row = 0; row < rows; row++) {
+    const own = levels.data.subarray(row * columns, (row + 1) * columns);
+    for (const { level, tokens } of sections.sections) addGroups(list, own, { level, tokens, blockN });
+    while (list.length % TILE_GROUPS !== 0) list.push(0);
+    offsets[row + 1] = list.length;
+  }
+  return { list: Uint32Array.from(list), offsets };
+}
+
+/** Appends the groups of one level of a row. */
+function addGroups(
+  list: number[],
+  row: Int32Array,
+  { level, tokens, blockN }: { readonly level: number; readonly tokens: number; readonly blockN: number },
+): void {
+  const perBlock = blockN / level, log = Math.log2(level);
+  let group = -1, mask = 0;
+  const flush = () => {
+    if (mask !== 0) list.push((group | log << 20 | mask << 24) >>> 0);
+    mask = 0;
+  };
+  for (let j = 0; j < row.length; j++) {
+    if (row[j] !== level) continue;
+    for (let token = j * perBlock; token < Math.min((j + 1) * perBlock, tokens); token++) {
+      if (token >> 3 !== group) {
+        flush();
+        group = token >> 3;
+      }
+      mask |= 1 << (token & 7);
+    }
+  }
+  flush();
+}
