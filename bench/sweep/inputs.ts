@@ -1,0 +1,107 @@
+/**
+ * What a sweep runs on: traces and workloads, rounded to the kernels' element type, whole or head by head.
+ *
+ * @module
+ */
+import { basename, extname } from "node:path";
+import { DEFAULT_TRACES, loadTrace, tracePaths } from "../../fixtures/traces.ts";
+import { makeWorkload, type WorkloadName } from "../../fixtures/workloads.ts";
+import type { Box } from "../../reference/config/config.ts";
+import { requireInput } from "../../reference/errors.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+  type FloatData,
+  type Qkv,
+  type Tensor,
+} from "../../reference/tensor.ts";
+import { headOf } from "../../reference/visible.ts";
+import type { SweepOptions } from "./options.ts";
+
+/** One attention call that the sweep runs on. */
+export interface SweepInput {
+  /** The name of the trace or of the workload. */
+  readonly name: string;
+  /** Whether it is a seeded workload. */
+  readonly isWorkload: boolean;
+  /** Queries, keys and values, rounded to the element type of the kernels. */
+  readonly qkv: Qkv;
+  /** Its sizes. */
+  readonly shape: AttentionShape;
+  /** Whether it is causal. */
+  readonly causal: boolean;
+  /** The video that its tokens are. */
+  readonly grid?: Box;
+  /** The head of the call that this is, counted over batch entries; left out: all. */
+  readonly head?: number;
+}
+
+/** Where an input comes from, known before it is loaded. */
+export interface InputSource {
+  /** The name of the trace or of the workload. */
+  readonly name: string;
+  /** Loads or makes it: one call, or one a head. */
+  load(): Promise<SweepInput[]>;
+}
+
+/**
+ * The inputs that options ask for; by default a trace of a video model and one of a causal language model.
+ *
+ * @param options the options of the sweep
+ * @throws {InputError} if a path leads to nothing that can be an input
+ */
+export async function inputSources(options: SweepOptions): Promise<InputSource[]> {
+  const given = await Promise.all(options.inputs.map(tracePaths));
+  const none = options.inputs.length === 0 && options.workloads.length === 0;
+  const paths = none ? DEFAULT_TRACES : given.flat();
+  return [
+    ...paths.map((path) => ({
+      name: basename(path, extname(path)),
+      load: async () => {
+        const { name, qkv, causal, grid } = await loadTrace(path);
+        return split({ name, isWorkload: false, qkv, causal, grid: grid ?? boxOf(options.grid) }, options);
+      },
+    })),
+    ...options.workloads.map((name) => ({ name, load: () => Promise.resolve(workload(name, options)) })),
+  ];
+}
+
+function workload(name: string, options: SweepOptions): SweepInput[] {
+  const { seq, heads, kvHeads, dim, batch, seed, dtype, grid } = options;
+  const made = makeWorkload(name as WorkloadName, {
+    ...{ batch, heads, kvHeads, seqQ: seq, headDim: dim, seed, dtype },
+    ...(grid ? { grid: boxOf(grid) } : {}),
+  });
+  return split({ name, isWorkload: true, ...made }, options);
+}
+
+function boxOf(grid: readonly [number, number, number] | null): Box | undefined {
+  return grid === null ? undefined : { depth: grid[0], height: grid[1], width: grid[2] };
+}
+
+/** Rounds an input to the kernels' type, and cuts it into heads if that is asked for. */
+function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: SweepOptions): SweepInput[] {
+  const { grid } = input, { seqK } = attentionShape(input.qkv);
+  requireInput(
+    grid === undefined || grid.width * grid.height * grid.depth === seqK,
+    () =>
+      `The grid ${grid?.depth},${grid?.height},${grid?.width} of ${input.name} should hold its ${seqK} tokens.`,
+  );
+  const qkv = roundTo(dtype, input.qkv), shape = attentionShape(qkv);
+  if (!perHead) return [{ ...input, qkv, shape }];
+  return Array.from({ length: shape.batch * shape.heads }, (_, head) => {
+    const own = headOf(qkv, {
+      data: new Int32Array(shape.batch * shape.heads),
+      shape: [shape.batch, shape.heads, 1, 1],
+    }, head).qkv;
+    return { ...input, qkv: own, shape: attentionShape(own), head };
+  });
+}
+
+function roundTo(dtype: "f32" | "f16", { q, k, v }: Qkv): Qkv {
+  const round = ({ data, shape }: Tensor<FloatData>) => ({
+    data: dtype === "f16" ? Float16Array.from(data) : Float32Array.from(data),
+    shape,
+  });
+  return { q: round(q), k: round(k), v: round(v) };
+}
