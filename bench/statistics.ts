@@ -1,0 +1,67 @@
+/**
+ * What is said of a set of measurements: medians with intervals that assume nothing of their distribution.
+ *
+ * @module
+ */
+
+/** A median and how well it is known. */
+export interface MedianEstimate {
+  /** The median. */
+  readonly median: number;
+  /** Lower end of its confidence interval: a measurement. */
+  readonly low: number;
+  /** Upper end of its confidence interval: a measurement. */
+  readonly high: number;
+  /** The probability that the interval covers the true median, at least the one asked for where there are enough. */
+  readonly confidence: number;
+  /** Distance between the quartiles. */
+  readonly iqr: number;
+}
+
+/**
+ * The value below which a fraction of sorted values lies, linear between neighbours.
+ *
+ * @param sorted values in ascending order, at least one
+ * @param fraction from 0 to 1
+ *
+ * @example
+ * ```ts
+ * import { quantile } from "./statistics.ts";
+ * console.log(quantile([1, 2, 3, 4], 0.5)); // 2.5
+ * ```
+ */
+export function quantile(sorted: readonly number[], fraction: number): number {
+  const at = fraction * (sorted.length - 1), below = Math.floor(at), above = Math.ceil(at);
+  return sorted[below] + (sorted[above] - sorted[below]) * (at - below);
+}
+
+/**
+ * The median of values with the narrowest symmetric pair of order statistics that covers the true median with the
+ * confidence asked for (a binomial count of values below it). With few values the interval is all of them, and the
+ * confidence that this has is told.
+ *
+ * @param values measurements, at least one
+ * @param confidence the confidence to reach; default 0.95
+ *
+ * @example
+ * ```ts
+ * import { estimateMedian } from "./statistics.ts";
+ * console.log(estimateMedian([3, 1, 2]).confidence); // 0.75
+ * ```
+ */
+export function estimateMedian(values: readonly number[], confidence = 0.95): MedianEstimate {
+  const sorted = values.toSorted((a, b) => a - b), n = sorted.length;
+  let outside = 0, cut = 0, covered = n === 1 ? 0 : 1 - 2 * 2 ** -n;
+  for (let k = 0, weight = 2 ** -n; k < Math.floor(n / 2); k++, weight *= (n - k + 1) / k) {
+    outside += weight;
+    if (1 - 2 * outside < confidence && k > 0) break;
+    [cut, covered] = [k, 1 - 2 * outside];
+  }
+  return {
+    median: quantile(sorted, 0.5),
+    low: sorted[cut],
+    high: sorted[n - 1 - cut],
+    confidence: covered,
+    iqr: quantile(sorted, 0.75) - quantile(sorted, 0.25),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * The columns of sweep.csv: the one place that says what each holds. Rows have a property a column.
+ *
+ * @module
+ */
+
+/** What a cell may hold; null is an empty cell. */
+export type Cell = string | number | null;
+
+/** Every column and what it holds, in the order of the file. */
+export const COLUMNS = {
+  case: "the canonical string of the case, the key of the row",
+  status:
+    "ok; wrong: the kernel is out of its bound; unreachable: forced blocks alone pass the density; no-gpu: no kernel ran",
+  method: "the method that chose the levels",
+  dtype: "element type of the kernel",
+  seed: "seed of the input, of sampling and of random methods",
+  batch: "batch entries",
+  heads: "query heads",
+  kv_heads: "key heads",
+  seq_q: "query tokens",
+  seq_k: "key tokens",
+  head_dim: "head dimension",
+  block_m: "query block size in tokens",
+  block_n: "key block size in tokens",
+  tile: "key rows that a kernel takes at once",
+  density_requested: "the density that was asked for",
+  density: "the density that was reached",
+  sparsity: "1 - density",
+  rel_l2: "relative L2 error of the output against dense attention in float64: what sparsity costs",
+  max_abs: "largest absolute error against dense attention",
+  cosine: "cosine similarity to dense attention",
+  non_finite: "values of the output that are not finite where those of the truth are",
+  kernel_rel_l2: "relative L2 error of the kernel against the float64 reference of the same levels",
+  gpu_ms_median: "median time of the kernels in milliseconds: pyramid and attention, levels given",
+  gpu_ms_iqr: "distance between the quartiles of these times",
+  speedup: "median time of our dense kernel over that of this row, in the same run",
+  tflops_actual: "density * 4 B H Lq Lk D over the time",
+  tflops_effective: "4 B H Lq Lk D over the time",
+  order: "order of the tokens",
+  importance: "how key blocks are scored",
+  head: "the head of the input, counted over batch entries; empty when all are taken together",
+  granularity: "what chooses: block, query, head or group",
+  basis: "what the method was made from: code, paper, summary, stand-in",
+  selection_cost: "operations of choosing over those of dense attention",
+  dropped_mass: "softmax mass of the pairs that no token stands for, mean over rows",
+  input: "the trace or workload",
+  causal: "whether the input is causal",
+  kernel_bound: "the derived bound on kernel_rel_l2",
+  rel_l2_worst_row: "largest relative L2 error of one row of the output",
+  rel_l2_worst_head: "largest relative L2 error of one head",
+  rel_l2_head_mean: "mean over heads of the relative L2 error",
+  rel_l2_head_spread: "standard deviation over heads of the relative L2 error",
+  gpu_ms_low: "lower end of the confidence interval of the median time",
+  gpu_ms_high: "upper end of the confidence interval of the median time",
+  gpu_ms_confidence: "confidence of that interval",
+  gpu_samples: "times that were taken",
+  timing: "where times come from: timestamp, wall, or none",
+} as const;
+
+/** The name of a column. */
+export type Column = keyof typeof COLUMNS;
+
+/** Names of all columns in order. */
+export const COLUMN_NAMES = Object.keys(COLUMNS) as readonly Column[];
+
+/** Columns that hold words; the others hold numbers. */
+type WordColumn =
+  | "case"
+  | "status"
+  | "method"
+  | "dtype"
+  | "order"
+  | "importance"
+  | "head"
+  | "granularity"
+  | "basis"
+  | "input"
+  | "causal"
+  | "timing";
+
+/** Columns that every row fills with a number. */
+type NumberColumn =
+  | "seed"
+  | "batch"
+  | "heads"
+  | "kv_heads"
+  | "seq_q"
+  | "seq_k"
+  | "head_dim"
+  | "block_m"
+  | "block_n"
+  | "tile"
+  | "density_requested"
+  | "density"
+  | "sparsity";
+
+/** One row of a sweep. */
+export type SweepRow =
+  & { readonly [name in WordColumn]: string }
+  & { readonly [name in NumberColumn]: number }
+  & { readonly [name in Exclude<Column, WordColumn | NumberColumn>]: number | null };
