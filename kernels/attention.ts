@@ -1,0 +1,144 @@
+/**
+ * Attention over the pyramid on the device (SPEC section 3).
+ *
+ * @module
+ */
+import type { AttentionShape } from "../reference/tensor.ts";
+import code from "./attention.wgsl" with { type: "text" };
+import type { Gpu } from "./device/gpu.ts";
+import { prepareKernel } from "./device/kernel.ts";
+import type { Encode } from "./device/timing.ts";
+import { upload } from "./device/transfer.ts";
+import { packSections, type Sections } from "./sections.ts";
+import { expandTemplate, type TemplateParameters } from "./template.ts";
+
+/** What decides the text of the attention kernel. */
+export interface AttentionKernelOptions {
+  /** The sizes of the call. */
+  readonly shape: AttentionShape;
+  /** Query block size in tokens: 16, 32, 64 or 128. */
+  readonly blockM: number;
+  /** Element type of q, k, v and out. */
+  readonly dtype: "f32" | "f16";
+  /** Whether every level is 1: no list is read. */
+  readonly dense: boolean;
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** Whether some pooled token stands for fewer tokens than its level. */
+  readonly partial: boolean;
+  /** Whether shuffles over 32 lanes work. */
+  readonly subgroups: boolean;
+  /** Bytes of workgroup memory that the device has. */
+  readonly workgroupMemory: number;
+}
+
+/** Bytes of one of the buffers that hold 16 keys' weights, for each row of threads. */
+const WEIGHT_BUFFER_BYTES = 512;
+/** Bytes of the two chunks of keys or values. */
+const CHUNK_BYTES = 2 * 8192;
+
+/** How often Q is halved before half-precision sums, so that a logit of 1e4 does not overflow them. */
+export function preshift({ dtype, shape }: Pick<AttentionKernelOptions, "dtype" | "shape">): number {
+  return dtype === "f16" ? Math.ceil(Math.log2(Math.sqrt(shape.headDim))) : 0;
+}
+
+/** The values that attention.wgsl is expanded with. */
+export function attentionParameters(options: AttentionKernelOptions): TemplateParameters {
+  const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial, subgroups } = options;
+  const f16 = dtype === "f16", perPiece = f16 ? 8 : 4;
+  const rows = blockM / 8, threads = 2 * blockM, split = valueDim <= 64;
+  const pieces = headDim / perPiece, units = f16 ? 4 : 8;
+  const fits = CHUNK_BYTES + 4 * WEIGHT_BUFFER_BYTES * rows <= options.workgroupMemory;
+  const buffers = fits ? 4 : 2, loads = 512 / threads;
+  return {
+    F16: f16,
+    DENSE: dense,
+    CAUSAL: causal,
+    PARTIAL: partial,
+    SUBGROUPS: subgroups,
+    SPLIT: split,
+    PRESHIFT: preshift(options),
+    BM: blockM,
+    TY: rows,
+    THREADS: threads,
+    D_PIECES: pieces,
+    V_PIECES: valueDim / perPiece,
+    COLUMN_PIECES: (split ? 64 : 128) / perPiece,
+    CHUNKS: Math.ceil(pieces / 4),
+    LOADS: loads,
+    KEY_STEP: threads,
+    K_GROUPS: Math.max(1, 64 / threads),
+    V_GROUPS: f16 ? loads / 2 : loads,
+    V_ACROSS: (split ? 64 : 128) / perPiece,
+    PART_KEYS: buffers * (f16 ? 2 : 1),
+    UNITS: units,
+    PBUF: buffers,
+    PARTS: units / buffers,
+    V_CHUNKS: buffers / (split ? 2 : 1),
+    Q_WAITS: split && buffers === 2,
+  };
+}
+
+/** The WGSL of the attention kernel for one shape. */
+export function attentionCode(options: AttentionKernelOptions): string {
+  return expandTemplate(code, attentionParameters(options));
+}
+
+/** The buffers that attention reads and writes, and what decides its text. */
+export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "subgroups" | "workgroupMemory"> {
+  /** Factor on q . k. */
+  readonly scale: number;
+  /** What the last, partial key block pools. */
+  readonly tail: "exact" | "replicate";
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** Where the levels lie in keys and values. */
+  readonly sections: Sections;
+  /** Bindings: queries, keys, values, outputs, log-sum-exps. */
+  readonly buffers: {
+    readonly q: GPUBuffer;
+    readonly k: GPUBuffer;
+    readonly v: GPUBuffer;
+    readonly out: GPUBuffer;
+    readonly lse: GPUBuffer;
+  };
+  /** Work lists; needed unless dense. */
+  readonly lists?: { readonly list: GPUBuffer; readonly offsets: GPUBuffer };
+}
+
+/**
+ * Prepares attention for one shape.
+ *
+ * @param gpu the device
+ * @param options shape, block sizes, buffers
+ * @returns encodes the pass
+ */
+export async function prepareAttention(gpu: Gpu, options: AttentionStageOptions): Promise<Encode> {
+  const { shape, blockM, dense, scale, tail, blockN, sections, buffers, lists } = options;
+  const { batch, heads, kvHeads, seqQ, seqK, valueDim } = shape;
+  const uniform = gpu.createBuffer("attention call", {
+    size: 32 + 128,
+    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  });
+  const end = tail === "replicate" && !dense ? Math.ceil(seqK / blockN) * blockN : seqK;
+  const floats = new Float32Array(40), words = new Uint32Array(floats.buffer);
+  floats.set([scale * Math.LOG2E * 2 ** preshift(options), -Infinity]);
+  words.set([seqQ, end], 2);
+  new Int32Array(floats.buffer).set([seqK - seqQ], 4);
+  words.set([heads, kvHeads, 0, ...packSections(sections)], 5);
+  upload(gpu, uniform, { data: words });
+  const { q, k, v, out, lse } = buffers;
+  return await prepareKernel(gpu, attentionCode({ ...options, ...deviceOf(gpu) }), {
+    label: "attention",
+    buffers: [uniform, q, k, v, out, lse, ...(dense || !lists ? [] : [lists.list, lists.offsets])],
+    workgroups: [Math.ceil(seqQ / blockM), batch * heads, Math.ceil(valueDim / (valueDim <= 64 ? 64 : 128))],
+  });
+}
+
+/** What of a device decides the text of the kernel. */
+export function deviceOf({ info }: Gpu): Pick<AttentionKernelOptions, "subgroups" | "workgroupMemory"> {
+  return {
+    subgroups: info.subgroupSize >= 32,
+    workgroupMemory: info.limits.maxComputeWorkgroupStorageSize,
+  };
+}
