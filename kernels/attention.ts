@@ -56,6 +56,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     CAUSAL: causal,
     PARTIAL: partial,
     SUBGROUPS: subgroups,
+    UNROLL: subgroups,
     SPLIT: split,
     PRESHIFT: preshift(options),
     BM: blockM,

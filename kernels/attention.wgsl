@@ -155,10 +155,6 @@ fn from_piece(x: Piece) -> vec4f { return x; }
 fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3u) {
   let ty = ((lid >> 5u) << 1u) | (lid & 1u);
   let tx = (lid >> 1u) & 15u;
-//#for n in 0 .. 4
-  let ty#{n} = (ty ^ #{2 * n}u) & #{TY - 1}u;
-  let tx#{n} = tx ^ #{2 * n}u;
-//#end
   let ty_write = (ty ^ ((tx & 3u) << 1u)) & #{TY - 1}u;
 //#if SPLIT
   let part_of_keys = tx >> 3u;
@@ -257,14 +253,17 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
 //#end
       }
       let qb = chunk & 1u;
-//#for p in 0 .. 4
-      {
+//#for step in 0 .. UNROLL ? 4 : 1
+      #{UNROLL ? "" : "for (var p = 0u; p < 4u; p++)"} {
+        #{UNROLL ? "const p = " + step + "u;" : ""}
+        let row_lane = (ty ^ (2u * p)) & #{TY - 1}u;
+        let key_lane = tx ^ (2u * p);
 //#for i in 0 .. 8
-        let a#{i} = qp[qb][#{p * 4 + (i >> 1)}][#{i & 1}][ty#{p}];
+        let a#{i} = qp[qb][p * 4u + #{i >> 1}u][#{i & 1}][row_lane];
 //#end
 //#for j in 0 .. 8
         {
-          let words = kv[b][#{p * 4 + (j >> 1)}][#{j & 1}][tx#{p}];
+          let words = kv[b][p * 4u + #{j >> 1}u][#{j & 1}][key_lane];
 //#for w in 0 .. 4
 //#for i in 0 .. 8
 //#if F16
@@ -405,12 +404,14 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
 //#end
         }
         let pb = #{SPLIT ? "chunk * 2u + part_of_keys" : "chunk"};
-//#for g in 0 .. 16
-        {
-          let wa = qp[pb][#{g}][0][ty#{g & 3}];
-          let wb = qp[pb][#{g}][1][ty#{g & 3}];
-          let va = kv[b][#{g}][#{SPLIT ? "part_of_keys" : 0}][column];
-          let vb = kv[b][#{g}][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}];
+//#for step in 0 .. UNROLL ? 16 : 1
+        #{UNROLL ? "" : "for (var g = 0u; g < 16u; g++)"} {
+          #{UNROLL ? "const g = " + step + "u;" : ""}
+          let row_lane = (ty ^ ((g & 3u) << 1u)) & #{TY - 1}u;
+          let wa = qp[pb][g][0][row_lane];
+          let wb = qp[pb][g][1][row_lane];
+          let va = kv[b][g][#{SPLIT ? "part_of_keys" : 0}][column];
+          let vb = kv[b][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}];
 //#for i in 0 .. 8
 //#for c in 0 .. 8
 //#if F16
