@@ -164,7 +164,7 @@ function rowCounts(
 }
 
 /** Throws unless a density is in (0, 1]. */
-function requireDensity(density: number): void {
+export function requireDensity(density: number): void {
   requireInput(
     density > 0 && density <= 1,
     () => `\`density\` is ${density}; it should be above 0 and at most 1.`,

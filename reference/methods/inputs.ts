@@ -1,0 +1,165 @@
+/**
+ * What methods are given: one attention call, with everything that several methods need computed once.
+ *
+ * @module
+ */
+import { type AttentionResult, denseAttention } from "../attention.ts";
+import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
+import { requireInput } from "../errors.ts";
+import { blockMass } from "../mass.ts";
+import { requireBlock } from "../pyramid.ts";
+import { blockImportance } from "../psa.ts";
+import { attentionShape, type Qkv } from "../tensor.ts";
+import type { Method, MethodInputs } from "./method.ts";
+
+/** Options of {@link methodInputs}. */
+export interface MethodInputOptions {
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** Whether a query sees only keys up to its own position; default false. */
+  readonly causal?: boolean;
+  /** Factor on q . k; default 1 / sqrt(head dimension). */
+  readonly scale?: number;
+  /** Seed of methods that draw; default 0. */
+  readonly seed?: number;
+  /** Key rows that a kernel processes at once; default 32, or the key block if that is smaller. */
+  readonly tile?: number;
+  /** The importance of methods that take any; default all tokens, or antidiagonal with stride 8 if causal. */
+  readonly importance?: ImportanceConfig;
+  /** The video that the tokens are; methods of the grid need it. */
+  readonly grid?: Box;
+  /** Dense attention of these inputs, if it was computed already. */
+  readonly dense?: AttentionResult;
+}
+
+/**
+ * Prepares an attention call for methods. Importance, true mass and dense attention are computed when a method first
+ * asks for them, and kept.
+ *
+ * @param qkv queries, keys and values, in the order in which blocks are cut
+ * @param options block sizes, and what differs from the defaults
+ * @throws {InputError} if tensors disagree or a block is not a positive integer
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload } from "../../fixtures/workloads.ts";
+ * import { methodInputs } from "./inputs.ts";
+ * import { psa } from "./pyramid/psa.ts";
+ * const { qkv } = makeWorkload("video", { seqQ: 256, headDim: 16 });
+ * const inputs = methodInputs(qkv, { blockM: 32, blockN: 16 });
+ * console.log(psa.select(inputs, 0.25).density); // 0.25
+ * ```
+ */
+export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInputs {
+  const { blockM, blockN, causal = false, seed = 0, grid } = options;
+  const { seqQ, seqK, headDim } = attentionShape(qkv);
+  requireBlock("blockM", blockM);
+  requireBlock("blockN", blockN);
+  const { tile = Math.min(32, blockN), scale = 1 / Math.sqrt(headDim) } = options;
+  const { importance = causal ? { kind: "antidiagonal", stride: 8 } : { kind: "full" } } = options;
+  const kept = new Map<string, unknown>();
+  const once = <Value>(name: string, compute: () => Value): Value => {
+    if (!kept.has(name)) kept.set(name, compute());
+    return kept.get(name) as Value;
+  };
+  const blocks = { blockM, blockN, causal, scale };
+  return {
+    qkv,
+    sizes: { blockM, blockN, seqQ, seqK },
+    causal,
+    scale,
+    seed,
+    tile,
+    importance,
+    grid,
+    importanceOf: (config) =>
+      once(
+        `importance ${JSON.stringify(config)}`,
+        () => blockImportance(qkv, { ...blocks, importance: config }),
+      ),
+    mass: () => once("mass", () => blockMass(qkv, blocks)),
+    dense: () => options.dense ?? once("dense", () => denseAttention(qkv, { scale, causal })),
+    once,
+  };
+}
+
+/** How the tokens of a call lie: their order, and the blocks that are cut from it. */
+export interface MethodLayout {
+  /** The order that tokens in raster order have to be put into. */
+  readonly order: OrderConfig;
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+}
+
+/**
+ * The order and the blocks that a method works on: those of the sweep's axes, or for a method of the grid its own
+ * tiles, a block each.
+ *
+ * @param method the method
+ * @param options the order and the blocks that were asked for, and the video if it is known
+ * @throws {InputError} if a method of the grid has no grid, or its tiles do not divide it
+ *
+ * @example
+ * ```ts
+ * import { methodLayout } from "./inputs.ts";
+ * import { sta } from "./mask/sta.ts";
+ * const grid = { width: 16, height: 16, depth: 16 };
+ * const asked = { order: { kind: "raster" }, blockM: 128, blockN: 64, grid } as const;
+ * console.log(methodLayout(sta, asked).order.kind, methodLayout(sta, asked).blockM); // tile 64
+ * ```
+ */
+export function methodLayout(
+  { name, gridTile }: Pick<Method, "name" | "gridTile">,
+  { grid, ...asked }: MethodLayout & { readonly grid?: Box },
+): MethodLayout {
+  if (gridTile === undefined) return asked;
+  const box = requireGrid(name, gridTile, grid), block = gridTile.width * gridTile.height * gridTile.depth;
+  return { order: { kind: "tile", box, tile: gridTile }, blockM: block, blockN: block };
+}
+
+/**
+ * The grid of a method that needs one.
+ *
+ * @throws {InputError} if there is none, or tiles do not divide it
+ */
+export function requireGrid(name: string, tile: Box, grid: Box | undefined): Box {
+  requireInput(
+    grid !== undefined,
+    () => `\`grid\` is missing; ${name} needs the video's width, height and depth.`,
+  );
+  const text = ({ width, height, depth }: Box) => `${width} wide, ${height} high and ${depth} deep`;
+  requireInput(
+    grid.width % tile.width === 0 && grid.height % tile.height === 0 && grid.depth % tile.depth === 0,
+    () => `\`grid\` is ${text(grid)}; ${name} needs multiples of its tiles, ${text(tile)}.`,
+  );
+  return grid;
+}
+
+/**
+ * Checks that inputs lie as a method of the grid needs them: in the order of its tiles, a block each.
+ *
+ * @returns the grid
+ * @throws {InputError} if there is no grid, tiles do not divide it, it is not all of the tokens, or blocks are no tiles
+ */
+export function requireGridBlocks(
+  name: string,
+  tile: Box,
+  { grid, causal, sizes: { blockM, blockN, seqQ, seqK } }: MethodInputs,
+): Box {
+  const box = requireGrid(name, tile, grid), block = tile.width * tile.height * tile.depth;
+  const tokens = box.width * box.height * box.depth;
+  requireInput(!causal, () => `\`causal\` is true; ${name} has no causal form.`);
+  requireInput(
+    tokens === seqQ && tokens === seqK,
+    () => `\`grid\` holds ${tokens} tokens; ${name} needs as many as the ${seqQ} queries and ${seqK} keys.`,
+  );
+  requireInput(
+    blockM === block && blockN === block,
+    () => `Blocks are ${blockM} x ${blockN} tokens; ${name} needs its tiles as blocks, ${block} x ${block}.`,
+  );
+  return box;
+}

@@ -1,0 +1,117 @@
+/**
+ * What a method is: how to choose what attention reads, so that methods can be compared at equal density. A method is
+ * data and one function. Those that run on the kernels choose levels; the others compute their output themselves.
+ *
+ * @module
+ */
+import type { AttentionResult } from "../attention.ts";
+import type { CausalSizes } from "../causal.ts";
+import type { Box, ImportanceConfig } from "../config/config.ts";
+import type { Qkv, Tensor } from "../tensor.ts";
+
+/** What a method chooses for: blocks (these run on the kernels), or single queries (reference only). */
+export type Granularity = "block" | "query";
+
+/** Where a method's rule was taken from. */
+export type Basis = "code" | "paper" | "ablation" | "own" | "yardstick";
+
+/** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
+export type SelectionStatus = "ok" | "unreachable";
+
+/** One attention call as methods see it; what several of them need is computed once. See `methodInputs`. */
+export interface MethodInputs {
+  /** Queries, keys and values, in the order in which blocks are cut. */
+  readonly qkv: Qkv;
+  /** Block sizes and sequence lengths. */
+  readonly sizes: CausalSizes;
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** Factor on q . k. */
+  readonly scale: number;
+  /** Seed of methods that draw. */
+  readonly seed: number;
+  /** Key rows that a kernel processes at once, for rules that align to it. */
+  readonly tile: number;
+  /** The importance of methods that take any. */
+  readonly importance: ImportanceConfig;
+  /** The video that the tokens are, if known. */
+  readonly grid?: Box;
+  /** Importance [batch, heads, query blocks, key blocks], each kind computed once. */
+  readonly importanceOf: (config: ImportanceConfig) => Tensor<Float64Array>;
+  /** The true softmax mass of the blocks, computed once. */
+  readonly mass: () => Tensor<Float64Array>;
+  /** Dense attention, computed once. */
+  readonly dense: () => AttentionResult;
+  /** Anything else that is computed once for these inputs, under a name. */
+  readonly once: <Value>(name: string, compute: () => Value) => Value;
+}
+
+/** What every choice says of itself. */
+interface Chosen {
+  /** Whether the density was kept. */
+  readonly status: SelectionStatus;
+  /** The density that was reached (SPEC section 7), with what `finish` adds. */
+  readonly density: number;
+}
+
+/** A choice of levels: attention over them is the output, unless there is something to `finish`. */
+export interface BlockSelection extends Chosen {
+  /** Int32 [batch, heads, query blocks, key blocks]. */
+  readonly levels: Tensor<Int32Array>;
+  /** What turns attention's output [batch, heads, query tokens, value dimension] into the method's. */
+  readonly finish?: (out: Tensor) => Tensor<Float64Array>;
+  /** Where `finish` lets something stand for blocks that `levels` skip: levels that say so. Dropped mass follows them. */
+  readonly represented?: Tensor<Int32Array>;
+}
+
+/** A choice that no levels express. */
+export interface OutputSelection extends Chosen {
+  /** The method's output, [batch, heads, query tokens, value dimension]. */
+  readonly out: Tensor<Float64Array>;
+  /** The true softmax mass of the pairs that were left out, as a mean over queries and heads. */
+  readonly droppedMass: number;
+}
+
+/** What a method decides. */
+export type Selection = BlockSelection | OutputSelection;
+
+/** What every method says of itself. */
+interface MethodFacts {
+  /** Its name: lower case, words joined by hyphens. */
+  readonly name: string;
+  /** The rule in one line. */
+  readonly rule: string;
+  /** Where the rule was taken from. */
+  readonly basis: Basis;
+  /** The paper, code or section that it follows. */
+  readonly source: string;
+  /** Whether it has a causal form. */
+  readonly causal: boolean;
+  /** Whether its choice depends on the importance axis. */
+  readonly usesImportance: boolean;
+  /** Whether it has a density of its own, whatever was asked for. */
+  readonly ownDensity?: boolean;
+  /** A method of the video's grid cuts it into these tiles, a block each, and ignores the order axis. */
+  readonly gridTile?: Box;
+  /** What choosing costs: floating-point operations over 4 Lq Lk D, the cost of dense attention. */
+  readonly selectionCost: (inputs: Pick<MethodInputs, "sizes" | "importance">) => number;
+}
+
+/** A method that chooses levels. */
+export interface BlockMethod extends MethodFacts {
+  /** Levels are a matter of blocks. */
+  readonly granularity: "block";
+  /** Chooses at a density in (0, 1]. */
+  readonly select: (inputs: MethodInputs, density: number) => BlockSelection;
+}
+
+/** A method that chooses for every query by itself. */
+export interface QueryMethod extends MethodFacts {
+  /** Reference only: no kernel runs it. */
+  readonly granularity: "query";
+  /** Chooses at a density in (0, 1], and attends. */
+  readonly select: (inputs: MethodInputs, density: number) => OutputSelection;
+}
+
+/** A way to choose what attention reads. */
+export type Method = BlockMethod | QueryMethod;
