@@ -6,7 +6,7 @@
 import type { AttentionShape } from "../reference/tensor.ts";
 import code from "./attention.wgsl" with { type: "text" };
 import type { Gpu } from "./device/gpu.ts";
-import { prepareKernel } from "./device/kernel.ts";
+import { bindKernel } from "./device/kernel.ts";
 import type { Encode } from "./device/timing.ts";
 import { upload } from "./device/transfer.ts";
 import { packSections, type Sections } from "./sections.ts";
@@ -85,7 +85,7 @@ export function attentionCode(options: AttentionKernelOptions): string {
   return expandTemplate(code, attentionParameters(options));
 }
 
-/** The buffers that attention reads and writes, and what decides its text. */
+/** What decides attention of one shape, and the buffers that it reads and writes. */
 export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "subgroups" | "workgroupMemory"> {
   /** Factor on q . k. */
   readonly scale: number;
@@ -95,7 +95,7 @@ export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "sub
   readonly blockN: number;
   /** Where the levels lie in keys and values. */
   readonly sections: Sections;
-  /** Bindings: queries, keys, values, outputs, log-sum-exps. */
+  /** Queries, keys, values, outputs, log-sum-exps. */
   readonly buffers: {
     readonly q: GPUBuffer;
     readonly k: GPUBuffer;
@@ -103,20 +103,47 @@ export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "sub
     readonly out: GPUBuffer;
     readonly lse: GPUBuffer;
   };
-  /** Work lists; needed unless dense. */
-  readonly lists?: { readonly list: GPUBuffer; readonly offsets: GPUBuffer };
 }
 
+/** Work lists on the device. */
+export interface ListBuffers {
+  /** The lists, one u32 a group. */
+  readonly list: GPUBuffer;
+  /** Where each begins. */
+  readonly offsets: GPUBuffer;
+}
+
+/** Attention that is built, and waits for work lists. */
+export type AttentionKernel = (lists?: ListBuffers) => Promise<Encode>;
+
 /**
- * Prepares attention for one shape.
+ * Builds attention for one shape.
  *
  * @param gpu the device
  * @param options shape, block sizes, buffers
- * @returns encodes the pass
+ * @returns binds work lists (none if dense) and gives what encodes the pass
  */
-export async function prepareAttention(gpu: Gpu, options: AttentionStageOptions): Promise<Encode> {
-  const { shape, blockM, dense, scale, tail, blockN, sections, buffers, lists } = options;
-  const { batch, heads, kvHeads, seqQ, seqK, valueDim } = shape;
+export async function buildAttention(gpu: Gpu, options: AttentionStageOptions): Promise<AttentionKernel> {
+  const { shape: { batch, heads, seqQ, valueDim }, blockM } = options;
+  const { q, k, v, out, lse } = options.buffers;
+  const uniform = uploadCall(gpu, options);
+  const code = attentionCode({ ...options, ...deviceOf(gpu) });
+  const pipeline = await gpu.createPipeline(code, { label: "attention" });
+  return (lists) =>
+    bindKernel(gpu, pipeline, {
+      label: "attention",
+      buffers: [uniform, q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
+      workgroups: [
+        Math.ceil(seqQ / blockM),
+        batch * heads,
+        Math.ceil(valueDim / (valueDim <= 64 ? 64 : 128)),
+      ],
+    });
+}
+
+/** The numbers of a call, as the kernel reads them. */
+function uploadCall(gpu: Gpu, options: AttentionStageOptions): GPUBuffer {
+  const { shape: { heads, kvHeads, seqQ, seqK }, dense, scale, tail, blockN, sections } = options;
   const uniform = gpu.createBuffer("attention call", {
     size: 32 + 128,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
@@ -128,12 +155,7 @@ export async function prepareAttention(gpu: Gpu, options: AttentionStageOptions)
   new Int32Array(floats.buffer).set([seqK - seqQ], 4);
   words.set([heads, kvHeads, 0, ...packSections(sections)], 5);
   upload(gpu, uniform, { data: words });
-  const { q, k, v, out, lse } = buffers;
-  return await prepareKernel(gpu, attentionCode({ ...options, ...deviceOf(gpu) }), {
-    label: "attention",
-    buffers: [uniform, q, k, v, out, lse, ...(dense || !lists ? [] : [lists.list, lists.offsets])],
-    workgroups: [Math.ceil(seqQ / blockM), batch * heads, Math.ceil(valueDim / (valueDim <= 64 ? 64 : 128))],
-  });
+  return uniform;
 }
 
 /** What of a device decides the text of the kernel. */

@@ -78,7 +78,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   const features = FEATURES.filter((name) => adapter.features.has(name));
   const device = await requestDevice(adapter, features, requiredLimits);
-  const gpu = new Gpu(device, adapter, options);
+  const gpu = new Gpu(device, infoOf(device, adapter), options);
   try {
     await gpu.probe(options.subgroups ?? true);
   } catch (error) {
@@ -103,39 +103,66 @@ async function requestDevice(
   }
 }
 
-/** An open device. Everything that it makes is freed when it is disposed of. */
+/** What a device tells of itself; shuffles and timestamps are found out by {@link Gpu.probe}. */
+function infoOf(device: GPUDevice, { info: { description, vendor, architecture } }: GPUAdapter): GpuInfo {
+  return {
+    description: description || `${vendor} ${architecture}`.trim(),
+    vendor,
+    features: [...device.features as unknown as Iterable<string>].sort(),
+    limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
+    subgroupSize: 0,
+    nanosecondsPerTick: 0,
+  };
+}
+
+/** What the device reported while nobody waited, and what was running then. */
+interface DeviceState {
+  trouble: string | null;
+  running: string;
+  disposed: boolean;
+  /** Pipelines that are built, by text and constants: scopes share them. */
+  readonly pipelines: Map<string, GPUComputePipeline>;
+}
+
+/** An open device, or a scope of one. Everything that it makes is freed when it is disposed of. */
 export class Gpu implements Disposable {
   /** What the device is and has. */
   info: GpuInfo;
   /** The device itself. */
   readonly device: GPUDevice;
   #buffers = new Set<GPUBuffer>();
-  #trouble: string | null = null;
-  #running = "nothing";
-  #disposed = false;
+  #state: DeviceState;
+  #isScope: boolean;
 
-  /** Use {@link openGpu}. */
-  constructor(device: GPUDevice, adapter: GPUAdapter, { onError }: GpuOptions) {
+  /** Use {@link openGpu}, or {@link Gpu.scope}. */
+  constructor(
+    device: GPUDevice,
+    info: GpuInfo,
+    { onError, state }: GpuOptions & { state?: DeviceState } = {},
+  ) {
     this.device = device;
-    const { description, vendor, architecture } = adapter.info;
-    this.info = {
-      description: description || `${vendor} ${architecture}`.trim(),
-      vendor,
-      features: [...device.features as unknown as Iterable<string>].sort(),
-      limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
-      subgroupSize: 0,
-      nanosecondsPerTick: 0,
-    };
-    device.addEventListener("uncapturederror", (event) => {
-      const sentence = `The GPU reported an error while ${this.#running} ran: ${
-        (event as GPUUncapturedErrorEvent).error.message
-      }`;
-      this.#trouble ??= sentence;
+    this.info = info;
+    this.#isScope = state !== undefined;
+    this.#state = state ?? { trouble: null, running: "nothing", disposed: false, pipelines: new Map() };
+    if (state === undefined) this.#listen(onError);
+  }
+
+  #listen(onError?: (sentence: string) => void): void {
+    const state = this.#state;
+    this.device.addEventListener("uncapturederror", (event) => {
+      const { message } = (event as GPUUncapturedErrorEvent).error;
+      const sentence = `The GPU reported an error while ${state.running} ran: ${message}`;
+      state.trouble ??= sentence;
       onError?.(sentence);
     });
-    device.lost.then(({ message }) => {
-      if (!this.#disposed) this.#trouble ??= `The GPU was lost while ${this.#running} ran: ${message}`;
+    this.device.lost.then(({ message }) => {
+      if (!state.disposed) state.trouble ??= `The GPU was lost while ${state.running} ran: ${message}`;
     });
+  }
+
+  /** A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on. */
+  scope(): Gpu {
+    return new Gpu(this.device, this.info, { state: this.#state });
   }
 
   /** Finds out by running it what no feature tells: shuffles of subgroups, and the length of a tick. */
@@ -194,23 +221,26 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Builds a compute pipeline from WGSL with an entry point `main`.
+   * Builds a compute pipeline from WGSL with an entry point `main`; the same text is built once a device.
    *
    * @throws {Error} what the compiler says, with the label
    */
   async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
-    this.#running = label;
-    return await this.scoped(label, () => {
+    const key = JSON.stringify([code, constants]), built = this.#state.pipelines.get(key);
+    if (built !== undefined) return built;
+    const pipeline = await this.scoped(label, () => {
       const module = this.device.createShaderModule({ label, code });
       const compute = { module, entryPoint: "main", constants: { ...constants } };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
     });
+    this.#state.pipelines.set(key, pipeline);
+    return pipeline;
   }
 
   /** Runs WebGPU calls in error scopes, so that what they report is thrown with the label. */
   async scoped<Result>(label: string, calls: () => Result): Promise<Result> {
     this.throwTrouble();
-    this.#running = label;
+    this.#state.running = label;
     for (const filter of ["validation", "out-of-memory", "internal"] as const) {
       this.device.pushErrorScope(filter);
     }
@@ -231,14 +261,15 @@ export class Gpu implements Disposable {
 
   /** Throws what the device reported while nobody waited. */
   throwTrouble(): void {
-    if (this.#trouble !== null) throw new Error(this.#trouble);
+    if (this.#state.trouble !== null) throw new Error(this.#state.trouble);
   }
 
-  /** Frees the buffers and the device. */
+  /** Frees the buffers and, unless this is a scope, the device. */
   [Symbol.dispose](): void {
-    this.#disposed = true;
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.clear();
+    if (this.#isScope) return;
+    this.#state.disposed = true;
     this.device.destroy();
   }
 }
