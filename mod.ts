@@ -109,3 +109,36 @@ export {
   type VideoShape,
 } from "./reference/config/presets.ts";
 export { configErrors, type SequenceLengths, validateConfig } from "./reference/config/validate.ts";
+export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./reference/mass.ts";
+export { methodOf, METHODS } from "./reference/methods/mod.ts";
+export {
+  type MethodInputOptions,
+  methodInputs,
+  type MethodLayout,
+  methodLayout,
+} from "./reference/methods/inputs.ts";
+export {
+  bisected,
+  bisectedEntries,
+  type BisectOptions,
+  importanceCost,
+  massEntries,
+  ranked,
+  selectionDroppedMass,
+  selectionOf,
+} from "./reference/methods/select.ts";
+export { spargeAttention, type SpargeOptions } from "./reference/methods/mask/spargeattn.ts";
+export type {
+  Basis,
+  BlockMethod,
+  BlockSelection,
+  Chosen,
+  Granularity,
+  Method,
+  MethodFacts,
+  MethodInputs,
+  OutputSelection,
+  QueryMethod,
+  Selection,
+  SelectionStatus,
+} from "./reference/methods/method.ts";

@@ -47,7 +47,7 @@ export interface MethodInputs {
 }
 
 /** What every choice says of itself. */
-interface Chosen {
+export interface Chosen {
   /** Whether the density was kept. */
   readonly status: SelectionStatus;
   /** The density that was reached (SPEC section 7), with what `finish` adds. */
@@ -76,7 +76,7 @@ export interface OutputSelection extends Chosen {
 export type Selection = BlockSelection | OutputSelection;
 
 /** What every method says of itself. */
-interface MethodFacts {
+export interface MethodFacts {
   /** Its name: lower case, words joined by hyphens. */
   readonly name: string;
   /** The rule in one line. */

@@ -8,7 +8,8 @@ import { type CausalBlocks, causalBlocks } from "../causal.ts";
 import type { ImportanceConfig, Shares } from "../config/config.ts";
 import { levelDensity, sortedBlocks } from "../levels.ts";
 import type { Tensor } from "../tensor.ts";
-import type { BlockSelection, MethodInputs, SelectionStatus } from "./method.ts";
+import { droppedMass } from "../mass.ts";
+import type { BlockSelection, MethodInputs, Selection, SelectionStatus } from "./method.ts";
 
 /** Halvings of an interval in a search for a threshold. */
 const HALVINGS = 40;
@@ -36,6 +37,28 @@ export function selectionOf(
   status: SelectionStatus = "ok",
 ): BlockSelection {
   return { status, levels, density: levelDensity(levels, { causal, ...sizes }) };
+}
+
+/**
+ * The true softmax mass of the pairs for which a selection has no token, as a mean over queries and heads.
+ *
+ * @param inputs the call
+ * @param selection what a method chose for it
+ *
+ * @example
+ * ```ts
+ * import { methodInputs } from "./inputs.ts";
+ * import { selectionDroppedMass, selectionOf } from "./select.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(32 * 8), [1, 1, 32, 8]);
+ * const inputs = methodInputs({ q: x, k: x, v: x }, { blockM: 32, blockN: 16 });
+ * const selection = selectionOf(inputs, tensor(new Int32Array([1, 0]), [1, 1, 1, 2]));
+ * console.log(selectionDroppedMass(inputs, selection)); // 0.5
+ * ```
+ */
+export function selectionDroppedMass({ sizes, causal, mass }: MethodInputs, selection: Selection): number {
+  if ("droppedMass" in selection) return selection.droppedMass;
+  return droppedMass(selection.represented ?? selection.levels, mass(), { causal, ...sizes });
 }
 
 /**
@@ -165,7 +188,7 @@ export function bisectedEntries(
 }
 
 /** A row of importance as a threshold goes through it. */
-export interface RowOrder {
+interface RowOrder {
   /** Its scores. */
   readonly scores: Float64Array;
   /** Blocks that are taken whatever the threshold. */

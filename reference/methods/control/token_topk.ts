@@ -60,7 +60,8 @@ function attendHead(
   const visit = (first: number, weights: Float64Array) => {
     for (let i = first; i < Math.min(first + ROWS, seqQ); i++) {
       const seen = causal ? Math.max(0, Math.min(seqK, i + seqK - seqQ + 1)) : seqK;
-      const row = Float64Array.from({ length: seen }, (_, j) => weights[j * ROWS + i - first]);
+      const row = new Float64Array(seen);
+      for (let j = 0; j < seen; j++) row[j] = weights[j * ROWS + i - first];
       const taken = largest(row, seen === 0 ? 0 : Math.max(1, Math.round(density * seen)));
       const mass = taken.reduce((sum, j) => sum + row[j], 0);
       for (const j of taken) {
