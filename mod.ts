@@ -142,3 +142,13 @@ export type {
   Selection,
   SelectionStatus,
 } from "./reference/methods/method.ts";
+export { Gpu, type GpuInfo, type GpuOptions, NoAdapterError, openGpu } from "./kernels/device/gpu.ts";
+export {
+  createPsa,
+  type ForwardOptions,
+  type ForwardResult,
+  Psa,
+  type PsaSetup,
+  type QkvBuffers,
+  type StageTimings,
+} from "./kernels/psa.ts";

@@ -36,6 +36,8 @@ export interface LevelsOptions {
 export interface LevelsStage {
   /** int32 [batch, heads, query blocks, key blocks], once the stage has run. */
   readonly levels: GPUBuffer;
+  /** The most groups of 8 pooled tokens that any query block can have. */
+  readonly mostGroups: number;
   /** Encodes the stage into a pass. */
   readonly encode: Encode;
 }
@@ -101,6 +103,7 @@ export async function prepareLevels(
   });
   return {
     levels,
+    mostGroups: mostGroupsOf({ quotas, ends }, { blockM, blockN, textLength, causal, capped, N }),
     encode: (pass) => {
       for (const each of capped ? [cap.encode, assign] : [assign]) each(pass);
     },
@@ -143,6 +146,32 @@ function quotasOf(
       return { quotas, ends: [], minFull: Math.floor(N * minFullRatio) + 1 };
     }
   }
+}
+
+/**
+ * The most groups of 8 pooled tokens that a row can have, so that work lists need not have room for all keys at level
+ * 1. A cap can bring every block that is not skipped to level 1; text, the diagonal and the first block are level 1.
+ */
+function mostGroupsOf(
+  { quotas, ends }: Pick<Quotas, "quotas" | "ends">,
+  { blockM, blockN, textLength, causal, capped, N }: {
+    readonly blockM: number;
+    readonly blockN: number;
+    readonly textLength: number;
+    readonly causal: boolean;
+    readonly capped: boolean;
+    readonly N: number;
+  },
+): number {
+  const full = blockN / 8;
+  const groups = quotas.map(({ level }) => level === 0 ? 0 : capped ? full : Math.ceil(full / level));
+  const diagonal = causal ? Math.ceil(blockM / blockN) + 2 : 0;
+  const forced = full * (Math.ceil(textLength / blockN) + diagonal);
+  const ofQuotas = ends.map((row) =>
+    row.reduce((sum, end, i) => sum + (end - (i === 0 ? 0 : row[i - 1])) * groups[i], 0)
+  );
+  const most = ofQuotas.reduce((most, groups) => Math.max(most, groups), ends.length === 0 ? Infinity : 0);
+  return Math.min(N * full, most + forced);
 }
 
 /** Where the quotas of `topk` end: the reference's levels of a row whose importance descends. */

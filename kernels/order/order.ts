@@ -1,0 +1,97 @@
+/**
+ * Token order on the device (SPEC section 9): rows are gathered into the order in which blocks are cut, and the
+ * output is scattered back.
+ *
+ * @module
+ */
+import type { Order } from "../../reference/order.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { prepareKernel, spreadWorkgroups } from "../device/kernel.ts";
+import type { Encode } from "../device/timing.ts";
+import { upload } from "../device/transfer.ts";
+import code from "./order.wgsl" with { type: "text" };
+
+/** An order on the device. */
+export interface OrderBuffer {
+  /** Its indices. */
+  readonly buffer: GPUBuffer;
+  /** Tokens of a head that it moves, the first ones. */
+  readonly tokens: number;
+  /** How many orders there are: one for all heads, or one for each (batch, head). */
+  readonly count: number;
+}
+
+/** Rows that move. */
+export interface MoveOptions {
+  /** A name for error messages. */
+  readonly label: string;
+  /** The rows as they are, and where they go: different buffers. */
+  readonly from: GPUBuffer;
+  /** Where the rows go. */
+  readonly to: GPUBuffer;
+  /** Heads of all batch entries. */
+  readonly heads: number;
+  /** Tokens of a head. */
+  readonly tokens: number;
+  /** Bytes of a token, a multiple of 4. */
+  readonly bytes: number;
+}
+
+/**
+ * Makes room for an order on the device.
+ *
+ * @param gpu the device
+ * @param order sizes: tokens that it moves, and orders; to be filled by {@link uploadOrder}
+ */
+export function createOrderBuffer(
+  gpu: Gpu,
+  { tokens, count }: { readonly tokens: number; readonly count: number },
+): OrderBuffer {
+  return { buffer: gpu.createBuffer("token order", { size: 4 * tokens * count }), tokens, count };
+}
+
+/** Writes an order, [tokens] or [batch, heads, tokens], into the room that was made for it. */
+export function uploadOrder(gpu: Gpu, { buffer }: OrderBuffer, order: Order): void {
+  upload(gpu, buffer, { data: Int32Array.from(order.data) });
+}
+
+/**
+ * Prepares moving rows into an order: rearranged[n] = tokens[order[n]].
+ *
+ * @param gpu the device
+ * @param order the order
+ * @param options what moves
+ * @returns encodes the dispatch into a pass
+ */
+export function prepareGather(gpu: Gpu, order: OrderBuffer, options: MoveOptions): Promise<Encode> {
+  return prepareMove(gpu, order, { ...options, scatter: false });
+}
+
+/**
+ * Prepares moving rows back from an order: tokens[order[n]] = rearranged[n].
+ *
+ * @param gpu the device
+ * @param order the order
+ * @param options what moves
+ * @returns encodes the dispatch into a pass
+ */
+export function prepareScatter(gpu: Gpu, order: OrderBuffer, options: MoveOptions): Promise<Encode> {
+  return prepareMove(gpu, order, { ...options, scatter: true });
+}
+
+function prepareMove(
+  gpu: Gpu,
+  order: OrderBuffer,
+  { label, from, to, heads, tokens, bytes, scatter }: MoveOptions & { readonly scatter: boolean },
+): Promise<Encode> {
+  const words = bytes / 4;
+  return prepareKernel(gpu, code, {
+    label,
+    constants: {
+      ...{ SCATTER: Number(scatter), WIDTH: words, HEADS: heads, TOKENS: tokens },
+      ...{ ORDERED: order.tokens, ORDERS: order.count },
+    },
+    buffers: [order.buffer, from, to],
+    workgroups: spreadWorkgroups(Math.ceil(heads * tokens * words / 256)),
+  });
+}

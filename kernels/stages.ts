@@ -1,0 +1,202 @@
+/**
+ * The stages of the pipeline with their buffers, built for one shape and configuration. Kernels that a call does not
+ * need (importance where levels are given, the dense kernel) are built when they are first needed.
+ *
+ * @module
+ */
+import { requireInput } from "../reference/errors.ts";
+import type { Qkv, Tensor } from "../reference/tensor.ts";
+import { type AttentionKernel, buildAttention } from "./attention.ts";
+import type { Gpu } from "./device/gpu.ts";
+import type { Encode } from "./device/timing.ts";
+import { download, upload } from "./device/transfer.ts";
+import { makeLists } from "./lists.ts";
+import {
+  type Arrangement,
+  buildArrangement,
+  type InputBuffers,
+  type OutputBuffers,
+} from "./order/arrangement.ts";
+import { preparePyramid } from "./pyramid.ts";
+import type { StagePass } from "./run.ts";
+import { prepareImportance } from "./selection/importance.ts";
+import { prepareLevels } from "./selection/levels.ts";
+import { prepareLists } from "./selection/lists.ts";
+import type { ResolvedSetup } from "./setup.ts";
+
+/** Where the levels of a call come from. */
+export type LevelSource =
+  | { readonly kind: "selected" }
+  | { readonly kind: "given"; readonly levels: Tensor<Int32Array> }
+  | { readonly kind: "dense" };
+
+/** The stages of a pipeline. */
+export interface Stages {
+  /** What a call reads. */
+  readonly inputs: InputBuffers;
+  /** What a call writes. */
+  readonly outputs: OutputBuffers;
+  /** Bytes on the device beside inputs and outputs, as far as they are made at once. */
+  readonly extraBytes: number;
+  /** Makes the order of the tokens where it depends on them; null: the inputs are on the device. */
+  arrange(qkv: Qkv | null): void;
+  /** The passes of a call. */
+  passes(source: LevelSource): Promise<StagePass[]>;
+  /** The levels that the last call used. */
+  readLevels(source: LevelSource): Promise<Tensor<Int32Array>>;
+}
+
+/** Importance, levels and lists, and the buffer that the levels are in. */
+interface Selection {
+  readonly passes: readonly StagePass[];
+  readonly attention: Encode;
+  readonly levels: GPUBuffer;
+}
+
+/** Builds the stages. */
+export async function buildStages(gpu: Gpu, setup: ResolvedSetup): Promise<Stages> {
+  const arrangement = await buildArrangement(gpu, setup);
+  const pyramid = await buildPyramids(gpu, setup, arrangement.arranged);
+  const attention = once(() => buildKernel(gpu, setup, { buffers: arrangement.arranged, dense: false }));
+  const dense = once(async () =>
+    (await buildKernel(gpu, setup, { buffers: arrangement.arranged, dense: true }))()
+  );
+  const selection = once(async () =>
+    buildSelection(gpu, setup, { ...arrangement.arranged, kernel: await attention() })
+  );
+  const given = new GivenLists(gpu, setup);
+  const around = (passes: readonly StagePass[]) => [...arrangement.gather, ...passes, ...arrangement.scatter];
+  return {
+    inputs: arrangement.inputs,
+    outputs: arrangement.outputs,
+    extraBytes: extraBytes(setup, arrangement),
+    arrange: arrangement.arrange,
+    passes: async (source) => {
+      if (source.kind === "dense") return around([{ stage: "attention", encode: await dense() }]);
+      if (source.kind === "given") {
+        const encode = await given.bind(source.levels, await attention());
+        return around([...pyramid, { stage: "attention", encode }]);
+      }
+      const { passes, attention: encode } = await selection();
+      return around([...pyramid, ...passes, { stage: "attention", encode }]);
+    },
+    readLevels: async (source) => {
+      if (source.kind === "given") return source.levels;
+      const shape = levelShape(setup);
+      const size = shape.reduce((product, each) => product * each, 1);
+      if (source.kind === "dense") return { data: new Int32Array(size).fill(1), shape };
+      return {
+        data: new Int32Array(await download(gpu, (await selection()).levels, { size: 4 * size })),
+        shape,
+      };
+    },
+  };
+}
+
+/** Builds something when it is first asked for. */
+function once<Result>(build: () => Promise<Result>): () => Promise<Result> {
+  let built: Promise<Result> | undefined;
+  return () => built ??= build();
+}
+
+/** [batch, heads, query blocks, key blocks]. */
+function levelShape({ shape, config }: ResolvedSetup): number[] {
+  const { batch, heads, seqQ, seqK } = shape;
+  return [batch, heads, Math.ceil(seqQ / config.blockM), Math.ceil(seqK / config.blockN)];
+}
+
+async function buildPyramids(
+  gpu: Gpu,
+  { shape, config, dtype, sections }: ResolvedSetup,
+  { k, v }: InputBuffers,
+): Promise<StagePass[]> {
+  const { batch, kvHeads, seqK, headDim, valueDim } = shape;
+  const common = {
+    sections,
+    heads: batch * kvHeads,
+    tokens: seqK,
+    dtype,
+    tail: config.tail ?? "exact",
+  } as const;
+  const encodes = [
+    await preparePyramid(gpu, k, { ...common, dim: headDim }),
+    await preparePyramid(gpu, v, { ...common, dim: valueDim }),
+  ];
+  return encodes.map((encode) => ({ stage: "pyramid", encode }));
+}
+
+function buildKernel(
+  gpu: Gpu,
+  { shape, config, dtype, sections, scale }: ResolvedSetup,
+  { buffers, dense }: { readonly buffers: InputBuffers & OutputBuffers; readonly dense: boolean },
+): Promise<AttentionKernel> {
+  const { blockM, blockN, causal = false, tail = "exact" } = config;
+  const coarsest = Math.max(...sections.sections.map(({ level, tokens }) => tokens > 0 ? level : 1));
+  const partial = !dense && tail === "exact" && shape.seqK % coarsest !== 0;
+  return buildAttention(gpu, {
+    ...{ shape, blockM, blockN, dtype, dense, causal, partial, scale, tail, sections, buffers },
+  });
+}
+
+async function buildSelection(
+  gpu: Gpu,
+  { shape, config, dtype }: ResolvedSetup,
+  { q, k, kernel }: { readonly q: GPUBuffer; readonly k: GPUBuffer; readonly kernel: AttentionKernel },
+): Promise<Selection> {
+  const importance = await prepareImportance(gpu, { q, k }, { shape, config, dtype });
+  const levels = await prepareLevels(gpu, { importance: importance.importance, k }, { shape, config, dtype });
+  const lists = await prepareLists(gpu, levels.levels, { shape, config, mostGroups: levels.mostGroups });
+  return {
+    passes: [
+      { stage: "importance", encode: importance.encode },
+      { stage: "levels", encode: levels.encode },
+      { stage: "lists", encode: lists.encode },
+    ],
+    attention: await kernel({ list: lists.list, offsets: lists.offsets }),
+    levels: levels.levels,
+  };
+}
+
+/** Work lists of levels that a call was given; buffers grow with them. */
+class GivenLists {
+  #list: GPUBuffer | undefined;
+  #offsets: GPUBuffer | undefined;
+  #bound: Encode | undefined;
+
+  constructor(readonly gpu: Gpu, readonly setup: ResolvedSetup) {}
+
+  /** Makes and uploads the lists, and binds the kernel to them. */
+  async bind(levels: Tensor<Int32Array>, kernel: AttentionKernel): Promise<Encode> {
+    const shape = levelShape(this.setup), { sections, config: { blockN } } = this.setup;
+    requireInput(
+      `${levels.shape}` === `${shape}`,
+      () => `\`levels\` has shape [${levels.shape}]; these blocks need [${shape}].`,
+    );
+    const known = new Set(sections.sections.flatMap(({ level, tokens }) => tokens > 0 ? [level] : []));
+    const stray = levels.data.find((level) => level !== 0 && !known.has(level));
+    requireInput(
+      stray === undefined,
+      () => `\`levels\` holds ${stray}; this pipeline was built for 0, ${[...known].join(", ")}.`,
+    );
+    const { list, offsets } = makeLists(levels, { blockN, sections });
+    this.#offsets ??= this.gpu.createBuffer("offsets of lists", { size: offsets.byteLength });
+    if (this.#list === undefined || this.#list.size < list.byteLength) {
+      if (this.#list) this.gpu.destroyBuffer(this.#list);
+      this.#list = this.gpu.createBuffer("work lists", { size: list.byteLength });
+      this.#bound = undefined;
+    }
+    upload(this.gpu, this.#list, { data: list });
+    upload(this.gpu, this.#offsets, { data: offsets });
+    return this.#bound ??= await kernel({ list: this.#list, offsets: this.#offsets });
+  }
+}
+
+/** Bytes of the pyramid above level 1, and of rearranged copies. */
+function extraBytes({ shape, dtype, sections }: ResolvedSetup, { inputs, arranged }: Arrangement): number {
+  const { batch, kvHeads, seqK, headDim, valueDim } = shape, bytes = dtype === "f16" ? 2 : 4;
+  const pooled = (sections.rows - batch * kvHeads * seqK) * (headDim + valueDim) * bytes;
+  const copies = inputs.q === arranged.q
+    ? 0
+    : [inputs.q, inputs.k, inputs.v, arranged.out].reduce((sum, { size }) => sum + size, 0);
+  return pooled + copies;
+}
