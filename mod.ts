@@ -5,6 +5,7 @@
  */
 export { InputError } from "./reference/errors.ts";
 export {
+  type AttentionShape,
   type DType,
   type FloatData,
   type Qkv,
@@ -142,7 +143,14 @@ export type {
   Selection,
   SelectionStatus,
 } from "./reference/methods/method.ts";
-export { Gpu, type GpuInfo, type GpuOptions, NoAdapterError, openGpu } from "./kernels/device/gpu.ts";
+export {
+  Gpu,
+  type GpuInfo,
+  type GpuOptions,
+  NoAdapterError,
+  openGpu,
+  type PipelineOptions,
+} from "./kernels/device/gpu.ts";
 export {
   createPsa,
   type ForwardOptions,
@@ -150,5 +158,7 @@ export {
   Psa,
   type PsaSetup,
   type QkvBuffers,
+  type StageName,
   type StageTimings,
 } from "./kernels/psa.ts";
+export type { Timing, TimingOptions } from "./kernels/device/timing.ts";

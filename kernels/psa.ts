@@ -15,7 +15,7 @@ import { runStages, type StageTimings } from "./run.ts";
 import { type PsaSetup, type ResolvedSetup, resolveSetup } from "./setup.ts";
 import { buildStages, type LevelSource, type Stages } from "./stages.ts";
 export type { PsaSetup } from "./setup.ts";
-export type { StageTimings } from "./run.ts";
+export type { StageName, StageTimings } from "./run.ts";
 
 /** Inputs that are on the device already, in the element type and layout of the call. */
 export interface QkvBuffers {

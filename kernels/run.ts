@@ -6,11 +6,10 @@
 import type { Gpu } from "./device/gpu.ts";
 import { type Encode, submitWithTimestamps } from "./device/timing.ts";
 
-/** The stages of the pipeline, in order. */
-export const STAGE_NAMES = ["order", "pyramid", "importance", "levels", "lists", "attention"] as const;
+/** Names of the stages of the pipeline. */
+export type StageName = "order" | "pyramid" | "importance" | "levels" | "lists" | "attention";
 
-/** Name of a stage. */
-export type StageName = typeof STAGE_NAMES[number];
+const STAGE_NAMES: readonly StageName[] = ["order", "pyramid", "importance", "levels", "lists", "attention"];
 
 /** A stage and what encodes it; a stage may have several. */
 export interface StagePass {
