@@ -5,7 +5,7 @@
  */
 import { requireDensity } from "../../budget.ts";
 import { forEachWeightRows } from "../../mass.ts";
-import { ROWS } from "../../rows.ts";
+import { evenUp, multiplyRows, ROWS, transpose } from "../../rows.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../visible.ts";
 import type { MethodInputs, OutputSelection, QueryMethod } from "../method.ts";
@@ -56,34 +56,44 @@ function attendHead(
     readonly out: Float64Array;
   },
 ): void {
-  const kvHead = kvHeadOf({ q, k }, head), values = toFloat64(headSlice(v, kvHead)).data, dim = v.shape[3];
+  const kvHead = kvHeadOf({ q, k }, head), stride = evenUp(seqK), dim = v.shape[3];
+  const values = new Float64Array(stride * dim), four = new Float64Array(evenUp(dim) * ROWS);
+  values.set(headSlice(v, kvHead).data);
+  const channels = transpose(values, { rows: stride, columns: dim });
   const visit = (first: number, weights: Float64Array) => {
-    for (let i = first; i < Math.min(first + ROWS, seqQ); i++) {
-      const seen = causal ? Math.max(0, Math.min(seqK, i + seqK - seqQ + 1)) : seqK;
-      const row = new Float64Array(seen);
-      for (let j = 0; j < seen; j++) row[j] = weights[j * ROWS + i - first];
-      const taken = largest(row, seen === 0 ? 0 : Math.max(1, Math.round(density * seen)));
-      const mass = taken.reduce((sum, j) => sum + row[j], 0);
-      for (const j of taken) {
-        for (let c = 0; c < dim; c++) out[i * dim + c] += row[j] / mass * values[j * dim + c];
-      }
-      sums.taken += taken.length;
+    const rows = Math.min(ROWS, seqQ - first), masses: number[] = [];
+    for (let r = 0; r < rows; r++) {
+      const seen = causal ? Math.max(0, Math.min(seqK, first + r + seqK - seqQ + 1)) : seqK;
+      const taken = seen === 0 ? 0 : Math.max(1, Math.round(density * seen));
+      masses.push(keepLargest(weights, r, { taken, seen }));
+      sums.taken += taken;
       sums.seen += seen;
-      sums.dropped += seen === 0 ? 0 : 1 - mass;
+      sums.dropped += seen === 0 ? 0 : 1 - masses[r];
+    }
+    multiplyRows(weights, channels, { inner: seqK, stride, count: dim, out: four });
+    for (let r = 0; r < rows; r++) {
+      if (masses[r] === 0) continue;
+      for (let c = 0; c < dim; c++) out[(first + r) * dim + c] = four[c * ROWS + r] / masses[r];
     }
   };
   forEachWeightRows(toFloat64(headSlice(q, head)), toFloat64(headSlice(k, kvHead)), { scale, causal, visit });
 }
 
-/** The indices of the largest values, lower index first among equals; ascending. */
-function largest(values: Float64Array, count: number): number[] {
-  if (count === 0) return [];
-  const bound = values.toSorted()[values.length - count];
-  let equal = count;
-  for (const value of values) if (value > bound) equal--;
-  const indices: number[] = [];
-  for (let j = 0; j < values.length; j++) {
-    if (values[j] > bound || (values[j] === bound && equal-- > 0)) indices.push(j);
+/** Sets all but the largest of the first `seen` weights of a row to 0, of equals the later; returns what is left. */
+function keepLargest(
+  weights: Float64Array,
+  row: number,
+  { taken, seen }: { readonly taken: number; readonly seen: number },
+): number {
+  const sorted = new Float64Array(seen);
+  for (let j = 0; j < seen; j++) sorted[j] = weights[j * ROWS + row];
+  sorted.sort();
+  const bound = sorted[seen - taken];
+  let equals = taken, mass = 0;
+  for (let j = seen - 1; j >= 0 && sorted[j] > bound; j--) equals--;
+  for (let j = 0, at = row; j < seen; j++, at += ROWS) {
+    if (weights[at] > bound || (weights[at] === bound && equals-- > 0)) mass += weights[at];
+    else weights[at] = 0;
   }
-  return indices;
+  return mass;
 }
