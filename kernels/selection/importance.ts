@@ -35,7 +35,7 @@ export interface ImportanceOptions {
   readonly config: Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
   /** Element type of q and k. */
   readonly dtype: "f16" | "f32";
-  /** Bytes that scores may take at a time; default 64 MiB. */
+  /** Bytes that scores may take at a time; default 32 MiB. */
   readonly scratch?: number;
   /** Whether the product is unrolled in the text; default where the device has subgroups, that is, is no software. */
   readonly unroll?: boolean;
@@ -95,7 +95,7 @@ export async function prepareImportance(
     shape: means ? { ...shape, seqQ: M, seqK: N } : shape,
     causal: config.causal === true && kind === "antidiagonal",
     dtype: means ? "f32" : dtype,
-    scratch: options.scratch ?? 1 << 26,
+    scratch: options.scratch ?? 1 << 25,
     unroll: options.unroll ?? gpu.info.subgroupSize > 0,
     product,
     importance,

@@ -154,6 +154,32 @@ export async function runStages(
   return await download(gpu, output, { size: 4 * length });
 }
 
+/**
+ * How far a row is from another choice of levels: the least relative difference of two scores whose levels differ,
+ * and, where importance decides how many blocks a level gets, the least distance of a cumulative share from an end.
+ */
+export function tieGap(
+  scores: ArrayLike<number>,
+  levels: Int32Array,
+  assignment: PsaConfig["assignment"],
+): number {
+  const order = Array.from(levels.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
+  let gap = Infinity;
+  order.slice(1).forEach((j, i) => {
+    const before = order[i];
+    if (levels[j] === levels[before]) return;
+    gap = Math.min(gap, (scores[before] - scores[j]) / Math.max(scores[before], Number.MIN_VALUE));
+  });
+  if (assignment.mode !== "threshold") return gap;
+  const total = order.reduce((sum, j) => sum + scores[j], 0);
+  let sum = 0;
+  for (const j of order) {
+    const share = (sum += scores[j]) / total;
+    for (const [, , end] of assignment.ratios) gap = Math.min(gap, Math.abs(share - end - 1e-6));
+  }
+  return gap;
+}
+
 /** Registers a test with a device of its own. */
 export function gpuTest(name: string, test: (gpu: Gpu) => Promise<void>): void {
   Deno.test(name, async () => {
