@@ -4,7 +4,11 @@
  * @module
  */
 import { type Case, caseName, matchesFilter } from "../../fixtures/cases.ts";
+import type { Box, OrderConfig } from "../../reference/config/config.ts";
 import { requireInput } from "../../reference/errors.ts";
+import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.ts";
+import type { Method } from "../../reference/methods/method.ts";
+import { methodOf } from "../../reference/methods/mod.ts";
 import type { SweepInput } from "./inputs.ts";
 import type { SweepOptions } from "./options.ts";
 
@@ -15,42 +19,56 @@ export interface SweepCase {
   /** The same as data. */
   readonly data: Case;
   /** The method. */
-  readonly method: string;
-  /** The order of the tokens. */
-  readonly order: string;
+  readonly method: Method;
+  /** The order and the blocks that it works on. */
+  readonly layout: MethodLayout;
   /** How key blocks are scored. */
   readonly importance: string;
   /** The density that is asked for. */
   readonly density: number;
 }
 
+/** Tiles of the order `tile`. */
+const TILE: Box = { width: 4, height: 4, depth: 4 };
+
 /**
- * The cases of one input: orders x importances x methods x densities. Dense attention has one case an input, since
- * neither importance nor density changes it.
+ * The cases of one input: orders x importances x densities x methods. What does not depend on an axis has one case
+ * along it: dense attention has one in all.
  *
  * @param input the input
  * @param options the options of the sweep
- * @throws {InputError} if an order needs a grid that the input lacks, or cannot be had for a causal input
+ * @throws {InputError} if an order or a method needs a grid that the input lacks, or cannot be had for a causal input
  */
 export function casesOf(input: SweepInput, options: SweepOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];
-  const cases: SweepCase[] = [];
-  for (const order of options.orders) {
-    requireOrder(order, input);
-    if (options.methods.includes("dense")) {
-      cases.push(
-        makeCase(input, options, { method: "dense", order, importance: importances[0], density: 1 }),
-      );
-    }
+  const cases = new Map<string, SweepCase>();
+  for (const orderName of options.orders) {
+    const order = orderOf(orderName, input);
     for (const importance of importances) {
       for (const density of options.densities) {
-        for (const method of options.methods.filter((name) => name !== "dense")) {
-          cases.push(makeCase(input, options, { method, order, importance, density }));
+        for (const name of options.methods) {
+          const method = methodOf(name);
+          requireMethod(method, input);
+          const made = makeCase(input, options, { method, order, importance, density });
+          if (!cases.has(keyOf(made))) cases.set(keyOf(made), made);
         }
       }
     }
   }
-  return cases.filter(({ data }) => options.filter === "" || matchesFilter(data, options.filter));
+  return [...cases.values()].filter(({ data }) =>
+    options.filter === "" || matchesFilter(data, options.filter)
+  );
+}
+
+/** What tells two cases of an input apart: the axes that the method depends on. */
+function keyOf({ method, layout, importance, density }: SweepCase): string {
+  if (method.name === "dense") return "dense";
+  return JSON.stringify([
+    method.name,
+    layout.order,
+    method.usesImportance ? importance : "",
+    method.ownDensity === true ? "" : density,
+  ]);
 }
 
 /** Causal inputs are scored along antidiagonals, the path of understanding; others by samples, that of generation. */
@@ -58,30 +76,52 @@ function defaultImportance({ causal }: SweepInput): string {
   return causal ? "antidiagonal" : "sampled";
 }
 
-function requireOrder(order: string, { name, grid, causal }: SweepInput): void {
-  if (order === "raster") return;
+function orderOf(kind: string, { name, grid: box, causal }: SweepInput): OrderConfig {
+  if (kind === "raster") return { kind };
   requireInput(
     !causal,
-    () => `--order ${order} cannot be had for ${name}: it is causal, so its tokens stay in order.`,
+    () => `--order ${kind} cannot be had for ${name}: it is causal, so its tokens stay in order.`,
   );
   requireInput(
-    grid !== undefined,
-    () => `--order ${order} needs the grid of ${name}; give it with --grid T,Y,X.`,
+    box !== undefined,
+    () => `--order ${kind} needs the grid of ${name}; give it with --grid T,Y,X.`,
+  );
+  if (kind === "gilbert") return { kind, box, variant: "curve" };
+  requireInput(
+    box.width % TILE.width === 0 && box.height % TILE.height === 0 && box.depth % TILE.depth === 0,
+    () =>
+      `--order tile needs a grid of multiples of 4; that of ${name} is ${box.depth},${box.height},${box.width}.`,
+  );
+  return { kind: "tile", box, tile: TILE };
+}
+
+function requireMethod({ name, causal, gridTile }: Method, input: SweepInput): void {
+  requireInput(
+    causal || !input.causal,
+    () => `--methods has "${name}", which has no causal form; ${input.name} is causal.`,
+  );
+  requireInput(
+    gridTile === undefined || input.grid !== undefined,
+    () => `--methods has "${name}", which needs the grid of ${input.name}; give it with --grid T,Y,X.`,
   );
 }
 
 function makeCase(
-  { name, isWorkload, shape, causal, head }: SweepInput,
+  { name, isWorkload, shape, causal, grid, head }: SweepInput,
   { blockM, blockN, tile, dtype, seed }: SweepOptions,
-  axes: Pick<SweepCase, "method" | "order" | "importance" | "density">,
+  axes: Pick<SweepCase, "method" | "importance" | "density"> & { readonly order: OrderConfig },
 ): SweepCase {
+  const { method, importance } = axes, density = method.name === "dense" ? 1 : axes.density;
+  const layout = methodLayout(method, { order: axes.order, blockM, blockN, grid });
   const data: Case = {
     stage: "attention",
     ...shape,
-    ...{ blockM, blockN, tile, causal, dtype, seed },
-    ...axes,
+    blockM: layout.blockM,
+    blockN: layout.blockN,
+    tile: Math.min(tile, layout.blockN),
+    ...{ causal, dtype, seed, importance, density, method: method.name, order: layout.order.kind },
     ...(isWorkload ? { workload: name } : { input: name }),
     ...(head === undefined ? {} : { head }),
   };
-  return { name: caseName(data), data, ...axes };
+  return { name: caseName(data), data, method, layout, importance, density };
 }

@@ -11,7 +11,7 @@ export type Cell = string | number | null;
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
-    "ok; wrong: the kernel is out of its bound; unreachable: forced blocks alone pass the density; no-gpu: no kernel ran",
+    "ok; wrong: the kernel is out of its bound; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel runs this method",
   method: "the method that chose the levels",
   dtype: "element type of the kernel",
   seed: "seed of the input, of sampling and of random methods",
@@ -40,8 +40,8 @@ export const COLUMNS = {
   order: "order of the tokens",
   importance: "how key blocks are scored",
   head: "the head of the input, counted over batch entries; empty when all are taken together",
-  granularity: "what chooses: block, query, head or group",
-  basis: "what the method was made from: code, paper, summary, stand-in",
+  granularity: "what levels or masks are chosen for: block (these run on the kernels) or query",
+  basis: "what the method was made from: code, paper, ablation, own, yardstick",
   selection_cost: "operations of choosing over those of dense attention",
   dropped_mass: "softmax mass of the pairs that no token stands for, mean over rows",
   input: "the trace or workload",
@@ -55,7 +55,9 @@ export const COLUMNS = {
   gpu_ms_high: "upper end of the confidence interval of the median time",
   gpu_ms_confidence: "confidence of that interval",
   gpu_samples: "times that were taken",
+  gpu_repeated: "measurements in slow stretches, left out and repeated",
   timing: "where times come from: timestamp, wall, or none",
+  index: "place of the case in the whole sweep, from 1",
 } as const;
 
 /** The name of a column. */
@@ -64,20 +66,28 @@ export type Column = keyof typeof COLUMNS;
 /** Names of all columns in order. */
 export const COLUMN_NAMES = Object.keys(COLUMNS) as readonly Column[];
 
+const WORD_COLUMNS = [
+  "case",
+  "status",
+  "method",
+  "dtype",
+  "order",
+  "importance",
+  "head",
+  "granularity",
+  "basis",
+  "input",
+  "causal",
+  "timing",
+] as const;
+
 /** Columns that hold words; the others hold numbers. */
-type WordColumn =
-  | "case"
-  | "status"
-  | "method"
-  | "dtype"
-  | "order"
-  | "importance"
-  | "head"
-  | "granularity"
-  | "basis"
-  | "input"
-  | "causal"
-  | "timing";
+type WordColumn = typeof WORD_COLUMNS[number];
+
+/** Whether a column holds words. */
+export function isWordColumn(name: Column): name is WordColumn {
+  return WORD_COLUMNS.includes(name as WordColumn);
+}
 
 /** Columns that every row fills with a number. */
 type NumberColumn =
@@ -93,7 +103,8 @@ type NumberColumn =
   | "tile"
   | "density_requested"
   | "density"
-  | "sparsity";
+  | "sparsity"
+  | "index";
 
 /** One row of a sweep. */
 export type SweepRow =

@@ -6,6 +6,8 @@
 import { WORKLOADS } from "../../fixtures/workloads.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString, parseArgs } from "../std.ts";
+import { OPTIONS, RUN_ONLY } from "./option_list.ts";
+import { OptionReader, requireName } from "./option_reader.ts";
 
 /** What a sweep was asked to do. */
 export interface SweepOptions {
@@ -49,6 +51,16 @@ export interface SweepOptions {
   readonly filter: string;
   /** Whether to list the cases and stop. */
   readonly list: boolean;
+  /** The probability with which the interval of a median time covers the true median. */
+  readonly confidence: number;
+  /** How wide that interval may be, relative to the median, before measuring goes on. */
+  readonly precision: number;
+  /** Seconds that the measurements of one input may take at most. */
+  readonly seconds: number;
+  /** Which of how many parts of the cases run here. */
+  readonly shard: Shard;
+  /** Whether to take up a run that stopped. */
+  readonly resume: boolean;
   /** Where results go. */
   readonly out: string;
   /** Whether rows go to stdout as JSON. */
@@ -59,64 +71,19 @@ export interface SweepOptions {
   readonly help: boolean;
 }
 
-/** One option: its name, what its value is, what it does. */
-interface OptionHelp {
-  readonly name: string;
-  readonly value: string;
-  readonly help: string;
+/** A part of a sweep: number `index`, from 1, of `count`. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
 }
-
-/** All options, in the order of the help. */
-export const OPTIONS: readonly OptionHelp[] = [
-  {
-    name: "input",
-    value: "FILE|DIR",
-    help: "safetensors with q, k, v; may be repeated (default: two traces)",
-  },
-  { name: "workload", value: "NAME", help: `seeded input, may be repeated: ${WORKLOADS.join(", ")}` },
-  { name: "seq", value: "N", help: "tokens of workloads (1024)" },
-  { name: "heads", value: "N", help: "query heads of workloads (2)" },
-  { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
-  { name: "dim", value: "N", help: "head dimension of workloads (64)" },
-  { name: "batch", value: "N", help: "batch entries of workloads (1)" },
-  { name: "seed", value: "N", help: "seed of everything random (1)" },
-  { name: "densities", value: "D,D,…", help: "in (0, 1] (1,.5,.35,.25,.15,.1,.05)" },
-  { name: "methods", value: "M,M,…", help: "methods to compare (dense,psa,block-topk)" },
-  { name: "block-m", value: "N", help: "query block: 16, 32, 64 or 128 (128)" },
-  { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
-  { name: "tile", value: "N", help: "key rows a kernel takes at once (32)" },
-  { name: "dtype", value: "T", help: "f32 or f16 (f32)" },
-  { name: "order", value: "O,O,…", help: "raster, tile or gilbert (raster)" },
-  { name: "importance", value: "I,I,…", help: "sampled, full, pooled or antidiagonal" },
-  { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
-  { name: "per-head", value: "", help: "every head is a case of its own" },
-  { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
-  { name: "list", value: "", help: "list the cases and their number, run nothing" },
-  { name: "out", value: "DIR", help: "folder of the results (results)" },
-  { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
-  { name: "no-gpu", value: "", help: "the reference alone; rows say so" },
-  { name: "help", value: "", help: "print this" },
-];
 
 const BLOCKS = [16, 32, 64, 128];
 const ORDERS = ["raster", "tile", "gilbert"];
 const IMPORTANCES = ["sampled", "full", "pooled", "antidiagonal"];
 const MOST_HEAD_DIM = 256;
 
-/** The help of the command. */
-export function helpText(): string {
-  const rows = OPTIONS.map(({ name, value, help }) => `  --${name} ${value}`.padEnd(22) + help);
-  return [
-    "deno task sweep [options]",
-    "",
-    "Correctness and speed of PSA across sparsity levels.",
-    "",
-    ...rows,
-  ].join("\n");
-}
-
 /**
- * Reads the options of a command line.
+ * Reads the options of a command line, and of the file that `--config` names; the command line goes first.
  *
  * @param args the arguments
  * @param known the names of the methods there are
@@ -129,13 +96,22 @@ export function helpText(): string {
  * ```
  */
 export function parseOptions(args: readonly string[], known: readonly string[]): SweepOptions {
-  const parsed = parseArgs(args, {
+  const given = parseArgs(args, {
     string: OPTIONS.filter(({ value }) => value !== "").map(({ name }) => name),
     boolean: OPTIONS.filter(({ value }) => value === "").map(({ name }) => name),
     collect: ["input", "workload"],
     unknown: refuse,
   });
-  const read = new Reader(parsed);
+  const said = Object.entries(given).filter(([name, value]) =>
+    name !== "_" && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
+  );
+  const config = new OptionReader(given).text("config", "");
+  return readOptions({ ...(config === "" ? {} : readConfig(config)), ...Object.fromEntries(said) }, known);
+}
+
+/** What values by name ask for. */
+function readOptions(given: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
+  const read = new OptionReader(given);
   const heads = read.count("heads", 2), blockN = read.oneOf("block-n", BLOCKS, 64);
   return {
     inputs: read.texts("input"),
@@ -150,88 +126,64 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
     methods: read.list("methods", "dense,psa,block-topk").map((name) => requireName("methods", name, known)),
     blockM: read.oneOf("block-m", BLOCKS, 128),
     blockN,
-    tile: read.oneOf("tile", BLOCKS, 32),
-    dtype: requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]) as "f32" | "f16",
+    tile: requireTile(read.oneOf("tile", BLOCKS, Math.min(32, blockN)), blockN),
+    dtype: requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]),
     orders: read.list("order", "raster").map((name) => requireName("order", name, ORDERS)),
     importances: read.list("importance", "").map((name) => requireName("importance", name, IMPORTANCES)),
     grid: readGrid(read.text("grid", "")),
-    perHead: parsed["per-head"] === true,
+    perHead: read.flag("per-head"),
     filter: read.text("filter", ""),
-    list: parsed.list === true,
+    list: read.flag("list"),
+    confidence: read.between("confidence", [0, 1], 0.95),
+    precision: read.between("precision", [0, 1], 0.1),
+    seconds: read.between("seconds", [0, 86400], 12),
+    shard: readShard(read.text("shard", "1/1")),
+    resume: read.flag("resume"),
     out: read.text("out", "results"),
-    json: parsed.json === true,
-    gpu: parsed["no-gpu"] !== true,
-    help: parsed.help === true,
+    json: read.flag("json"),
+    gpu: !read.flag("no-gpu"),
+    help: read.flag("help"),
   };
 }
 
+/** The options that a JSON file holds, by name. */
+function readConfig(path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Deno.readTextFileSync(path));
+  } catch (error) {
+    throw new InputError(
+      `--config ${path} cannot be read: ${error instanceof Error ? error.message : error}.`,
+    );
+  }
+  requireInput(
+    typeof value === "object" && value !== null && !Array.isArray(value),
+    () => `--config ${path} should hold one JSON object.`,
+  );
+  const { $schema: _, ...options } = value as Record<string, unknown>;
+  for (const [name, setting] of Object.entries(options)) {
+    const option = OPTIONS.find((each) => each.name === name && !RUN_ONLY.includes(name));
+    if (option === undefined) refuse(`--${name}`, ` in ${path}`);
+    requireInput(
+      option.value !== "" ? typeof setting !== "boolean" : typeof setting === "boolean",
+      () =>
+        `"${name}" in ${path} should be ${
+          option.value === "" ? "true or false" : "a text, a number or a list"
+        }.`,
+    );
+  }
+  return options;
+}
+
 /** Refuses what is no option, and names the nearest. */
-function refuse(arg: string): never {
+function refuse(arg: string, where: unknown = ""): never {
   const names = OPTIONS.map(({ name }) => name);
   if (!arg.startsWith("-")) {
     throw new InputError(`"${arg}" is no option; options begin with --, as in --input.`);
   }
   const name = arg.replace(/^-+/, "").replace(/=.*$/, "");
-  throw new InputError(`--${name} is no option; the nearest one is --${closestString(name, names)}.`);
-}
-
-/** Reads values of options by kind. */
-class Reader {
-  constructor(readonly parsed: Readonly<Record<string, unknown>>) {}
-
-  text(name: string, fallback: string): string {
-    const value = this.parsed[name];
-    requireInput(value !== "", () => `--${name} is empty; it needs a value.`);
-    return value === undefined ? fallback : String(value);
-  }
-
-  texts(name: string): string[] {
-    const values = (this.parsed[name] ?? []) as string[];
-    requireInput(values.every((value) => value !== ""), () => `--${name} is empty; it needs a value.`);
-    return values;
-  }
-
-  list(name: string, fallback: string): string[] {
-    const text = this.text(name, fallback);
-    const items = text === "" ? [] : text.split(",").map((item) => item.trim());
-    requireInput(items.every((item) => item !== ""), () => `--${name} is "${text}"; it has an empty entry.`);
-    return [...new Set(items)];
-  }
-
-  whole(name: string, fallback: number): number {
-    const text = this.text(name, String(fallback));
-    requireInput(
-      /^\d+$/.test(text) && Number.isSafeInteger(Number(text)),
-      () => `--${name} is "${text}"; it should be a whole number, 0 or more.`,
-    );
-    return Number(text);
-  }
-
-  count(name: string, fallback: number): number {
-    const value = this.whole(name, fallback);
-    requireInput(value > 0, () => `--${name} is ${value}; it should be at least 1.`);
-    return value;
-  }
-
-  oneOf(name: string, allowed: readonly number[], fallback: number): number {
-    const text = this.text(name, String(fallback));
-    requireInput(
-      allowed.includes(Number(text)),
-      () => `--${name} is "${text}"; it should be one of ${allowed.join(", ")}.`,
-    );
-    return Number(text);
-  }
-}
-
-function requireName(option: string, name: string, known: readonly string[]): string {
-  requireInput(
-    known.includes(name),
-    () =>
-      `--${option} is "${name}"; it should be one of ${known.join(", ")}. The nearest is ${
-        closestString(name, known)
-      }.`,
-  );
-  return name;
+  const place = typeof where === "string" && where.startsWith(" in ") ? where : "";
+  throw new InputError(`--${name}${place} is no option; the nearest one is --${closestString(name, names)}.`);
 }
 
 function requireFraction(text: string): number {
@@ -256,6 +208,11 @@ function requireDim(dim: number): number {
   return dim;
 }
 
+function requireTile(tile: number, blockN: number): number {
+  requireInput(tile <= blockN, () => `--tile is ${tile}; it should be at most --block-n, ${blockN}.`);
+  return tile;
+}
+
 function readGrid(text: string): [number, number, number] | null {
   if (text === "") return null;
   const sizes = text.split(",").map(Number);
@@ -264,4 +221,13 @@ function readGrid(text: string): [number, number, number] | null {
     () => `--grid is "${text}"; it should be three whole numbers T,Y,X.`,
   );
   return [sizes[0], sizes[1], sizes[2]];
+}
+
+function readShard(text: string): Shard {
+  const [index, count] = /^(\d+)\/(\d+)$/.exec(text)?.slice(1).map(Number) ?? [0, 0];
+  requireInput(
+    index >= 1 && index <= count,
+    () => `--shard is "${text}"; it should be I/N with I from 1 to N, as in 2/8.`,
+  );
+  return { index, count };
 }

@@ -1,0 +1,119 @@
+/**
+ * `deno task sweep`: correctness and speed of PSA across sparsity levels.
+ *
+ * Exit codes: 0; 1 if a kernel is out of its bound; 2 for bad input, which is told in one sentence.
+ *
+ * @module
+ */
+import { openGpu } from "../kernels/device/gpu.ts";
+import { InputError } from "../reference/errors.ts";
+import { METHODS } from "../reference/methods/mod.ts";
+import type { SweepRow } from "./sweep/columns.ts";
+import { describeEnvironment, type Environment } from "./sweep/environment.ts";
+import { helpText } from "./sweep/option_list.ts";
+import { parseOptions, type SweepOptions } from "./sweep/options.ts";
+import { costOf, planSweep, type SweepPlan } from "./sweep/plan.ts";
+import { Progress } from "./sweep/progress.ts";
+import { resumeRun } from "./sweep/resume.ts";
+import { type RunContext, runInput } from "./sweep/run.ts";
+import { formatTable } from "./sweep/table.ts";
+import { requireFolder, writeRun } from "./sweep/write.ts";
+
+const write = (text: string, to: "stdout" | "stderr" = "stdout") => {
+  for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) {
+    bytes = bytes.subarray(Deno[to].writeSync(bytes));
+  }
+};
+
+/** Does what the arguments ask for; the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args, METHODS.map(({ name }) => name));
+  if (options.help) {
+    write(helpText() + "\n");
+    return 0;
+  }
+  using gpu = options.gpu && !options.list ? await openGpu() : null;
+  const plan = await planSweep(options, { gpu });
+  if (options.list) {
+    listCases(plan);
+    return 0;
+  }
+  const environment = await describeEnvironment(options, { gpu, cases: plan.total, args });
+  const done = options.resume ? await resumeRun(options.out, environment) : [];
+  await requireFolder(options.out);
+  const rows = await runPlan(plan, { options, gpu, environment, done });
+  if (!options.json) conclude(rows, options);
+  return rows.some(({ status }) => status === "wrong") ? 1 : 0;
+}
+
+function listCases({ inputs, total }: SweepPlan): void {
+  const names = inputs.flatMap(({ cases }) => cases.map(({ given }) => given.name));
+  write(names.map((name) => name + "\n").join(""));
+  write(names.length === total ? `${total} cases\n` : `${names.length} of ${total} cases\n`);
+}
+
+/** What the whole run needs beside the plan. */
+interface PlanContext extends Omit<RunContext, "onProgress"> {
+  readonly environment: Environment;
+  readonly done: readonly SweepRow[];
+}
+
+/** Runs input by input, and writes all rows there are after each. */
+async function runPlan(
+  plan: SweepPlan,
+  { options, gpu, environment, done }: PlanContext,
+): Promise<SweepRow[]> {
+  const { stderr } = Deno;
+  const progress = new Progress({ write: (text) => write(text, "stderr"), isTerminal: stderr.isTerminal() });
+  const finished = new Set(done.map((row) => row.case)), rows = [...done];
+  const inputs = plan.inputs.map((input) => ({
+    ...input,
+    cases: input.cases.filter(({ given }) => !finished.has(given.name)),
+  })).filter(({ cases }) => cases.length > 0);
+  const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  await writeRun(options.out, { rows, environment });
+  if (options.json) emit(rows);
+  let spent = 0;
+  for (const [i, { source, part, cases }] of inputs.entries()) {
+    const input = (await source.load())[part];
+    const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
+    onProgress(0);
+    const made = await runInput(input, cases, { options, gpu, onProgress });
+    rows.push(...made);
+    rows.sort((a, b) => a.index - b.index);
+    await writeRun(options.out, { rows, environment });
+    progress.clear();
+    if (options.json) emit(made);
+    else write(formatTable(made, { colour: Deno.stdout.isTerminal() && !Deno.noColor }) + "\n");
+    spent += costs[i];
+  }
+  progress.show(1, "done");
+  progress.clear();
+  return rows;
+}
+
+/** One object a line. */
+function emit(rows: readonly SweepRow[]): void {
+  write(rows.map((row) => JSON.stringify(row) + "\n").join(""));
+}
+
+/** What the run says, and where the rest is. */
+function conclude(rows: readonly SweepRow[], { out }: SweepOptions): void {
+  const judged = rows.filter(({ kernel_rel_l2 }) => kernel_rel_l2 !== null);
+  const wrong = rows.filter(({ status }) => status === "wrong");
+  if (judged.length === 0) write("No kernel ran: these rows are the reference's alone.\n");
+  else if (wrong.length === 0) write(`All ${judged.length} kernel outputs are within their bounds.\n`);
+  else write(`${wrong.length} of ${judged.length} kernel outputs are out of their bounds.\n`);
+  write(`Every number is in ${out}/sweep.csv.\n`);
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exitCode = await main(Deno.args);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    console.error(error.message);
+    Deno.exitCode = 2;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What it takes to repeat a run, for environment.json.
+ *
+ * @module
+ */
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import denoJson from "../../deno.json" with { type: "json" };
+import type { SweepOptions } from "./options.ts";
+
+/** What a run was, and where. */
+export interface Environment extends Readonly<Record<string, unknown>> {
+  /** The options, with all defaults filled in. */
+  readonly options: SweepOptions;
+  /** Cases of the whole sweep. */
+  readonly cases: number;
+}
+
+/**
+ * Collects adapter, features, limits, versions, date, commit and the command.
+ *
+ * @param options the options of the run
+ * @param about the device, the number of cases of the whole sweep, and the arguments
+ */
+export async function describeEnvironment(
+  options: SweepOptions,
+  { gpu, cases, args }: {
+    readonly gpu: Gpu | null;
+    readonly cases: number;
+    readonly args: readonly string[];
+  },
+): Promise<Environment> {
+  return {
+    command: ["deno task sweep", ...args.map(quote)].join(" "),
+    date: new Date().toISOString(),
+    version: denoJson.version,
+    commit: await commit(),
+    adapter: gpu?.info.description ?? null,
+    vendor: gpu?.info.vendor ?? null,
+    features: gpu?.info.features ?? [],
+    limits: gpu?.info.limits ?? {},
+    subgroup_size: gpu?.info.subgroupSize ?? 0,
+    timing: gpu === null ? "none" : gpu.info.nanosecondsPerTick > 0 ? "timestamp" : "wall",
+    versions: { ...Deno.version },
+    system: {
+      os: Deno.build.os,
+      architecture: Deno.build.arch,
+      release: Deno.osRelease(),
+      cores: navigator.hardwareConcurrency,
+      memory_bytes: Deno.systemMemoryInfo().total,
+    },
+    cases,
+    options,
+  };
+}
+
+/** The commit of the source, with `+` if files were changed after it; null if that is not known. */
+async function commit(): Promise<string | null> {
+  const cwd = new URL("../../", import.meta.url);
+  const git = async (...args: string[]) => {
+    const { success, stdout } = await new Deno.Command("git", { args, cwd, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : null;
+  };
+  try {
+    const [head, changes] = [await git("rev-parse", "HEAD"), await git("status", "--porcelain", "-uno")];
+    return head && head + (changes ? "+" : "");
+  } catch {
+    return null;
+  }
+}
+
+/** An argument as a shell reads it. */
+function quote(arg: string): string {
+  return /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,171 @@
+/**
+ * One case of a sweep: what the method chooses, what the kernel makes of it, and how far that is from the truth.
+ *
+ * @module
+ */
+import { droppedMass } from "../../reference/mass.ts";
+import type { MethodInputs, Selection } from "../../reference/methods/method.ts";
+import { compare, type Comparison } from "../../reference/metrics.ts";
+import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
+import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts";
+import { attentionTolerance } from "../../reference/tolerance.ts";
+import type { SweepCase } from "./cases.ts";
+import type { GpuCall, PreparedCase } from "./kernel.ts";
+
+/** Tokens in the order of a layout, and what belongs to them. */
+export interface Arranged {
+  /** Queries, keys and values in the order. */
+  readonly qkv: Qkv;
+  /** Dense attention in float64, in the order. */
+  readonly truth: Tensor<Float64Array>;
+  /** The call as methods see it. */
+  readonly inputs: MethodInputs;
+  /** The call on the GPU; null if kernels are not asked for. */
+  readonly call: GpuCall | null;
+  /** What was attended already, by levels that several cases have: `dense`, and `full` for level 1 everywhere. */
+  readonly attended: Map<string, Attended>;
+}
+
+/** Attention over levels, and what the kernel that ran is worth. */
+export interface Attended {
+  /** The output: of the kernel if one ran, else of the reference. */
+  readonly out: Tensor;
+  /** The kernel's distance from the reference, its bound, and whether it is right; null if none ran. */
+  readonly kernel: { readonly relL2: number; readonly bound: number; readonly isRight: boolean } | null;
+  /** The case on the GPU; null if none ran. */
+  readonly prepared: PreparedCase | null;
+}
+
+/** What is known of a case before its time is measured. */
+export interface Judged {
+  /** The case. */
+  readonly given: SweepCase;
+  /** `ok`, `wrong`, … as the column says. */
+  readonly status: string;
+  /** The density that was reached. */
+  readonly density: number;
+  /** Distance of the output from dense attention. */
+  readonly error: Comparison;
+  /** The same by rows and heads. */
+  readonly spread: ErrorSpread;
+  /** Relative L2 error of the kernel against the reference of the same levels, and its bound; null if none ran. */
+  readonly kernel: Attended["kernel"];
+  /** Operations of choosing over those of dense attention. */
+  readonly selectionCost: number;
+  /** Mass that no token stands for. */
+  readonly droppedMass: number;
+  /** The case on the GPU, ready to be timed; null if no kernel runs it. */
+  readonly prepared: PreparedCase | null;
+}
+
+/** How an error spreads over rows and heads. */
+export interface ErrorSpread {
+  /** The largest relative L2 error of one row. */
+  readonly worstRow: number;
+  /** The largest of one head. */
+  readonly worstHead: number;
+  /** The mean over heads. */
+  readonly headMean: number;
+  /** The standard deviation over heads. */
+  readonly headSpread: number;
+}
+
+/** Chooses, runs the kernel if there is a call on the GPU, and compares. */
+export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<Judged> {
+  const { inputs, truth } = arranged, { method, density } = given;
+  const selection = method.select(inputs, density);
+  const ran = "levels" in selection ? await attend(given, selection.levels, arranged) : null;
+  const finish = "levels" in selection && selection.finish ? selection.finish : (out: Tensor) => out;
+  const out = "levels" in selection ? finish(ran?.out ?? truth) : selection.out;
+  const kernel = ran?.kernel ?? null;
+  return {
+    given,
+    status: statusOf(selection, { isRight: kernel?.isRight, gpu: arranged.call !== null }),
+    density: selection.density,
+    error: compare(out, truth),
+    spread: errorSpread(out, truth),
+    kernel,
+    selectionCost: method.selectionCost(inputs),
+    droppedMass: "levels" in selection
+      ? droppedMass(selection.represented ?? selection.levels, inputs.mass(), {
+        causal: inputs.causal,
+        ...inputs.sizes,
+      })
+      : selection.droppedMass,
+    prepared: ran?.prepared ?? null,
+  };
+}
+
+/** Attention over the levels that a method chose; those that several cases have are attended once. */
+async function attend(given: SweepCase, chosen: Tensor<Int32Array>, arranged: Arranged): Promise<Attended> {
+  if (given.method.name === "dense") return await once("dense", null);
+  return chosen.data.every((level) => level === 1)
+    ? await once("full", chosen)
+    : await attendLevels(given, chosen, arranged);
+
+  async function once(key: string, levels: Tensor<Int32Array> | null): Promise<Attended> {
+    const made = arranged.attended.get(key) ?? await attendLevels(given, levels, arranged);
+    arranged.attended.set(key, made);
+    return made;
+  }
+}
+
+/** By the kernel, which is compared with the reference, or by the reference alone. */
+async function attendLevels(
+  { data: { dtype } }: SweepCase,
+  levels: Tensor<Int32Array> | null,
+  { qkv, truth, inputs: { sizes: { blockM, blockN }, causal }, call }: Arranged,
+): Promise<Attended> {
+  const options = { blockM, blockN, causal };
+  const isDense = levels === null || levels.data.every((level) => level === 1);
+  const reference = isDense ? truth : (await pyramidAttentionParallel(qkv, levels, options)).out;
+  if (call === null) return { out: reference, kernel: null, prepared: null };
+  const prepared = await call.prepare(levels), out = await prepared.run();
+  const format = dtype === "f16" ? "f16" : "f32";
+  const bound = attentionTolerance(qkv, levels, { ...options, dtype: format, accumulate: format });
+  const { relL2, maxAbs, nonFinite } = compare(out, reference);
+  const isRight = relL2 <= bound.relL2 && maxAbs <= bound.maxAbs && nonFinite === 0;
+  return { out, kernel: { relL2, bound: bound.relL2, isRight }, prepared };
+}
+
+function statusOf(
+  selection: Selection,
+  { isRight, gpu }: { readonly isRight: boolean | undefined; readonly gpu: boolean },
+): string {
+  if (isRight === false) return "wrong";
+  if (!gpu) return "no-gpu";
+  if (selection.status !== "ok") return selection.status;
+  return "levels" in selection ? "ok" : "reference";
+}
+
+/**
+ * How the error of an output spreads over rows and heads. A row or head of which the truth is 0 has error 0 if the
+ * output is 0 too, and infinity if not.
+ *
+ * @param out [batch, heads, query tokens, value dimension]
+ * @param truth the same shape
+ */
+export function errorSpread(out: Tensor, truth: Tensor<Float64Array>): ErrorSpread {
+  const { batch, heads, seqQ, valueDim } = attentionShape({ q: truth, k: truth, v: truth });
+  const relative = (difference2: number, norm2: number) =>
+    difference2 === 0 ? 0 : Math.sqrt(difference2 / norm2);
+  const byHead: number[] = [];
+  let worstRow = 0;
+  for (let head = 0, at = 0; head < batch * heads; head++) {
+    let headDifference = 0, headNorm = 0;
+    for (let row = 0; row < seqQ; row++) {
+      let difference2 = 0, norm2 = 0;
+      for (const end = at + valueDim; at < end; at++) {
+        difference2 += (out.data[at] - truth.data[at]) ** 2;
+        norm2 += truth.data[at] ** 2;
+      }
+      worstRow = Math.max(worstRow, relative(difference2, norm2));
+      headDifference += difference2;
+      headNorm += norm2;
+    }
+    byHead.push(relative(headDifference, headNorm));
+  }
+  const headMean = byHead.reduce((sum, error) => sum + error, 0) / byHead.length;
+  const variance = byHead.reduce((sum, error) => sum + (error - headMean) ** 2, 0) / byHead.length;
+  return { worstRow, worstHead: Math.max(...byHead), headMean, headSpread: Math.sqrt(variance) };
+}

@@ -1,0 +1,95 @@
+/**
+ * The list of the sweep's options: what the help, the configuration file's schema and the parser go by.
+ *
+ * @module
+ */
+import { WORKLOADS } from "../../fixtures/workloads.ts";
+
+/** One option: its name, what its value is, what it does. */
+export interface OptionHelp {
+  readonly name: string;
+  readonly value: string;
+  readonly help: string;
+}
+
+/** All options, in the order of the help. */
+export const OPTIONS: readonly OptionHelp[] = [
+  {
+    name: "input",
+    value: "FILE|DIR",
+    help: "safetensors with q, k, v; may be repeated (default: two traces)",
+  },
+  { name: "workload", value: "NAME", help: `seeded input, may be repeated: ${WORKLOADS.join(", ")}` },
+  { name: "seq", value: "N", help: "tokens of workloads (1024)" },
+  { name: "heads", value: "N", help: "query heads of workloads (2)" },
+  { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
+  { name: "dim", value: "N", help: "head dimension of workloads (64)" },
+  { name: "batch", value: "N", help: "batch entries of workloads (1)" },
+  { name: "seed", value: "N", help: "seed of everything random (1)" },
+  { name: "densities", value: "D,D,…", help: "in (0, 1] (1,.5,.35,.25,.15,.1,.05)" },
+  { name: "methods", value: "M,M,…", help: "methods to compare (dense,psa,block-topk)" },
+  { name: "block-m", value: "N", help: "query block: 16, 32, 64 or 128 (128)" },
+  { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
+  { name: "tile", value: "N", help: "key rows a kernel takes at once (32, or --block-n if less)" },
+  { name: "dtype", value: "T", help: "f32 or f16 (f32)" },
+  { name: "order", value: "O,O,…", help: "raster, tile or gilbert (raster)" },
+  { name: "importance", value: "I,I,…", help: "sampled, full, pooled or antidiagonal" },
+  { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
+  { name: "per-head", value: "", help: "every head is a case of its own" },
+  { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
+  { name: "list", value: "", help: "list the cases and their number, run nothing" },
+  { name: "confidence", value: "P", help: "confidence of the intervals of times (.95)" },
+  { name: "precision", value: "P", help: "width of these intervals over the median to reach (.1)" },
+  { name: "seconds", value: "N", help: "seconds to measure an input for at most (12)" },
+  { name: "shard", value: "I/N", help: "only part I of N, balanced by cost; see deno task merge" },
+  { name: "resume", value: "", help: "go on with the run that --out holds" },
+  { name: "config", value: "FILE", help: "JSON with these options; see bench/sweep/sweep.schema.json" },
+  { name: "out", value: "DIR", help: "folder of the results (results)" },
+  { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
+  { name: "no-gpu", value: "", help: "the reference alone; rows say so" },
+  { name: "help", value: "", help: "print this" },
+];
+
+/** Options that are of one call and not of a configuration. */
+export const RUN_ONLY: readonly string[] = ["config", "help", "list", "resume"];
+
+/** The help of the command. */
+export function helpText(): string {
+  const rows = OPTIONS.map(({ name, value, help }) => `  --${name} ${value}`.padEnd(22) + help);
+  return [
+    "deno task sweep [options]",
+    "",
+    "Correctness and speed of PSA across sparsity levels.",
+    "",
+    ...rows,
+  ].join("\n");
+}
+
+/**
+ * The JSON schema of a configuration file.
+ *
+ * @example
+ * ```ts
+ * import { configSchema } from "./option_list.ts";
+ * console.log(Object.keys(configSchema().properties).includes("densities")); // true
+ * ```
+ */
+export function configSchema(): { readonly properties: Readonly<Record<string, unknown>> } {
+  const text = { type: ["string", "number"] };
+  const kinds = { flag: { type: "boolean" }, value: { anyOf: [text, { type: "array", items: text }] } };
+  const options = OPTIONS.filter(({ name }) => !RUN_ONLY.includes(name));
+  const schema = {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Options of deno task sweep",
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      $schema: { type: "string" },
+      ...Object.fromEntries(options.map(({ name, value, help }) => [
+        name,
+        { description: help, ...(value === "" ? kinds.flag : kinds.value) },
+      ])),
+    },
+  };
+  return schema;
+}

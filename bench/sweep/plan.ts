@@ -1,0 +1,124 @@
+/**
+ * What a sweep is going to do: all cases of all inputs, checked before anything runs, and the part of them that runs
+ * here.
+ *
+ * @module
+ */
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { casesOf, type SweepCase } from "./cases.ts";
+import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
+import { largestBuffer } from "./kernel.ts";
+import type { Shard, SweepOptions } from "./options.ts";
+import type { PlacedCase } from "./run.ts";
+
+/** The cases of one input. */
+export interface PlannedInput {
+  /** Where the input comes from. */
+  readonly source: InputSource;
+  /** Its place among those that the source gives: more than one if heads are taken one by one. */
+  readonly part: number;
+  /** What to run. */
+  readonly cases: readonly PlacedCase[];
+}
+
+/** All that a sweep does. */
+export interface SweepPlan {
+  /** The inputs that have something to run here, with their cases. */
+  readonly inputs: readonly PlannedInput[];
+  /** Cases of the whole sweep, all shards together. */
+  readonly total: number;
+}
+
+/** Dense attention in float64 costs an input about as much as so many of its cases at density 1. */
+const INPUT_COST = 2;
+
+/**
+ * Plans a sweep. Every input is loaded once, so that a bad one is found before anything is computed or written.
+ *
+ * @param options the options of the sweep
+ * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
+ * @throws {InputError} if an input is bad, exceeds a limit, or nothing is left to run
+ */
+export async function planSweep(
+  options: SweepOptions,
+  { gpu }: { readonly gpu: Gpu | null },
+): Promise<SweepPlan> {
+  const inputs: PlannedInput[] = [];
+  let total = 0;
+  for (const source of await inputSources(options)) {
+    for (const [part, input] of (await source.load()).entries()) {
+      if (gpu !== null) requireLimits(input, { gpu, options });
+      const cases = casesOf(input, options).map((given) => ({ given, index: ++total }));
+      inputs.push({ source, part, cases });
+    }
+  }
+  requireInput(total > 0, `--filter is "${options.filter}"; no case matches it.`);
+  requireDistinct(inputs);
+  requireInput(
+    options.shard.count <= total,
+    () => `--shard has ${options.shard.count} parts; there are only ${total} cases.`,
+  );
+  const mine = shardOf(inputs, options.shard);
+  return {
+    total,
+    inputs: inputs.map((input) => ({ ...input, cases: input.cases.filter(({ index }) => mine.has(index)) }))
+      .filter(({ cases }) => cases.length > 0),
+  };
+}
+
+/** Throws if an input does not fit the device, naming the limit. */
+function requireLimits(
+  { name, shape }: SweepInput,
+  { gpu, options }: { readonly gpu: Gpu; readonly options: SweepOptions },
+): void {
+  const { label, size } = largestBuffer(shape, options);
+  gpu.requireSize(`${label} of ${name}`, size);
+  requireInput(
+    options.dtype === "f32" || gpu.has("shader-f16"),
+    () => `--dtype is f16; ${gpu.info.description} lacks the feature shader-f16.`,
+  );
+}
+
+/** Throws if two inputs have the same name, so that rows could not be told apart. */
+function requireDistinct(inputs: readonly PlannedInput[]): void {
+  const names = new Set<string>();
+  for (const { given: { name } } of inputs.flatMap(({ cases }) => cases)) {
+    requireInput(!names.has(name), () => `The case "${name}" comes up twice; inputs need different names.`);
+    names.add(name);
+  }
+}
+
+/**
+ * The places of the cases of one shard. The dearest cases are dealt out first, each to the shard that has least to do.
+ *
+ * @param inputs all inputs with all cases
+ * @param shard which part of how many
+ */
+export function shardOf(
+  inputs: readonly Pick<PlannedInput, "cases">[],
+  { index, count }: Shard,
+): Set<number> {
+  const costs = inputs.flatMap(({ cases }) =>
+    cases.map((each) => ({
+      index: each.index,
+      cost: costOf(each.given) + INPUT_COST * size(each.given) / cases.length,
+    }))
+  ).sort((a, b) => b.cost - a.cost || a.index - b.index);
+  const loads = new Float64Array(count), mine = new Set<number>();
+  for (const each of costs) {
+    const least = loads.indexOf(Math.min(...loads));
+    loads[least] += each.cost;
+    if (least === index - 1) mine.add(each.index);
+  }
+  return mine;
+}
+
+/** What a case costs: its attention. */
+export function costOf(given: SweepCase): number {
+  return given.density * size(given);
+}
+
+function size({ data: { batch, heads, seqQ, seqK, headDim, causal } }: SweepCase): number {
+  return batch * heads * seqQ * seqK * headDim * (causal === true ? 0.5 : 1);
+}

@@ -1,0 +1,84 @@
+/**
+ * How far a sweep is, on stderr: a bar that is drawn over itself on a terminal, a line now and then elsewhere.
+ *
+ * @module
+ */
+
+/** Where progress goes, and the clock. */
+export interface ProgressOptions {
+  /** Writes a text. */
+  readonly write: (text: string) => void;
+  /** Whether the text goes to a terminal. */
+  readonly isTerminal: boolean;
+  /** Milliseconds; default the system's clock. */
+  readonly now?: () => number;
+}
+
+const CELLS = 24, LINE_EVERY = 0.1;
+
+/** The progress of a sweep. */
+export class Progress {
+  readonly #options: ProgressOptions;
+  readonly #begin: number;
+  #next = 0;
+
+  /** Begins to count time. */
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    this.#begin = this.#now();
+  }
+
+  /**
+   * Shows how far the sweep is.
+   *
+   * @param done the share that is done
+   * @param what what is being done
+   */
+  show(done: number, what: string): void {
+    const { write, isTerminal } = this.#options;
+    if (!isTerminal && done < this.#next) return;
+    while (this.#next <= done) this.#next += LINE_EVERY;
+    const line = `${bar(done)} ${percent(done)}  ${this.#timeLeft(done)}  ${what}`.slice(0, 79);
+    write(isTerminal ? `\r\x1b[K${line}` : `${line}\n`);
+  }
+
+  /** Takes the bar away, so that something else can be written. */
+  clear(): void {
+    if (this.#options.isTerminal) this.#options.write("\r\x1b[K");
+  }
+
+  #now(): number {
+    return (this.#options.now ?? (() => performance.now()))();
+  }
+
+  #timeLeft(done: number): string {
+    const spent = (this.#now() - this.#begin) / 1000;
+    if (done < 0.02 || spent < 1) return "time left unknown";
+    return `${formatSeconds(spent * (1 - done) / done)} left`;
+  }
+}
+
+function bar(done: number): string {
+  const full = Math.round(CELLS * Math.min(1, done));
+  return `[${"#".repeat(full)}${".".repeat(CELLS - full)}]`;
+}
+
+function percent(done: number): string {
+  return `${Math.floor(100 * Math.min(1, done))}%`.padStart(4);
+}
+
+/**
+ * A time as people say it.
+ *
+ * @example
+ * ```ts
+ * import { formatSeconds } from "./progress.ts";
+ * console.log(formatSeconds(75)); // "1 min 15 s"
+ * ```
+ */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+}

@@ -1,0 +1,132 @@
+/**
+ * A row of the sweep from what is known of its case.
+ *
+ * @module
+ */
+import { estimateMedian } from "../statistics.ts";
+import type { SweepRow } from "./columns.ts";
+import type { SweepInput } from "./inputs.ts";
+import type { Judged } from "./judge.ts";
+import type { Measured } from "./measure.ts";
+
+/** The times of a case, and what they are set beside. */
+export interface CaseTimes extends Measured {
+  /** Where they come from. */
+  readonly source: "timestamp" | "wall";
+  /** Median time of our dense kernel in the same run. */
+  readonly denseMedian: number;
+  /** Confidence of intervals. */
+  readonly confidence: number;
+}
+
+/** What a row needs beside the case. */
+export interface RowContext {
+  /** The input. */
+  readonly input: SweepInput;
+  /** Place of the case in the whole sweep, from 1. */
+  readonly index: number;
+  /** Times; null if no kernel ran. */
+  readonly times: CaseTimes | null;
+}
+
+/**
+ * The row of a case.
+ *
+ * @param judged the case and its errors
+ * @param context input, place and times
+ */
+export function makeRow(judged: Judged, { input, index, times }: RowContext): SweepRow {
+  const { given: { name, data, method, layout, importance, density }, error, spread, kernel } = judged;
+  const { shape } = input;
+  return {
+    case: name,
+    status: judged.status,
+    method: method.name,
+    dtype: data.dtype ?? "f32",
+    seed: data.seed ?? 0,
+    batch: shape.batch,
+    heads: shape.heads,
+    kv_heads: shape.kvHeads,
+    seq_q: shape.seqQ,
+    seq_k: shape.seqK,
+    head_dim: shape.headDim,
+    block_m: layout.blockM,
+    block_n: layout.blockN,
+    tile: data.tile ?? 32,
+    density_requested: density,
+    density: judged.density,
+    sparsity: 1 - judged.density,
+    rel_l2: error.relL2,
+    max_abs: error.maxAbs,
+    cosine: error.cosine,
+    non_finite: error.nonFinite,
+    kernel_rel_l2: kernel?.relL2 ?? null,
+    ...timeColumns(times, { density: judged.density, flops: denseFlops(shape) }),
+    order: layout.order.kind,
+    importance,
+    head: input.head === undefined ? "" : String(input.head),
+    granularity: method.granularity,
+    basis: method.basis,
+    selection_cost: judged.selectionCost,
+    dropped_mass: judged.droppedMass,
+    input: input.name,
+    causal: String(input.causal),
+    kernel_bound: kernel?.bound ?? null,
+    rel_l2_worst_row: spread.worstRow,
+    rel_l2_worst_head: spread.worstHead,
+    rel_l2_head_mean: spread.headMean,
+    rel_l2_head_spread: spread.headSpread,
+    index,
+  };
+}
+
+/** 4 B H Lq Lk D. */
+function denseFlops({ batch, heads, seqQ, seqK, headDim }: SweepInput["shape"]): number {
+  return 4 * batch * heads * seqQ * seqK * headDim;
+}
+
+type TimeColumns = Pick<
+  SweepRow,
+  | "gpu_ms_median"
+  | "gpu_ms_iqr"
+  | "speedup"
+  | "tflops_actual"
+  | "tflops_effective"
+  | "gpu_ms_low"
+  | "gpu_ms_high"
+  | "gpu_ms_confidence"
+  | "gpu_samples"
+  | "gpu_repeated"
+  | "timing"
+>;
+
+function timeColumns(
+  times: CaseTimes | null,
+  { density, flops }: { readonly density: number; readonly flops: number },
+): TimeColumns {
+  if (times === null || times.times.length === 0) {
+    const none = {
+      gpu_ms_median: null,
+      gpu_ms_iqr: null,
+      speedup: null,
+      tflops_actual: null,
+      tflops_effective: null,
+    };
+    const intervals = { gpu_ms_low: null, gpu_ms_high: null, gpu_ms_confidence: null };
+    return { ...none, ...intervals, gpu_samples: 0, gpu_repeated: 0, timing: "none" };
+  }
+  const { median, low, high, confidence, iqr } = estimateMedian(times.times, times.confidence);
+  return {
+    gpu_ms_median: median,
+    gpu_ms_iqr: iqr,
+    speedup: times.denseMedian / median,
+    tflops_actual: density * flops / median / 1e9,
+    tflops_effective: flops / median / 1e9,
+    gpu_ms_low: low,
+    gpu_ms_high: high,
+    gpu_ms_confidence: confidence,
+    gpu_samples: times.times.length,
+    gpu_repeated: times.repeated,
+    timing: times.source,
+  };
+}
