@@ -9,6 +9,7 @@ import { sampledImportance } from "../reference/importance.ts";
 import { buildPyramid } from "../reference/pyramid.ts";
 import type { Qkv } from "../reference/tensor.ts";
 import { type ChartSpec, renderChart } from "./chart.ts";
+import { escapeHtml } from "./report/html.ts";
 import { cellRuns, levelColours, levelName, mapChart } from "./report/maps.ts";
 
 const FOLDER = new URL("../docs/pictures/", import.meta.url);
@@ -75,6 +76,25 @@ function onWhite(svg: string): string {
     .replaceAll("var(--skipped)", "#e9edf1");
 }
 
+/** A page of a terminal as a picture: fixed-width text, light on dark. */
+function terminalPicture(text: string): string {
+  const lines = text.trimEnd().split("\n"), lineHeight = 17, charWidth = 7.85, margin = 16;
+  const width = Math.ceil(Math.max(...lines.map((line) => line.length)) * charWidth) + 2 * margin;
+  const height = lines.length * lineHeight + 2 * margin;
+  const rows = lines.map((line, i) =>
+    `<text x="${margin}" y="${margin + 13 + i * lineHeight}" xml:space="preserve">${escapeHtml(line)}</text>`
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
+    "<title>The table that the default sweep prints</title>",
+    `<rect width="${width}" height="${height}" rx="8" fill="#14171a"/>`,
+    `<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13" fill="#e7eaed">`,
+    ...rows,
+    "</g></svg>",
+    "",
+  ].join("\n");
+}
+
 if (import.meta.main) {
   const { qkv } = await loadTrace(DEFAULT_TRACES[0]);
   await Deno.mkdir(FOLDER, { recursive: true });
@@ -82,4 +102,7 @@ if (import.meta.main) {
     await Deno.writeTextFile(new URL(`${name}.svg`, FOLDER), onWhite(await renderChart(chart)));
     console.log(`docs/pictures/${name}.svg`);
   }
+  const table = await Deno.readTextFile(new URL("../sweep-example.txt", FOLDER));
+  await Deno.writeTextFile(new URL("sweep.svg", FOLDER), terminalPicture(table));
+  console.log("docs/pictures/sweep.svg");
 }
