@@ -21,6 +21,9 @@ export interface Mutant {
 /** The tests that judge the reference: no GPU, no command line. */
 export const REFERENCE_TESTS: readonly string[] = [
   "tests/tensor_test.ts",
+  "tests/metrics_test.ts",
+  "tests/pyramid_test.ts",
+  "tests/attention_test.ts",
   "tests/twin_test.ts",
   "tests/gradient_test.ts",
   "tests/attention_property_test.ts",
