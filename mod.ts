@@ -123,6 +123,7 @@ export {
   bisectedEntries,
   type BisectOptions,
   importanceCost,
+  levelShape,
   massEntries,
   ranked,
   selectionDroppedMass,

@@ -12,8 +12,8 @@ import type { Qkv, Tensor } from "../tensor.ts";
 /** What a method chooses for: blocks (these run on the kernels), or single queries (reference only). */
 export type Granularity = "block" | "query";
 
-/** Where a method's rule was taken from. */
-export type Basis = "code" | "paper" | "ablation" | "own" | "yardstick";
+/** Where a rule was taken from: official code, PSA with a part taken out, this project, or what all are held against. */
+export type Basis = "code" | "ablation" | "own" | "control";
 
 /** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
 export type SelectionStatus = "ok" | "unreachable";

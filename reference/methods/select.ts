@@ -250,7 +250,18 @@ function rowOrder(scores: Float64Array, m: number, blocks: CausalBlocks | null):
   return { scores, forced: seen.filter(isForced), others: seen.filter((j) => !isForced(j)) };
 }
 
-/** The shape of levels: [batch, heads, query blocks, key blocks]. */
+/**
+ * The shape of levels: [batch, heads, query blocks, key blocks].
+ *
+ * @example
+ * ```ts
+ * import { methodInputs } from "./inputs.ts";
+ * import { levelShape } from "./select.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(40 * 8), [1, 1, 40, 8]);
+ * console.log(levelShape(methodInputs({ q: x, k: x, v: x }, { blockM: 32, blockN: 16 }))); // [1, 1, 2, 3]
+ * ```
+ */
 export function levelShape({ qkv: { q }, sizes: { blockM, blockN, seqQ, seqK } }: MethodInputs): number[] {
   return [q.shape[0], q.shape[1], Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
 }

@@ -12,7 +12,7 @@ export const dense: BlockMethod = {
   name: "dense",
   rule: "every block in full",
   granularity: "block",
-  basis: "yardstick",
+  basis: "control",
   source: "scaled dot-product attention",
   causal: true,
   usesImportance: false,
