@@ -11,6 +11,10 @@
 // the transposing writes nor the reads meet in a bank. Registers hold four rows of one column, so the end reduces
 // columns with vector instructions: first the four columns of an invocation, then, through the same workgroup memory,
 // the invocations that share a key block.
+//
+// Measured on an H100 (32K tokens, D = 128, H = 12, a quarter of both sides): 38 TFLOP/s of 67; with the loop instead of
+// the unrolled text 25; with the two halves of the rows always in the same order 37.4 (they alternate, so that an
+// operand is used twice in a row); other layouts of the lanes and scalar accumulators change nothing.
 
 override F16: bool;
 override PIECES: u32;         // four-channel pieces a token
@@ -174,8 +178,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
       let a0 = (*rows)[0][ty_turned]; let a1 = (*rows)[1][ty_turned];
       let b0 = (*columns)[0][tx_turned]; let b1 = (*columns)[1][tx_turned];
 //#for j in 0 .. 8
-      s#{j}_0 = fma(a0, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_0);
-      s#{j}_1 = fma(a1, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_1);
+      s#{j}_#{j % 2} = fma(a#{j % 2}, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_#{j % 2});
+      s#{j}_#{1 - j % 2} = fma(a#{1 - j % 2}, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_#{1 - j % 2});
 //#end
     }
 //#end

@@ -42,14 +42,14 @@ fn groups_of(row: u32, j: u32) -> u32 {
   return 1u;
 }
 
-// The mask of the group whose first pooled token is `token`.
+// The mask of the group whose first pooled token is `token`. A group within one block is full up to the last token.
 fn mask_of(row: u32, level: u32, token: u32) -> u32 {
   let tokens = BLOCK / level;
-  let end = pooled_tokens(level);
+  let count = min(8u, pooled_tokens(level) - token);
+  if (tokens >= 8u) { return (1u << count) - 1u; }
   var mask = 0u;
-  for (var t = 0u; t < 8u; t++) {
-    let j = (token + t) / tokens;
-    if (token + t < end && u32(levels[row + min(j, N - 1u)]) == level) { mask |= 1u << t; }
+  for (var t = 0u; t < count; t += tokens) {
+    if (u32(levels[row + (token + t) / tokens]) == level) { mask |= ((1u << min(tokens, count - t)) - 1u) << t; }
   }
   return mask;
 }
