@@ -27,9 +27,9 @@ const write = (text: string, to: "stdout" | "stderr" = "stdout") => {
 
 /** Does what the arguments ask for; the exit code. */
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args, METHODS.map(({ name }) => name));
+  const methods = METHODS.map(({ name }) => name), options = parseOptions(args, methods);
   if (options.help) {
-    write(helpText() + "\n");
+    write(helpText(methods) + "\n");
     return 0;
   }
   using gpu = options.gpu && !options.list ? await openGpu() : null;

@@ -40,6 +40,8 @@ export interface SweepInput {
 export interface InputSource {
   /** The name of the trace or of the workload. */
   readonly name: string;
+  /** Its sizes, where they are known before it is made. */
+  readonly shape?: AttentionShape;
   /** Loads or makes it: one call, or one a head. */
   load(): Promise<SweepInput[]>;
 }
@@ -62,17 +64,42 @@ export async function inputSources(options: SweepOptions): Promise<InputSource[]
         return split({ name, isWorkload: false, qkv, causal, grid: grid ?? boxOf(options.grid) }, options);
       },
     })),
-    ...options.workloads.map((name) => ({ name, load: () => Promise.resolve(workload(name, options)) })),
+    ...options.workloads.map((name) => ({
+      name,
+      shape: workloadShape(options),
+      load: () => Promise.resolve(workload(name, options)),
+    })),
   ];
 }
 
+function workloadShape({ batch, heads, kvHeads, seq, dim }: SweepOptions): AttentionShape {
+  return { batch, heads, kvHeads, seqQ: seq, seqK: seq, headDim: dim, valueDim: dim };
+}
+
 function workload(name: string, options: SweepOptions): SweepInput[] {
-  const { seq, heads, kvHeads, dim, batch, seed, dtype, grid } = options;
+  const { seed, dtype, grid } = options;
+  requireMemory(name, options);
   const made = makeWorkload(name as WorkloadName, {
-    ...{ batch, heads, kvHeads, seqQ: seq, headDim: dim, seed, dtype },
+    ...{ ...workloadShape(options), seed, dtype },
     ...(grid ? { grid: boxOf(grid) } : {}),
   });
   return split({ name, isWorkload: true, ...made }, options);
+}
+
+/** Bytes that making and judging a workload takes for each element of q, k, v and the output. */
+const BYTES_PER_ELEMENT = 40;
+
+/** Throws if a workload does not fit into memory. */
+function requireMemory(name: string, { batch, heads, kvHeads, seq, dim }: SweepOptions): void {
+  const needed = BYTES_PER_ELEMENT * batch * (2 * heads + 2 * kvHeads) * seq * dim;
+  const { available } = Deno.systemMemoryInfo(), gibibytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+  requireInput(
+    needed <= available,
+    () =>
+      `--workload ${name} with ${seq} tokens needs about ${gibibytes(needed)} GiB of memory; ${
+        gibibytes(available)
+      } GiB are free.`,
+  );
 }
 
 function boxOf(grid: readonly [number, number, number] | null): Box | undefined {

@@ -53,16 +53,42 @@ export const OPTIONS: readonly OptionHelp[] = [
 /** Options that are of one call and not of a configuration. */
 export const RUN_ONLY: readonly string[] = ["config", "help", "list", "resume"];
 
-/** The help of the command. */
-export function helpText(): string {
-  const rows = OPTIONS.map(({ name, value, help }) => `  --${name} ${value}`.padEnd(22) + help);
+const HELP_COLUMN = 22, HELP_WIDTH = 80;
+
+/**
+ * The help of the command, for a terminal of 80 columns.
+ *
+ * @param methods the names of the methods there are
+ */
+export function helpText(methods: readonly string[]): string {
+  const rows = OPTIONS.flatMap(({ name, value, help }) => {
+    const text = name === "methods" ? `${help}: ${methods.join(", ")}` : help;
+    const [first, ...more] = wrap(text, HELP_WIDTH - HELP_COLUMN);
+    return [
+      `  --${name} ${value}`.padEnd(HELP_COLUMN) + first,
+      ...more.map((line) => " ".repeat(HELP_COLUMN) + line),
+    ];
+  });
   return [
     "deno task sweep [options]",
     "",
     "Correctness and speed of PSA across sparsity levels.",
     "",
     ...rows,
+    "",
+    "Exit codes: 0; 1 if a kernel is out of its bound; 2 for bad input.",
   ].join("\n");
+}
+
+/** Cuts a text into lines between words. */
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines[lines.length - 1]} ${word}`.trimStart();
+    if (longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /**

@@ -47,8 +47,10 @@ export async function planSweep(
   const inputs: PlannedInput[] = [];
   let total = 0;
   for (const source of await inputSources(options)) {
+    const fits = (sized: Pick<SweepInput, "name" | "shape">) => gpu && requireLimits(sized, { gpu, options });
+    if (source.shape !== undefined) fits({ name: source.name, shape: source.shape });
     for (const [part, input] of (await source.load()).entries()) {
-      if (gpu !== null) requireLimits(input, { gpu, options });
+      fits(input);
       const cases = casesOf(input, options).map((given) => ({ given, index: ++total }));
       inputs.push({ source, part, cases });
     }
@@ -69,7 +71,7 @@ export async function planSweep(
 
 /** Throws if an input does not fit the device, naming the limit. */
 function requireLimits(
-  { name, shape }: SweepInput,
+  { name, shape }: Pick<SweepInput, "name" | "shape">,
   { gpu, options }: { readonly gpu: Gpu; readonly options: SweepOptions },
 ): void {
   const { label, size } = largestBuffer(shape, options);

@@ -20,12 +20,7 @@ const FREE = ["out", "json", "resume", "list", "help"];
  */
 export async function resumeRun(folder: string, environment: Environment): Promise<SweepRow[]> {
   const { rows, environment: before } = await readRun(folder);
-  const [then, now] = [before.options, environment.options].map((options) =>
-    JSON.parse(JSON.stringify(options ?? {}))
-  );
-  const changed = [...new Set([...Object.keys(then), ...Object.keys(now)])].filter((name) =>
-    !FREE.includes(name) && JSON.stringify(then[name]) !== JSON.stringify(now[name])
-  ).map((name) => `${name} was ${JSON.stringify(then[name])} and is ${JSON.stringify(now[name])}`);
+  const changed = differences(before.options, environment.options, FREE);
   if (before.adapter !== environment.adapter) {
     changed.push(`the adapter was ${before.adapter} and is ${environment.adapter}`);
   }
@@ -33,4 +28,27 @@ export async function resumeRun(folder: string, environment: Environment): Promi
     throw new InputError(`--resume cannot go on with the run in "${folder}": ${changed.join("; ")}.`);
   }
   return rows;
+}
+
+/**
+ * What differs between the options of two runs, in words.
+ *
+ * @param before the options of the one
+ * @param after the options of the other
+ * @param free names of options that may differ
+ *
+ * @example
+ * ```ts
+ * import { differences } from "./resume.ts";
+ * console.log(differences({ seed: 1 }, { seed: 2 }, [])); // ["seed was 1 and is 2"]
+ * ```
+ */
+export function differences(before: unknown, after: unknown, free: readonly string[]): string[] {
+  const [then, now] = [before, after].map((options) => Object(options) as Record<string, unknown>);
+  const names = [...new Set([...Object.keys(then), ...Object.keys(now)])].filter((name) =>
+    !free.includes(name)
+  );
+  return names.map((name) => [name, JSON.stringify(then[name]), JSON.stringify(now[name])]).filter((
+    [, was, is],
+  ) => was !== is).map(([name, was, is]) => `${name} was ${was} and is ${is}`);
 }

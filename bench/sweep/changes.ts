@@ -1,0 +1,186 @@
+/**
+ * What changed between two runs beyond noise. Times are compared by their confidence intervals: they changed if these
+ * do not overlap. Everything else is computed, not measured, so that any difference beyond rounding is a change.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { closestString } from "../std.ts";
+import { type Column, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
+
+/** A limit: by how many times a column may grow. */
+export interface Limit {
+  readonly column: Column;
+  readonly factor: number;
+}
+
+/** A number of one case that changed. */
+export interface Change {
+  /** The canonical case. */
+  readonly case: string;
+  /** The column. */
+  readonly column: Column;
+  /** Its value before; null if it was empty. */
+  readonly before: number | string | null;
+  /** Its value after. */
+  readonly after: number | string | null;
+  /** After over before; NaN where that says nothing. */
+  readonly ratio: number;
+  /** Whether a limit is passed. */
+  readonly fails: boolean;
+}
+
+/** All that changed. */
+export interface Changes {
+  /** Cases that both runs have. */
+  readonly joined: number;
+  /** Cases that only the first run has. */
+  readonly lost: readonly string[];
+  /** Cases that only the second run has. */
+  readonly added: readonly string[];
+  /** The numbers that changed. */
+  readonly changes: readonly Change[];
+}
+
+/** Columns that are looked at. */
+const COMPARED: readonly Column[] = ["status", "density", "rel_l2", "kernel_rel_l2", "gpu_ms_median"];
+/** Relative differences up to this are rounding. The kernel's own error is nothing but rounding. */
+const ROUNDING: Partial<Record<Column, number>> = { rel_l2: 1e-4, kernel_rel_l2: 0.25 };
+const SMALLEST = 1e-9;
+
+/**
+ * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`.
+ *
+ * @param text the limits
+ * @throws {InputError} if one is not of this form or names no column with numbers
+ *
+ * @example
+ * ```ts
+ * import { parseLimits } from "./changes.ts";
+ * console.log(parseLimits("rel_l2>1.05x")); // [{ column: "rel_l2", factor: 1.05 }]
+ * ```
+ */
+export function parseLimits(text: string): Limit[] {
+  return text.split(",").map((limit) => {
+    const [, name, number] = /^\s*(\w+)>([\d.]+)x\s*$/.exec(limit) ?? [];
+    const factor = Number(number);
+    requireInput(
+      factor > 0,
+      () => `--fail-on has "${limit}"; limits are written COLUMN>NUMBERx, as in rel_l2>1.05x.`,
+    );
+    const numbers = COLUMN_NAMES.filter((column) => !isWordColumn(column));
+    const column = numbers.find((each) => each === name);
+    if (column === undefined) {
+      throw new InputError(
+        `--fail-on names "${name}", which is no column of numbers; the nearest is ${
+          closestString(name, numbers)
+        }.`,
+      );
+    }
+    return { column, factor };
+  });
+}
+
+/**
+ * Joins two runs by their cases.
+ *
+ * @param before the rows of the first run
+ * @param after the rows of the second run
+ * @param limits what may grow by how much
+ * @throws {InputError} if they have no case in common
+ *
+ * @example
+ * ```ts
+ * import { changesOf } from "./changes.ts";
+ * try {
+ *   changesOf([], [], []);
+ * } catch (error) {
+ *   console.log((error as Error).message); // The runs have no case in common.
+ * }
+ * ```
+ */
+export function changesOf(
+  before: readonly SweepRow[],
+  after: readonly SweepRow[],
+  limits: readonly Limit[],
+): Changes {
+  const earlier = new Map(before.map((row) => [row.case, row])),
+    later = new Set(after.map((row) => row.case));
+  const pairs = after.flatMap((row) => {
+    const was = earlier.get(row.case);
+    return was === undefined ? [] : [[was, row] as const];
+  });
+  requireInput(pairs.length > 0, "The runs have no case in common.");
+  const columns = [...new Set([...COMPARED, ...limits.map(({ column }) => column)])];
+  return {
+    joined: pairs.length,
+    lost: [...earlier.keys()].filter((name) => !later.has(name)),
+    added: [...later].filter((name) => !earlier.has(name)),
+    changes: pairs.flatMap(([was, is]) => columns.flatMap((column) => changeOf(was, is, { column, limits }))),
+  };
+}
+
+/** The change of one column of one case; empty if there is none beyond noise. */
+function changeOf(
+  was: SweepRow,
+  is: SweepRow,
+  { column, limits }: { readonly column: Column; readonly limits: readonly Limit[] },
+): Change[] {
+  const before = was[column], after = is[column];
+  if (!differs(was, is, column)) return [];
+  const numbers = typeof before === "number" && typeof after === "number";
+  const ratio = numbers ? after / before : NaN;
+  const fails = numbers && limits.some((limit) => limit.column === column && ratio > limit.factor);
+  return [{ case: is.case, column, before, after, ratio, fails }];
+}
+
+/** Whether a column changed beyond noise. */
+function differs(was: SweepRow, is: SweepRow, column: Column): boolean {
+  const before = was[column], after = is[column];
+  if (before === after || Number.isNaN(before) && Number.isNaN(after)) return false;
+  if (typeof before !== "number" || typeof after !== "number") return true;
+  if (column === "gpu_ms_median") {
+    return (is.gpu_ms_low ?? after) > (was.gpu_ms_high ?? before) ||
+      (is.gpu_ms_high ?? after) < (was.gpu_ms_low ?? before);
+  }
+  return !(Math.abs(after - before) <= SMALLEST + (ROUNDING[column] ?? 1e-9) * Math.abs(before));
+}
+
+/** The changes that pass a limit. */
+export function failures({ changes }: Changes): readonly Change[] {
+  return changes.filter(({ fails }) => fails);
+}
+
+/**
+ * The changes as Markdown, for the description of a change of the code.
+ *
+ * @param changes what changed
+ *
+ * @example
+ * ```ts
+ * import { toMarkdown } from "./changes.ts";
+ * console.log(toMarkdown({ joined: 3, lost: [], added: [], changes: [] })); // 3 cases compared: nothing changed …
+ * ```
+ */
+export function toMarkdown(all: Changes): string {
+  const { joined, lost, added, changes } = all, failed = failures(all).length;
+  const only = (names: readonly string[], which: string) =>
+    names.length === 0 ? [] : [`${names.length} cases are only in the ${which} run, first \`${names[0]}\`.`];
+  const head = changes.length === 0
+    ? `${joined} cases compared: nothing changed beyond noise.`
+    : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit.`;
+  const rows = changes.map(({ case: name, column, before, after, ratio, fails }) =>
+    `| \`${name}\` | ${column} | ${show(before)} | ${show(after)} | ${
+      Number.isNaN(ratio) ? "" : `${ratio.toFixed(3)}x`
+    } | ${fails ? "**fails**" : ""} |`
+  );
+  const table = rows.length === 0
+    ? []
+    : ["| case | column | before | after | ratio | |", "| --- | --- | --- | --- | --- | --- |", ...rows];
+  return [head, ...only(lost, "first"), ...only(added, "second"), ...(table.length > 0 ? ["", ...table] : [])]
+    .join("\n");
+}
+
+function show(value: number | string | null): string {
+  return value === null ? "none" : typeof value === "number" ? String(Number(value.toPrecision(5))) : value;
+}

@@ -1,0 +1,126 @@
+import { changesOf, parseLimits, toMarkdown } from "../../bench/sweep/changes.ts";
+import { readRun, writeRun } from "../../bench/sweep/write.ts";
+import type { SweepRow } from "../../bench/sweep/columns.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
+import { runScript, smallSweep, TemporaryFolder } from "./command.ts";
+import { makeSweepRow } from "./rows.ts";
+
+/** A second workload, so that there are several inputs. */
+const MORE = ["--workload", "gaussian"];
+
+Deno.test("merge: shards joined equal the run that was not sharded, row for row", async () => {
+  await using folder = new TemporaryFolder();
+  await smallSweep(folder.at("whole"), ...MORE);
+  const shards = [1, 2, 3].map((i) => folder.at(`part-${i}`));
+  for (const [i, shard] of shards.entries()) await smallSweep(shard, ...MORE, "--shard", `${i + 1}/3`);
+  const { code, stderr } = await runScript("merge.ts", [...shards, "--out", folder.at("merged")]);
+  assertEquals(code, 0, stderr);
+  const [whole, merged] = [
+    await Deno.readTextFile(folder.at("whole/sweep.csv")),
+    await Deno.readTextFile(folder.at("merged/sweep.csv")),
+  ];
+  assertEquals(merged, whole);
+  const sizes = await Promise.all(shards.map(async (shard) => (await readRun(shard)).rows.length));
+  assert(Math.min(...sizes) > 0, `shards have ${sizes} cases`);
+});
+
+Deno.test("merge: a missing shard, one that is there twice and one of another sweep are refused", async () => {
+  await using folder = new TemporaryFolder();
+  const [one, two, other] = ["one", "two", "other"].map((name) => folder.at(name));
+  await smallSweep(one, "--shard", "1/2");
+  await smallSweep(two, "--shard", "2/2");
+  await smallSweep(other, "--shard", "2/2", "--seed", "2");
+  const refused = async (args: readonly string[], sentence: RegExp) => {
+    const { code, stderr } = await runScript("merge.ts", [...args, "--out", folder.at("merged")]);
+    assertMatch(stderr, sentence);
+    assertEquals(code, 2);
+    assert(!await Deno.stat(folder.at("merged")).then(() => true, () => false));
+  };
+  await refused([one], /hold \d of 5 cases/);
+  await refused([one, one], /which came before/);
+  await refused([one, other], /seed was 1 and is 2/);
+  await refused([], /No folder was given/);
+  await refused([folder.at("nowhere")], /holds no run/);
+});
+
+Deno.test("resume: a run that stopped goes on where it was, and becomes the run that did not stop", async () => {
+  await using folder = new TemporaryFolder();
+  await smallSweep(folder.path, ...MORE);
+  const whole = await readRun(folder.path);
+  const part = whole.rows.slice(0, 5).map((row): SweepRow => ({
+    ...row,
+    rel_l2: row.rel_l2 === null ? null : 42,
+  }));
+  await writeRun(folder.path, { ...whole, rows: part });
+  const { code } = await smallSweep(folder.path, ...MORE, "--resume");
+  assertEquals(code, 0);
+  assertEquals((await readRun(folder.path)).rows, [...part, ...whole.rows.slice(5)]);
+});
+
+Deno.test("resume: with another command it is refused, with the difference", async () => {
+  await using folder = new TemporaryFolder();
+  await smallSweep(folder.path);
+  const before = await Deno.readTextFile(folder.at("sweep.csv"));
+  const { code, stderr } = await smallSweep(folder.path, "--resume", "--seed", "5", "--block-n", "32");
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "seed was 1 and is 5");
+  assertStringIncludes(stderr, "blockN was 16 and is 32");
+  assertEquals(await Deno.readTextFile(folder.at("sweep.csv")), before);
+});
+
+Deno.test("compare: times changed only where their intervals do not overlap", () => {
+  const was = makeSweepRow();
+  const noise = makeSweepRow({ gpu_ms_median: 10.8, gpu_ms_low: 10.3, gpu_ms_high: 11 });
+  const slower = makeSweepRow({ gpu_ms_median: 12, gpu_ms_low: 11.5, gpu_ms_high: 12.5 });
+  const limits = parseLimits("gpu_ms_median>1.1x, rel_l2>1.05x");
+  assertEquals(changesOf([was], [noise], limits).changes, []);
+  const [change] = changesOf([was], [slower], limits).changes;
+  assertEquals([change.column, change.ratio, change.fails], ["gpu_ms_median", 1.2, true]);
+  assertEquals(changesOf([slower], [was], limits).changes.map(({ fails }) => fails), [false]);
+});
+
+Deno.test("compare: errors and status changed beyond rounding; cases that only one run has are told", () => {
+  const was = [makeSweepRow(), makeSweepRow({ case: "old" })];
+  const is = [makeSweepRow({ rel_l2: 0.33, status: "wrong" }), makeSweepRow({ case: "new" })];
+  const all = changesOf(was, is, parseLimits("rel_l2>1.2x"));
+  assertEquals(all.changes.map(({ column, fails }) => [column, fails]), [["status", false], [
+    "rel_l2",
+    false,
+  ]]);
+  assertEquals([all.joined, all.lost, all.added], [1, ["old"], ["new"]]);
+  assertMatch(toMarkdown(all), /^1 cases compared: 2 numbers changed.*\n.*`old`\.\n.*`new`\.\n\n\| case \|/);
+  assertEquals(changesOf(was, [makeSweepRow({ rel_l2: 0.300001 })], []).changes, []);
+});
+
+Deno.test("compare: limits that cannot be are refused", () => {
+  assertThrows(() => parseLimits("rel_l2"), Error, "COLUMN>NUMBERx");
+  assertThrows(() => parseLimits("rel_12>2x"), Error, "the nearest is rel_l2");
+  assertThrows(() => parseLimits("method>2x"), Error, "no column of numbers");
+});
+
+Deno.test("compare: the command prints Markdown, and its exit code tells a limit", async () => {
+  await using folder = new TemporaryFolder();
+  const [before, after, other] = ["before", "after", "other"].map((name) => folder.at(name));
+  for (const path of [before, after, other]) await Deno.mkdir(path);
+  await writeRun(before, { rows: [makeSweepRow()], environment: {} });
+  await writeRun(after, { rows: [makeSweepRow({ rel_l2: 0.6 })], environment: {} });
+  await writeRun(other, { rows: [makeSweepRow({ case: "other" })], environment: {} });
+  const same = await runScript("compare.ts", [before, before, "--fail-on", "rel_l2>1.05x"]);
+  assertEquals([same.code, same.stdout], [0, "1 cases compared: nothing changed beyond noise.\n"]);
+  const worse = await runScript("compare.ts", [before, after, "--fail-on", "rel_l2>1.05x"]);
+  assertEquals(worse.code, 1);
+  assertStringIncludes(worse.stdout, "| rel_l2 | 0.3 | 0.6 | 2.000x | **fails** |");
+  assertEquals((await runScript("compare.ts", [before, after])).code, 0);
+  for (
+    const [args, sentence] of [
+      [[before, other], /no case in common/],
+      [[before], /1 folders were given/],
+      [[before, folder.at("nowhere")], /holds no run/],
+      [[before, after, "--fail", "x"], /--fail is no option/],
+    ] as const
+  ) {
+    const { code, stderr } = await runScript("compare.ts", args);
+    assertMatch(stderr, sentence);
+    assertEquals(code, 2);
+  }
+});

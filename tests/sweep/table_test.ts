@@ -1,0 +1,93 @@
+import { COLUMN_NAMES, COLUMNS } from "../../bench/sweep/columns.ts";
+import { errorSpread } from "../../bench/sweep/judge.ts";
+import { configSchema } from "../../bench/sweep/option_list.ts";
+import { formatSeconds, Progress } from "../../bench/sweep/progress.ts";
+import { formatTable } from "../../bench/sweep/table.ts";
+import { formatRows, parseRows, writeWhole } from "../../bench/sweep/write.ts";
+import { tensor } from "../../reference/tensor.ts";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "../assert.ts";
+import { makeSweepRow } from "./rows.ts";
+import { TemporaryFolder } from "./command.ts";
+
+Deno.test("table: rows are aligned, and the least error at a density stands out on a terminal", () => {
+  const rows = [
+    makeSweepRow({ case: "a", method: "psa", rel_l2: 0.25 }),
+    makeSweepRow({ case: "b", method: "block-topk", rel_l2: 0.75, status: "wrong" }),
+  ];
+  const lines = formatTable(rows, { colour: false }).trimEnd().split("\n").slice(-3);
+  assertEquals(new Set(lines.map((line) => line.search(/ (status|ok|wrong)$/))).size, 1);
+  const coloured = formatTable(rows, { colour: true });
+  assertStringIncludes(coloured, "\x1b[31mwrong\x1b[0m");
+  const bold = coloured.split("\x1b[").filter((part) => part.startsWith("1m"));
+  assertEquals(bold.map((part) => part.slice(2).trim()), ["0.25"]);
+});
+
+Deno.test("csv: rows come back as they were, empty cells and infinities too", () => {
+  const rows = [
+    makeSweepRow({ case: 'a, "b"', gpu_ms_median: null, rel_l2: Infinity, head: "0" }),
+    makeSweepRow({ case: "c", density: 0.1 + 0.2 }),
+  ];
+  assertEquals(parseRows(formatRows(rows), "sweep.csv"), rows);
+  assertEquals(parseRows(formatRows([]), "sweep.csv"), []);
+  assertEquals(Object.keys(rows[0]).sort(), [...COLUMN_NAMES].sort());
+});
+
+Deno.test("csv: a missing column and a word where a number should be are told", () => {
+  assertThrows(() => parseRows("case,status\r\na,ok\r\n", "x.csv"), Error, "x.csv has no column method");
+  const text = formatRows([makeSweepRow({ seed: 7 })]).replace(",7,", ",seven,");
+  assertThrows(() => parseRows(text, "x.csv"), Error, '"seven" in column seed');
+});
+
+Deno.test("files: one that cannot be put in place leaves nothing behind", async () => {
+  await using folder = new TemporaryFolder();
+  await Deno.mkdir(folder.at("taken/full"), { recursive: true });
+  await assertRejects(() => writeWhole(folder.at("taken"), "text"));
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["taken"]);
+});
+
+Deno.test("errors by row and head: by hand", () => {
+  const truth = tensor(new Float64Array([3, 4, 0, 0, 6, 8, 0, 5]), [1, 2, 2, 2]);
+  const out = tensor(new Float64Array([3, 4, 0, 0, 6, 7, 0, 5]), [1, 2, 2, 2]);
+  const { worstRow, worstHead, headMean, headSpread } = errorSpread(out, truth);
+  assertAlmostEquals(worstRow, 0.1, 1e-12);
+  assertAlmostEquals(worstHead, 1 / Math.sqrt(125), 1e-12);
+  assertAlmostEquals(headMean, worstHead / 2, 1e-12);
+  assertAlmostEquals(headSpread, worstHead / 2, 1e-12);
+  out.data[2] = 1;
+  assertEquals(errorSpread(out, truth).worstRow, Infinity);
+});
+
+Deno.test("progress: a bar that is drawn over itself on a terminal, lines now and then elsewhere", () => {
+  let now = 0;
+  const shown: string[] = [];
+  const progress = (isTerminal: boolean) =>
+    new Progress({ write: (text) => shown.push(text), isTerminal, now: () => now });
+  const bar = progress(true);
+  now = 10_000;
+  bar.show(0.25, "trace");
+  assertEquals(shown, ["\r\x1b[K[######..................]  25%  30 s left  trace"]);
+  shown.length = 0;
+  const lines = progress(false);
+  for (let i = 0; i <= 1000; i++) lines.show(i / 1000, "trace");
+  assertEquals(shown.length, 11);
+  assertEquals([59, 60, 3700].map(formatSeconds), ["59 s", "1 min 0 s", "1 h 1 min"]);
+});
+
+Deno.test("the schema of configuration files is that of the options", async () => {
+  const path = new URL("../../bench/sweep/sweep.schema.json", import.meta.url);
+  assertEquals(JSON.parse(await Deno.readTextFile(path)), configSchema());
+});
+
+Deno.test("the columns are told in docs/sweep.md, word for word", async () => {
+  const file = await Deno.readTextFile(new URL("../../docs/sweep.md", import.meta.url));
+  const text = file.replaceAll(/\s+/g, " ");
+  for (const [name, meaning] of Object.entries(COLUMNS)) {
+    assertStringIncludes(text, `- \`${name}\`: ${meaning} `);
+  }
+});
