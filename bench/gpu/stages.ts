@@ -42,10 +42,15 @@ export interface StageBenchOptions {
 
 /** Milliseconds of every stage: medians. */
 export interface StageTimes {
+  /** The pyramids of keys and values. */
   readonly pyramid: number;
+  /** Importance of key blocks. */
   readonly importance: number;
+  /** Levels, with the similarity cap if there is one. */
   readonly levels: number;
+  /** Work lists. */
   readonly lists: number;
+  /** Attention. */
   readonly attention: number;
   /** All that comes before attention, divided by the whole. */
   readonly shareBefore: number;
