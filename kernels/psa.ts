@@ -105,8 +105,6 @@ export class Psa implements Disposable {
   readonly inputs: QkvBuffers;
   /** The buffers of outputs and log-sum-exps, valid until the next call. */
   readonly outputs: { readonly out: GPUBuffer; readonly lse: GPUBuffer };
-  /** Bytes on the device beside inputs and outputs. */
-  readonly extraBytes: number;
   readonly #gpu: Gpu;
   readonly #stages: Stages;
 
@@ -115,9 +113,16 @@ export class Psa implements Disposable {
     [this.shape, this.config, this.dtype] = [shape, config, dtype];
     this.inputs = stages.inputs;
     this.outputs = stages.outputs;
-    this.extraBytes = stages.extraBytes;
     this.#gpu = gpu;
     this.#stages = stages;
+  }
+
+  /** Bytes on the device beside inputs and outputs, of all that calls have needed up to now. */
+  get extraBytes(): number {
+    const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = this.shape;
+    const queries = batch * heads * seqQ, keys = batch * kvHeads * seqK;
+    const elements = (queries + keys) * (headDim + valueDim);
+    return this.#gpu.bytes - elements * this.#itemBytes - 4 * queries;
   }
 
   /**

@@ -11,12 +11,7 @@ import type { Gpu } from "./device/gpu.ts";
 import type { Encode } from "./device/timing.ts";
 import { download, upload } from "./device/transfer.ts";
 import { makeLists } from "./lists.ts";
-import {
-  type Arrangement,
-  buildArrangement,
-  type InputBuffers,
-  type OutputBuffers,
-} from "./order/arrangement.ts";
+import { buildArrangement, type InputBuffers, type OutputBuffers } from "./order/arrangement.ts";
 import { preparePyramid } from "./pyramid.ts";
 import type { StagePass } from "./run.ts";
 import { prepareImportance } from "./selection/importance.ts";
@@ -36,8 +31,6 @@ export interface Stages {
   readonly inputs: InputBuffers;
   /** What a call writes. */
   readonly outputs: OutputBuffers;
-  /** Bytes on the device beside inputs and outputs, as far as they are made at once. */
-  readonly extraBytes: number;
   /** Makes the order of the tokens where it depends on them; null: the inputs are on the device. */
   arrange(qkv: Qkv | null): void;
   /** The passes of a call. */
@@ -69,7 +62,6 @@ export async function buildStages(gpu: Gpu, setup: ResolvedSetup): Promise<Stage
   return {
     inputs: arrangement.inputs,
     outputs: arrangement.outputs,
-    extraBytes: extraBytes(setup, arrangement),
     arrange: arrangement.arrange,
     passes: async (source) => {
       if (source.kind === "dense") return around([{ stage: "attention", encode: await dense() }]);
@@ -189,14 +181,4 @@ class GivenLists {
     upload(this.gpu, this.#offsets, { data: offsets });
     return this.#bound ??= await kernel({ list: this.#list, offsets: this.#offsets });
   }
-}
-
-/** Bytes of the pyramid above level 1, and of rearranged copies. */
-function extraBytes({ shape, dtype, sections }: ResolvedSetup, { inputs, arranged }: Arrangement): number {
-  const { batch, kvHeads, seqK, headDim, valueDim } = shape, bytes = dtype === "f16" ? 2 : 4;
-  const pooled = (sections.rows - batch * kvHeads * seqK) * (headDim + valueDim) * bytes;
-  const copies = inputs.q === arranged.q
-    ? 0
-    : [inputs.q, inputs.k, inputs.v, arranged.out].reduce((sum, { size }) => sum + size, 0);
-  return pooled + copies;
 }

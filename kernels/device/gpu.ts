@@ -160,6 +160,11 @@ export class Gpu implements Disposable {
     });
   }
 
+  /** Bytes of the buffers that were made here and are not freed. */
+  get bytes(): number {
+    return [...this.#buffers].reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on. */
   scope(): Gpu {
     return new Gpu(this.device, this.info, { state: this.#state });

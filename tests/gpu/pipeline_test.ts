@@ -146,3 +146,18 @@ gpuTest("gpu: inputs may lie on the device, and a second call does not see the f
   assertEquals(got.out.data, want.out.data);
   assertEquals(got.lse.data, want.lse.data);
 });
+
+gpuTest("gpu: memory beside inputs and outputs is at most 1.5 times keys and values", async (gpu) => {
+  const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ: 2048, seqK: 2048, headDim: 64, valueDim: 64 };
+  using psa = await createPsa(gpu, {
+    shape,
+    config: {
+      ...{ blockM: 128, blockN: 64, tile: 32, importance: { kind: "sampled", seed: 1 } },
+      assignment: { mode: "topk", ratios: [[1, 0, 0.1], [2, 0.1, 0.15], [8, 0.15, 0.35], [0, 0.35, 1]] },
+    },
+  });
+  await psa.run(qkvOf({ shape, config: psa.config, dtype: "f32", seed: 1 }));
+  const bytes = 4 * 2 * 2048 * (64 + 64), ratio = psa.extraBytes / bytes;
+  console.log(`memory beside inputs and outputs: ${ratio.toFixed(2)} times keys and values`);
+  assert(ratio > 0.5 && ratio <= 1.5, `${ratio}`);
+});
