@@ -2,6 +2,7 @@
 import {
   type BlockMethod,
   compare,
+  type MethodInputs,
   methodInputs,
   methodOf,
   pyramidAttention,
@@ -90,25 +91,37 @@ function spreadOf(tokens: Tensor, from: number, end: number): number[] {
   });
 }
 
+/** The sum of products. */
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, x, c) => sum + x * b[c], 0);
+}
+
+/** Where a block begins and ends. */
+function range(index: number, size: number, end: number): readonly [number, number] {
+  return [index * size, Math.min((index + 1) * size, end)];
+}
+
+/** The softmax over key blocks of mean query . mean key, of one head. */
+function pooledShares(
+  { qkv: { q, k }, scale, sizes: { blockM, blockN, seqQ, seqK } }: MethodInputs,
+): number[] {
+  return Array.from({ length: Math.ceil(seqQ / blockM) }, (_, m) => {
+    const mean = meanOf(q, ...range(m, blockM, seqQ));
+    const scores = Array.from({ length: Math.ceil(seqK / blockN) }, (_, j) => {
+      return Math.exp(scale * dot(mean, meanOf(k, ...range(j, blockN, seqK))));
+    });
+    const sum = scores.reduce((a, b) => a + b);
+    return scores.map((score) => score / sum);
+  }).flat();
+}
+
 Deno.test("methods: rectified puts mean values back, by the formula, where the gate passes", () => {
-  const dot = (a: number[], b: number[]) => a.reduce((sum, x, c) => sum + x * b[c], 0);
   const seqQ = 40, seqK = 44, blockM = 16, blockN = 8, random = seededRandom(5);
   const q = randomTensor([1, 1, seqQ, 2], random), k = randomTensor([1, 1, seqK, 2], random);
   for (let at = 0; at < k.data.length; at++) k.data[at] = k.data[at] / 8 + Math.sin(Math.floor(at / 16) * 2);
   for (let at = 0; at < q.data.length; at++) q.data[at] = q.data[at] / 8 + Math.cos(Math.floor(at / 32));
   const v = randomTensor([1, 1, seqK, 3], random), qkv = { q, k, v };
-  const inputs = methodInputs(qkv, { blockM, blockN });
-  const pooled = { data: new Float64Array(3 * 6), shape: [1, 1, 3, 6] };
-  const range = (j: number, size: number, end: number) => [j * size, Math.min((j + 1) * size, end)] as const;
-  for (let m = 0; m < 3; m++) {
-    const scores = Array.from({ length: 6 }, (_, j) => {
-      return Math.exp(
-        dot(meanOf(q, ...range(m, blockM, seqQ)), meanOf(k, ...range(j, blockN, seqK))) / Math.sqrt(2),
-      );
-    });
-    const sum = scores.reduce((a, b) => a + b);
-    scores.forEach((score, j) => pooled.data[m * 6 + j] = score / sum);
-  }
+  const inputs = methodInputs(qkv, { blockM, blockN }), pooled = pooledShares(inputs);
   const selection = block("rectified").select(inputs, 1 / 3), { levels } = selection;
   assertAlmostEquals(selection.density, 1 / 3 + 2 / 3 / (blockM * blockN), 1e-12);
   const { out } = pyramidAttention(qkv, levels, { blockM, blockN });
@@ -127,12 +140,12 @@ Deno.test("methods: rectified puts mean values back, by the formula, where the g
       if (is) passed++;
       else if (levels.data[m * 6 + j] === 0) stopped++;
     });
-    const share = back.reduce((sum, is, j) => sum + (is ? pooled.data[m * 6 + j] : 0), 0);
+    const share = back.reduce((sum, is, j) => sum + (is ? pooled[m * 6 + j] : 0), 0);
     for (let i = first; i < end; i++) {
       for (let c = 0; c < 3; c++) {
         const mean = (j: number) => meanOf(v, ...range(j, blockN, seqK))[c];
         want[i * 3 + c] = (1 - share) * out.data[i * 3 + c] +
-          back.reduce((sum, is, j) => sum + (is ? pooled.data[m * 6 + j] * mean(j) : 0), 0);
+          back.reduce((sum, is, j) => sum + (is ? pooled[m * 6 + j] * mean(j) : 0), 0);
       }
     }
   }

@@ -47,6 +47,13 @@ Deno.test("methods: psa-threshold lets levels end at shares of the row", () => {
   assertEquals([selection.status, selection.density], ["ok", 1.625 / 8]);
 });
 
+Deno.test("methods: psa-threshold at a density that reaches all of its levels", () => {
+  // At most 3.2 of 8 blocks: up to the factor 1.2125, at which level 8 gets the last block, the ends are 2, 3, 4, 7.
+  const selection = block("psa-threshold").select(weighted([WEIGHTS]), 0.4);
+  assertEquals(rowsOf(selection.levels), ["0 1 8 1 4 8 2 8"]);
+  assertEquals(selection.density, 3.125 / 8);
+});
+
 Deno.test("methods: psa-threshold cannot go below one block a row", () => {
   const selection = block("psa-threshold").select(weighted([WEIGHTS]), 0.1);
   assertEquals(rowsOf(selection.levels), ["0 0 0 1 0 0 0 0"]);
@@ -79,11 +86,29 @@ Deno.test("methods: xattention always reads key block 0, and spends a threshold 
   ]);
 });
 
-Deno.test("methods: xattention takes a block while the mass before it is below tau", () => {
-  // Two equal rows of .5, .3, .2: at three of six blocks tau can be at most .5, for at .5+ both rows take two.
-  const rows = [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]];
-  assertEquals(chosen("xattention", weighted(rows), 0.5), ["1 0 0", "1 0 0"]);
-  assertEquals(chosen("xattention", weighted(rows), 0.7), ["1 1 0", "1 1 0"]);
+Deno.test("methods: xattention asks for the mass before a block, spargeattn for the mass with it", () => {
+  // For a third block: before the second ones lie .4 and .5, with them .8 and .62.
+  const rows = [[0.4, 0.4, 0.06, 0.05, 0.05, 0.04], [0.5, 0.12, 0.11, 0.1, 0.09, 0.08]];
+  assertEquals(chosen("xattention", weighted(rows), 3 / 12), ["1 1 0 0 0 0", "1 0 0 0 0 0"]);
+  assertEquals(chosen("spargeattn", weighted(rows), 3 / 12), ["1 0 0 0 0 0", "1 1 0 0 0 0"]);
+});
+
+Deno.test("methods: thresholds of causal rows begin with the mass of what is forced", () => {
+  // Key block 0 and the diagonal are 9 of 15 blocks; their mass is .6 in row 2, .85 in row 3 and .2 in row 4.
+  const rows = [
+    [1, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1],
+    [0.3, 0.4, 0.3, 1, 1],
+    [0.6, 0.1, 0.05, 0.25, 1],
+    [0.1, 0.5, 0.2, 0.1, 0.1],
+  ];
+  const forced = ["1 0 0 0 0", "1 1 0 0 0", "1 0 1 0 0", "1 0 0 1 0"];
+  for (const name of ["xattention", "spargeattn"]) {
+    const inputs = weighted(rows, { causal: true }), method = block(name);
+    assertEquals(chosen(name, inputs, 10.5 / 15), [...forced, "1 1 0 0 1"], name);
+    const { status, density } = method.select(inputs, 8.5 / 15);
+    assertEquals([status, density], ["unreachable", 9 / 15], name);
+  }
 });
 
 Deno.test("methods: spargeattn takes blocks while their sum stays under the bound, at least one", () => {
@@ -139,6 +164,8 @@ Deno.test("methods: random keeps a query block's own keys and draws the others e
   const levels = (seed: number) => chosen("random", randomInputs({ heads: 1, seed }), 0.5);
   assertEquals(levels(3), levels(3));
   assertNotEquals(levels(3), levels(4));
+  const { data } = block("random").select(randomInputs({ heads: 2 }), 0.5).levels;
+  assertNotEquals(data.slice(0, data.length / 2), data.slice(data.length / 2), "heads draw for themselves");
 });
 
 Deno.test("methods: dense reads everything, and if causal everything but the future", () => {

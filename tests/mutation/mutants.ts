@@ -4,6 +4,7 @@
  * @module
  */
 
+import { methodMutants } from "./method_mutants.ts";
 import { selectionMutants } from "./selection_mutants.ts";
 
 /** One mistake: in `file`, the text `find`, which stands there once, becomes `replace`. */
@@ -36,6 +37,9 @@ export const REFERENCE_TESTS: readonly string[] = [
   "tests/selection/budget_test.ts",
   "tests/selection/budget_cap_property_test.ts",
   "tests/selection/cap_segment_test.ts",
+  "tests/methods/rules_test.ts",
+  "tests/methods/outputs_test.ts",
+  "tests/methods/facts_test.ts",
 ];
 
 /** All mistakes. */
@@ -253,4 +257,5 @@ export const mutants: readonly Mutant[] = [
     replace: "",
   },
   ...selectionMutants,
+  ...methodMutants,
 ];

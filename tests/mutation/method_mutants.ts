@@ -1,0 +1,159 @@
+/**
+ * Mistakes in methods, in the true mass and in what levels drop.
+ *
+ * @module
+ */
+import type { Mutant } from "./mutants.ts";
+
+const shared: readonly Mutant[] = [
+  {
+    name: "methods: a search keeps the value that does not fit",
+    file: "reference/methods/select.ts",
+    find: "    else high = middle;\n  }\n  return low;",
+    replace: "    else high = middle;\n  }\n  return high;",
+  },
+  {
+    name: "methods: a search ends early",
+    file: "reference/methods/select.ts",
+    find: "const HALVINGS = 40;",
+    replace: "const HALVINGS = 2;",
+  },
+  {
+    name: "methods: what passes the density is said to be ok",
+    file: "reference/methods/select.ts",
+    find: 'if (parameter === null) status = "unreachable";',
+    replace: "",
+  },
+  {
+    name: "methods: forced blocks of causal rows do not count towards a threshold",
+    file: "reference/methods/select.ts",
+    find: "let taken = forced.reduce((sum, j) => sum + scores[j], 0);",
+    replace: "let taken = 0;",
+  },
+  {
+    name: "methods: dropped mass ignores what was put back",
+    file: "reference/methods/select.ts",
+    find: "selection.represented ?? selection.levels",
+    replace: "selection.levels",
+  },
+  {
+    name: "methods: true mass sees the future",
+    file: "reference/mass.ts",
+    find: "const seen = causal ?",
+    replace: "const seen = causal && scale === Infinity ?",
+  },
+  {
+    name: "methods: true mass of a partial query block is a mean over a whole one",
+    file: "reference/mass.ts",
+    find: "rows = Math.min(blockM, seqQ - m * blockM);\n      ",
+    replace: "rows = blockM;\n      ",
+  },
+  {
+    name: "methods: dropped mass weighs a partial query block like a whole one",
+    file: "reference/mass.ts",
+    find: "mass.data[at] * Math.min(blockM, seqQ - m * blockM)",
+    replace: "mass.data[at] * blockM",
+  },
+];
+
+const rules: readonly Mutant[] = [
+  {
+    name: "methods: psa-threshold ends level 8 too early",
+    file: "reference/methods/pyramid/psa_threshold.ts",
+    find: "[4, 0.6], [8, 0.8]]",
+    replace: "[4, 0.6], [8, 0.7]]",
+  },
+  {
+    name: "methods: block-topk-mean does not pay for its mean tokens",
+    file: "reference/methods/pyramid/block_topk_mean.ts",
+    find: "(density - 1 / blockN) * blockN / (blockN - 1)",
+    replace: "density",
+  },
+  {
+    name: "methods: xattention does not always read key block 0",
+    file: "reference/methods/mask/xattention.ts",
+    find: "if (entries.data[at] < Infinity) entries.data[at] = -Infinity;",
+    replace: "",
+  },
+  {
+    name: "methods: xattention leaves out the block that crosses tau",
+    file: "reference/methods/mask/xattention.ts",
+    find: "(before) => before)",
+    replace: "(_, after) => after)",
+  },
+  {
+    name: "methods: spargeattn takes the block that crosses its bound",
+    file: "reference/methods/mask/spargeattn.ts",
+    find: "(_, after) => after)",
+    replace: "(before) => before)",
+  },
+  {
+    name: "methods: spargeattn may leave a row empty",
+    file: "reference/methods/mask/spargeattn.ts",
+    find: "      forceBest(entries.data, entries.shape[3]);\n",
+    replace: "",
+  },
+  {
+    name: "methods: spargeattn forces blocks whose tokens are alike",
+    file: "reference/methods/mask/spargeattn.ts",
+    find: "(queries[m] > similarity && keys[j] > similarity)",
+    replace: "(queries[m] <= similarity && keys[j] <= similarity)",
+  },
+  {
+    name: "methods: draft leaves rows empty",
+    file: "reference/methods/mask/draft.ts",
+    find: "if (!row.includes(1)) row",
+    replace: "if (row.includes(2)) row",
+  },
+  {
+    name: "methods: sta lets windows run over the border",
+    file: "reference/methods/mask/sta.ts",
+    find: "Math.min(Math.max(at, half), n - 1 - half)",
+    replace: "at",
+  },
+  {
+    name: "methods: sta takes the window of most error",
+    file: "reference/methods/mask/sta.ts",
+    find: "errors[head][b] < errors[head][a]",
+    replace: "errors[head][b] > errors[head][a]",
+  },
+  {
+    name: "methods: rectified does not scale attention down",
+    file: "reference/methods/mask/rectified.ts",
+    find: "data[at] = (1 - share) * data[at]",
+    replace: "data[at] = data[at]",
+  },
+  {
+    name: "methods: rectified has no gate",
+    file: "reference/methods/mask/rectified.ts",
+    find: "level === 0 && reliable[at] === 1 &&",
+    replace: "level === 0 &&",
+  },
+  {
+    name: "methods: rectified takes the spread of queries only",
+    file: "reference/methods/mask/rectified.ts",
+    find: "const spread = size(queries.spreads, keys.means) + size(queries.means, keys.spreads);",
+    replace: "const spread = size(queries.spreads, keys.means);",
+  },
+  {
+    name: "methods: random drops a query block's own keys",
+    file: "reference/methods/control/random.ts",
+    find: "? 1",
+    replace: "? 0",
+  },
+  {
+    name: "methods: every head draws the same blocks",
+    file: "reference/methods/control/random.ts",
+    find: "seededRandom(inputs.seed, head)",
+    replace: "seededRandom(inputs.seed)",
+  },
+  {
+    name: "methods: token-topk does not renormalise",
+    file: "reference/methods/control/token_topk.ts",
+    find: "four[c * ROWS + r] / masses[r]",
+    replace: "four[c * ROWS + r]",
+  },
+];
+
+/** All of them. */
+export const methodMutants: readonly Mutant[] = [...shared, ...rules];
