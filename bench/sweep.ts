@@ -8,6 +8,8 @@
 import { openGpu } from "../kernels/device/gpu.ts";
 import { InputError } from "../reference/errors.ts";
 import { METHODS } from "../reference/methods/mod.ts";
+import type { ReportChart } from "./report/sections.ts";
+import { writeReport } from "./report/write.ts";
 import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment, type Environment } from "./sweep/environment.ts";
 import { helpText } from "./sweep/option_list.ts";
@@ -65,7 +67,7 @@ async function runPlan(
 ): Promise<SweepRow[]> {
   const { stderr } = Deno;
   const progress = new Progress({ write: (text) => write(text, "stderr"), isTerminal: stderr.isTerminal() });
-  const finished = new Set(done.map((row) => row.case)), rows = [...done];
+  const finished = new Set(done.map((row) => row.case)), rows = [...done], maps: ReportChart[] = [];
   const inputs = plan.inputs.map((input) => ({
     ...input,
     cases: input.cases.filter(({ given }) => !finished.has(given.name)),
@@ -79,8 +81,9 @@ async function runPlan(
     const input = (await source.load())[part];
     const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
     onProgress(0);
-    const made = await runInput(input, cases, { options, gpu, onProgress });
+    const { rows: made, maps: drawn } = await runInput(input, cases, { options, gpu, onProgress });
     rows.push(...made);
+    maps.push(...drawn);
     rows.sort((a, b) => a.index - b.index);
     await writeRun(options.out, { rows, environment });
     progress.clear();
@@ -88,6 +91,7 @@ async function runPlan(
     else write(formatTable(made, { colour: Deno.stdout.isTerminal() && !Deno.noColor }) + "\n");
     spent += costs[i];
   }
+  await writeReport(options.out, { rows, environment, maps });
   progress.show(1, "done");
   progress.clear();
   return rows;
@@ -105,7 +109,7 @@ function conclude(rows: readonly SweepRow[], { out }: SweepOptions): void {
   if (judged.length === 0) write("No kernel ran: these rows are the reference's alone.\n");
   else if (wrong.length === 0) write(`All ${judged.length} kernel outputs are within their bounds.\n`);
   else write(`${wrong.length} of ${judged.length} kernel outputs are out of their bounds.\n`);
-  write(`Every number is in ${out}/sweep.csv.\n`);
+  write(`Every number is in ${out}/sweep.csv, charts are in ${out}/report.html.\n`);
 }
 
 if (import.meta.main) {

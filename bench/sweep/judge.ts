@@ -6,6 +6,7 @@
 import { droppedMass } from "../../reference/mass.ts";
 import type { MethodInputs, Selection } from "../../reference/methods/method.ts";
 import { compare, type Comparison } from "../../reference/metrics.ts";
+import type { Order } from "../../reference/order.ts";
 import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
 import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts";
 import { attentionTolerance } from "../../reference/tolerance.ts";
@@ -16,8 +17,12 @@ import type { GpuCall, PreparedCase } from "./kernel.ts";
 export interface Arranged {
   /** Queries, keys and values in the order. */
   readonly qkv: Qkv;
+  /** The order of the tokens; none for raster. */
+  readonly order?: Order;
   /** Dense attention in float64, in the order. */
   readonly truth: Tensor<Float64Array>;
+  /** Which token of the input lies where: its data; left out in raster order. */
+  readonly keyOrder?: ArrayLike<number>;
   /** The call as methods see it. */
   readonly inputs: MethodInputs;
   /** The call on the GPU; null if kernels are not asked for. */
@@ -54,6 +59,10 @@ export interface Judged {
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
+  /** The levels that were chosen; null if no levels express the choice. */
+  readonly levels: Tensor<Int32Array> | null;
+  /** The levels that were chosen; null if the method has none. */
+  readonly levels: Tensor<Int32Array> | null;
   /** The case on the GPU, ready to be timed; null if no kernel runs it. */
   readonly prepared: PreparedCase | null;
 }
@@ -92,6 +101,8 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
         ...inputs.sizes,
       })
       : selection.droppedMass,
+    levels: "levels" in selection ? selection.levels : null,
+    levels: "levels" in selection ? selection.levels : null,
     prepared: ran?.prepared ?? null,
   };
 }

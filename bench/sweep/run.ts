@@ -11,6 +11,8 @@ import { permuteTokens } from "../../reference/order.ts";
 import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
 import { arrangeTokens } from "../../reference/psa.ts";
 import type { Tensor } from "../../reference/tensor.ts";
+import { drawMaps } from "../report/level_maps.ts";
+import type { ReportChart } from "../report/sections.ts";
 import { quantile } from "../statistics.ts";
 import type { SweepCase } from "./cases.ts";
 import type { SweepRow } from "./columns.ts";
@@ -39,6 +41,17 @@ export interface RunContext {
   readonly onProgress: (done: number) => void;
 }
 
+/** What an input's cases gave. */
+export interface InputResult {
+  /** A row a case. */
+  readonly rows: SweepRow[];
+  /** Maps of one case a layout. */
+  readonly maps: ReportChart[];
+}
+
+/** The method and the density whose levels are drawn. */
+const MAPPED_METHOD = "psa", MAPPED_DENSITY = 0.15;
+
 /** The share of an input's work that goes into errors; the rest goes into times. */
 const JUDGING = 0.6;
 /** The antidiagonal stride of the sweep. */
@@ -52,19 +65,19 @@ const MEASUREMENT = 20, MOST_REPETITIONS = 50;
  * @param input the input
  * @param cases those to run
  * @param context options, device, progress
- * @returns a row a case, in the order of `cases`
+ * @returns a row a case, in the order of `cases`, and maps of some
  */
 export async function runInput(
   input: SweepInput,
   cases: readonly PlacedCase[],
   { options, gpu, onProgress }: RunContext,
-): Promise<SweepRow[]> {
+): Promise<InputResult> {
   using calls = new DisposableStack();
   const { out } = await pyramidAttentionParallel(input.qkv, null, { causal: input.causal });
   const arranged = new Map<string, Arranged>();
   const judged: Judged[] = [];
   for (const { given } of cases) {
-    const key = JSON.stringify([given.layout, given.importance]);
+    const key = keyOf(given);
     if (!arranged.has(key)) {
       const made = arrange(input, given, { options, gpu, truth: out });
       if (made.call) calls.use(made.call);
@@ -76,7 +89,44 @@ export async function runInput(
   const times = gpu
     ? await timeCases(judged, { gpu, options, call: [...arranged.values()][0].call!, onProgress })
     : judged.map(() => null);
-  return judged.map((each, i) => makeRow(each, { input, index: cases[i].index, times: times[i] }));
+  return {
+    rows: judged.map((each, i) => makeRow(each, { input, index: cases[i].index, times: times[i] })),
+    maps: await mapsOf(input, judged, arranged),
+  };
+}
+
+/** Maps of the case of each layout that is nearest to the method and density to be drawn. */
+async function mapsOf(
+  { name, head, grid }: SweepInput,
+  judged: readonly Judged[],
+  arranged: ReadonlyMap<string, Arranged>,
+): Promise<ReportChart[]> {
+  const drawn = judged.filter(({ given, levels }) => given.method.name === MAPPED_METHOD && levels !== null);
+  const charts: ReportChart[] = [];
+  for (const group of Map.groupBy(drawn, ({ given }) => keyOf(given)).values()) {
+    const away = ({ given }: Judged) => Math.abs(Math.log(given.density / MAPPED_DENSITY));
+    const { given, levels } = group.reduce((nearest, each) => away(each) < away(nearest) ? each : nearest);
+    const { inputs, order } = arranged.get(keyOf(given))!;
+    const { order: { kind }, blockN } = given.layout,
+      place = head === undefined ? name : `${name}, head ${head}`;
+    charts.push(
+      ...await drawMaps({
+        title:
+          `${place}, ${kind} order, ${given.importance} importance, ${MAPPED_METHOD} at density ${given.density}`,
+        name: `${place}-${kind}-${given.importance}-${given.layout.blockM}x${blockN}`.replaceAll(
+          /[^a-z0-9]+/g,
+          "-",
+        ),
+        ...{ levels: levels!, mass: inputs.mass(), blockN, grid, order },
+      }),
+    );
+  }
+  return charts;
+}
+
+/** What cases that share their arrangement have in common. */
+function keyOf({ layout, importance }: SweepCase): string {
+  return JSON.stringify([layout, importance]);
 }
 
 /** The input in the order of a case, as its method sees it and as the kernels see it. */
@@ -89,10 +139,11 @@ function arrange(
     readonly truth: Tensor<Float64Array>;
   },
 ): Arranged {
-  const { qkv, queryOrder } = arrangeTokens(raster, { order });
+  const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order });
   const truth = queryOrder ? permuteTokens(rasterTruth, queryOrder) : rasterTruth;
   return {
     qkv,
+    order: keyOrder,
     truth,
     inputs: methodInputs(qkv, {
       ...{ blockM, blockN, causal, seed, tile, grid },
