@@ -21,8 +21,6 @@ export interface Arranged {
   readonly order?: Order;
   /** Dense attention in float64, in the order. */
   readonly truth: Tensor<Float64Array>;
-  /** Which token of the input lies where: its data; left out in raster order. */
-  readonly keyOrder?: ArrayLike<number>;
   /** The call as methods see it. */
   readonly inputs: MethodInputs;
   /** The call on the GPU; null if kernels are not asked for. */
@@ -60,8 +58,6 @@ export interface Judged {
   /** Mass that no token stands for. */
   readonly droppedMass: number;
   /** The levels that were chosen; null if no levels express the choice. */
-  readonly levels: Tensor<Int32Array> | null;
-  /** The levels that were chosen; null if the method has none. */
   readonly levels: Tensor<Int32Array> | null;
   /** The case on the GPU, ready to be timed; null if no kernel runs it. */
   readonly prepared: PreparedCase | null;
@@ -101,7 +97,6 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
         ...inputs.sizes,
       })
       : selection.droppedMass,
-    levels: "levels" in selection ? selection.levels : null,
     levels: "levels" in selection ? selection.levels : null,
     prepared: ran?.prepared ?? null,
   };
