@@ -109,7 +109,7 @@ function conclude(rows: readonly SweepRow[], { out }: SweepOptions): void {
   if (judged.length === 0) write("No kernel ran: these rows are the reference's alone.\n");
   else if (wrong.length === 0) write(`All ${judged.length} kernel outputs are within their bounds.\n`);
   else write(`${wrong.length} of ${judged.length} kernel outputs are out of their bounds.\n`);
-  write(`Every number is in ${out}/sweep.csv, charts are in ${out}/report.html.\n`);
+  write(`Every number is in ${out}/sweep.csv.\nCharts are in ${out}/report.html.\n`);
 }
 
 if (import.meta.main) {

@@ -184,7 +184,7 @@ export function mapChart(runs: readonly CellRun[], frame: MapFrame): ChartSpec {
         field: "value",
         type: "nominal",
         scale: { domain: [...frame.colours.keys()], range: [...frame.colours.values()] },
-        legend: { title: null, orient: "bottom", columns: 3, symbolType: "square" },
+        legend: { title: null, orient: "bottom", columns: 2, symbolType: "square", labelLimit: 0 },
       },
     },
     config: CHART_CONFIG,
