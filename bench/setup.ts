@@ -84,9 +84,16 @@ async function run([program, ...args]: readonly string[]): Promise<{ success: bo
   }
 }
 
-/** The environment of child processes: Mesa complains where there is no runtime folder. */
+/**
+ * The environment of child processes: Mesa complains where there is no runtime folder, and on Linux only Vulkan will do,
+ * since kernels can hang on adapters that are emulated by OpenGL.
+ */
 function environment(): Record<string, string> {
-  return Deno.env.has("XDG_RUNTIME_DIR") ? {} : { XDG_RUNTIME_DIR: Deno.env.get("TMPDIR") ?? "/tmp" };
+  const defaults: Record<string, string> = {
+    XDG_RUNTIME_DIR: Deno.env.get("TMPDIR") ?? "/tmp",
+    ...(Deno.build.os === "linux" ? { DENO_WEBGPU_BACKEND: "vulkan" } : {}),
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => !Deno.env.has(name)));
 }
 
 async function systemFacts(): Promise<SystemFacts> {
@@ -117,7 +124,7 @@ export async function ensureAdapter(): Promise<string | null> {
   console.error("No WebGPU adapter was found; installing Mesa's software Vulkan (mesa-vulkan-drivers).");
   for (const command of plan.commands) {
     const { success, text } = await run(command);
-    if (!success) {
+    if (!success && command === plan.commands.at(-1)) { // what is known of packages may do without an update
       return `No WebGPU adapter was found, and \`${command.join(" ")}\` failed: ${
         text.trim().split("\n").at(-1)
       }`;

@@ -91,7 +91,7 @@ async function runPlan(
     else write(formatTable(made, { colour: Deno.stdout.isTerminal() && !Deno.noColor }) + "\n");
     spent += costs[i];
   }
-  await writeReport(options.out, { rows, environment, maps });
+  await writeReport(options.out, { rows, environment, maps, plots: options.plots });
   progress.show(1, "done");
   progress.clear();
   return rows;

@@ -94,10 +94,11 @@ export async function timeStages(
   return { ...times, shareBefore: before / (before + times.attention) };
 }
 
-type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
+/** Numbers of an element type. */
+export type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
 
-/** Normal numbers, a million of them repeated from changing places, since only their kind matters. */
-function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: Data } {
+/** Inputs of a call: normal numbers, a million of them repeated from changing places, since only their kind matters. */
+export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: Data } {
   const random = seededRandom(5), period = 1 << 20, Type = dtype === "f16" ? Float16Array : Float32Array;
   const base = new Type(2 * period).map(() => random.normal());
   const make = (length: number) => {

@@ -14,17 +14,37 @@ function telling(rows: readonly SweepRow[]): (keyof SweepRow)[] {
   return COLUMN_NAMES.filter((name) => name === "case" || rows.some((row) => row[name] !== rows[0][name]));
 }
 
+/** What the page's style gives its charts; a chart by itself has these colours in it. */
+const COLOURS = { "var(--ink)": "#1c2024", "var(--line)": "#d9d9d9", "var(--skipped)": "#efefef" };
+
+/** A run as its report needs it. */
+export interface ReportedRun extends StoredRun {
+  /** The maps of its cases. */
+  readonly maps: readonly ReportChart[];
+  /** Whether charts are written one by one too. */
+  readonly plots: boolean;
+}
+
 /**
- * Writes report.html of a run.
+ * Writes report.html of a run, and if asked for a folder `plots` with a drawing a chart and their captions.
  *
  * @param folder the folder of the run
  * @param run rows, environment, and the maps of its cases
  */
 export async function writeReport(
   folder: string,
-  { rows, environment, maps }: StoredRun & { readonly maps: readonly ReportChart[] },
+  { rows, environment, maps, plots }: ReportedRun,
 ): Promise<void> {
   const columns = telling(rows).map((name) => ({ heading: name, cell: (row: SweepRow) => row[name] }));
-  const { html } = await buildReport({ rows, columns, environment, maps });
+  const { html, charts } = await buildReport({ rows, columns, environment, maps });
   await writeWhole(join(folder, "report.html"), html);
+  if (!plots) return;
+  await Deno.mkdir(join(folder, "plots"), { recursive: true });
+  for (const { name, svg } of charts) await writeWhole(join(folder, "plots", `${name}.svg`), inColours(svg));
+  const captions = charts.map(({ name, caption }) => `- [${name}](${name}.svg): ${caption}\n`);
+  await writeWhole(join(folder, "plots", "captions.md"), captions.join(""));
+}
+
+function inColours(svg: string): string {
+  return Object.entries(COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
 }

@@ -39,7 +39,7 @@ const FIRST_PROBES = 7, MOST_REPEATED = 4, MOST_TIMES = 60;
 
 /**
  * Measures pieces of work until their medians are known well enough or the time is over. Every piece is measured at
- * least once.
+ * least once; one whose clock gives no number again and again stays without times.
  *
  * @param work what times each piece of work once, in milliseconds
  * @param options when to end, and the probe
@@ -59,20 +59,21 @@ export async function measureInterleaved(
   const { probe, onMeasured, now = () => performance.now() } = options;
   const random = seededRandom(options.seed), end = now() + options.seconds * 1000;
   const measured = work.map(() => ({ times: [] as number[], repeated: 0 }));
-  const probes: number[] = [];
+  const probes: number[] = [], without = new Set<number>();
   for (let i = 0; i < FIRST_PROBES; i++) probes.push(await probe());
   for (let busy = true; busy;) {
     busy = false;
     for (const piece of shuffled(work.length, random)) {
       const { times } = measured[piece];
-      if (isKnown(times, options)) continue;
+      if (without.has(piece) || isKnown(times, options)) continue;
       if (times.length > 0 && now() + quantile(times.toSorted((a, b) => a - b), 0.5) > end) continue;
       busy = true;
       const time = await work[piece]();
       probes.push(await probe());
       const usual = quantile(probes.toSorted((a, b) => a - b), 0.5);
-      const slow = Math.max(...probes.slice(-2)) > SLOW * usual;
-      if (slow && measured[piece].repeated < MOST_REPEATED) measured[piece].repeated++;
+      const slow = Math.max(...probes.slice(-2)) > SLOW * usual, lost = !Number.isFinite(time);
+      if ((slow || lost) && measured[piece].repeated < MOST_REPEATED) measured[piece].repeated++;
+      else if (lost) without.add(piece);
       else times.push(time);
       onMeasured?.();
     }

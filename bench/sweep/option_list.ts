@@ -45,6 +45,7 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "resume", value: "", help: "go on with the run that --out holds" },
   { name: "config", value: "FILE", help: "JSON with these options; see bench/sweep/sweep.schema.json" },
   { name: "out", value: "DIR", help: "folder of the results (results)" },
+  { name: "plots", value: "", help: "write the charts one by one too, for papers" },
   { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
   { name: "no-gpu", value: "", help: "the reference alone; rows say so" },
   { name: "help", value: "", help: "print this" },

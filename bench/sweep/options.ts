@@ -63,6 +63,8 @@ export interface SweepOptions {
   readonly resume: boolean;
   /** Where results go. */
   readonly out: string;
+  /** Whether charts are written one by one too. */
+  readonly plots: boolean;
   /** Whether rows go to stdout as JSON. */
   readonly json: boolean;
   /** Whether kernels run. */
@@ -140,6 +142,7 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     shard: readShard(read.text("shard", "1/1")),
     resume: read.flag("resume"),
     out: read.text("out", "results"),
+    plots: read.flag("plots"),
     json: read.flag("json"),
     gpu: !read.flag("no-gpu"),
     help: read.flag("help"),

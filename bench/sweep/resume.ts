@@ -9,7 +9,7 @@ import type { Environment } from "./environment.ts";
 import { readRun } from "./write.ts";
 
 /** Options that may differ between a run and the one that takes it up. */
-const FREE = ["out", "json", "resume", "list", "help"];
+const FREE = ["out", "json", "plots", "resume", "list", "help"];
 
 /**
  * The rows of a run that stopped.

@@ -119,7 +119,7 @@ function timeColumns(
   return {
     gpu_ms_median: median,
     gpu_ms_iqr: iqr,
-    speedup: times.denseMedian / median,
+    speedup: Number.isFinite(times.denseMedian) ? times.denseMedian / median : null,
     tflops_actual: density * flops / median / 1e9,
     tflops_effective: flops / median / 1e9,
     gpu_ms_low: low,
