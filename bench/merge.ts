@@ -4,12 +4,13 @@
  * @module
  */
 import { InputError, requireInput } from "../reference/errors.ts";
+import { writeReport } from "./report/write.ts";
 import { parseArgs } from "./std.ts";
 import type { SweepRow } from "./sweep/columns.ts";
 import { differences } from "./sweep/resume.ts";
 import { readRun, requireFolder, type StoredRun, writeRun } from "./sweep/write.ts";
 
-const HELP = `deno task merge FOLDER … --out FOLDER
+const HELP = `deno task merge FOLDER … --out FOLDER [--plots]
 
 Joins the runs of deno task sweep --shard I/N into one.`;
 
@@ -60,9 +61,9 @@ export function mergeRuns(runs: readonly { readonly folder: string; readonly run
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const { _: positional, out, help } = parseArgs(args, {
+  const { _: positional, out, help, plots } = parseArgs(args, {
     string: ["out"],
-    boolean: ["help"],
+    boolean: ["help", "plots"],
     unknown: refuse,
   });
   if (help === true) return console.log(HELP);
@@ -72,12 +73,13 @@ async function main(args: readonly string[]): Promise<void> {
   const merged = mergeRuns(runs);
   await requireFolder(out);
   await writeRun(out, merged);
+  await writeReport(out, { ...merged, maps: [], plots: plots === true });
   console.log(`${merged.rows.length} cases of ${runs.length} shards are in ${out}/sweep.csv.`);
 }
 
 function refuse(arg: string): boolean {
   if (!arg.startsWith("-")) return true;
-  throw new InputError(`${arg} is no option of merge; it has --out and --help.`);
+  throw new InputError(`${arg} is no option of merge; it has --out, --plots and --help.`);
 }
 
 if (import.meta.main) {

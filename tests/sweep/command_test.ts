@@ -107,6 +107,18 @@ Deno.test("sweep --per-head: every head is a case of its own, with its own error
   }
 });
 
+Deno.test("sweep --plots: charts for papers, with captions and with colours of their own", async () => {
+  await using folder = new TemporaryFolder();
+  await smallSweep(folder.path, "--plots");
+  const captions = (await Deno.readTextFile(folder.at("plots/captions.md"))).trimEnd().split("\n");
+  const names = [...Deno.readDirSync(folder.at("plots"))].map(({ name }) => name).sort();
+  assertEquals(names.length, captions.length + 1);
+  for (const name of names.filter((each) => each.endsWith(".svg"))) {
+    const svg = await Deno.readTextFile(folder.at(`plots/${name}`));
+    assert(svg.startsWith("<svg") && !svg.includes("var("), name);
+  }
+});
+
 Deno.test("sweep --config: options come from a file; the command line goes first", async () => {
   await using folder = new TemporaryFolder();
   const config = { $schema: "./sweep.schema.json", densities: [0.5, 0.25], methods: "psa", seed: 3 };

@@ -11,7 +11,7 @@ class FakeMachine {
   work(milliseconds: number, piece = -1): () => Promise<number> {
     return () => {
       const time = milliseconds * this.slowness(this.clock);
-      this.clock += time;
+      this.clock += time || 1;
       if (piece >= 0) this.log.push(piece);
       return Promise.resolve(time);
     };
@@ -63,6 +63,11 @@ Deno.test("measure: a slow stretch at the very place of a measurement is told", 
   const measured = await machine.measure([4, 8]);
   assert(measured.some(({ repeated }) => repeated > 0));
   assertEquals(measured.map(({ times }) => Math.max(...times)), [4, 8]);
+});
+
+Deno.test("measure: a piece whose clock gives no number stays without times, and measuring ends", async () => {
+  const [lost, known] = await new FakeMachine().measure([NaN, 5]);
+  assertEquals([lost.times.length, known.times.length], [0, 6]);
 });
 
 Deno.test("measure: on a machine that stays slow, measuring still ends", async () => {
