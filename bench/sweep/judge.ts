@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { levelDensity } from "../../reference/levels.ts";
 import { droppedMass } from "../../reference/mass.ts";
 import type { MethodInputs, Selection } from "../../reference/methods/method.ts";
 import { compare, type Comparison } from "../../reference/metrics.ts";
@@ -25,8 +26,8 @@ export interface Arranged {
   readonly inputs: MethodInputs;
   /** The call on the GPU; null if kernels are not asked for. */
   readonly call: GpuCall | null;
-  /** What was attended already, by levels that several cases have: `dense`, and `full` for level 1 everywhere. */
-  readonly attended: Map<string, Attended>;
+  /** What was attended already; levels are null for dense attention. */
+  readonly attended: { readonly levels: Tensor<Int32Array> | null; readonly made: Attended }[];
 }
 
 /** Attention over levels, and what the kernel that ran is worth. */
@@ -104,26 +105,26 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
 
 /** Attention over the levels that a method chose; those that several cases have are attended once. */
 async function attend(given: SweepCase, chosen: Tensor<Int32Array>, arranged: Arranged): Promise<Attended> {
-  if (given.method.name === "dense") return await once("dense", null);
-  return chosen.data.every((level) => level === 1)
-    ? await once("full", chosen)
-    : await attendLevels(given, chosen, arranged);
-
-  async function once(key: string, levels: Tensor<Int32Array> | null): Promise<Attended> {
-    const made = arranged.attended.get(key) ?? await attendLevels(given, levels, arranged);
-    arranged.attended.set(key, made);
-    return made;
-  }
+  const levels = given.method.name === "dense" ? null : chosen;
+  const known = arranged.attended.find((each) =>
+    levels === null || each.levels === null
+      ? levels === each.levels
+      : levels.data.every((level, at) => level === each.levels?.data[at])
+  );
+  if (known !== undefined) return known.made;
+  const made = await attendLevels(given, levels, arranged);
+  arranged.attended.push({ levels, made });
+  return made;
 }
 
 /** By the kernel, which is compared with the reference, or by the reference alone. */
 async function attendLevels(
   { data: { dtype } }: SweepCase,
   levels: Tensor<Int32Array> | null,
-  { qkv, truth, inputs: { sizes: { blockM, blockN }, causal }, call }: Arranged,
+  { qkv, truth, inputs: { sizes, causal }, call }: Arranged,
 ): Promise<Attended> {
-  const options = { blockM, blockN, causal };
-  const isDense = levels === null || levels.data.every((level) => level === 1);
+  const options = { blockM: sizes.blockM, blockN: sizes.blockN, causal };
+  const isDense = levels === null || levelDensity(levels, { causal, ...sizes }) === 1;
   const reference = isDense ? truth : (await pyramidAttentionParallel(qkv, levels, options)).out;
   if (call === null) return { out: reference, kernel: null, prepared: null };
   const prepared = await call.prepare(levels), out = await prepared.run();

@@ -150,7 +150,7 @@ function arrange(
       importance: importanceConfig(importance, seed),
       dense: { out: truth, lse: { data: new Float64Array(0), shape: [0] } },
     }),
-    attended: new Map(),
+    attended: [],
     call: gpu && new GpuCall(gpu, { qkv, causal, blockM, blockN, dtype }),
   };
 }
