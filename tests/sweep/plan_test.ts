@@ -1,0 +1,56 @@
+import { costOf, planSweep, shardOf } from "../../bench/sweep/plan.ts";
+import { parseOptions } from "../../bench/sweep/options.ts";
+import { METHODS } from "../../reference/methods/mod.ts";
+import { assert, assertEquals } from "../assert.ts";
+
+/** The plan of a command line without a GPU. */
+function planOf(...args: string[]) {
+  const options = parseOptions(["--no-gpu", ...args], METHODS.map(({ name }) => name));
+  return planSweep(options, { gpu: null });
+}
+
+const INPUTS = ["--workload", "video", "--workload", "gaussian", "--workload", "sinks", "--seq", "256"];
+
+Deno.test("plan: shards have every case once, and about the same cost", async () => {
+  const { inputs, total } = await planOf(...INPUTS);
+  const cases = inputs.flatMap((input) => input.cases), count = 4;
+  const shards = Array.from({ length: count }, (_, i) => shardOf(inputs, { index: i + 1, count }));
+  assertEquals(shards.flatMap((shard) => [...shard]).sort((a, b) => a - b), cases.map(({ index }) => index));
+  assertEquals(cases.length, total);
+  const costs = shards.map((shard) =>
+    cases.filter(({ index }) => shard.has(index)).reduce((sum, { given }) => sum + costOf(given), 0)
+  );
+  assert(Math.max(...costs) < 1.5 * Math.min(...costs), `costs ${costs}`);
+});
+
+Deno.test("plan: an axis that a method does not depend on gives it no further cases", async () => {
+  const methods = ["--methods", "dense,psa,pooled-topk,psa-released,sta"];
+  const axes = ["--order", "raster,gilbert", "--importance", "sampled,full", "--densities", ".5,.25"];
+  const { inputs } = await planOf(
+    "--workload",
+    "video",
+    "--seq",
+    "256",
+    "--grid",
+    "4,8,8",
+    ...methods,
+    ...axes,
+  );
+  const counts = Map.groupBy(inputs.flatMap(({ cases }) => cases), ({ given }) => given.method.name);
+  assertEquals(Object.fromEntries([...counts].map(([name, cases]) => [name, cases.length])), {
+    dense: 1,
+    psa: 8,
+    "pooled-topk": 4,
+    "psa-released": 4,
+    sta: 2,
+  });
+});
+
+Deno.test("plan: causal inputs are scored along antidiagonals, others by samples, unless asked otherwise", async () => {
+  const importances = async (...args: string[]) => {
+    const { inputs } = await planOf(...INPUTS, "--methods", "psa", ...args);
+    return inputs.map(({ cases: [{ given }] }) => given.importance);
+  };
+  assertEquals(await importances(), ["sampled", "sampled", "antidiagonal"]);
+  assertEquals(await importances("--importance", "pooled"), ["pooled", "pooled", "pooled"]);
+});
