@@ -94,7 +94,7 @@ const MOST_HEAD_DIM = 256;
  * @example
  * ```ts
  * import { parseOptions } from "./options.ts";
- * console.log(parseOptions(["--densities", ".5,.1"], ["psa"]).densities); // [0.5, 0.1]
+ * console.log(parseOptions(["--densities", ".5,.1", "--methods", "psa"], ["psa"]).densities); // [0.5, 0.1]
  * ```
  */
 export function parseOptions(args: readonly string[], known: readonly string[]): SweepOptions {
