@@ -34,10 +34,21 @@ for (const [index, code] of examples.entries()) {
   });
 }
 
-Deno.test("readme: has examples, and every file that it points to is there", async () => {
-  assertEquals(examples.length, 2);
-  const targets = [...readme.matchAll(/\]\(([^)#]+)/g)].map(([, target]) => target);
-  for (const target of targets.filter((each) => !each.startsWith("http"))) {
-    assert(await Deno.stat(new URL(target, ROOT)).then(() => true, () => false), `${target} is not there`);
+Deno.test("readme: has two examples", () => assertEquals(examples.length, 2));
+
+Deno.test("docs: every file that a page points to is there", async () => {
+  const pages = ["README.md", "CONTRIBUTING.md", "bench/README.md"];
+  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
+    if (name.endsWith(".md")) pages.push(`docs/${name}`);
   }
+  const missing: string[] = [];
+  for (const page of pages) {
+    const text = await Deno.readTextFile(new URL(page, ROOT));
+    for (const [, target] of text.matchAll(/\]\(([^)#\s]+)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const there = await Deno.stat(new URL(target, new URL(page, ROOT))).then(() => true, () => false);
+      if (!there) missing.push(`${page}: ${target}`);
+    }
+  }
+  assertEquals(missing, []);
 });
