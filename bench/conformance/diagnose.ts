@@ -1,0 +1,179 @@
+/**
+ * Why outputs are wrong: they are compared with those of every mistake of the catalogue, over all cases at once, and
+ * of pairs of mistakes where no single one fits.
+ *
+ * @module
+ */
+import { parseCase, resolveCase } from "../../fixtures/cases.ts";
+import type { Call } from "../../fixtures/conformance/call.ts";
+import { type Mistake, MISTAKES, runMistakes } from "../../fixtures/conformance/mistakes.ts";
+import type { AttentionResult } from "../../reference/attention.ts";
+import { compare } from "../../reference/metrics.ts";
+import type { FloatData, Tensor } from "../../reference/tensor.ts";
+import { type Judged, type ReadCase, short } from "./judge.ts";
+
+/** A mistake, or a pair, that explains outputs. */
+export interface Explanation {
+  /** Names; several if they cannot be told apart by these cases. */
+  readonly names: readonly string[];
+  readonly sections: string;
+  /** The largest distance to what the mistake gives, over the failing cases that it explains. */
+  readonly distance: number;
+  /** How many failing cases it explains, of how many. */
+  readonly explained: number;
+  readonly failing: number;
+}
+
+/** The attention call that a case file holds. */
+export function callOfFile({ contents: { tensors }, listed }: Judged): Call {
+  const { blockM, blockN, tile, scale, causal, tail } = resolveCase(parseCase(listed.case));
+  const read = (name: string) => tensors[name] as Tensor<FloatData>;
+  return {
+    qkv: { q: read("q"), k: read("k"), v: read("v") },
+    levels: tensors.levels as Tensor<Int32Array>,
+    order: tensors.order as Tensor<Int32Array> | undefined,
+    options: { blockM, blockN, tile, scale, causal, tail },
+  };
+}
+
+/** How far outputs are from others: the larger relative error of outputs and of log-sum-exps, where there are any. */
+function distance(got: Readonly<Record<string, Tensor>>, want: AttentionResult): number {
+  const outs = got.out ? compare(got.out, want.out).relL2 : Infinity;
+  return got.lse ? Math.max(outs, compare(got.lse, want.lse).relL2) : outs;
+}
+
+/** Remembers what every mistake gives in every case. */
+export class Catalogue {
+  readonly #results = new Map<string, AttentionResult>();
+
+  /** What a mistake gives in a case. */
+  run(judged: Judged, mistake: Mistake): AttentionResult {
+    const key = `${mistake.name}\n${judged.listed.case}`;
+    const result = this.#results.get(key) ?? runMistakes(callOfFile(judged), [mistake]);
+    this.#results.set(key, result);
+    return result;
+  }
+
+  /** The mistakes that explain most failing cases and change nothing in passing ones. */
+  explain(read: readonly ReadCase[]): Explanation | undefined {
+    const failing = read.filter(isWrong), passing = read.filter((one) => isAttention(one) && !isWrong(one));
+    if (failing.length === 0) return undefined;
+    const scored = MISTAKES.map((mistake) => {
+      const fits = failing.map((one) => this.#fit(one, mistake)).filter((fit) => fit !== undefined);
+      return { mistake, explained: fits.length, distance: Math.max(0, ...fits) };
+    }).filter(({ explained }) => explained > 0);
+    const most = Math.max(0, ...scored.map(({ explained }) => explained));
+    let best = scored.filter(({ explained }) => explained === most)
+      .map((one) => ({ ...one, kept: passing.filter((p) => this.#harmless(p, one.mistake)).length }));
+    const kept = Math.max(0, ...best.map((one) => one.kept));
+    best = best.filter((one) => one.kept === kept).sort((a, b) => a.distance - b.distance);
+    best = best.filter((one) => one.distance <= 1.05 * best[0].distance + 1e-12);
+    if (best.length > 0) {
+      const { distance, explained, mistake: { sections } } = best[0];
+      const names = best.map(({ mistake }) => mistake.name);
+      return { names, sections, distance, explained, failing: failing.length };
+    }
+    return this.#nearestPair(failing);
+  }
+
+  /** The distance of a case's outputs to those of a mistake, if that is near enough to be named. */
+  #fit(one: ReadCase, mistake: Mistake): number | undefined {
+    const far = distance(one.output!.tensors, this.run(one, mistake));
+    return far <= limitOf(one) ? far : undefined;
+  }
+
+  /** Whether a case would pass with this mistake. */
+  #harmless(one: ReadCase, mistake: Mistake): boolean {
+    const { tensors, metadata } = one.contents, { out: bound } = JSON.parse(metadata.tolerance);
+    const { relL2 } = compare(this.run(one, mistake).out, tensors.expected_out);
+    return relL2 <= (bound.relL2 ?? Infinity);
+  }
+
+  /** The pair that explains the failing case with the least work. */
+  #nearestPair(failing: readonly ReadCase[]): Explanation | undefined {
+    const cost = (one: ReadCase) => one.contents.tensors.q.data.length * one.contents.tensors.k.shape[2];
+    const [one] = failing.toSorted((a, b) => cost(a) - cost(b)), call = callOfFile(one);
+    const truth = one.contents.tensors.expected_out;
+    const active = MISTAKES.filter((mistake) =>
+      !mistake.instead && !(compare(this.run(one, mistake).out, truth).relL2 < 1e-9)
+    );
+    let best: { pair: Mistake[]; far: number } | undefined;
+    for (const [i, a] of active.entries()) {
+      for (const b of active.slice(i + 1)) {
+        if (Object.keys(a.hooks ?? {}).some((key) => key in (b.hooks ?? {}))) continue;
+        const far = distance(one.output!.tensors, runMistakes(call, [a, b]));
+        if (best === undefined || far < best.far) best = { pair: [a, b], far };
+      }
+    }
+    if (best === undefined || best.far > limitOf(one)) return undefined;
+    return {
+      names: [best.pair.map(({ name }) => name).join(" and ")],
+      sections: best.pair.map(({ sections }) => sections).join(","),
+      distance: best.far,
+      explained: 1,
+      failing: failing.length,
+    };
+  }
+}
+
+/** How near outputs must come to a mistake's to be explained: a few bounds, or 2 % of what is wrong with them. */
+function limitOf({ contents: { tensors, metadata }, output }: ReadCase): number {
+  const { out } = JSON.parse(metadata.tolerance),
+    far = compare(output!.tensors.out, tensors.expected_out).relL2;
+  return Math.max(4 * (out.relL2 ?? 0), Number.isFinite(far) ? Math.min(0.02, 0.02 * far) : 0);
+}
+
+/** Whether a case is one of attention with outputs of the right shape. */
+function isAttention({ contents: { tensors }, output }: ReadCase): boolean {
+  const got = output?.tensors.out, want = tensors.expected_out;
+  return got !== undefined && want !== undefined && String(got.shape) === String(want.shape);
+}
+
+/** Whether a case of attention fails. */
+function isWrong(one: ReadCase): boolean {
+  return isAttention(one) && one.verdict.problems.length > 0;
+}
+
+/** Relative errors of the outputs of one case by head, query block and row of a tile, as an aligned table. */
+export function errorTable({ contents: { tensors }, output, listed }: ReadCase): string[] {
+  const got = output?.tensors.out, want = tensors.expected_out;
+  if (got === undefined || want === undefined || got.shape.join() !== want.shape.join()) return [];
+  const { blockM, tile } = resolveCase(parseCase(listed.case)), [, heads, tokens, dim] = want.shape;
+  const groups = new Map<string, [number, number]>();
+  for (let at = 0; at < want.data.length; at++) {
+    const row = Math.floor(at / dim), head = Math.floor(row / tokens), token = row % tokens;
+    const block = Math.floor(token / blockM);
+    const places = [
+      `batch ${Math.floor(head / heads)} head ${head % heads} query block ${block}${
+        levelsSeen(tensors, head, block)
+      }`,
+      `rows ${Math.floor(token % tile / 8) * 8} to ${
+        Math.floor(token % tile / 8) * 8 + 7
+      } of a tile of ${tile}`,
+    ];
+    for (const place of places) {
+      const [error, norm] = groups.get(place) ?? [0, 0];
+      groups.set(place, [error + (got.data[at] - want.data[at]) ** 2, norm + want.data[at] ** 2]);
+    }
+  }
+  const rows = [...groups].map(([place, [error, norm]]) => ({ place, relative: Math.sqrt(error / norm) }))
+    .map(({ place, relative }) => ({
+      place,
+      relative: Number.isNaN(relative) && !hasNaN(got) ? 0 : relative,
+    }));
+  const width = Math.max(...rows.map(({ place }) => place.length));
+  return rows.slice(0, 40).map(({ place, relative }) => `${place.padEnd(width)}  ${short(relative)}`);
+}
+
+/** Whether a tensor holds NaN. */
+function hasNaN({ data }: Tensor): boolean {
+  return (data as FloatData).some(Number.isNaN);
+}
+
+/** The levels that a query block reads. */
+function levelsSeen({ levels }: Readonly<Record<string, Tensor>>, head: number, block: number): string {
+  if (levels === undefined) return "";
+  const [, , rows, columns] = levels.shape, start = (head * rows + block) * columns;
+  const seen = [...new Set(levels.data.slice(start, start + columns))].sort((a, b) => a - b);
+  return ` levels ${seen.join(",")}`;
+}

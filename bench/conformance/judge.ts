@@ -1,0 +1,216 @@
+/**
+ * Judges the outputs of one case: everything that can be wrong with a file has a sentence of its own, so that nothing
+ * passes in silence.
+ *
+ * @module
+ */
+import { type Bounds } from "../../fixtures/conformance/case_file.ts";
+import {
+  type Manifest,
+  type ManifestCase,
+  readTensorFile,
+  type TensorFile,
+} from "../../fixtures/conformance/manifest.ts";
+import { compare } from "../../reference/metrics.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { InputError } from "../../reference/errors.ts";
+
+/** What was found about one case. */
+export interface Verdict {
+  /** The canonical string. */
+  readonly case: string;
+  readonly file: string;
+  /** Sentences about what is wrong; empty if the case passes. */
+  readonly problems: string[];
+  /** Sentences about what is unusual and accepted. */
+  readonly notes: string[];
+  /** The largest share of its bound that an error takes, by tensor. */
+  readonly budget: Record<string, number>;
+}
+
+/** How strictly outputs are judged. */
+export interface JudgeOptions {
+  /** Whether sums of up to 64 terms in half precision are right; default false. */
+  readonly halfSums?: boolean;
+}
+
+/** The truth of a case, and which tensors a kernel must write. */
+export interface Judged {
+  readonly contents: Pick<TensorFile, "tensors" | "metadata">;
+  readonly listed: Pick<ManifestCase, "case" | "file" | "sha256">;
+}
+
+/** The tensors that a kernel must write: outputs, or all gradients; a log-sum-exp is welcome and not asked for. */
+export function requiredOutputs(stage: string, outputs: readonly string[]): string[] {
+  if (stage === "attention") return ["out"];
+  return stage === "gradient" ? ["dq", "dk", "dv"] : [...outputs];
+}
+
+/** Judges outputs that are in memory. */
+export function judgeOutputs(
+  { contents: { tensors, metadata }, listed }: Judged,
+  output: TensorFile,
+  { halfSums = false }: JudgeOptions = {},
+): Verdict {
+  const verdict: Verdict = { case: listed.case, file: listed.file, problems: [], notes: [], budget: {} };
+  const outputs: string[] = JSON.parse(metadata.outputs), bounds: Bounds = JSON.parse(metadata.tolerance);
+  const stale = output.metadata.case_sha256 ?? output.metadata.sha256;
+  if (stale !== undefined && stale !== listed.sha256[listed.file]) {
+    verdict.problems.push("stale: the hash of the case in its metadata is that of another export");
+  }
+  if (output.metadata.case !== undefined && output.metadata.case !== listed.case) {
+    verdict.problems.push(`stale: its metadata names the case ${output.metadata.case}`);
+  }
+  for (const name of requiredOutputs(listed.case.split(" ")[0], outputs)) {
+    if (!(name in output.tensors)) verdict.problems.push(`tensor \`${name}\` is missing`);
+  }
+  const known = { ...output.tensors };
+  if ("levels" in known && !outputs.includes("levels") && "levels" in tensors) {
+    judgeExact(verdict, "levels", known.levels, tensors.levels);
+  }
+  for (const name of outputs) {
+    const got = known[name], want = tensors[`expected_${name}`];
+    if (got === undefined) continue;
+    judgeTensor(verdict, name, { got, want, dtype: output.dtypes[name], metadata, bounds, halfSums });
+  }
+  return verdict;
+}
+
+/** What one tensor is judged by. */
+interface TensorCheck {
+  readonly got: Tensor;
+  readonly want: Tensor;
+  readonly dtype?: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly bounds: Bounds;
+  readonly halfSums: boolean;
+}
+
+/** Judges one tensor: shape, type, non-finite values, zeros, distance. */
+function judgeTensor(verdict: Verdict, name: string, check: TensorCheck): void {
+  const { got, want, dtype, metadata, bounds, halfSums } = check;
+  if (String(got.shape) !== String(want.shape)) {
+    verdict.problems.push(`\`${name}\` has shape [${got.shape}]; it should be [${want.shape}]`);
+    return;
+  }
+  if (want.data instanceof Int32Array) return judgeExact(verdict, name, got, want);
+  const wanted = JSON.parse(metadata.parameters).dtype, stored = String(dtype ?? wanted).toLowerCase();
+  if (got.data instanceof Int32Array) {
+    verdict.problems.push(`\`${name}\` is ${stored}; it should be ${wanted} or another float`);
+    return;
+  }
+  if (stored !== wanted && name !== "lse" && name !== "importance") {
+    verdict.notes.push(`\`${name}\` is ${stored} where ${wanted} was expected; it was converted`);
+  }
+  const { relL2, maxAbs, nonFinite } = compare(got, want), bound = bounds[name] ?? {};
+  const limitL2 = halfSums ? bound.halfRelL2 ?? bound.relL2 : bound.relL2;
+  const limitAbs = halfSums ? bound.halfMaxAbs ?? bound.maxAbs : bound.maxAbs;
+  if (nonFinite > 0) verdict.problems.push(`\`${name}\` has ${nonFinite} NaN or infinite values`);
+  else if (got.data.every((x) => x === 0) && want.data.some((x) => x !== 0)) {
+    verdict.problems.push(`\`${name}\` is all zeros`);
+  }
+  const used = Math.max(share(relL2, limitL2), share(maxAbs, limitAbs));
+  verdict.budget[name] = used;
+  if (!(used <= 1)) {
+    verdict.problems.push(
+      `\`${name}\` is wrong: relative L2 ${short(relL2)} of ${short(limitL2)}, max absolute ${
+        short(maxAbs)
+      } of ${short(limitAbs)}`,
+    );
+  }
+}
+
+/** The share of a bound that an error takes. JSON has no infinity: a bound that is null or not there does not bind. */
+function share(error: number, bound: number | null | undefined): number {
+  if (bound === null || bound === undefined) {
+    return Number.isFinite(error) || error === Infinity ? 0 : Infinity;
+  }
+  return error === 0 ? 0 : error / bound;
+}
+
+/** A number in a message. */
+export function short(x: number | null | undefined): string {
+  return typeof x === "number" ? x.toPrecision(2).replace(/\.0e/, "e") : "any";
+}
+
+/** Judges whole numbers: they are equal or wrong. */
+function judgeExact(verdict: Verdict, name: string, got: Tensor, want: Tensor): void {
+  if (String(got.shape) !== String(want.shape)) {
+    verdict.problems.push(`\`${name}\` has shape [${got.shape}]; it should be [${want.shape}]`);
+    return;
+  }
+  const { data } = want as Tensor<Int32Array>;
+  const differing = data.filter((x, i) => x !== got.data[i]).length;
+  if (differing > 0) {
+    const at = data.findIndex((x, i) => x !== got.data[i]);
+    verdict.problems.push(
+      `\`${name}\` differs in ${differing} of ${want.data.length} entries, first at ${at}: ${
+        got.data[at]
+      } instead of ${want.data[at]}`,
+    );
+  }
+  verdict.budget[name] = differing === 0 ? 0 : Infinity;
+}
+
+/** A case that was read with its outputs, undefined where they could not be. */
+export interface ReadCase extends Judged {
+  readonly output?: TensorFile;
+  readonly verdict: Verdict;
+}
+
+/** Reads and judges every case of a folder. */
+export async function judgeFolder(
+  folder: string,
+  outputs: string,
+  { manifest, ...options }: JudgeOptions & { readonly manifest: Manifest },
+): Promise<ReadCase[]> {
+  const read: ReadCase[] = [];
+  for (const listed of manifest.cases) {
+    const contents = await readTensorFile(`${folder}/${listed.file}`);
+    const outcome = await readOutput(`${outputs}/${listed.file}`);
+    if (typeof outcome === "string") {
+      const verdict = { case: listed.case, file: listed.file, problems: [outcome], notes: [], budget: {} };
+      read.push({ contents, listed, verdict });
+    } else {
+      read.push({
+        contents,
+        listed,
+        output: outcome,
+        verdict: judgeOutputs({ contents, listed }, outcome, options),
+      });
+    }
+  }
+  nameDuplicates(read);
+  return read;
+}
+
+/** The tensors of an output file, or a sentence about why there are none. */
+async function readOutput(path: string): Promise<TensorFile | string> {
+  try {
+    return await readTensorFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "the output file is missing";
+    if (error instanceof InputError || error instanceof RangeError || error instanceof TypeError) {
+      return `the output file is damaged or half-written: ${error.message}`;
+    }
+    throw error;
+  }
+}
+
+/** Says of wrong outputs that they are those of another case. */
+function nameDuplicates(read: readonly ReadCase[]): void {
+  for (const one of read) {
+    const mine = one.output?.tensors.out;
+    if (mine === undefined || one.verdict.problems.length === 0) continue;
+    for (const other of read) {
+      const truth = other.contents.tensors.expected_out, written = other.output?.tensors.out;
+      if (other === one) continue;
+      const same = written && written.data.length === mine.data.length &&
+        written.data.every((x: number, i: number) => x === mine.data[i]);
+      const stolen = truth && String(truth.shape) === String(mine.shape) && compare(mine, truth).relL2 < 1e-2;
+      if (same || stolen) {
+        one.verdict.problems.push(`\`out\` equals that of another case: ${other.listed.case}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * `deno task verify`: judges the outputs of a kernel against exported cases. Exit code 0: all right; 1: something is
+ * wrong; 2: it cannot be judged.
+ *
+ * @module
+ */
+import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { parseArgs } from "../std.ts";
+import { Catalogue, errorTable } from "./diagnose.ts";
+import { gpuOutputs } from "./gpu_outputs.ts";
+import { judgeFolder, type ReadCase, short } from "./judge.ts";
+import { junitXml } from "./junit.ts";
+import { byStage, separation } from "./summary.ts";
+
+const HELP = `deno task verify CASES --outputs FOLDER [options]
+
+Judges outputs: FOLDER holds a file of the same name for every case, with a tensor \`out\`
+(and, if you have them, lse, dq, dk, dv, levels).
+
+  --diagnose     where outputs are wrong, and which mistake gives the same
+  --half-sums    sums of up to 64 terms in half precision are right (wider bounds)
+  --gpu          judge this project's own kernels: outputs are written to FOLDER first
+  --junit FILE   results as JUnit XML
+  --json         results as JSON
+
+Exit code 0: all right, 1: something is wrong, 2: cannot be judged.`;
+
+/** What the command printed, and its exit code. */
+export interface VerifyResult {
+  readonly code: 0 | 1;
+  readonly text: string;
+}
+
+/** The arguments, checked. */
+function argumentsOf(args: readonly string[]) {
+  const parsed = parseArgs(args, {
+    string: ["outputs", "junit"],
+    boolean: ["diagnose", "json", "gpu", "half-sums", "help"],
+    default: { outputs: "", junit: "" },
+    unknown: (arg) => {
+      if (!arg.startsWith("-")) return true;
+      throw new InputError(`Verify has no option \`${arg}\`; see --help.`);
+    },
+  });
+  return {
+    ...parsed,
+    folder: String(parsed._[0] ?? ""),
+    outputs: String(parsed.outputs),
+    junit: String(parsed.junit),
+  };
+}
+
+/** Throws unless cases and outputs are two folders that exist. */
+async function requireFolders(folder: string, outputs: string): Promise<void> {
+  requireInput(folder !== "", "The folder of cases is missing; see --help.");
+  requireInput(outputs !== "", "`--outputs` is missing; it should be the folder with your kernel's outputs.");
+  const [cases, written] = await Promise.all(
+    [folder, outputs].map((path) =>
+      Deno.realPath(path).catch(() => {
+        throw new InputError(`There is no folder ${path}.`);
+      })
+    ),
+  );
+  requireInput(
+    cases !== written,
+    "`--outputs` is the folder of cases itself; outputs should lie in another one.",
+  );
+}
+
+/**
+ * Runs the command.
+ *
+ * @throws {InputError} if it cannot be judged
+ */
+export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
+  const { help, folder, outputs, diagnose, json, junit, gpu, ...rest } = argumentsOf(args);
+  if (help) return { code: 0, text: HELP };
+  if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
+  await requireFolders(folder, outputs);
+  const manifest = await readManifest(folder);
+  const skipped = gpu ? await gpuOutputs(folder, outputs, manifest) : new Set<string>();
+  const judged: Manifest = { ...manifest, cases: manifest.cases.filter((one) => !skipped.has(one.file)) };
+  const read = await judgeFolder(folder, outputs, {
+    manifest: judged,
+    halfSums: Boolean(rest["half-sums"] || gpu),
+  });
+  const verdicts = read.map(({ verdict }) => verdict);
+  if (junit !== "") await Deno.writeTextFile(junit, junitXml(verdicts, manifest.suite));
+  const code = verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
+  const diagnosis = diagnose && code === 1 ? new Catalogue().explain(read) : undefined;
+  const when = separation(verdicts);
+  if (json) {
+    return { code, text: JSON.stringify({ suite: manifest.suite, verdicts, when, diagnosis }, null, 1) };
+  }
+  const lines = [...caseLines(read), "", ...byStage(verdicts)];
+  if (skipped.size > 0) lines.push(`${skipped.size} cases have no kernel here and were left out`);
+  if (when) lines.push(when);
+  if (diagnose && code === 1) lines.push("", ...diagnosisLines(read, diagnosis));
+  return { code, text: lines.join("\n") };
+}
+
+/** A line for each case, and one for each sentence about it. */
+function caseLines(read: readonly ReadCase[]): string[] {
+  return read.flatMap(({ verdict: { case: name, problems, notes, budget } }) => {
+    const used = Object.values(budget).filter(Number.isFinite);
+    const share = used.length === 0 ? "" : `  ${Math.round(100 * Math.max(...used))} %`;
+    const head = problems.length === 0 ? `right  ${name}${share}` : `WRONG  ${name}`;
+    return [
+      head,
+      ...problems.map((text) => `       ${text}`),
+      ...notes.map((text) => `       note: ${text}`),
+    ];
+  });
+}
+
+/** Where the first wrong case is wrong, and why. */
+function diagnosisLines(read: readonly ReadCase[], found: ReturnType<Catalogue["explain"]>): string[] {
+  const wrong = read.find((one) => one.verdict.problems.length > 0 && errorTable(one).length > 0);
+  const where = wrong
+    ? [`relative error in ${wrong.listed.case}`, ...errorTable(wrong).map((row) => `  ${row}`)]
+    : [];
+  if (found === undefined) {
+    return [...where, "unknown: no mistake of the catalogue, nor a pair, gives these outputs"];
+  }
+  const names = found.names.map((name) => `'${name}'`).join(" or ");
+  const cases = `${found.explained} of ${found.failing} wrong cases`;
+  return [
+    ...where,
+    `matches ${names} to ${short(found.distance)}; SPEC section ${found.sections} (${cases})`,
+  ];
+}
+
+if (import.meta.main) {
+  try {
+    const { code, text } = await runVerify(Deno.args);
+    console.log(text);
+    Deno.exit(code);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    console.error(error.message);
+    Deno.exit(2);
+  }
+}
