@@ -63,13 +63,13 @@ export function bfloat16(x: number): number {
 export function simulateAttention(
   { q, k, v }: Qkv,
   levels: Tensor<Int32Array>,
-  { blockM, blockN, causal = false, ...simulation }: PyramidAttentionOptions & Simulation,
+  { blockM, blockN, scale, causal = false, tail, ...simulation }: PyramidAttentionOptions & Simulation,
 ): AttentionResult {
   const [, , seqQ, dim] = q.shape, seqK = k.shape[2], valueDim = v.shape[3], keyBlocks = levels.shape[3];
   const { store, mistake, backwards } = simulation;
   const inUse = [...new Set(levels.data)].filter((level) => level > 0);
-  const pyramid = buildPyramid({ k, v }, { blockN, levels: inUse });
-  const factor = Math.LOG2E / Math.sqrt(dim) * (mistake === "scale off by 5 %" ? 1.05 : 1);
+  const pyramid = buildPyramid({ k, v }, { blockN, levels: inUse, tail });
+  const factor = Math.LOG2E * (scale ?? 1 / Math.sqrt(dim)) * (mistake === "scale off by 5 %" ? 1.05 : 1);
   const out = new Float64Array(seqQ * valueDim), lse = new Float64Array(seqQ);
   let tokens: Token[] = [];
   for (let i = 0; i < seqQ; i++) {

@@ -27,7 +27,10 @@ export async function gpuOutputs(folder: string, outputs: string, manifest: Mani
   using gpu = await openGpu();
   for (const listed of manifest.cases) {
     const { stage, dtype } = resolveCase(parseCase(listed.case));
-    if (stage !== "attention" || dtype === "bf16" || dtype === "f16" && !gpu.info.f16) {
+    if (
+      stage !== "attention" || dtype === "bf16" ||
+      dtype === "f16" && !gpu.info.features.includes("shader-f16")
+    ) {
       skipped.add(listed.file);
       continue;
     }

@@ -112,25 +112,25 @@ function judgeTensor(verdict: Verdict, name: string, check: TensorCheck): void {
   const used = Math.max(share(relL2, limitL2), share(maxAbs, limitAbs));
   verdict.budget[name] = used;
   if (!(used <= 1)) {
-    verdict.problems.push(
-      `\`${name}\` is wrong: relative L2 ${short(relL2)} of ${short(limitL2)}, max absolute ${
-        short(maxAbs)
-      } of ${short(limitAbs)}`,
-    );
+    const errors = [["relative L2", relL2, limitL2], ["max absolute", maxAbs, limitAbs]] as const;
+    const over = errors.filter(([, error, limit]) => share(error, limit) > 1)
+      .map(([what, error, limit]) => `${what} ${short(error)}, allowed ${short(limit)}`);
+    verdict.problems.push(`\`${name}\` is wrong: ${over.join("; ")}`);
   }
 }
 
 /** The share of a bound that an error takes. JSON has no infinity: a bound that is null or not there does not bind. */
 function share(error: number, bound: number | null | undefined): number {
-  if (bound === null || bound === undefined) {
-    return Number.isFinite(error) || error === Infinity ? 0 : Infinity;
-  }
-  return error === 0 ? 0 : error / bound;
+  return bound === null || bound === undefined || error === 0 ? 0 : error / bound;
 }
 
 /** A number in a message. */
 export function short(x: number | null | undefined): string {
-  return typeof x === "number" ? x.toPrecision(2).replace(/\.0e/, "e") : "any";
+  return typeof x !== "number"
+    ? "any"
+    : x !== 0 && Math.abs(x) < 1e-2
+    ? x.toExponential(1)
+    : x.toPrecision(2);
 }
 
 /** Judges whole numbers: they are equal or wrong. */

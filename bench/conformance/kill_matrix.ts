@@ -70,7 +70,10 @@ export const HONEST: readonly {
 ];
 
 /** How many cases an honest kernel fails, and how much of the budget it uses. */
-export function honestOutcome(cases: readonly Judged[], { simulation, halfSums }: typeof HONEST[number]) {
+export function honestOutcome(
+  cases: readonly Judged[],
+  { simulation, halfSums }: typeof HONEST[number],
+): { failing: string[]; used: number } {
   const read = judgeKernel(cases, (judged) => simulated(judged, simulation), { halfSums });
   const failing = read.filter(({ verdict }) => verdict.problems.length > 0);
   const used = Math.max(...read.flatMap(({ verdict }) => Object.values(verdict.budget)));

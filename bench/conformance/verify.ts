@@ -43,11 +43,16 @@ function argumentsOf(args: readonly string[]) {
       throw new InputError(`Verify has no option \`${arg}\`; see --help.`);
     },
   });
+  const flag = (name: string) => parsed[name] === true;
   return {
-    ...parsed,
     folder: String(parsed._[0] ?? ""),
     outputs: String(parsed.outputs),
     junit: String(parsed.junit),
+    diagnose: flag("diagnose"),
+    json: flag("json"),
+    gpu: flag("gpu"),
+    halfSums: flag("half-sums"),
+    help: flag("help"),
   };
 }
 
@@ -74,7 +79,7 @@ async function requireFolders(folder: string, outputs: string): Promise<void> {
  * @throws {InputError} if it cannot be judged
  */
 export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
-  const { help, folder, outputs, diagnose, json, junit, gpu, ...rest } = argumentsOf(args);
+  const { help, folder, outputs, diagnose, json, junit, gpu, halfSums } = argumentsOf(args);
   if (help) return { code: 0, text: HELP };
   if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
   await requireFolders(folder, outputs);
@@ -83,7 +88,7 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   const judged: Manifest = { ...manifest, cases: manifest.cases.filter((one) => !skipped.has(one.file)) };
   const read = await judgeFolder(folder, outputs, {
     manifest: judged,
-    halfSums: Boolean(rest["half-sums"] || gpu),
+    halfSums: halfSums || gpu,
   });
   const verdicts = read.map(({ verdict }) => verdict);
   if (junit !== "") await Deno.writeTextFile(junit, junitXml(verdicts, manifest.suite));
