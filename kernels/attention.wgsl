@@ -68,6 +68,11 @@ var<workgroup> qp: array<array<array<array<Piece, #{TY}>, 2>, 16>, #{PBUF}>;
 
 const MASKED = -1e30;
 const EMPTY = -1e29;
+//#if F16
+// Weights are 2^-HALVINGS at most, and 0 in a row that sees nothing, so that 64 of them times any finite half add up to
+// a finite half.
+const HALVINGS = 6.0;
+//#end
 
 // A group of the list: index | log2(level) << 20 | mask of its tokens << 24.
 //#if DENSE
@@ -351,7 +356,7 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
       let shrink = exp2(max_#{"ab"[h]} - grown);
       max_#{"ab"[h]} = grown;
 //#for j in 0 .. 8
-      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - grown);
+      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - #{F16 ? "max(grown + HALVINGS, vec4f(EMPTY))" : "grown"});
 //#end
       var sum = (t#{"ab"[h]}0 + t#{"ab"[h]}1) + (t#{"ab"[h]}2 + t#{"ab"[h]}3);
       sum += (t#{"ab"[h]}4 + t#{"ab"[h]}5) + (t#{"ab"[h]}6 + t#{"ab"[h]}7);
@@ -511,7 +516,7 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
 //#end
 //#end
       if (tx == 0u && wg.z == 0u) {
-        lse[head * call.seq_q + row] = select((top + log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
+        lse[head * call.seq_q + row] = select((top + #{F16 ? "HALVINGS + " : ""}log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
       }
     }
   }

@@ -11,6 +11,7 @@ import {
   type Qkv,
   seededRandom,
   type Tensor,
+  tensor,
   type WorkloadName,
 } from "../../mod.ts";
 import { buildAttention } from "../../kernels/attention.ts";
@@ -122,6 +123,27 @@ gpuTest("gpu: dense attention is level 1 everywhere", async (gpu) => {
   assertEquals(compare(dense.out, listed.out).maxAbs, 0);
   assertEquals(compare(dense.lse, listed.lse).maxAbs, 0);
 });
+
+gpuTest(
+  "gpu: sums of halves stay finite for the largest values, also in rows that see nothing",
+  async (gpu) => {
+    const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 192, seqK: 128, headDim: 8, valueDim: 128 };
+    using psa = await createPsa(gpu, {
+      shape,
+      config: {
+        ...{ blockM: 128, blockN: 64, tile: 32, causal: true },
+        importance: { kind: "pooled" },
+        assignment: { mode: "density", density: 1 },
+      },
+      dtype: "f16",
+    });
+    const zeros = (tokens: number) => tensor(new Float16Array(tokens * 8), [1, 1, tokens, 8]);
+    const v = tensor(new Float16Array(128 * 128).fill(60000), [1, 1, 128, 128]);
+    const { out } = await psa.forward({ q: zeros(192), k: zeros(128), v }, { levels: "dense" });
+    assert(out.data.subarray(0, 64 * 128).every((x) => x === 0), "rows that see nothing are not 0");
+    assert(out.data.subarray(64 * 128).every((x) => Math.abs(x / 60000 - 1) < 0.01), "values are not kept");
+  },
+);
 
 gpuTest("gpu: attention writes its outputs and nothing beside them", async (gpu) => {
   const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 45, seqK: 50, headDim: 16, valueDim: 24 };
