@@ -1,0 +1,163 @@
+/** The kit itself is held to account: planted mistakes are found and named, right kernels pass. */
+import { Catalogue, errorTable } from "../../bench/conformance/diagnose.ts";
+import { attentionCases, HONEST, honestOutcome, killMatrix } from "../../bench/conformance/kill_matrix.ts";
+import { type Judged, judgeOutputs, type ReadCase } from "../../bench/conformance/judge.ts";
+import { judgedCase, judgeKernel, outputFile } from "../../bench/conformance/planted.ts";
+import { factsOf, separation } from "../../bench/conformance/summary.ts";
+import { callOfFile } from "../../bench/conformance/diagnose.ts";
+import { truthOf } from "../../fixtures/conformance/call.ts";
+import { MISTAKES, runMistakes } from "../../fixtures/conformance/mistakes.ts";
+import { pairsIn, pairsOf, pairwise } from "../../fixtures/conformance/pairwise.ts";
+import { STANDARD_FACTORS, suiteCases } from "../../fixtures/conformance/suites.ts";
+import { tokenAttention } from "../../fixtures/conformance/token_attention.ts";
+import { loadGolden } from "../../fixtures/golden.ts";
+import {
+  attentionTolerance,
+  compare,
+  type FloatData,
+  parseCase,
+  pyramidAttention,
+  type Tensor,
+} from "../../mod.ts";
+import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
+
+const smoke = attentionCases("smoke");
+const found = (name: string) => MISTAKES.find((mistake) => mistake.name === name)!;
+
+Deno.test("conformance: attention over lists of tokens equals the reference where no mistake is put in", () => {
+  for (const judged of smoke) {
+    const call = callOfFile(judged), got = tokenAttention(call), want = truthOf(call);
+    assert(compare(got.out, want.out).relL2 < 1e-12, judged.listed.case);
+    assert(compare(got.lse, want.lse).relL2 < 1e-12, judged.listed.case);
+  }
+});
+
+Deno.test("conformance: every mistake of the catalogue fails smoke and is named", () => {
+  assertEquals(new Set(MISTAKES.map(({ name }) => name)).size, MISTAKES.length);
+  for (const { mistake, failing, names } of killMatrix(smoke)) {
+    assert(failing > 0, `'${mistake}' passes`);
+    assert(names.includes(mistake) && names.length <= 2, `'${mistake}' is named ${names.join(" or ")}`);
+  }
+});
+
+for (const kernel of HONEST) {
+  Deno.test(`conformance: a right kernel passes smoke, ${kernel.name}`, () => {
+    assertEquals(honestOutcome(attentionCases("smoke", kernel.dtype), kernel).failing, []);
+  });
+}
+
+Deno.test("conformance: outputs of the release that are right pass, and its fault is found and named", async () => {
+  const merge = found("tile merge joins only two pooled blocks"),
+    read: ReadCase[] = [],
+    wrong: ReadCase[] = [];
+  for (const [i, { tensors, parameters }] of (await loadGolden("attention")).entries()) {
+    const { block_m: blockM, block_n: blockN, causal = false, tail } = parameters as Record<string, never>;
+    const float = (name: string) => tensors[name] as Tensor<FloatData>;
+    const qkv = { q: float("q"), k: float("k"), v: float("v") },
+      levels = tensors.levels as Tensor<Int32Array>;
+    const options = { blockM, blockN, causal, tail };
+    const { out, lse } = pyramidAttention(qkv, levels, options);
+    const bound = attentionTolerance(qkv, levels, { ...options, dtype: "f16" });
+    const [batch, heads, seqQ, headDim] = qkv.q.shape, seqK = qkv.k.shape[2];
+    const sizes = `B=${batch} H=${heads} Hk=${qkv.k.shape[1]} Lq=${seqQ} Lk=${seqK} D=${headDim}`;
+    const name =
+      `attention ${sizes} bm=${blockM} bn=${blockN} causal=${causal} tail=${tail} dtype=f16 seed=${i}`;
+    const metadata = {
+      outputs: '["out","lse"]',
+      tolerance: JSON.stringify({ out: { relL2: bound.relL2, maxAbs: bound.maxAbs } }),
+      parameters: '{"dtype":"f16"}',
+    };
+    const judged: Judged = {
+      contents: { tensors: { ...qkv, levels, expected_out: out, expected_lse: lse }, metadata },
+      listed: { case: name, file: `${i}`, sha256: {} },
+    };
+    const output = { tensors: { out: float("out") }, metadata: {}, dtypes: { out: "F16" } };
+    read.push({ ...judged, output, verdict: judgeOutputs(judged, output) });
+    if (blockN === 128) continue;
+    const pooled = { ...levels, data: levels.data.map((_, at) => [1, 2, 4, 8][at % 4]) };
+    const planted = { ...callOfFile(judged), levels: pooled }, truth = truthOf(planted);
+    const spoilt: Judged = {
+      listed: judged.listed,
+      contents: {
+        metadata,
+        tensors: { ...qkv, levels: pooled, expected_out: truth.out, expected_lse: truth.lse },
+      },
+    };
+    wrong.push(...judgeKernel([spoilt], () => runMistakes(planted, [merge])));
+  }
+  assertEquals(read.flatMap(({ verdict }) => verdict.problems), []);
+  assert(
+    wrong.some(({ verdict }) => verdict.problems.length > 0),
+    "the merge should spoil blocks of 64",
+  );
+  assertStringIncludes(
+    new Catalogue().explain(wrong)!.names.join(),
+    "tile merge joins only two pooled blocks",
+  );
+});
+
+Deno.test("conformance: the fault of the release is separated by what it depends on", () => {
+  const merge = found("tile merge joins only two pooled blocks");
+  const cases = [["bn=128", "0,1,2,4,8"], ["bn=64", "1,2,4"], ["bn=64", "1,8"], ["bn=64", "0,1,8"], [
+    "bn=128",
+    "1,8",
+  ]]
+    .map(([block, levels], i) =>
+      `attention B=1 H=1 Lq=64 Lk=1024 D=16 bm=64 ${block} levels=${levels} seed=${i}`
+    );
+  const judged = cases.map((name) => judgedCase(parseCase(name)));
+  const verdicts = judgeKernel(judged, (one) => runMistakes(callOfFile(one), [merge])).map(({ verdict }) =>
+    verdict
+  );
+  assertEquals(separation(verdicts), "wrong exactly when bn=64 and level 8 occurs");
+  assert(factsOf(cases[0]).has("pooled blocks occur"));
+});
+
+Deno.test("conformance: two mistakes at once are named as a pair, and what fits nothing is unknown", () => {
+  const cases = [
+    judgedCase(parseCase("attention B=1 H=2 Hk=1 Lq=32 Lk=45 D=8 bm=16 bn=16 levels=0,1,2,8 causal=true")),
+  ];
+  const pair = ["log term missing", "causal off by one, the own position unseen"];
+  const read = judgeKernel(cases, (one) => runMistakes(callOfFile(one), pair.map(found)));
+  const names = new Catalogue().explain(read)!.names.join();
+  for (const name of pair) assertStringIncludes(names, name);
+  const noise = judgeKernel(cases, (one) => {
+    const { out, lse } = truthOf(callOfFile(one));
+    return { out: { ...out, data: out.data.map((x, i) => x + Math.sin(i * i)) }, lse };
+  });
+  assertEquals(new Catalogue().explain(noise), undefined);
+});
+
+Deno.test("conformance: the table of errors tells head, query block and rows", () => {
+  const [judged] = smoke, { out, lse } = truthOf(callOfFile(judged));
+  const data = out.data.slice(), half = data.length / 2;
+  for (let i = half; i < half + 64; i++) data[i] += 1;
+  const output = outputFile({ out: { ...out, data }, lse });
+  const rows = errorTable({ ...judged, output, verdict: judgeOutputs(judged, output) });
+  const wrong = rows.filter((row) => Number(row.split("  ").at(-1)) > 1e-3).map((row) =>
+    row.split("  ")[0].trim()
+  );
+  assertEquals(wrong.map((row) => row.split(" levels")[0]), [
+    "rows 0 to 7 of a tile of 32",
+    "batch 0 head 1 query block 0",
+  ]);
+  assertEquals(new Set(rows.map(({ length }) => length > 0)).size, 1);
+});
+
+Deno.test("conformance: the expected outputs of another seed are wrong", () => {
+  const others = suiteCases("smoke", { seed: 1 }).filter(({ stage }) => stage === "attention").map(
+    judgedCase,
+  );
+  for (const [i, judged] of smoke.entries()) {
+    const output = outputFile({
+      out: others[i].contents.tensors.expected_out as Tensor<Float64Array>,
+      lse: others[i].contents.tensors.expected_lse as Tensor<Float64Array>,
+    });
+    assert(judgeOutputs(judged, output).problems.length > 0, judged.listed.case);
+  }
+});
+
+Deno.test("conformance: the standard suite covers every pair of values of two options", () => {
+  const covered = new Set(pairwise(STANDARD_FACTORS).flatMap(pairsIn));
+  assertEquals(covered, pairsOf(STANDARD_FACTORS));
+});
