@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { runCommand } from "./command.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { changesOf, failures, type Limit, parseLimits, toMarkdown } from "./sweep/changes.ts";
 import { parseArgs } from "./std.ts";
@@ -41,12 +42,4 @@ function refuse(arg: string): boolean {
   throw new InputError(`${arg} is no option of compare; it has --fail-on and --help.`);
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exitCode = await main(Deno.args);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exitCode = 2;
-  }
-}
+if (import.meta.main) await runCommand(() => main(Deno.args));

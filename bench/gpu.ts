@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { runCommand } from "./command.ts";
 import { createPsa, type Psa } from "../kernels/psa.ts";
 import { download } from "../kernels/device/transfer.ts";
 import { type Gpu, openGpu } from "../kernels/device/gpu.ts";
@@ -270,12 +271,4 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await main(Deno.args);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await runCommand(() => main(Deno.args));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { runCommand } from "./command.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { writeReport } from "./report/write.ts";
 import { parseArgs } from "./std.ts";
@@ -82,12 +83,4 @@ function refuse(arg: string): boolean {
   throw new InputError(`${arg} is no option of merge; it has --out, --plots and --help.`);
 }
 
-if (import.meta.main) {
-  try {
-    await main(Deno.args);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exitCode = 2;
-  }
-}
+if (import.meta.main) await runCommand(() => main(Deno.args));

@@ -5,8 +5,8 @@
  *
  * @module
  */
+import { runCommand } from "./command.ts";
 import { openGpu } from "../kernels/device/gpu.ts";
-import { InputError } from "../reference/errors.ts";
 import { METHODS } from "../reference/methods/mod.ts";
 import type { ReportChart } from "./report/sections.ts";
 import { writeReport } from "./report/write.ts";
@@ -112,12 +112,4 @@ function conclude(rows: readonly SweepRow[], { out }: SweepOptions): void {
   write(`Every number is in ${out}/sweep.csv.\nCharts are in ${out}/report.html.\n`);
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exitCode = await main(Deno.args);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exitCode = 2;
-  }
-}
+if (import.meta.main) await runCommand(() => main(Deno.args));

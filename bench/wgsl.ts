@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { runCommand } from "./command.ts";
 import { attentionCode, type AttentionKernelOptions } from "../kernels/attention.ts";
 import { pyramidCode } from "../kernels/pyramid.ts";
 import { layOutSections } from "../kernels/sections.ts";
@@ -119,12 +120,4 @@ function pyramidOf(
   return pyramidCode(sections, { heads: 1, dim: headDim, dtype, tail: "exact" });
 }
 
-if (import.meta.main) {
-  try {
-    console.log(wgslOf(Deno.args));
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await runCommand(() => console.log(wgslOf(Deno.args)));

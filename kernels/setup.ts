@@ -7,6 +7,7 @@ import { DEFAULT_SHARES } from "../reference/budget.ts";
 import type { PsaConfig } from "../reference/config/config.ts";
 import { validateConfig } from "../reference/config/validate.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
+import { listShares } from "../reference/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { layOutSections, type Sections } from "./sections.ts";
@@ -94,15 +95,9 @@ function resolveDType(gpu: Gpu, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
 /** All levels that a configuration can choose: a cap may lower one to any level below it. */
 function levelsOf({ assignment, similarityThresholds = {} }: PsaConfig): number[] {
   const chosen = assignment.mode === "density"
-    ? [...listLevels(assignment.shares ?? DEFAULT_SHARES)]
+    ? listShares(assignment.shares ?? DEFAULT_SHARES).map(({ level }) => level)
     : assignment.ratios.map(([level]) => level);
   return [1, ...chosen, ...Object.keys(similarityThresholds).map(Number)].filter((level) => level > 0);
-}
-
-function listLevels(
-  shares: NonNullable<Extract<PsaConfig["assignment"], { mode: "density" }>["shares"]>,
-): number[] {
-  return [...shares instanceof Map ? shares.keys() : Object.keys(shares)].map(Number);
 }
 
 /** Throws if a buffer would be beyond a limit, before any is made. */

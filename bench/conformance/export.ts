@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { runCommand } from "../command.ts";
 import { exportCases, type Format } from "../../fixtures/conformance/manifest.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { matchesFilter } from "../../fixtures/cases.ts";
@@ -62,12 +63,4 @@ export async function runExport(args: readonly string[]): Promise<string> {
   return `${cases.length} cases, ${(bytes / 1e6).toFixed(1)} MB, ${seconds.toFixed(1)} s: ${out}`;
 }
 
-if (import.meta.main) {
-  try {
-    console.log(await runExport(Deno.args));
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await runCommand(async () => console.log(await runExport(Deno.args)));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { runCommand } from "../command.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { parseArgs } from "../std.ts";
@@ -137,13 +138,9 @@ function diagnosisLines(read: readonly ReadCase[], found: ReturnType<Catalogue["
 }
 
 if (import.meta.main) {
-  try {
+  await runCommand(async () => {
     const { code, text } = await runVerify(Deno.args);
     console.log(text);
     Deno.exit(code);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
+  });
 }
