@@ -45,6 +45,7 @@ export async function writeReport(
   await writeWhole(join(folder, "plots", "captions.md"), captions.join(""));
 }
 
-function inColours(svg: string): string {
+/** A chart with the colours of a light page in it, as it needs them when it stands alone. */
+export function inColours(svg: string): string {
   return Object.entries(COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
 }

@@ -1,0 +1,212 @@
+/**
+ * The page of the claim: what was asked, the verdict in sentences, and every cell, those that PSA loses beside those
+ * that it wins.
+ *
+ * @module
+ */
+import type { ReportChart } from "../report/sections.ts";
+import type { StoredRun } from "../sweep/write.ts";
+import { type Cell, cellsOf, type CellVerdict, type Footing } from "./cells.ts";
+import { footingName, showRatio } from "./charts.ts";
+
+/** What the other methods are, and in which order they are told. */
+export const KINDS: readonly { readonly name: string; readonly methods: readonly string[] }[] = [
+  {
+    name: "binary masks",
+    methods: ["block-topk", "pooled-topk", "xattention", "spargeattn", "sta", "draft"],
+  },
+  { name: "masks with a mean in place of skipped blocks", methods: ["block-topk-mean", "rectified"] },
+  { name: "other pyramids", methods: ["psa-1248", "psa-threshold", "psa-released"] },
+  { name: "controls", methods: ["random", "mass-topk", "token-topk"] },
+];
+
+/** A page, and what it says. */
+export interface ClaimPage {
+  /** The page. */
+  readonly markdown: string;
+  /** The verdict. */
+  readonly sentences: readonly string[];
+}
+
+const MARKS: Record<CellVerdict, string> = { win: "wins", loss: "**loses**", tie: "ties", apart: "–" };
+
+/**
+ * Writes the page.
+ *
+ * @param run rows of single heads, and where they come from
+ * @param charts the plots, which lie in the folder `pictures`
+ *
+ * @example
+ * ```ts
+ * import { claimPage } from "./page.ts";
+ * console.log(claimPage({ rows: [], environment: {} }, []).sentences); // []
+ * ```
+ */
+export function claimPage({ rows, environment }: StoredRun, charts: readonly ReportChart[]): ClaimPage {
+  const timed = rows.some(({ gpu_ms_median }) => gpu_ms_median !== null);
+  const footings = (["density", "time", "cost"] as const).filter((each) => timed || each !== "time")
+    .map((footing) => ({ footing, cells: cellsOf(rows, footing) }));
+  const sentences = footings.flatMap(({ footing, cells }) => sentencesOf(cells, footing));
+  const markdown = [
+    "# The paper's claim, tested",
+    "",
+    "Written by `deno task claim`. The claim: at equal cost, blocks of keys that are averaged instead of skipped lose " +
+    "less of attention's output than a binary mask. Here is where that holds for `psa`, and where it does not.",
+    "",
+    "## Verdict",
+    "",
+    ...sentences.map((sentence) => `- ${sentence}`),
+    "",
+    ...HOW,
+    "",
+    aboutRun(environment, rows.length, timed),
+    "",
+    ...footings.flatMap(({ footing, cells }) => [
+      `## PSA at ${footingName(footing)}`,
+      "",
+      ...NOTES[footing],
+      "",
+      ...picture(charts, `claim-${footing}`),
+      ...countTable(cells),
+      "",
+    ]),
+    "## Error against density",
+    "",
+    ...charts.filter(({ name }) => name.startsWith("claim-lines")).flatMap(({ name }) =>
+      picture(charts, name)
+    ),
+    "## Every cell at equal density",
+    "",
+    "The median over heads of PSA's error over that of the method, its 95 % interval, and what it says.",
+    "",
+    ...everyCell(footings.find(({ footing }) => footing === "density")?.cells ?? []),
+  ];
+  return { markdown: markdown.join("\n") + "\n", sentences };
+}
+
+/** How cells come about. */
+const HOW = [
+  "## How it is decided",
+  "",
+  "Every head of every input is a measurement. Each point of another method, with the density or time that it " +
+  "**reached**, is set beside PSA's error on the same head, in the same order, at the same density or time, which is " +
+  "read from PSA's own points along a straight line on logarithmic axes; where PSA has none so small or so large, " +
+  "the cell is empty. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
+  "loses it only if the 95 % interval of the median ratio over heads, which assumes nothing of their distribution, " +
+  "does not hold 1: with six to eight heads, all must agree. Otherwise the difference is within the noise, a tie. " +
+  "Errors below 1e-5 count as rounding.",
+  "",
+  "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +
+  "density reached decides. Importance is sampled, or antidiagonal where causal, for `psa` and `block-topk` alike. " +
+  "`sta` and `draft` cut tiles of their own and stand beside PSA in the order `tile`. Orders are never compared.",
+];
+
+const NOTES: Record<Footing, readonly string[]> = {
+  density: ["What attention reads is the same; what choosing costs is not counted."],
+  time: [
+    "**Measured**: milliseconds of our kernels with levels given, so that choosing is not in them, nor what " +
+    "`rectified` adds afterwards. `token-topk`, with a star, has no kernel and is compared at density + selection " +
+    "cost, which is **computed, not measured**.",
+  ],
+  cost: [
+    "**Computed, not measured**: density plus the operations of choosing over those of dense attention. A method " +
+    "whose choice is cheap may read more.",
+  ],
+};
+
+function aboutRun(environment: StoredRun["environment"], rows: number, timed: boolean): string {
+  const { adapter, commit, date, minutes, command } = environment;
+  const took = typeof minutes === "number" ? `, ${Math.max(1, Math.round(minutes))} minutes` : "";
+  const where = timed ? `kernels on ${adapter}` : "the reference alone, without times";
+  return `The run: \`${command}\`, ${rows} cases, ${where}${took}, ${String(date).slice(0, 10)}, commit ${
+    String(commit).slice(0, 8)
+  }.`;
+}
+
+/** The sentences of a footing: one about each kind of methods. */
+function sentencesOf(cells: readonly Cell[], footing: Footing): string[] {
+  return KINDS.flatMap(({ name, methods }) => {
+    const own = cells.filter(({ rival, verdict }) => methods.includes(rival) && verdict !== "apart");
+    if (own.length === 0) return [];
+    const parts = methods.flatMap((method) => {
+      const mine = own.filter(({ rival }) => rival === method);
+      return mine.length === 0 ? [] : [`${method} ${tally(mine)}`];
+    });
+    return [
+      `At ${footingName(footing)}, against ${name}, PSA loses less error in ${countOf(own, "win")} of ${
+        plural(own.length, "cell")
+      }, more in ${countOf(own, "loss")}, and ${
+        countOf(own, "tie")
+      } are within the noise (less : more : noise): ${parts.join(", ")}.`,
+    ];
+  });
+}
+
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function countOf(cells: readonly Cell[], verdict: CellVerdict): number {
+  return cells.filter((cell) => cell.verdict === verdict).length;
+}
+
+function tally(cells: readonly Cell[]): string {
+  return [countOf(cells, "win"), countOf(cells, "loss"), countOf(cells, "tie")].join(" : ");
+}
+
+function picture(charts: readonly ReportChart[], wanted: string): string[] {
+  return charts.filter(({ name }) => name === wanted).flatMap((
+    { name, caption, alternative },
+  ) => [`![${alternative}](pictures/${name}.svg)`, "", caption, ""]);
+}
+
+/** How often PSA wins, loses and ties, by kind of inputs and method. */
+function countTable(cells: readonly Cell[]): string[] {
+  const methods = KINDS.flatMap((kind) => kind.methods).filter((name) =>
+    cells.some(({ rival }) => rival === name)
+  );
+  const places = [...Map.groupBy(cells, ({ group, order }) => `${group}, ${order}`)];
+  return [
+    "Cells in which PSA loses less : more : neither beyond noise.",
+    "",
+    `| | ${places.map(([place]) => place).join(" | ")} |`,
+    `| --- | ${places.map(() => "---").join(" | ")} |`,
+    ...methods.map((method) => {
+      const counts = places.map(([, own]) => {
+        const mine = own.filter(({ rival, verdict }) => rival === method && verdict !== "apart");
+        return mine.length === 0 ? "" : tally(mine);
+      });
+      return `| ${method} | ${counts.join(" | ")} |`;
+    }),
+  ];
+}
+
+/** A table for each kind of inputs and order. */
+function everyCell(cells: readonly Cell[]): string[] {
+  const places = [...Map.groupBy(cells, ({ group, order }) => `${group}, ${order} order`)];
+  return places.flatMap(([place, own]) => {
+    const asked = [...new Set(own.map((cell) => cell.asked))].sort((a, b) => b - a);
+    const rows = [...Map.groupBy(own, ({ rival }) => rival)].map(([rival, mine]) => {
+      const texts = asked.map((density) => {
+        const cell = mine.find((each) => each.asked === density);
+        return cell === undefined ? "" : cellText(cell);
+      });
+      return `| ${rival} | ${texts.join(" | ")} |`;
+    });
+    const heads = Math.max(...own.map(({ ratios }) => ratios.length));
+    return [
+      `### ${place}, ${plural(heads, "head")}`,
+      "",
+      `| | ${asked.map((density) => `asked ${density}`).join(" | ")} |`,
+      `| --- | ${asked.map(() => "---").join(" | ")} |`,
+      ...rows,
+      "",
+    ];
+  });
+}
+
+function cellText({ median, low, high, verdict, reached, asked }: Cell): string {
+  const at = Math.abs(reached / asked - 1) > 0.05 ? ` at ${reached.toPrecision(2)}` : "";
+  if (verdict === "apart") return `–${at}`;
+  return `${showRatio(median)} (${showRatio(low)} to ${showRatio(high)}) ${MARKS[verdict]}${at}`;
+}

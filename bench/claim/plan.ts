@@ -1,0 +1,96 @@
+/**
+ * What the claim is tested on: all traces and workloads, head by head, in every order that an input can have, with
+ * every method that it can have.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { matchesFilter } from "../../fixtures/cases.ts";
+import { tracePaths } from "../../fixtures/traces.ts";
+import { WORKLOADS } from "../../fixtures/workloads.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import type { Method } from "../../reference/methods/method.ts";
+import { METHODS } from "../../reference/methods/mod.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { inputSources, type SweepInput } from "../sweep/inputs.ts";
+import { parseOptions, type SweepOptions } from "../sweep/options.ts";
+import { type PlannedInput, planSweep } from "../sweep/plan.ts";
+
+const TRACES = fileURLToPath(new URL("../../fixtures/data/traces", import.meta.url));
+
+/** What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. */
+const FULL = ["--per-head", "--densities", ".35,.2,.1,.05", "--seconds", "3", "--heads", "8"];
+/** The same in a minute: short workloads at two densities. */
+const QUICK = ["--per-head", "--densities", ".35,.2", "--seconds", "1", "--heads", "6", "--seq", "512"];
+
+/** What a claim is asked for. */
+export interface ClaimRequest {
+  /** Whether only short workloads are run. */
+  readonly quick: boolean;
+  /** Only cases whose canonical string this matches; empty: all. */
+  readonly filter: string;
+}
+
+/** All cases of a claim. */
+export interface ClaimPlan {
+  /** The options that all inputs share. */
+  readonly options: SweepOptions;
+  /** The inputs, head by head, with their cases. */
+  readonly inputs: readonly PlannedInput[];
+  /** How many cases there are. */
+  readonly total: number;
+}
+
+/**
+ * Plans a claim.
+ *
+ * @param request how much of it
+ * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
+ * @throws {InputError} if no case matches the filter
+ *
+ * @example
+ * ```ts
+ * import { planClaim } from "./plan.ts";
+ * const { total } = await planClaim({ quick: true, filter: "workload=gaussian method=psa" }, { gpu: null });
+ * console.log(total); // 12: six heads at two densities
+ * ```
+ */
+export async function planClaim(
+  { quick, filter }: ClaimRequest,
+  { gpu }: { readonly gpu: Gpu | null },
+): Promise<ClaimPlan> {
+  const names = METHODS.map(({ name }) => name).filter((name) => name !== "dense");
+  const methods = ["--methods", names.join(",")];
+  const options = parseOptions([...(quick ? QUICK : FULL), ...methods, ...(gpu ? [] : ["--no-gpu"])], names);
+  const given = [
+    ...(quick ? [] : await tracePaths(TRACES)).map((path) => ({ inputs: [path] })),
+    ...WORKLOADS.map((name) => ({ workloads: [name] })),
+  ];
+  const inputs: PlannedInput[] = [];
+  let total = 0;
+  for (const one of given) {
+    const [source] = await inputSources({ ...options, ...one });
+    const [input] = await source.load();
+    const own = { ...options, ...one, ...axesOf(input) };
+    const planned = (await planSweep(own, { gpu })).inputs.map((each) => ({
+      ...each,
+      cases: each.cases.filter(({ given: { data } }) => matchesFilter(data, filter)),
+    }));
+    for (const each of planned.filter(({ cases }) => cases.length > 0)) {
+      inputs.push({ ...each, cases: each.cases.map(({ given }) => ({ given, index: ++total })) });
+    }
+  }
+  requireInput(total > 0, `--filter is "${filter}"; no case matches it.`);
+  return { options, inputs, total };
+}
+
+/** The orders and the methods that an input can have. */
+function axesOf({ causal, grid }: SweepInput): Pick<SweepOptions, "orders" | "methods"> {
+  const fits = (method: Method) =>
+    (method.causal || !causal) && (method.gridTile === undefined || grid !== undefined);
+  const methods = METHODS.filter((method) => method.name !== "dense" && fits(method));
+  return {
+    orders: causal || grid === undefined ? ["raster"] : ["raster", "tile", "gilbert"],
+    methods: methods.map(({ name }) => name),
+  };
+}
