@@ -6,8 +6,12 @@
 import { runCommand } from "./command.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { writeReport } from "./report/write.ts";
+import type { ReportChart } from "./report/sections.ts";
 import { parseArgs } from "./std.ts";
+import { mapsOfInput } from "./sweep/case_maps.ts";
 import type { SweepRow } from "./sweep/columns.ts";
+import type { SweepOptions } from "./sweep/options.ts";
+import { planSweep } from "./sweep/plan.ts";
 import { differences } from "./sweep/resume.ts";
 import { readRun, requireFolder, type StoredRun, writeRun } from "./sweep/write.ts";
 
@@ -74,8 +78,24 @@ async function main(args: readonly string[]): Promise<void> {
   const merged = mergeRuns(runs);
   await requireFolder(out);
   await writeRun(out, merged);
-  await writeReport(out, { ...merged, maps: [], plots: plots === true });
+  await writeReport(out, { ...merged, maps: await mapsOfRun(merged), plots: plots === true });
   console.log(`${merged.rows.length} cases of ${runs.length} shards are in ${out}/sweep.csv.`);
+}
+
+/** The maps of a run, made again from its inputs; none where these cannot be had here, which is said. */
+async function mapsOfRun({ environment }: StoredRun): Promise<ReportChart[]> {
+  const options = environment.options as SweepOptions, maps: ReportChart[] = [];
+  try {
+    for (const { source, part, cases } of (await planSweep(options, { gpu: null })).inputs) {
+      const input = (await source.load())[part];
+      maps.push(...await mapsOfInput(input, cases.map(({ given }) => given), options));
+    }
+    return maps;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    console.error(`The report has no maps, which are made from the inputs: ${error.message}`);
+    return [];
+  }
 }
 
 function refuse(arg: string): boolean {

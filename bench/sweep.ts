@@ -10,6 +10,7 @@ import { openGpu } from "../kernels/device/gpu.ts";
 import { METHODS } from "../reference/methods/mod.ts";
 import type { ReportChart } from "./report/sections.ts";
 import { writeReport } from "./report/write.ts";
+import { mapsOfInput } from "./sweep/case_maps.ts";
 import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment, type Environment } from "./sweep/environment.ts";
 import { helpText } from "./sweep/option_list.ts";
@@ -55,7 +56,7 @@ function listCases({ inputs, total }: SweepPlan): void {
 }
 
 /** What the whole run needs beside the plan. */
-interface PlanContext extends Omit<RunContext, "onProgress"> {
+interface PlanContext extends Pick<RunContext, "options" | "gpu"> {
   readonly environment: Environment;
   readonly done: readonly SweepRow[];
 }
@@ -68,20 +69,25 @@ async function runPlan(
   const { stderr } = Deno;
   const progress = new Progress({ write: (text) => write(text, "stderr"), isTerminal: stderr.isTerminal() });
   const finished = new Set(done.map((row) => row.case)), rows = [...done], maps: ReportChart[] = [];
-  const inputs = plan.inputs.map((input) => ({
+  const inputs = plan.inputs.map(({ cases, ...input }) => ({
     ...input,
-    cases: input.cases.filter(({ given }) => !finished.has(given.name)),
-  })).filter(({ cases }) => cases.length > 0);
+    mapped: cases.map(({ given }) => given),
+    cases: cases.filter(({ given }) => !finished.has(given.name)),
+  }));
   const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
   const total = costs.reduce((sum, cost) => sum + cost, 0);
   await writeRun(options.out, { rows, environment });
   if (options.json) emit(rows);
   let spent = 0;
-  for (const [i, { source, part, cases }] of inputs.entries()) {
+  for (const [i, { source, part, cases, mapped }] of inputs.entries()) {
     const input = (await source.load())[part];
+    if (cases.length === 0) {
+      maps.push(...await mapsOfInput(input, mapped, options));
+      continue;
+    }
     const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
     onProgress(0);
-    const { rows: made, maps: drawn } = await runInput(input, cases, { options, gpu, onProgress });
+    const { rows: made, maps: drawn } = await runInput(input, cases, { options, gpu, onProgress, mapped });
     rows.push(...made);
     maps.push(...drawn);
     rows.sort((a, b) => a.index - b.index);

@@ -5,25 +5,19 @@
  */
 import { levelDensity } from "../../reference/levels.ts";
 import { droppedMass } from "../../reference/mass.ts";
-import type { MethodInputs, Selection } from "../../reference/methods/method.ts";
+import type { Selection } from "../../reference/methods/method.ts";
 import { compare, type Comparison } from "../../reference/metrics.ts";
-import type { Order } from "../../reference/order.ts";
 import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
-import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts";
+import { attentionShape, type Tensor } from "../../reference/tensor.ts";
 import { attentionTolerance } from "../../reference/tolerance.ts";
+import type { ArrangedTokens } from "./arrange.ts";
 import type { SweepCase } from "./cases.ts";
 import type { GpuCall, PreparedCase } from "./kernel.ts";
 
 /** Tokens in the order of a layout, and what belongs to them. */
-export interface Arranged {
-  /** Queries, keys and values in the order. */
-  readonly qkv: Qkv;
-  /** The order of the tokens; none for raster. */
-  readonly order?: Order;
+export interface Arranged extends ArrangedTokens {
   /** Dense attention in float64, in the order. */
   readonly truth: Tensor<Float64Array>;
-  /** The call as methods see it. */
-  readonly inputs: MethodInputs;
   /** The call on the GPU; null if kernels are not asked for. */
   readonly call: GpuCall | null;
   /** What was attended already; levels are null for dense attention. */
@@ -58,8 +52,6 @@ export interface Judged {
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
-  /** The levels that were chosen; null if no levels express the choice. */
-  readonly levels: Tensor<Int32Array> | null;
   /** The case on the GPU, ready to be timed; null if no kernel runs it. */
   readonly prepared: PreparedCase | null;
 }
@@ -98,7 +90,6 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
         ...inputs.sizes,
       })
       : selection.droppedMass,
-    levels: "levels" in selection ? selection.levels : null,
     prepared: ran?.prepared ?? null,
   };
 }
@@ -117,6 +108,9 @@ async function attend(given: SweepCase, chosen: Tensor<Int32Array>, arranged: Ar
   return made;
 }
 
+/** Pairs of tokens a head up to which starting workers takes longer than the work. */
+const SMALL = 2 ** 20;
+
 /** By the kernel, which is compared with the reference, or by the reference alone. */
 async function attendLevels(
   { data: { dtype } }: SweepCase,
@@ -125,7 +119,10 @@ async function attendLevels(
 ): Promise<Attended> {
   const options = { blockM: sizes.blockM, blockN: sizes.blockN, causal };
   const isDense = levels === null || levelDensity(levels, { causal, ...sizes }) === 1;
-  const reference = isDense ? truth : (await pyramidAttentionParallel(qkv, levels, options)).out;
+  const { seqQ, seqK } = sizes, workers = seqQ * seqK <= SMALL ? { workers: 0 } : {};
+  const reference = isDense
+    ? truth
+    : (await pyramidAttentionParallel(qkv, levels, { ...options, ...workers })).out;
   if (call === null) return { out: reference, kernel: null, prepared: null };
   const prepared = await call.prepare(levels), out = await prepared.run();
   const format = dtype === "f16" ? "f16" : "f32";

@@ -5,15 +5,12 @@
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { makeWorkload } from "../../fixtures/workloads.ts";
-import type { ImportanceConfig } from "../../reference/config/config.ts";
-import { methodInputs } from "../../reference/methods/inputs.ts";
-import { permuteTokens } from "../../reference/order.ts";
 import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
-import { arrangeTokens } from "../../reference/psa.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { drawMaps } from "../report/level_maps.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { quantile } from "../statistics.ts";
+import { arrangeInput, arrangementOf } from "./arrange.ts";
+import { mapsOfInput } from "./case_maps.ts";
 import type { SweepCase } from "./cases.ts";
 import type { SweepRow } from "./columns.ts";
 import type { SweepInput } from "./inputs.ts";
@@ -39,6 +36,8 @@ export interface RunContext {
   readonly gpu: Gpu | null;
   /** Called when a part of the work of this input is done, with the share that is done. */
   readonly onProgress: (done: number) => void;
+  /** All cases of the input, from which those with maps are taken; left out: no maps. */
+  readonly mapped?: readonly SweepCase[];
 }
 
 /** What an input's cases gave. */
@@ -49,13 +48,8 @@ export interface InputResult {
   readonly maps: ReportChart[];
 }
 
-/** The method and the density whose levels are drawn. */
-const MAPPED_METHOD = "psa", MAPPED_DENSITY = 0.15;
-
 /** The share of an input's work that goes into errors; the rest goes into times. */
 const JUDGING = 0.6;
-/** The antidiagonal stride of the sweep. */
-const STRIDE = 8;
 /** Milliseconds that one measurement takes at least, and the most repetitions that it is made of. */
 const MEASUREMENT = 20, MOST_REPETITIONS = 50;
 
@@ -70,14 +64,14 @@ const MEASUREMENT = 20, MOST_REPETITIONS = 50;
 export async function runInput(
   input: SweepInput,
   cases: readonly PlacedCase[],
-  { options, gpu, onProgress }: RunContext,
+  { options, gpu, onProgress, mapped = [] }: RunContext,
 ): Promise<InputResult> {
   using calls = new DisposableStack();
   const { out } = await pyramidAttentionParallel(input.qkv, null, { causal: input.causal });
   const arranged = new Map<string, Arranged>();
   const judged: Judged[] = [];
   for (const { given } of cases) {
-    const key = keyOf(given);
+    const key = arrangementOf(given);
     if (!arranged.has(key)) {
       const made = arrange(input, given, { options, gpu, truth: out });
       if (made.call) calls.use(made.call);
@@ -91,74 +85,21 @@ export async function runInput(
     : judged.map(() => null);
   return {
     rows: judged.map((each, i) => makeRow(each, { input, index: cases[i].index, times: times[i] })),
-    maps: await mapsOf(input, judged, arranged),
+    maps: await mapsOfInput(input, mapped, { seed: options.seed, arranged }),
   };
-}
-
-/** Maps of the case of each layout that is nearest to the method and density to be drawn. */
-async function mapsOf(
-  { name, head, grid }: SweepInput,
-  judged: readonly Judged[],
-  arranged: ReadonlyMap<string, Arranged>,
-): Promise<ReportChart[]> {
-  const drawn = judged.filter(({ given, levels }) => given.method.name === MAPPED_METHOD && levels !== null);
-  const charts: ReportChart[] = [];
-  for (const group of Map.groupBy(drawn, ({ given }) => keyOf(given)).values()) {
-    const away = ({ given }: Judged) => Math.abs(Math.log(given.density / MAPPED_DENSITY));
-    const { given, levels } = group.reduce((nearest, each) => away(each) < away(nearest) ? each : nearest);
-    const { inputs, order } = arranged.get(keyOf(given))!;
-    const { order: { kind }, blockN } = given.layout,
-      place = head === undefined ? name : `${name}, head ${head}`;
-    charts.push(
-      ...await drawMaps({
-        title:
-          `${place}, ${kind} order, ${given.importance} importance, ${MAPPED_METHOD} at density ${given.density}`,
-        name: `${place}-${kind}-${given.importance}-${given.layout.blockM}x${blockN}`.replaceAll(
-          /[^a-z0-9]+/g,
-          "-",
-        ),
-        ...{ levels: levels!, mass: inputs.mass(), blockN, grid, order },
-      }),
-    );
-  }
-  return charts;
-}
-
-/** What cases that share their arrangement have in common. */
-function keyOf({ layout, importance }: SweepCase): string {
-  return JSON.stringify([layout, importance]);
 }
 
 /** The input in the order of a case, as its method sees it and as the kernels see it. */
 function arrange(
-  { qkv: raster, causal, grid }: SweepInput,
-  { layout: { order, blockM, blockN }, importance, data: { tile } }: SweepCase,
-  { options: { seed, dtype }, gpu, truth: rasterTruth }: {
-    readonly options: SweepOptions;
-    readonly gpu: Gpu | null;
+  input: SweepInput,
+  given: SweepCase,
+  { options: { seed, dtype }, gpu, truth }: Pick<RunContext, "options" | "gpu"> & {
     readonly truth: Tensor<Float64Array>;
   },
 ): Arranged {
-  const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order });
-  const truth = queryOrder ? permuteTokens(rasterTruth, queryOrder) : rasterTruth;
-  return {
-    qkv,
-    order: keyOrder,
-    truth,
-    inputs: methodInputs(qkv, {
-      ...{ blockM, blockN, causal, seed, tile, grid },
-      importance: importanceConfig(importance, seed),
-      dense: { out: truth, lse: { data: new Float64Array(0), shape: [0] } },
-    }),
-    attended: [],
-    call: gpu && new GpuCall(gpu, { qkv, causal, blockM, blockN, dtype }),
-  };
-}
-
-function importanceConfig(kind: string, seed: number): ImportanceConfig {
-  if (kind === "sampled") return { kind, seed };
-  if (kind === "antidiagonal") return { kind, stride: STRIDE };
-  return { kind: kind === "full" ? "full" : "pooled" };
+  const tokens = arrangeInput(input, given, { seed, truth }), { blockM, blockN } = given.layout;
+  const call = gpu && new GpuCall(gpu, { qkv: tokens.qkv, causal: input.causal, blockM, blockN, dtype });
+  return { ...tokens, truth: tokens.truth ?? truth, attended: [], call };
 }
 
 /** Times all cases that a kernel runs, and dense attention, interleaved. */

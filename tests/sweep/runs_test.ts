@@ -5,6 +5,20 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { runScript, smallSweep, TemporaryFolder } from "./command.ts";
 import { makeSweepRow } from "./rows.ts";
 
+/** The figures of a report; Vega numbers its clipping paths over the whole process, so these numbers go. */
+async function figuresOf(folder: string): Promise<string[]> {
+  const html = await Deno.readTextFile(`${folder}/report.html`);
+  return [...html.matchAll(/<figure>.*?<\/figure>/gs)].map(([figure]) =>
+    figure.replaceAll(/clip\d+/g, "clip")
+  );
+}
+
+/** The figures that are maps. */
+async function mapsOf(folder: string): Promise<string[]> {
+  const figures = await figuresOf(folder);
+  return figures.filter((figure) => /Map of|frames of/.test(figure));
+}
+
 /** A second workload, so that there are several inputs. */
 const MORE = ["--workload", "gaussian"];
 
@@ -20,6 +34,8 @@ Deno.test("merge: shards joined equal the run that was not sharded, row for row"
     await Deno.readTextFile(folder.at("merged/sweep.csv")),
   ];
   assertEquals(merged, whole);
+  assertEquals((await mapsOf(folder.at("whole"))).length, 5, "levels and mass of both, frames of the video");
+  assertEquals(await figuresOf(folder.at("merged")), await figuresOf(folder.at("whole")));
   const sizes = await Promise.all(shards.map(async (shard) => (await readRun(shard)).rows.length));
   assert(Math.min(...sizes) > 0, `shards have ${sizes} cases`);
 });
@@ -46,7 +62,7 @@ Deno.test("merge: a missing shard, one that is there twice and one of another sw
 Deno.test("resume: a run that stopped goes on where it was, and becomes the run that did not stop", async () => {
   await using folder = new TemporaryFolder();
   await smallSweep(folder.path, ...MORE);
-  const whole = await readRun(folder.path);
+  const whole = await readRun(folder.path), maps = await mapsOf(folder.path);
   const part = whole.rows.slice(0, 5).map((row): SweepRow => ({
     ...row,
     rel_l2: row.rel_l2 === null ? null : 42,
@@ -55,6 +71,19 @@ Deno.test("resume: a run that stopped goes on where it was, and becomes the run 
   const { code } = await smallSweep(folder.path, ...MORE, "--resume");
   assertEquals(code, 0);
   assertEquals((await readRun(folder.path)).rows, [...part, ...whole.rows.slice(5)]);
+  assertEquals(await mapsOf(folder.path), maps, "also those of the input that was done before");
+});
+
+Deno.test("merge: where an input cannot be had, the report says so and has no maps", async () => {
+  await using folder = new TemporaryFolder();
+  await smallSweep(folder.at("part"));
+  const { rows, environment } = await readRun(folder.at("part"));
+  const options = { ...Object(environment.options), inputs: [folder.at("gone.safetensors")] };
+  await writeRun(folder.at("part"), { rows, environment: { ...environment, options } });
+  const { code, stderr } = await runScript("merge.ts", [folder.at("part"), "--out", folder.at("merged")]);
+  assertEquals(code, 0);
+  assertMatch(stderr, /^The report has no maps, .* There is no file or folder .*gone/);
+  assertEquals(await mapsOf(folder.at("merged")), []);
 });
 
 Deno.test("resume: with another command it is refused, with the difference", async () => {
