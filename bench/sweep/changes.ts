@@ -1,6 +1,6 @@
 /**
  * What changed between two runs beyond noise. Times are compared by their confidence intervals: they changed if these
- * do not overlap. Everything else is computed, not measured, so that any difference beyond rounding is a change.
+ * do not overlap. Of a time that was measured once there is no interval, so that nothing is said of it. Everything else is computed, not measured, so that any difference beyond rounding is a change.
  *
  * @module
  */
@@ -38,6 +38,8 @@ export interface Changes {
   readonly lost: readonly string[];
   /** Cases that only the second run has. */
   readonly added: readonly string[];
+  /** Cases of which nothing can be said about the time: one of the runs measured it once. */
+  readonly unknown: readonly string[];
   /** The numbers that changed. */
   readonly changes: readonly Change[];
 }
@@ -47,6 +49,16 @@ const COMPARED: readonly Column[] = ["status", "density", "rel_l2", "kernel_rel_
 /** Relative differences up to this are rounding. The kernel's own error is nothing but rounding. */
 const ROUNDING: Partial<Record<Column, number>> = { rel_l2: 1e-4, kernel_rel_l2: 0.25 };
 const SMALLEST = 1e-9;
+/** Columns that are measured, or computed from what is: they change only where the interval of the time does. */
+const MEASURED: readonly Column[] = [
+  "gpu_ms_median",
+  "gpu_ms_iqr",
+  "gpu_ms_low",
+  "gpu_ms_high",
+  "speedup",
+  "tflops_actual",
+  "tflops_effective",
+];
 
 /**
  * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`.
@@ -116,6 +128,10 @@ export function changesOf(
     joined: pairs.length,
     lost: [...earlier.keys()].filter((name) => !later.has(name)),
     added: [...later].filter((name) => !earlier.has(name)),
+    unknown: pairs.filter(([was, is]) =>
+      [was, is].every(({ gpu_ms_median }) => gpu_ms_median !== null) &&
+      [was, is].some((row) => intervalOf(row) === null)
+    ).map(([{ case: name }]) => name),
     changes: pairs.flatMap(([was, is]) => columns.flatMap((column) => changeOf(was, is, { column, limits }))),
   };
 }
@@ -139,11 +155,20 @@ function differs(was: SweepRow, is: SweepRow, column: Column): boolean {
   const before = was[column], after = is[column];
   if (before === after || Number.isNaN(before) && Number.isNaN(after)) return false;
   if (typeof before !== "number" || typeof after !== "number") return true;
-  if (column === "gpu_ms_median") {
-    return (is.gpu_ms_low ?? after) > (was.gpu_ms_high ?? before) ||
-      (is.gpu_ms_high ?? after) < (was.gpu_ms_low ?? before);
-  }
+  if (MEASURED.includes(column)) return timeDiffers(was, is);
   return !(Math.abs(after - before) <= SMALLEST + (ROUNDING[column] ?? 1e-9) * Math.abs(before));
+}
+
+/** Whether the intervals of two times do not overlap; never where one of them is not known. */
+function timeDiffers(was: SweepRow, is: SweepRow): boolean {
+  const [before, after] = [intervalOf(was), intervalOf(is)];
+  return before !== null && after !== null && (after.low > before.high || after.high < before.low);
+}
+
+/** The interval of the median time of a row; null where it is not known: a single measurement has none. */
+function intervalOf(row: SweepRow): { readonly low: number; readonly high: number } | null {
+  const { gpu_ms_low: low, gpu_ms_high: high, gpu_samples } = row;
+  return low === null || high === null || (gpu_samples ?? 0) < 2 ? null : { low, high };
 }
 
 /** The changes that pass a limit. */
@@ -159,11 +184,11 @@ export function failures({ changes }: Changes): readonly Change[] {
  * @example
  * ```ts
  * import { toMarkdown } from "./changes.ts";
- * console.log(toMarkdown({ joined: 3, lost: [], added: [], changes: [] })); // 3 cases compared: nothing changed …
+ * console.log(toMarkdown({ joined: 3, lost: [], added: [], unknown: [], changes: [] })); // 3 cases compared: nothing changed …
  * ```
  */
 export function toMarkdown(all: Changes): string {
-  const { joined, lost, added, changes } = all, failed = failures(all).length;
+  const { joined, lost, added, unknown, changes } = all, failed = failures(all).length;
   const only = (names: readonly string[], which: string) =>
     names.length === 0 ? [] : [`${names.length} cases are only in the ${which} run, first \`${names[0]}\`.`];
   const head = changes.length === 0
@@ -177,7 +202,18 @@ export function toMarkdown(all: Changes): string {
   const table = rows.length === 0
     ? []
     : ["| case | column | before | after | ratio | |", "| --- | --- | --- | --- | --- | --- |", ...rows];
-  return [head, ...only(lost, "first"), ...only(added, "second"), ...(table.length > 0 ? ["", ...table] : [])]
+  const once = unknown.length === 0 ? [] : [
+    `${unknown.length} cases have a time that was measured once, which has no interval: whether it changed is unknown, first \`${
+      unknown[0]
+    }\`.`,
+  ];
+  return [
+    head,
+    ...once,
+    ...only(lost, "first"),
+    ...only(added, "second"),
+    ...(table.length > 0 ? ["", ...table] : []),
+  ]
     .join("\n");
 }
 

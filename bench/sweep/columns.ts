@@ -51,8 +51,9 @@ export const COLUMNS = {
   rel_l2_worst_head: "largest relative L2 error of one head",
   rel_l2_head_mean: "mean over heads of the relative L2 error",
   rel_l2_head_spread: "standard deviation over heads of the relative L2 error",
-  gpu_ms_low: "lower end of the confidence interval of the median time",
-  gpu_ms_high: "upper end of the confidence interval of the median time",
+  gpu_ms_low:
+    "lower end of the confidence interval of the median time; empty after a single measurement, which has none",
+  gpu_ms_high: "upper end of the confidence interval of the median time; empty after a single measurement",
   gpu_ms_confidence: "confidence of that interval",
   gpu_samples: "times that were taken",
   gpu_repeated: "measurements in slow stretches, left out and repeated",

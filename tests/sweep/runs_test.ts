@@ -108,6 +108,29 @@ Deno.test("compare: times changed only where their intervals do not overlap", ()
   assertEquals(changesOf([slower], [was], limits).changes.map(({ fails }) => fails), [false]);
 });
 
+Deno.test("compare: of a time that was measured once nothing is said, and that is told", () => {
+  const slow = { gpu_ms_median: 30, speedup: 1.2 };
+  const exact = makeSweepRow({ ...slow, gpu_ms_low: 30, gpu_ms_high: 30, gpu_samples: 1 });
+  const empty = makeSweepRow({ ...slow, gpu_ms_low: null, gpu_ms_high: null, gpu_samples: 1 });
+  const limits = parseLimits("gpu_ms_median>1.1x,speedup>0.1x");
+  for (const once of [exact, empty]) {
+    for (const [was, is] of [[makeSweepRow(), once], [once, makeSweepRow()]]) {
+      const all = changesOf([was], [is], limits);
+      assertEquals([all.changes, all.unknown], [[], [was.case]]);
+      assertMatch(
+        toMarkdown(all),
+        /nothing changed beyond noise\.\n1 cases have a time that was measured once,/,
+      );
+    }
+  }
+  const twice = makeSweepRow({ ...slow, gpu_ms_low: 29, gpu_ms_high: 31, gpu_samples: 2 });
+  const known = changesOf([makeSweepRow()], [twice], limits);
+  assertEquals(known.changes.map(({ column }) => column), ["gpu_ms_median", "speedup"]);
+  assertEquals(known.unknown, []);
+  const none = makeSweepRow({ gpu_ms_median: null, gpu_ms_low: null, gpu_ms_high: null, gpu_samples: 0 });
+  assertEquals(changesOf([none], [none], limits).unknown, []);
+});
+
 Deno.test("compare: errors and status changed beyond rounding; cases that only one run has are told", () => {
   const was = [makeSweepRow(), makeSweepRow({ case: "old" })];
   const is = [makeSweepRow({ rel_l2: 0.33, status: "wrong" }), makeSweepRow({ case: "new" })];
