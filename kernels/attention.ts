@@ -4,7 +4,9 @@
  * @module
  */
 import type { AttentionShape } from "../reference/tensor.ts";
-import code from "./attention.wgsl" with { type: "text" };
+import kernel from "./attention.wgsl" with { type: "text" };
+import steps from "./attention_steps.wgsl" with { type: "text" };
+import tiles from "./attention_tiles.wgsl" with { type: "text" };
 import type { Gpu } from "./device/gpu.ts";
 import { bindKernel } from "./device/kernel.ts";
 import type { Encode } from "./device/timing.ts";
@@ -48,6 +50,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4;
   const rows = blockM / 8, threads = 2 * blockM, split = valueDim <= 64;
   const pieces = headDim / perPiece, units = f16 ? 4 : 8;
+  const chunks = Math.ceil(pieces / 4);
   const fits = CHUNK_BYTES + 4 * WEIGHT_BUFFER_BYTES * rows <= options.workgroupMemory;
   const buffers = fits ? 4 : 2, loads = 512 / threads;
   return {
@@ -65,10 +68,10 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     D_PIECES: pieces,
     V_PIECES: valueDim / perPiece,
     COLUMN_PIECES: (split ? 64 : 128) / perPiece,
-    CHUNKS: Math.ceil(pieces / 4),
+    CHUNKS: chunks,
+    AT_ONCE: subgroups && fits && chunks % 2 === 0 ? 2 : 1,
     LOADS: loads,
-    KEY_STEP: threads,
-    K_GROUPS: Math.max(1, 64 / threads),
+    K_GROUPS: Math.max(1, 256 / threads),
     V_GROUPS: f16 ? loads / 2 : loads,
     V_ACROSS: (split ? 64 : 128) / perPiece,
     PART_KEYS: buffers * (f16 ? 2 : 1),
@@ -82,7 +85,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
 
 /** The WGSL of the attention kernel for one shape. */
 export function attentionCode(options: AttentionKernelOptions): string {
-  return expandTemplate(code, attentionParameters(options));
+  return expandTemplate([tiles, steps, kernel].join("\n"), attentionParameters(options));
 }
 
 /** What decides attention of one shape, and the buffers that it reads and writes. */

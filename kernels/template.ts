@@ -2,12 +2,14 @@
  * A small template language for WGSL: loops that are unrolled in the text, and alternatives that are chosen in it.
  * Compilers of shaders add a counter to every loop and a clamp to every index; text that is unrolled has neither.
  *
- * A template is WGSL with three kinds of lines, which begin with `//#` and so are comments to every other tool:
+ * A template is WGSL with lines that begin with `//#`, and so are comments to every other tool:
  *
  *     //#for i in 0 .. 8          the lines up to the matching end, once for each whole number i from 0 to 7
  *     //#if F16                   the lines up to `//#else` or `//#end` if the expression is true
  *     //#else
  *     //#end
+ *     //#block store              the lines up to the matching end get a name, and stand for nothing here
+ *     //#use store                the lines of that name, with the parameters and loops' variables of this place
  *
  * and with `#{expression}` anywhere else, which stands for the expression's value. Expressions are JavaScript over the
  * parameters and the loops' variables.
@@ -28,7 +30,11 @@ type Node =
     readonly until: string;
     readonly body: Node[];
   }
+  | { readonly kind: "use"; readonly name: string; readonly line: number }
   | { readonly kind: "if"; readonly condition: string; readonly body: Node[]; readonly otherwise: Node[] };
+
+/** The named blocks of a template. */
+type Blocks = Map<string, readonly Node[]>;
 
 /**
  * The WGSL that a template stands for.
@@ -46,44 +52,54 @@ type Node =
  */
 export function expandTemplate(template: string, parameters: TemplateParameters = {}): string {
   const lines = template.split("\n");
-  const { nodes, next } = parse(lines, 0);
+  const blocks: Blocks = new Map();
+  const { nodes, next } = parse(lines, 0, blocks);
   if (next < lines.length) {
     throw new Error(`Line ${next + 1} of the template ends what nothing began: ${lines[next]}`);
   }
-  return expand(nodes, parameters).join("\n");
+  return expand(nodes, parameters, blocks).join("\n");
 }
 
 /** Parses up to the end of the block that begins at a line; `next` is the line of the directive that ends it. */
-function parse(lines: readonly string[], start: number): { nodes: Node[]; next: number } {
+function parse(lines: readonly string[], start: number, blocks: Blocks): { nodes: Node[]; next: number } {
   const nodes: Node[] = [];
   let at = start;
   while (at < lines.length) {
-    const directive = lines[at].match(/^\s*\/\/#(for|if|else|end)\b(.*)$/);
+    const directive = lines[at].match(/^\s*\/\/#(for|if|block|use|else|end)\b(.*)$/);
     if (!directive) nodes.push({ kind: "text", text: lines[at++] });
     else if (directive[1] === "else" || directive[1] === "end") break;
-    else at = parseBlock(lines, at, nodes);
+    else if (directive[1] === "use") nodes.push({ kind: "use", name: directive[2].trim(), line: ++at });
+    else at = parseBody(lines, at, { nodes, blocks });
   }
   return { nodes, next: at };
 }
 
-/** Parses the loop or alternative that begins at a line; the line after its end. */
-function parseBlock(lines: readonly string[], start: number, nodes: Node[]): number {
+/** Parses the loop, alternative or block that begins at a line; the line after its end. */
+function parseBody(
+  lines: readonly string[],
+  start: number,
+  { nodes, blocks }: { nodes: Node[]; blocks: Blocks },
+): number {
   const loop = lines[start].match(/^\s*\/\/#for\s+(\w+)\s+in\s+(.+?)\s+\.\.\s+(.+)$/);
   const choice = lines[start].match(/^\s*\/\/#if\s+(.+)$/);
-  if (!loop && !choice) throw new Error(`Line ${start + 1} of the template is no directive: ${lines[start]}`);
-  const { nodes: body, next } = parse(lines, start + 1);
+  const block = lines[start].match(/^\s*\/\/#block\s+(\w+)$/);
+  if (!loop && !choice && !block) {
+    throw new Error(`Line ${start + 1} of the template is no directive: ${lines[start]}`);
+  }
+  const { nodes: body, next } = parse(lines, start + 1, blocks);
   const isElse = /^\s*\/\/#else\b/.test(lines[next] ?? "");
-  const otherwise = choice && isElse ? parse(lines, next + 1) : { nodes: [], next };
+  const otherwise = choice && isElse ? parse(lines, next + 1, blocks) : { nodes: [], next };
   if (!/^\s*\/\/#end\b/.test(lines[otherwise.next] ?? "")) {
     throw new Error(`Line ${start + 1} of the template begins what nothing ends: ${lines[start]}`);
   }
   if (loop) nodes.push({ kind: "for", name: loop[1], from: loop[2], until: loop[3], body });
   else if (choice) nodes.push({ kind: "if", condition: choice[1], body, otherwise: otherwise.nodes });
+  else if (block) blocks.set(block[1], body);
   return otherwise.next + 1;
 }
 
 /** The lines that nodes stand for. */
-function expand(nodes: readonly Node[], parameters: TemplateParameters): string[] {
+function expand(nodes: readonly Node[], parameters: TemplateParameters, blocks: Blocks): string[] {
   return nodes.flatMap((node) => {
     if (node.kind === "text") {
       return [
@@ -91,11 +107,18 @@ function expand(nodes: readonly Node[], parameters: TemplateParameters): string[
       ];
     }
     if (node.kind === "if") {
-      return expand(evaluate(node.condition, parameters) ? node.body : node.otherwise, parameters);
+      return expand(evaluate(node.condition, parameters) ? node.body : node.otherwise, parameters, blocks);
+    }
+    if (node.kind === "use") {
+      const body = blocks.get(node.name);
+      if (!body) {
+        throw new Error(`Line ${node.line} of the template uses the block ${node.name}, which is not there.`);
+      }
+      return expand(body, parameters, blocks);
     }
     const from = Number(evaluate(node.from, parameters)), until = Number(evaluate(node.until, parameters));
     const rounds = Array.from({ length: Math.max(0, until - from) }, (_, i) => from + i);
-    return rounds.flatMap((value) => expand(node.body, { ...parameters, [node.name]: value }));
+    return rounds.flatMap((value) => expand(node.body, { ...parameters, [node.name]: value }, blocks));
   });
 }
 

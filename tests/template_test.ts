@@ -41,10 +41,28 @@ Deno.test("template: what is left out is not evaluated", () => {
   assertEquals(expandTemplate(lines("//#if false", "#{MISSING}", "//#end", "a")), "a");
 });
 
+Deno.test("template: a block stands for nothing, and for its lines where it is used, with the variables of that place", () => {
+  const text = lines(
+    "//#block twice",
+    "a#{i}",
+    "b#{N}",
+    "//#end",
+    "//#for i in 0 .. 2",
+    "//#use twice",
+    "//#end",
+  );
+  assertEquals(expandTemplate(text, { N: 5 }), lines("a0", "b5", "a1", "b5"));
+});
+
 Deno.test("template: mistakes are named with their line or expression", () => {
   assertThrows(() => expandTemplate(lines("a", "//#for i in 0 .. 2", "b")), Error, "Line 2");
   assertThrows(() => expandTemplate(lines("a", "//#end")), Error, "Line 2");
   assertThrows(() => expandTemplate("//#for i = 0"), Error, "is no directive");
+  assertThrows(
+    () => expandTemplate(lines("a", "//#use lost")),
+    Error,
+    "Line 2 of the template uses the block lost",
+  );
   assertThrows(() => expandTemplate("#{MISSING + 1}"), Error, '"MISSING + 1"');
   assertThrows(() => expandTemplate("#{0 / 0}"), Error, "it is NaN");
 });

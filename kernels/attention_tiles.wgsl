@@ -1,0 +1,170 @@
+// What the attention kernel reads and where it puts it: bindings, workgroup memory, the groups of a tile, and the loads and
+// stores of a chunk. attention.wgsl says how they fit together.
+
+//#if F16
+enable f16;
+alias Piece = vec4<u32>;
+alias Word = vec2<f16>;
+//#else
+alias Piece = vec4f;
+alias Word = f32;
+//#end
+
+struct Section { first_row: u32, tokens: u32, unused0: u32, unused1: u32 }
+struct Call {
+  scale: f32,              // log2(e) * scale, times 2^PRESHIFT
+  minus_infinity: f32,
+  seq_q: u32,
+  seq_k: u32,              // where keys end: with replicated tails, the end of the last block
+  position: i32,           // of query 0 among the keys
+  heads: u32,              // query heads a batch entry
+  kv_heads: u32,           // key heads a batch entry
+  unused: u32,
+  sections: array<Section, 8>, // where each level lies in K and V, by log2(level)
+}
+
+@group(0) @binding(0) var<uniform> call: Call;
+@group(0) @binding(1) var<storage, read> q: array<Piece>;
+@group(0) @binding(2) var<storage, read> k: array<Piece>;
+@group(0) @binding(3) var<storage, read> v: array<Piece>;
+@group(0) @binding(4) var<storage, read_write> out: array<Piece>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+//#if !DENSE
+@group(0) @binding(6) var<storage, read> list: array<u32>;
+@group(0) @binding(7) var<storage, read> offsets: array<u32>;
+//#end
+
+// Chunks of K and of V; chunks of Q, and the weights.
+var<workgroup> kv: array<array<array<array<Piece, 16>, 2>, 16>, 2>;
+var<workgroup> qp: array<array<array<array<Piece, #{TY}>, 2>, 16>, #{PBUF}>;
+
+const MASKED = -1e30;
+const EMPTY = -1e29;
+//#if F16
+// Weights are 2^-HALVINGS at most, and 0 in a row that sees nothing, so that 64 of them times any finite half add up to
+// a finite half.
+const HALVINGS = 6.0;
+//#end
+
+// A group of the list: index | log2(level) << 20 | mask of its tokens << 24.
+//#if DENSE
+fn group_at(index: u32, first: u32) -> u32 {
+  let tokens = clamp(i32(call.seq_k) - i32(index * 8u), 0, 8);
+  return select(index, 0u, tokens == 0) | (((1u << u32(tokens)) - 1u) << 24u);
+}
+//#else
+fn group_at(index: u32, first: u32) -> u32 { return list[first + index]; }
+//#end
+
+// The row of a group's first token in K and V.
+fn row_of(group: u32, kv_head: u32) -> u32 {
+  let section = (group >> 20u) & 7u;
+  return call.sections[section].first_row + kv_head * call.sections[section].tokens + (group & 0xfffffu) * 8u;
+}
+
+// log2 of how many tokens a token of a group stands for, or the value of a masked one.
+fn bias_of(group: u32, token: u32) -> f32 {
+  let level = (group >> 20u) & 7u;
+//#if PARTIAL
+  let first = ((group & 0xfffffu) * 8u + token) << level;
+  let count = min(1u << level, call.seq_k - min(first, call.seq_k));
+  let bias = select(log2(f32(count)), f32(level), count == (1u << level));
+//#else
+  let bias = f32(level);
+//#end
+  return select(MASKED, bias, ((group >> (24u + token)) & 1u) == 1u);
+}
+
+//#if F16
+fn pair(word: u32) -> Word { return vec2<f16>(unpack2x16float(word)); }
+fn shrunk(word: u32) -> u32 { return pack2x16float(vec2f(pair(word) * #{2 ** -PRESHIFT}h)); }
+fn whole(sum: Word) -> f32 { return f32(sum.x) + f32(sum.y); }
+fn pack_pairs(first: vec4f, second: vec4f) -> Piece {
+  return vec4<u32>(pack2x16float(vec2f(first.x, second.x)), pack2x16float(vec2f(first.y, second.y)),
+    pack2x16float(vec2f(first.z, second.z)), pack2x16float(vec2f(first.w, second.w)));
+}
+// Words that pair two keys, of the first and of the last four of eight channels.
+fn low_pairs(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+  return vec4<u32>((a.x & 0xffffu) | (b.x << 16u), (a.x >> 16u) | (b.x & 0xffff0000u),
+    (a.y & 0xffffu) | (b.y << 16u), (a.y >> 16u) | (b.y & 0xffff0000u));
+}
+fn high_pairs(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> { return low_pairs(a.zwzw, b.zwzw); }
+//#else
+fn pair(word: f32) -> Word { return word; }
+fn whole(sum: Word) -> f32 { return sum; }
+//#end
+
+// Four words of a query, of a key and of a value; beyond the last channel, zeros. A chunk is 4 pieces.
+fn load_q(at: u32, chunk: u32, piece: u32) -> Piece {
+//#if D_PIECES % 4 != 0
+  if (chunk * 4u + piece >= #{D_PIECES}u) { return Piece(); }
+//#end
+//#if F16
+  let words = q[at + chunk * 4u];
+  return vec4<u32>(shrunk(words.x), shrunk(words.y), shrunk(words.z), shrunk(words.w));
+//#else
+  return q[at + chunk * 4u];
+//#end
+}
+
+fn load_k(at: u32, chunk: u32, piece: u32) -> Piece {
+//#if D_PIECES % 4 != 0
+  if (chunk * 4u + piece >= #{D_PIECES}u) { return Piece(); }
+//#end
+  return k[at + chunk * 4u];
+}
+
+fn load_v(at: u32, column_piece: u32) -> Piece {
+//#if V_PIECES % COLUMN_PIECES != 0
+  if (column_piece >= #{V_PIECES}u) { return Piece(); }
+//#end
+  return v[at];
+}
+
+//#if !SUBGROUPS
+// Four numbers as a piece of workgroup memory, and back.
+//#if F16
+fn to_piece(x: vec4f) -> Piece { return bitcast<vec4<u32>>(x); }
+fn from_piece(x: Piece) -> vec4f { return bitcast<vec4f>(x); }
+//#else
+fn to_piece(x: vec4f) -> Piece { return x; }
+fn from_piece(x: Piece) -> vec4f { return x; }
+//#end
+//#end
+
+// Keys of the next chunk, and the queries' channels with them, are asked for before the chunk at hand is worked on, and
+// stored after it. What is stored is transposed: the words of four tokens lie side by side.
+//#block request_keys
+//#for h in 0 .. 2
+            q#{h} = load_q(q_at#{h}, next_chunk, piece);
+//#for g in 0 .. K_GROUPS
+            f#{h * K_GROUPS + g} = load_k(k_at#{g} + #{4 * h * D_PIECES}u, next_chunk, piece);
+//#end
+//#end
+//#end
+//#block store_keys
+//#for w in 0 .. 4
+//#for h in 0 .. 2
+            qp[q_next][piece * 4u + #{w}u][#{h}][q_lane][token] = q#{h}.#{"xyzw"[w]};
+//#for g in 0 .. K_GROUPS
+            kv[next][piece * 4u + #{w}u][#{h}][k_lane#{g}][token] = f#{h * K_GROUPS + g}.#{"xyzw"[w]};
+//#end
+//#end
+//#end
+//#end
+
+//#block request_values
+//#for n in 0 .. LOADS
+            f#{n} = load_v(v_at#{F16 ? n >> 1 : n} + #{F16 ? "(next_unit * 2u + " + (n & 1) + "u)" : "next_unit"} * #{V_PIECES}u, v_piece);
+//#end
+//#end
+//#block store_values
+//#for n in 0 .. V_GROUPS
+//#if F16
+            kv[next][v_group#{n}][#{SPLIT ? "v_half" : 0}][v_column] = low_pairs(f#{2 * n}, f#{2 * n + 1});
+            kv[next][v_group#{n}][#{SPLIT ? "v_half" : 1}][v_column#{SPLIT ? " + 8u" : ""}] = high_pairs(f#{2 * n}, f#{2 * n + 1});
+//#else
+            kv[next][v_group#{n}][#{SPLIT ? "v_half" : "v_column >> 4u"}][#{SPLIT ? "v_column" : "v_column & 15u"}] = f#{n};
+//#end
+//#end
+//#end
