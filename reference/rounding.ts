@@ -5,10 +5,14 @@
  */
 import type { VisibleBlock, VisibleTokens } from "./visible.ts";
 
-/** Unit roundoff, smallest normal number, and what a weight may lose by underflow, of each format. */
+/**
+ * Unit roundoff, smallest normal number, and what a weight may lose by underflow, of each format. A float16 kernel may
+ * keep its weights 2^6 times smaller, so that 64 of them times any finite number add up to a finite number: it loses
+ * those below 2^(6 - 25) of the largest.
+ */
 export const FORMATS = {
   f32: { unit: 2 ** -24, normal: 2 ** -126, lost: 2 ** -126 },
-  f16: { unit: 2 ** -11, normal: 2 ** -14, lost: 2 ** -25 },
+  f16: { unit: 2 ** -11, normal: 2 ** -14, lost: 2 ** -19 },
   bf16: { unit: 2 ** -8, normal: 2 ** -126, lost: 2 ** -126 },
 } as const;
 
@@ -43,14 +47,15 @@ export interface RowView {
   readonly valueDim: number;
 }
 
-const SINGLE = FORMATS.f32.unit;
+/** The unit roundoff of single precision. */
+export const SINGLE = FORMATS.f32.unit;
 /** Tokens whose scores may all have the same error, because their keys are alike. */
-const ALIKE = 64;
+export const ALIKE = 64;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
 
 /** A sum of products, with what its rounding errors depend on. */
-class Sum {
+export class Sum {
   /** The sum itself, S. */
   total = 0;
   /** The sum of the squared terms, X. */
@@ -84,12 +89,12 @@ class Sum {
 }
 
 /** Squared error of storing a value: one rounding, or all of it if it is subnormal, for it may be flushed to 0. */
-function storeError2({ unit, normal }: Arithmetic["storage"], value: number): number {
+export function storeError2({ unit, normal }: Arithmetic["storage"], value: number): number {
   return (Math.abs(value) < normal ? 1 : unit ** 2 / 3) * value ** 2;
 }
 
 /** Squared error of a stored mean of `count` tokens of mean magnitude `magnitude`; inputs are stored already. */
-function poolError2(
+export function poolError2(
   arithmetic: Arithmetic,
   value: number,
   { magnitude, count }: { magnitude: number; count: number },
@@ -114,7 +119,7 @@ export function rowErrors(view: RowView, arithmetic: Arithmetic): RowErrors {
 }
 
 /** A row's weights, by how much each may be off, the log-sum-exp, and the error of the largest score. */
-interface Scores {
+export interface Scores {
   readonly weights: Float64Array;
   readonly errors: Float64Array;
   readonly lse: number;
@@ -129,7 +134,7 @@ interface Row extends Scores {
 }
 
 /** Variance of a sum of errors that are independent, or the same within runs of tokens that are alike. */
-function movedVariance(length: number, moved: (t: number) => number): number {
+export function movedVariance(length: number, moved: (t: number) => number): number {
   let variance = 0;
   for (let start = 0; start < length; start += ALIKE) {
     let alike = 0;
@@ -180,7 +185,7 @@ function lseVariance({ weights, errors, weightSum, lse, arithmetic }: Row): numb
 }
 
 /** The softmax weights of a row, and by how much each may be off. */
-function scoreErrors(
+export function scoreErrors(
   { visible, query, block: { tokens: { keys, counts }, scale }, magnitudes }: RowView,
   arithmetic: Arithmetic,
 ): Scores {

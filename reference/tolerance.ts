@@ -119,7 +119,7 @@ function* sampleErrors(
   const { q, k, v } = head.qkv;
   const absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
   const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
-  for (const [m, rows] of sampleRows(q, options.blockM)) {
+  for (const [m, rows] of sampleRows(q, seeingRows(head, options), options.blockM)) {
     const block = visibleBlock(head, pyramid, { ...options, m });
     const magnitudes = visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens;
     for (const { row, standsFor } of rows) {
@@ -135,20 +135,41 @@ function magnitude(source: Tensor<FloatData>): Tensor<Float64Array> {
   return { data: toFloat64(source).data.map(Math.abs), shape: source.shape };
 }
 
-/** Rows of one head by query block: some evenly spread, each standing for its share, and the longest queries. */
-function sampleRows(q: Tensor<FloatData>, blockM: number): Map<number, { row: number; standsFor: number }[]> {
-  const [, , seqQ, dim] = q.shape;
-  const spread = Math.min(seqQ, SPREAD_ROWS);
-  const norms = Float64Array.from({ length: seqQ }, (_, row) => {
+/** The rows of a head that see at least one token. */
+function seeingRows(
+  { qkv: { q, k }, levels }: Head,
+  { blockM, blockN, causal }: PyramidAttentionOptions,
+): number[] {
+  const seqQ = q.shape[2], seqK = k.shape[2], columns = levels.shape[3];
+  const needed = Array.from({ length: levels.shape[2] }, (_, m) => {
+    let first = Infinity; // the position of the last key that the block's first token covers
+    for (let j = 0; j < columns; j++) {
+      const level = levels.data[m * columns + j];
+      if (level > 0) first = Math.min(first, Math.min(j * blockN + level, seqK) - 1);
+    }
+    return causal || first === Infinity ? first : -Infinity;
+  });
+  return Array.from({ length: seqQ }, (_, row) => row)
+    .filter((row) => row + seqK - seqQ >= needed[Math.floor(row / blockM)]);
+}
+
+/** Some of these rows by query block: some evenly spread, each standing for its share, and the longest queries. */
+function sampleRows(
+  q: Tensor<FloatData>,
+  seeing: readonly number[],
+  blockM: number,
+): Map<number, { row: number; standsFor: number }[]> {
+  const dim = q.shape[3], spread = Math.min(seeing.length, SPREAD_ROWS);
+  const norms = new Map(seeing.map((row) => {
     let norm2 = 0;
     for (let c = 0; c < dim; c++) norm2 += q.data[row * dim + c] ** 2;
-    return norm2;
-  });
-  const longest = [...norms.keys()].sort((a, b) => norms[b] - norms[a]).slice(0, LONGEST_ROWS);
+    return [row, norm2];
+  }));
+  const longest = [...seeing].sort((a, b) => norms.get(b)! - norms.get(a)!).slice(0, LONGEST_ROWS);
   const rows = [
     ...Array.from({ length: spread }, (_, i) => ({
-      row: Math.floor((i + 0.5) * seqQ / spread),
-      standsFor: seqQ / spread,
+      row: seeing[Math.floor((i + 0.5) * seeing.length / spread)],
+      standsFor: seeing.length / spread,
     })),
     ...longest.map((row) => ({ row, standsFor: 1 })),
   ];

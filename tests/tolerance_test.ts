@@ -201,6 +201,22 @@ Deno.test("tolerance: rows that see nothing need no tolerance; if all outputs ar
   assertEquals(none, { relL2: Infinity, maxAbs: 0, lse: 0 });
 });
 
+Deno.test("tolerance: where few rows see something, these are the ones that the bounds are made of", () => {
+  const random = seededRandom(5),
+    tokens = (length: number) => ({
+      data: Float64Array.from({ length: length * DIM }, () => Math.fround(random.normal())),
+      shape: [1, 1, length, DIM],
+    });
+  const q = tokens(2048), k = tokens(8), v = tokens(8), options = { blockM: 64, blockN: 8, causal: true };
+  const levels = { data: new Int32Array(32).fill(1), shape: [1, 1, 32, 1] };
+  const want = pyramidAttention({ q, k, v }, levels, options);
+  const got = simulateAttention({ q, k, v }, levels, { ...options, ...whole, store: Math.fround });
+  const bound = attentionTolerance({ q, k, v }, levels, { ...options, dtype: "f32" });
+  const parts = fractions(got, want, bound);
+  assert(bound.lse > 0 && bound.maxAbs > 0 && Number.isFinite(bound.relL2));
+  assert(Math.max(...parts) <= 1, `${parts} of the bounds`);
+});
+
 Deno.test("tolerance: the bounds grow with the logits and with the unit roundoff", () => {
   const larger = { ...plain(), q: normal(1, () => 4) };
   const bound = (qkv: Qkv, dtype: KernelDType) => attentionTolerance(qkv, null, { dtype });
