@@ -163,3 +163,4 @@ export {
   type StageTimings,
 } from "./kernels/psa.ts";
 export type { Timing, TimingOptions } from "./kernels/device/timing.ts";
+export { createSlicedPsa, type SlicedPsa } from "./kernels/slices.ts";

@@ -58,7 +58,8 @@ export interface ForwardResult {
  * @param setup `shape` of the calls, `config` of the method, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
  * where the device has it)
  * @throws {InputError} if the configuration is wrong, a dimension is not a multiple of 8 up to 256, the device lacks the
- * element type, or a buffer is beyond a limit of the device, which is named before anything is made
+ * element type, or a buffer is beyond a limit of the device, which is named before anything is made; `createSlicedPsa`
+ * runs such calls some heads at a time
  *
  * @example
  * ```ts
@@ -196,7 +197,7 @@ export class Psa implements Disposable {
 
   /** Brings the inputs to where the kernels read them. */
   #load(qkv: Qkv | QkvBuffers): void {
-    if (qkv.q instanceof GPUBuffer) this.#copy(qkv as QkvBuffers);
+    if ("usage" in qkv.q) this.#copy(qkv as QkvBuffers);
     else this.#upload(qkv as Qkv);
   }
 

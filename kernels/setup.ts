@@ -22,6 +22,11 @@ export interface PsaSetup {
   readonly dtype?: "f32" | "f16" | "auto";
   /** Levels that calls may be given beside those that the configuration can choose; default none. */
   readonly levels?: readonly number[];
+  /**
+   * Index of the first head among the batch * heads of a larger call that this one is a part of: sampled tokens are
+   * drawn by it. Default 0.
+   */
+  readonly firstHead?: number;
 }
 
 /** A setup with all choices made. */
@@ -36,6 +41,8 @@ export interface ResolvedSetup {
   readonly sections: Sections;
   /** Factor on q . k. */
   readonly scale: number;
+  /** Index of the first head among those of a larger call. */
+  readonly firstHead: number;
 }
 
 const MOST_DIM = 256;
@@ -48,7 +55,7 @@ const MOST_DIM = 256;
  * @throws {InputError} naming what is wrong, or the limit of the device that the shape exceeds
  */
 export function resolveSetup(gpu: Gpu, setup: PsaSetup): ResolvedSetup {
-  const { shape, config, levels = [] } = setup;
+  const { shape, config, levels = [], firstHead = 0 } = setup;
   requireShape(shape);
   validateConfig(config, shape);
   const dtype = resolveDType(gpu, setup.dtype ?? "f32");
@@ -59,8 +66,8 @@ export function resolveSetup(gpu: Gpu, setup: PsaSetup): ResolvedSetup {
     levels: [...levelsOf(config), ...levels],
     tail,
   });
-  requireMemory(gpu, { shape, dtype, sections });
-  return { shape, config, dtype, sections, scale: config.scale ?? 1 / Math.sqrt(headDim) };
+  requireMemory(gpu, { shape, config, dtype, sections });
+  return { shape, config, dtype, sections, firstHead, scale: config.scale ?? 1 / Math.sqrt(headDim) };
 }
 
 /** Throws unless sizes are positive integers that the kernels can work with. */
@@ -103,11 +110,13 @@ function levelsOf({ assignment, similarityThresholds = {} }: PsaConfig): number[
 /** Throws if a buffer would be beyond a limit, before any is made. */
 function requireMemory(
   gpu: Gpu,
-  { shape, dtype, sections }: Pick<ResolvedSetup, "shape" | "dtype" | "sections">,
+  { shape, config, dtype, sections }: Pick<ResolvedSetup, "shape" | "config" | "dtype" | "sections">,
 ): void {
-  const { batch, heads, seqQ, headDim, valueDim } = shape, bytes = dtype === "f16" ? 2 : 4;
+  const { batch, heads, seqQ, seqK, headDim, valueDim } = shape, bytes = dtype === "f16" ? 2 : 4;
+  const blocks = Math.ceil(seqQ / config.blockM) * Math.ceil(seqK / config.blockN);
   gpu.requireSize("`q`", batch * heads * seqQ * headDim * bytes);
   gpu.requireSize("`k` with its pyramid", sections.rows * headDim * bytes);
   gpu.requireSize("`v` with its pyramid", sections.rows * valueDim * bytes);
   gpu.requireSize("the output", batch * heads * seqQ * valueDim * bytes);
+  gpu.requireSize("the importance of all blocks", 4 * batch * heads * blocks);
 }

@@ -132,10 +132,10 @@ function buildKernel(
 
 async function buildSelection(
   gpu: Gpu,
-  { shape, config, dtype }: ResolvedSetup,
+  { shape, config, dtype, firstHead }: ResolvedSetup,
   { q, k, kernel }: { readonly q: GPUBuffer; readonly k: GPUBuffer; readonly kernel: AttentionKernel },
 ): Promise<Selection> {
-  const importance = await prepareImportance(gpu, { q, k }, { shape, config, dtype });
+  const importance = await prepareImportance(gpu, { q, k }, { shape, config, dtype, firstHead });
   const levels = await prepareLevels(gpu, { importance: importance.importance, k }, { shape, config, dtype });
   const lists = await prepareLists(gpu, levels.levels, { shape, config, mostGroups: levels.mostGroups });
   return {

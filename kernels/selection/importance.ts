@@ -39,6 +39,8 @@ export interface ImportanceOptions {
   readonly scratch?: number;
   /** Whether the product is unrolled in the text; default where the device has subgroups, that is, is no software. */
   readonly unroll?: boolean;
+  /** Index of the first head among the batch * heads of a larger call: sampled tokens are drawn by it. Default 0. */
+  readonly firstHead?: number;
 }
 
 /** Importance as a stage of the pipeline. */
@@ -90,7 +92,7 @@ export async function prepareImportance(
   const M = Math.ceil(seqQ / config.blockM), N = Math.ceil(seqK / config.blockN);
   const importance = gpu.createBuffer("importance", { size: 4 * batch * heads * M * N });
   const means = kind === "pooled" ? await prepareMeans(gpu, inputs, options) : undefined;
-  const product = productOf(shape, config);
+  const product = productOf(shape, config, options.firstHead ?? 0);
   const scores = await prepareProduct(gpu, means?.means ?? inputs, {
     shape: means ? { ...shape, seqQ: M, seqK: N } : shape,
     causal: config.causal === true && kind === "antidiagonal",
@@ -111,6 +113,7 @@ export async function prepareImportance(
 function productOf(
   { batch, heads, seqQ, seqK, headDim }: Omit<AttentionShape, "valueDim">,
   { blockM, blockN, importance, scale = 1 / Math.sqrt(headDim) }: ImportanceOptions["config"],
+  firstHead: number,
 ): Product {
   const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN), factor = scale * Math.LOG2E;
   const single = { offsets: [[0, 0]], samples: [1, 1], parts: 1 } as const;
@@ -135,7 +138,7 @@ function productOf(
       const offsets = importance.kind === "sampled"
         ? Array.from(
           { length: batch * heads },
-          (_, batchHead) => sampleOffsets({ blockM, blockN, seed: importance.seed, batchHead }),
+          (_, head) => sampleOffsets({ blockM, blockN, seed: importance.seed, batchHead: firstHead + head }),
         )
         : [{ query: range(blockM), key: range(blockN) }];
       const rows = offsets[0].query.length, columns = offsets[0].key.length;
