@@ -120,7 +120,7 @@ interface ClaimContext extends Pick<RunContext, "gpu"> {
 
 /** Runs head by head, and writes all rows there are after each. */
 async function runClaim(
-  { inputs, options }: ClaimPlan,
+  { inputs }: ClaimPlan,
   { gpu, environment, folder }: ClaimContext,
 ): Promise<StoredRun> {
   const begin = performance.now(), rows: SweepRow[] = [];
@@ -129,7 +129,7 @@ async function runClaim(
   const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
   const total = costs.reduce((sum, cost) => sum + cost, 0);
   let spent = 0, run: StoredRun = { rows, environment };
-  for (const [i, { source, part, cases }] of inputs.entries()) {
+  for (const [i, { source, part, cases, options }] of inputs.entries()) {
     const input = (await source.load())[part];
     const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
     rows.push(...(await runInput(input, cases, { options, gpu, onProgress })).rows);

@@ -56,7 +56,8 @@ function listCases({ inputs, total }: SweepPlan): void {
 }
 
 /** What the whole run needs beside the plan. */
-interface PlanContext extends Pick<RunContext, "options" | "gpu"> {
+interface PlanContext extends Pick<RunContext, "gpu"> {
+  readonly options: SweepOptions;
   readonly environment: Environment;
   readonly done: readonly SweepRow[];
 }
@@ -79,7 +80,7 @@ async function runPlan(
   await writeRun(options.out, { rows, environment });
   if (options.json) emit(rows);
   let spent = 0;
-  for (const [i, { source, part, cases, mapped }] of inputs.entries()) {
+  for (const [i, { source, part, cases, mapped, options: own }] of inputs.entries()) {
     const input = (await source.load())[part];
     if (cases.length === 0) {
       maps.push(...await mapsOfInput(input, mapped, options));
@@ -87,7 +88,12 @@ async function runPlan(
     }
     const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
     onProgress(0);
-    const { rows: made, maps: drawn } = await runInput(input, cases, { options, gpu, onProgress, mapped });
+    const { rows: made, maps: drawn } = await runInput(input, cases, {
+      options: own,
+      gpu,
+      onProgress,
+      mapped,
+    });
     rows.push(...made);
     maps.push(...drawn);
     rows.sort((a, b) => a.index - b.index);

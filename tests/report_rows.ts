@@ -14,6 +14,7 @@ export function someRows(change: (row: ReportRow) => ReportRow = (row) => row): 
           order: "raster",
           importance: "sampled",
           head: "",
+          ...{ block_m: 128, block_n: 64, tile: 32, dtype: "f32", causal: "false" },
           density_requested: density,
           density: density * 0.99,
           selection_cost: method === "dense" ? 0 : 1 / 32,

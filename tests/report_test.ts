@@ -5,7 +5,8 @@ import { escapeHtml, formatNumber, sortableTable } from "../bench/report/html.ts
 import { paretoFront } from "../bench/pareto.ts";
 import { renderChart } from "../bench/chart.ts";
 import { someRows } from "./report_rows.ts";
-import { assert, assertEquals, assertStringIncludes } from "./assert.ts";
+import { errorCharts } from "../bench/report/sections.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "./assert.ts";
 
 Deno.test("pareto: a point that another beats in both is not on the front, equal points both are", () => {
   assertEquals(paretoFront([[1, 3], [2, 2], [3, 3], [2, 2]]), [true, true, false, true]);
@@ -98,4 +99,20 @@ Deno.test("report: the page holds every section and every row", async () => {
   ]);
   assert(html.length < 5e6);
   assertEquals(html.match(/https?:\/\/(?!www\.w3\.org)/), null, "nothing is fetched");
+});
+
+Deno.test("report: an axis of which there are several values tells its charts and its verdict apart", async () => {
+  const rows = [
+    ...someRows(),
+    ...someRows((row) => ({ ...row, block_n: 32, rel_l2: 2 * (row.rel_l2 ?? 0) })),
+  ];
+  const names = (await errorCharts(rows)).map(({ name }) => name);
+  assertEquals(names, [64, 32].map((n) => `error-raster-order-sampled-importance-blocks-128-x-${n}`));
+  assertMatch(
+    verdict(rows).sentences.join("\n"),
+    /Least error with raster order, sampled importance, blocks 128 x 32:/,
+  );
+  assertEquals((await errorCharts(someRows())).map(({ name }) => name), [
+    "error-raster-order-sampled-importance",
+  ]);
 });

@@ -15,6 +15,7 @@ import { requireInput } from "../../reference/errors.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { parseOptions, type SweepOptions } from "../sweep/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
+import { variantsOf } from "../sweep/variants.ts";
 
 const TRACES = fileURLToPath(new URL("../../fixtures/data/traces", import.meta.url));
 
@@ -72,7 +73,7 @@ export async function planClaim(
   const inputs: PlannedInput[] = [];
   let total = 0;
   for (const one of given) {
-    const [source] = await inputSources({ ...options, ...one });
+    const [source] = await inputSources({ ...variantsOf(options)[0], ...one });
     const [input] = await source.load();
     const own = { ...options, ...one, ...axesOf(input) };
     const planned = (await planSweep(own, { gpu })).inputs.map((each) => ({

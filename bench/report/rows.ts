@@ -20,6 +20,16 @@ export interface ReportRow {
   readonly importance: string;
   /** The head, empty when all heads are taken together. */
   readonly head: string;
+  /** Query block size in tokens. */
+  readonly block_m: number;
+  /** Key block size in tokens. */
+  readonly block_n: number;
+  /** Key rows that a kernel takes at once. */
+  readonly tile: number;
+  /** Element type of the kernels. */
+  readonly dtype: string;
+  /** `true` or `false`. */
+  readonly causal: string;
   /** The density that was asked for. */
   readonly density_requested: number;
   /** The density that was reached. */
@@ -74,4 +84,35 @@ export function densitiesOf(rows: readonly Pick<ReportRow, "density_requested">[
 export function meanOf(values: readonly (number | null)[]): number {
   const there = values.filter((value) => value !== null);
   return there.reduce((sum, value) => sum + value, 0) / there.length;
+}
+
+/**
+ * What tells the rows apart that must not be mixed, in words: order and importance, and blocks, tile, element type and
+ * causality where a method has several of them.
+ *
+ * @param rows all rows of a run
+ * @returns the words of a row
+ *
+ * @example
+ * ```ts
+ * import { axesOf } from "./rows.ts";
+ * console.log(typeof axesOf([])); // function
+ * ```
+ */
+export function axesOf(rows: readonly ReportRow[]): (row: ReportRow) => string {
+  const axes = [
+    ({ order }: ReportRow) => order && `${order} order`,
+    ({ importance }: ReportRow) => importance && `${importance} importance`,
+  ];
+  const optional = [
+    ({ block_m, block_n }: ReportRow) => `blocks ${block_m} x ${block_n}`,
+    ({ tile }: ReportRow) => `tile ${tile}`,
+    ({ dtype }: ReportRow) => dtype,
+    ({ input, causal }: ReportRow) => `${input} ${causal === "true" ? "causal" : "not causal"}`,
+  ];
+  const place = ({ input, method }: ReportRow) => `${input} ${method}`;
+  const varies = (wordsOf: (row: ReportRow) => string) =>
+    [...Map.groupBy(rows, place).values()].some((group) => new Set(group.map(wordsOf)).size > 1);
+  const told = [...axes, ...optional.filter(varies)];
+  return (row) => told.map((wordsOf) => wordsOf(row)).filter(Boolean).join(", ");
 }

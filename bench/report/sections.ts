@@ -7,7 +7,7 @@ import { renderChart } from "../chart.ts";
 import { paretoFront } from "../pareto.ts";
 import { type ChartFrame, lineChart, paretoChart, type SeriesPoint, speedupChart } from "./charts.ts";
 import { figure } from "./html.ts";
-import { meanOf, methodsOf, type ReportRow } from "./rows.ts";
+import { axesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
 import { type SeriesScales, seriesScales } from "./theme.ts";
 
 /** A chart of the report, with all that a paper needs of it too. */
@@ -44,8 +44,9 @@ export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> 
   );
   const errors = sparse.map(({ rel_l2 }) => rel_l2 ?? 1);
   const yDomain = [Math.min(...errors) * 0.8, Math.max(...errors) * 1.25] as const;
-  const groups = [...Map.groupBy(sparse, axisTitle)];
-  return Promise.all(groups.map(async ([title, group]) => {
+  const groups = [...Map.groupBy(sparse, axesOf(rows))];
+  return Promise.all(groups.map(async ([axes, group]) => {
+    const title = axes || "All inputs";
     const frame = { title, xTitle: "density", yTitle: "relative L2 error", series: scalesOf(rows), yDomain };
     const points = spread(group, ({ rel_l2 }) => rel_l2);
     return {
@@ -135,8 +136,8 @@ export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportCh
 
 /** The means over inputs and heads of each method, order, importance and density. */
 function meanPoints(rows: readonly ReportRow[], costOf: (row: ReportRow) => number | null) {
-  const key = ({ method, order, importance, density_requested }: ReportRow) =>
-    [method, order, importance, density_requested].join(" ");
+  const axes = axesOf(rows);
+  const key = (row: ReportRow) => [row.method, axes(row), row.density_requested].join(" ");
   return [...Map.groupBy(rows, key).values()].map((group) => ({
     method: group[0].method,
     cost: meanOf(group.map(costOf)),
@@ -153,11 +154,6 @@ function spread(rows: readonly ReportRow[], valueOf: (row: ReportRow) => number 
     const x = meanOf(group.map(({ density }) => density));
     return { method: group[0].method, x, y: meanOf(values), ...interval };
   });
-}
-
-function axisTitle({ order, importance }: ReportRow): string {
-  const parts = [order && `${order} order`, importance && `${importance} importance`].filter(Boolean);
-  return parts.length === 0 ? "All inputs" : parts.join(", ");
 }
 
 function fileName(kind: string, title: string): string {

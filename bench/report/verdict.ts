@@ -5,7 +5,7 @@
  */
 import type { ReportRow } from "./rows.ts";
 import { formatNumber } from "./html.ts";
-import { densitiesOf, meanOf, methodsOf } from "./rows.ts";
+import { axesOf, densitiesOf, meanOf, methodsOf } from "./rows.ts";
 
 /** The verdict of a run. */
 export interface Verdict {
@@ -70,7 +70,7 @@ function cost(rows: readonly ReportRow[]): string {
 function winners(rows: readonly ReportRow[]): string[] {
   const sparse = rows.filter(({ method, rel_l2 }) => method !== "dense" && rel_l2 !== null);
   if (methodsOf(sparse).length < 2) return [];
-  return [...Map.groupBy(sparse, ({ order, importance }) => axisName(order, importance))].map(
+  return [...Map.groupBy(sparse, axesOf(rows))].map(
     ([axis, group]) => {
       const best = densitiesOf(group).filter((density) => density < 1).map((density) => {
         const at = group.filter(({ density_requested }) => density_requested === density);
@@ -80,14 +80,7 @@ function winners(rows: readonly ReportRow[]): string[] {
         const [method] = means.reduce((least, each) => each[1] < least[1] ? each : least);
         return `${method} at ${density}`;
       });
-      return best.length === 0 ? "" : `Least error${axis}: ${best.join(", ")}.`;
+      return best.length === 0 ? "" : `Least error${axis && ` with ${axis}`}: ${best.join(", ")}.`;
     },
   );
-}
-
-function axisName(order: string, importance: string): string {
-  if (order === "" && importance === "") return "";
-  return ` in ${
-    [order && `${order} order`, importance && `${importance} importance`].filter(Boolean).join(" with ")
-  }`;
 }

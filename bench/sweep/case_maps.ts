@@ -42,7 +42,12 @@ export async function mapsOfInput(
     const selection = given.method.select(inputs, given.density);
     if (!("levels" in selection)) continue;
     const { layout: { order: { kind }, blockM, blockN }, importance, density } = given;
-    const place = head === undefined ? name : `${name}, head ${head}`;
+    const place = [
+      name,
+      ...(head === undefined ? [] : [`head ${head}`]),
+      ...(given.data.dtype === "f16" ? ["f16"] : []),
+      ...(input.causal ? ["causal"] : []),
+    ].join(", ");
     charts.push(
       ...await drawMaps({
         title: `${place}, ${kind} order, ${importance} importance, ${MAPPED_METHOD} at density ${density}`,

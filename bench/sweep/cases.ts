@@ -10,7 +10,7 @@ import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.
 import type { Method } from "../../reference/methods/method.ts";
 import { methodOf } from "../../reference/methods/mod.ts";
 import type { SweepInput } from "./inputs.ts";
-import type { SweepOptions } from "./options.ts";
+import type { VariantOptions } from "./variants.ts";
 
 /** One case: what is run, and the strings by which it is found. */
 export interface SweepCase {
@@ -39,7 +39,7 @@ const TILE: Box = { width: 4, height: 4, depth: 4 };
  * @param options the options of the sweep
  * @throws {InputError} if an order or a method needs a grid that the input lacks, or cannot be had for a causal input
  */
-export function casesOf(input: SweepInput, options: SweepOptions): SweepCase[] {
+export function casesOf(input: SweepInput, options: VariantOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];
   const cases = new Map<string, SweepCase>();
   for (const orderName of options.orders) {
@@ -108,7 +108,7 @@ function requireMethod({ name, causal, gridTile }: Method, input: SweepInput): v
 
 function makeCase(
   { name, isWorkload, shape, causal, grid, head }: SweepInput,
-  { blockM, blockN, tile, dtype, seed }: SweepOptions,
+  { blockM, blockN, tile, dtype, seed }: VariantOptions,
   axes: Pick<SweepCase, "method" | "importance" | "density"> & { readonly order: OrderConfig },
 ): SweepCase {
   const { method, importance } = axes, density = method.name === "dense" ? 1 : axes.density;

@@ -16,7 +16,7 @@ import {
   type Tensor,
 } from "../../reference/tensor.ts";
 import { headOf } from "../../reference/visible.ts";
-import type { SweepOptions } from "./options.ts";
+import type { VariantOptions } from "./variants.ts";
 
 /** One attention call that the sweep runs on. */
 export interface SweepInput {
@@ -49,10 +49,10 @@ export interface InputSource {
 /**
  * The inputs that options ask for; by default a trace of a video model and one of a causal language model.
  *
- * @param options the options of the sweep
+ * @param options the options of one variant of the sweep
  * @throws {InputError} if a path leads to nothing that can be an input
  */
-export async function inputSources(options: SweepOptions): Promise<InputSource[]> {
+export async function inputSources(options: VariantOptions): Promise<InputSource[]> {
   const given = await Promise.all(options.inputs.map(tracePaths));
   const none = options.inputs.length === 0 && options.workloads.length === 0;
   const paths = none ? DEFAULT_TRACES : given.flat();
@@ -60,7 +60,7 @@ export async function inputSources(options: SweepOptions): Promise<InputSource[]
     ...paths.map((path) => ({
       name: basename(path, extname(path)),
       load: async () => {
-        const { name, qkv, causal, grid } = await loadTrace(path);
+        const { name, qkv, grid, ...trace } = await loadTrace(path), causal = options.causal ?? trace.causal;
         return split({ name, isWorkload: false, qkv, causal, grid: grid ?? boxOf(options.grid) }, options);
       },
     })),
@@ -72,16 +72,17 @@ export async function inputSources(options: SweepOptions): Promise<InputSource[]
   ];
 }
 
-function workloadShape({ batch, heads, kvHeads, seq, dim }: SweepOptions): AttentionShape {
+function workloadShape({ batch, heads, kvHeads, seq, dim }: VariantOptions): AttentionShape {
   return { batch, heads, kvHeads, seqQ: seq, seqK: seq, headDim: dim, valueDim: dim };
 }
 
-function workload(name: string, options: SweepOptions): SweepInput[] {
-  const { seed, dtype, grid } = options;
+function workload(name: string, options: VariantOptions): SweepInput[] {
+  const { seed, dtype, grid, causal } = options;
   requireMemory(name, options);
   const made = makeWorkload(name as WorkloadName, {
     ...{ ...workloadShape(options), seed, dtype },
     ...(grid ? { grid: boxOf(grid) } : {}),
+    ...(causal === null ? {} : { causal }),
   });
   return split({ name, isWorkload: true, ...made }, options);
 }
@@ -90,7 +91,7 @@ function workload(name: string, options: SweepOptions): SweepInput[] {
 const BYTES_PER_ELEMENT = 40;
 
 /** Throws if a workload does not fit into memory. */
-function requireMemory(name: string, { batch, heads, kvHeads, seq, dim }: SweepOptions): void {
+function requireMemory(name: string, { batch, heads, kvHeads, seq, dim }: VariantOptions): void {
   const needed = BYTES_PER_ELEMENT * batch * (2 * heads + 2 * kvHeads) * seq * dim;
   const { available } = Deno.systemMemoryInfo(), gibibytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
   requireInput(
@@ -107,7 +108,7 @@ function boxOf(grid: readonly [number, number, number] | null): Box | undefined 
 }
 
 /** Rounds an input to the kernels' type, and cuts it into heads if that is asked for. */
-function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: SweepOptions): SweepInput[] {
+function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: VariantOptions): SweepInput[] {
   const { grid } = input, { seqK } = attentionShape(input.qkv);
   requireInput(
     grid === undefined || grid.width * grid.height * grid.depth === seqK,

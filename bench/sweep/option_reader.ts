@@ -67,14 +67,15 @@ export class OptionReader {
     return value;
   }
 
-  /** One of some numbers. */
-  oneOf(name: string, allowed: readonly number[], fallback: number): number {
-    const text = this.text(name, String(fallback));
-    requireInput(
-      allowed.includes(Number(text)),
-      () => `--${name} is "${text}"; it should be one of ${allowed.join(", ")}.`,
-    );
-    return Number(text);
+  /** Some of some numbers. */
+  someOf(name: string, allowed: readonly number[], fallback: string): number[] {
+    return this.list(name, fallback).map((text) => {
+      requireInput(
+        allowed.includes(Number(text)),
+        () => `--${name} is "${text}"; it should be one of ${allowed.join(", ")}.`,
+      );
+      return Number(text);
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString, parseArgs } from "../std.ts";
 import { OPTIONS, RUN_ONLY } from "./option_list.ts";
 import { OptionReader, requireName } from "./option_reader.ts";
+import { variantsOf } from "./variants.ts";
 
 /** What a sweep was asked to do. */
 export interface SweepOptions {
@@ -31,14 +32,16 @@ export interface SweepOptions {
   readonly densities: readonly number[];
   /** Names of methods. */
   readonly methods: readonly string[];
-  /** Query block size in tokens. */
-  readonly blockM: number;
-  /** Key block size in tokens. */
-  readonly blockN: number;
-  /** Key rows that a kernel takes at once. */
-  readonly tile: number;
-  /** Element type of the kernels. */
-  readonly dtype: "f32" | "f16";
+  /** Query block sizes in tokens. */
+  readonly blockM: readonly number[];
+  /** Key block sizes in tokens. */
+  readonly blockN: readonly number[];
+  /** Key rows that a kernel takes at once; empty: 32, or the key block if that is smaller. */
+  readonly tile: readonly number[];
+  /** Element types of the kernels. */
+  readonly dtype: readonly ("f32" | "f16")[];
+  /** Whether calls are causal; null: as the input says. */
+  readonly causal: readonly (boolean | null)[];
   /** Orders of the tokens. */
   readonly orders: readonly string[];
   /** Ways to score key blocks; empty: the one that the input's kind has. */
@@ -83,6 +86,9 @@ const BLOCKS = [16, 32, 64, 128];
 const ORDERS = ["raster", "tile", "gilbert"];
 const IMPORTANCES = ["sampled", "full", "pooled", "antidiagonal"];
 const MOST_HEAD_DIM = 256;
+/** What may be said of causality; `input` is what the file or the workload says of itself. */
+const CAUSAL = { input: null, true: true, false: false } as const;
+const CAUSAL_NAMES = ["input", "true", "false"] as const;
 
 /**
  * Reads the options of a command line, and of the file that `--config` names; the command line goes first.
@@ -114,8 +120,8 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
 /** What values by name ask for. */
 function readOptions(given: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
   const read = new OptionReader(given);
-  const heads = read.count("heads", 2), blockN = read.oneOf("block-n", BLOCKS, 64);
-  return {
+  const heads = read.count("heads", 2);
+  const options: SweepOptions = {
     inputs: read.texts("input"),
     workloads: read.texts("workload").map((name) => requireName("workload", name, WORKLOADS)),
     seq: read.count("seq", 1024),
@@ -126,10 +132,11 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     seed: read.whole("seed", 1),
     densities: read.list("densities", "1,.5,.35,.25,.15,.1,.05").map(requireFraction),
     methods: read.list("methods", "dense,psa,block-topk").map((name) => requireName("methods", name, known)),
-    blockM: read.oneOf("block-m", BLOCKS, 128),
-    blockN,
-    tile: requireTile(read.oneOf("tile", BLOCKS, Math.min(32, blockN)), blockN),
-    dtype: requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]),
+    blockM: read.someOf("block-m", BLOCKS, "128"),
+    blockN: read.someOf("block-n", BLOCKS, "64"),
+    tile: read.someOf("tile", BLOCKS, ""),
+    dtype: read.list("dtype", "f32").map((name) => requireName("dtype", name, ["f32", "f16"])),
+    causal: read.list("causal", "input").map((name) => CAUSAL[requireName("causal", name, CAUSAL_NAMES)]),
     orders: read.list("order", "raster").map((name) => requireName("order", name, ORDERS)),
     importances: read.list("importance", "").map((name) => requireName("importance", name, IMPORTANCES)),
     grid: readGrid(read.text("grid", "")),
@@ -147,6 +154,8 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     gpu: !read.flag("no-gpu"),
     help: read.flag("help"),
   };
+  variantsOf(options);
+  return options;
 }
 
 /** The options that a JSON file holds, by name. */
@@ -209,11 +218,6 @@ function requireDim(dim: number): number {
     () => `--dim is ${dim}; it should be a multiple of 8 up to ${MOST_HEAD_DIM}.`,
   );
   return dim;
-}
-
-function requireTile(tile: number, blockN: number): number {
-  requireInput(tile <= blockN, () => `--tile is ${tile}; it should be at most --block-n, ${blockN}.`);
-  return tile;
 }
 
 function readGrid(text: string): [number, number, number] | null {

@@ -11,6 +11,7 @@ import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
 import { largestBuffer } from "./kernel.ts";
 import type { Shard, SweepOptions } from "./options.ts";
 import type { PlacedCase } from "./run.ts";
+import { type VariantOptions, variantsOf } from "./variants.ts";
 
 /** The cases of one input. */
 export interface PlannedInput {
@@ -18,6 +19,8 @@ export interface PlannedInput {
   readonly source: InputSource;
   /** Its place among those that the source gives: more than one if heads are taken one by one. */
   readonly part: number;
+  /** The options of the variant that it is of. */
+  readonly options: VariantOptions;
   /** What to run. */
   readonly cases: readonly PlacedCase[];
 }
@@ -34,7 +37,8 @@ export interface SweepPlan {
 const INPUT_COST = 2;
 
 /**
- * Plans a sweep. Every input is loaded once, so that a bad one is found before anything is computed or written.
+ * Plans a sweep. What a method does not depend on gives it no further cases: one that cuts tiles of its own is there
+ * once, however many block sizes there are. Every input is loaded once a variant, so that a bad one is found before anything is computed or written.
  *
  * @param options the options of the sweep
  * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
@@ -46,13 +50,22 @@ export async function planSweep(
 ): Promise<SweepPlan> {
   const inputs: PlannedInput[] = [];
   let total = 0;
-  for (const source of await inputSources(options)) {
-    const fits = (sized: Pick<SweepInput, "name" | "shape">) => gpu && requireLimits(sized, { gpu, options });
-    if (source.shape !== undefined) fits({ name: source.name, shape: source.shape });
-    for (const [part, input] of (await source.load()).entries()) {
-      fits(input);
-      const cases = casesOf(input, options).map((given) => ({ given, index: ++total }));
-      inputs.push({ source, part, cases });
+  for (const variant of variantsOf(options)) {
+    const known = new Set(inputs.flatMap(({ cases }) => cases.map(({ given: { name } }) => name)));
+    for (const source of await inputSources(variant)) {
+      const fits = (sized: Pick<SweepInput, "name" | "shape">) =>
+        gpu && requireLimits(sized, { gpu, options: variant });
+      if (source.shape !== undefined) fits({ name: source.name, shape: source.shape });
+      for (const [part, input] of (await source.load()).entries()) {
+        fits(input);
+        const own = casesOf(input, variant).filter(({ name }) => !known.has(name));
+        inputs.push({
+          source,
+          part,
+          options: variant,
+          cases: own.map((given) => ({ given, index: ++total })),
+        });
+      }
     }
   }
   requireInput(total > 0, `--filter is "${options.filter}"; no case matches it.`);
@@ -72,7 +85,7 @@ export async function planSweep(
 /** Throws if an input does not fit the device, naming the limit. */
 function requireLimits(
   { name, shape }: Pick<SweepInput, "name" | "shape">,
-  { gpu, options }: { readonly gpu: Gpu; readonly options: SweepOptions },
+  { gpu, options }: { readonly gpu: Gpu; readonly options: VariantOptions },
 ): void {
   const { label, size } = largestBuffer(shape, options);
   gpu.requireSize(`${label} of ${name}`, size);

@@ -17,8 +17,8 @@ import type { SweepInput } from "./inputs.ts";
 import { type Arranged, judgeCase, type Judged } from "./judge.ts";
 import { GpuCall, type PreparedCase } from "./kernel.ts";
 import { measureInterleaved } from "./measure.ts";
-import type { SweepOptions } from "./options.ts";
 import { type CaseTimes, makeRow } from "./row.ts";
+import type { VariantOptions } from "./variants.ts";
 
 /** A case and its place in the whole sweep. */
 export interface PlacedCase {
@@ -30,8 +30,8 @@ export interface PlacedCase {
 
 /** What a run needs beside an input and its cases. */
 export interface RunContext {
-  /** The options of the sweep. */
-  readonly options: SweepOptions;
+  /** The options of the variant that the input is of. */
+  readonly options: VariantOptions;
   /** The device; null if kernels are not asked for. */
   readonly gpu: Gpu | null;
   /** Called when a part of the work of this input is done, with the share that is done. */

@@ -46,6 +46,39 @@ Deno.test("plan: an axis that a method does not depend on gives it no further ca
   });
 });
 
+Deno.test("plan: blocks, tiles, element types and causality are crossed with the rest, in their canonical strings", async () => {
+  const small = ["--workload", "video", "--seq", "256", "--densities", ".25", "--methods", "psa,sta"];
+  const axes = ["--block-m", "32,64", "--block-n", "16,64", "--tile", "16,32", "--dtype", "f32,f16"];
+  const { inputs } = await planOf(...small, "--grid", "4,8,8", ...axes);
+  const cases = inputs.flatMap((input) => input.cases.map(({ given }) => given));
+  const told = cases.filter(({ method }) => method.name === "psa").map(({ data }) =>
+    [data.dtype, data.blockM, data.blockN, data.tile].join(" ")
+  );
+  // A tile of 32 does not fit into a key block of 16.
+  const pairs = ["16 16", "64 16", "64 32"];
+  assertEquals(
+    told,
+    ["f32", "f16"].flatMap((dtype) =>
+      ["32", "64"].flatMap((blockM) => pairs.map((pair) => `${dtype} ${blockM} ${pair}`))
+    ),
+  );
+  assertEquals(new Set(cases.map(({ name }) => name)).size, cases.length);
+  assertEquals(cases.filter(({ method }) => method.name === "sta").length, 2 * 2, "its tiles are its own");
+  for (const { options, cases: own } of inputs) {
+    for (const { given: { data } } of own) assertEquals([data.dtype], [options.dtype]);
+  }
+});
+
+Deno.test("plan: --causal says what an input is, or leaves it as it is", async () => {
+  const causal = async (...args: string[]) => {
+    const { inputs } = await planOf("--workload", "gaussian", "--workload", "sinks", "--seq", "256", ...args);
+    return inputs.map(({ cases: [{ given: { data } }] }) => data.causal ?? false);
+  };
+  assertEquals(await causal(), [false, true]);
+  assertEquals(await causal("--causal", "true"), [true, true]);
+  assertEquals(await causal("--causal", "false,input"), [false, false, true]);
+});
+
 Deno.test("plan: causal inputs are scored along antidiagonals, others by samples, unless asked otherwise", async () => {
   const importances = async (...args: string[]) => {
     const { inputs } = await planOf(...INPUTS, "--methods", "psa", ...args);

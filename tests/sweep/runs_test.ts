@@ -93,7 +93,7 @@ Deno.test("resume: with another command it is refused, with the difference", asy
   const { code, stderr } = await smallSweep(folder.path, "--resume", "--seed", "5", "--block-n", "32");
   assertEquals(code, 2);
   assertStringIncludes(stderr, "seed was 1 and is 5");
-  assertStringIncludes(stderr, "blockN was 16 and is 32");
+  assertStringIncludes(stderr, "blockN was [16] and is [32]");
   assertEquals(await Deno.readTextFile(folder.at("sweep.csv")), before);
 });
 
