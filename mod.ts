@@ -24,7 +24,11 @@ export {
 export { compare, type Comparison } from "./reference/metrics.ts";
 export {
   attentionTolerance,
+  gradientTolerance,
+  type ImportanceKind,
+  importanceTolerance,
   type KernelDType,
+  type TensorTolerance,
   type Tolerance,
   type ToleranceOptions,
 } from "./reference/tolerance.ts";

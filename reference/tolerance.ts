@@ -7,15 +7,29 @@
  *   that is subtracted, and of the exponential. An error e of score t moves the output by p_t e (v_t - out).
  *   Neighbours' errors may be independent or, where keys are alike, the same: both variances are added.
  * - To it come the roundings of the weights, of pooled values, of the weighted sum and of the output.
+ * - Gradients pass errors of weights, of dout . v and of dout . out on; importance is a softmax or a maximum of scores.
  * - These variances are computed for a sample of rows, and their root is multiplied by a safety factor of 3.
  *
  * @module
  */
 import { requireCall } from "./attention.ts";
 import { requireInput } from "./errors.ts";
-import { type Arithmetic, FORMATS, type RowErrors, rowErrors } from "./rounding.ts";
+import { type Arithmetic, FORMATS, type RowErrors, rowErrors, storeError2 } from "./rounding.ts";
+import { addGradientErrors, GradientErrors } from "./rounding_gradient.ts";
+import { importanceErrors, type ImportanceKind } from "./rounding_importance.ts";
+import { sampleRows, seeingRows } from "./tolerance_rows.ts";
+export type { ImportanceKind } from "./rounding_importance.ts";
 import { type FloatData, type Qkv, type Tensor, toFloat64 } from "./tensor.ts";
-import { type Head, headOf, headPyramid, type PyramidAttentionOptions, visibleBlock } from "./visible.ts";
+import {
+  type Head,
+  headOf,
+  headPyramid,
+  headSlice,
+  kvHeadOf,
+  type PyramidAttentionOptions,
+  requirePyramidCall,
+  visibleBlock,
+} from "./visible.ts";
 
 /** The number formats that a kernel may store its data in. */
 export type KernelDType = "f32" | "f16" | "bf16";
@@ -44,8 +58,6 @@ export interface Tolerance {
 const SAFETY = 3;
 /** Steps that are added up in half precision at most. */
 const HALF_STEPS = 64;
-/** Rows a head that stand for all rows, and rows with the longest queries that stand for themselves. */
-const SPREAD_ROWS = 24, LONGEST_ROWS = 8;
 
 /**
  * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
@@ -91,6 +103,117 @@ export function attentionTolerance(
   };
 }
 
+/** Bounds on one gradient, or on importance. */
+export type TensorTolerance = Pick<Tolerance, "relL2" | "maxAbs">;
+
+/**
+ * Bounds on the errors of the gradients that a right kernel computes on these inputs. All rows are looked at, which
+ * costs about as much as a few gradients.
+ *
+ * @param qkv the inputs as the kernel reads them
+ * @param levels the levels of the call
+ * @param dout gradient with respect to the outputs, as the kernel reads it
+ * @param options the kernel's formats, and the options of the call
+ * @throws {InputError} if the tensors disagree or an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "./tensor.ts";
+ * import { gradientTolerance } from "./tolerance.ts";
+ * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
+ * const levels = tensor(new Int32Array([1, 2, 2, 1]), [1, 1, 2, 2]);
+ * const options = { dtype: "f32", blockM: 16, blockN: 16 } as const;
+ * console.log(gradientTolerance({ q: x, k: x, v: x }, levels, x, options).dq.relL2 < 1e-4); // true
+ * ```
+ */
+export function gradientTolerance(
+  qkv: Qkv,
+  levels: Tensor<Int32Array>,
+  dout: Tensor<FloatData>,
+  options: ToleranceOptions & PyramidAttentionOptions,
+): { readonly dq: TensorTolerance; readonly dk: TensorTolerance; readonly dv: TensorTolerance } {
+  const arithmetic = arithmeticOf(options), { q, k } = qkv;
+  const { batch, heads, seqQ, seqK, headDim, valueDim } = requirePyramidCall(qkv, levels, options);
+  requireInput(
+    String(dout.shape) === String([batch, heads, seqQ, valueDim]),
+    () => `\`dout\` has shape [${dout.shape}]; it should be [${[batch, heads, seqQ, valueDim]}].`,
+  );
+  const kvHeads = batch * k.shape[1];
+  const dqs = Array.from({ length: batch * heads }, () => new GradientErrors(headDim, seqQ));
+  const dks = Array.from({ length: kvHeads }, () => new GradientErrors(headDim, seqK));
+  const dvs = Array.from({ length: kvHeads }, () => new GradientErrors(valueDim, seqK));
+  for (let index = 0; index < batch * heads; index++) {
+    const head = headOf(qkv, levels, index), kvHead = kvHeadOf({ q, k }, index);
+    const absolute = { ...head, qkv: { ...head.qkv, k: magnitude(head.qkv.k), v: magnitude(head.qkv.v) } };
+    const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
+    for (let m = 0; m < levels.shape[2]; m++) {
+      addGradientErrors(
+        {
+          block: visibleBlock(head, pyramid, { ...options, m }),
+          magnitudes: visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens,
+          q: head.qkv.q.data,
+          dout: headSlice(dout, index).data,
+        },
+        arithmetic,
+        { dq: dqs[index], dk: dks[kvHead], dv: dvs[kvHead] },
+      );
+    }
+  }
+  const bound = (parts: readonly GradientErrors[]) =>
+    boundOf(parts.map(({ gradient, variance }) => ({ values: gradient, variance })), arithmetic);
+  return { dq: bound(dqs), dk: bound(dks), dv: bound(dvs) };
+}
+
+/**
+ * Bounds on the error of importance (SPEC section 4) in a kernel that stores scaled queries, pooled blocks and
+ * results in a format. Sampled importance is `groupmax` of its samples.
+ *
+ * @param qk queries and keys, of which `groupmax` reads all
+ * @param options the kind with its sizes, the kernel's formats, and `scale`
+ * @throws {InputError} if an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "./tensor.ts";
+ * import { importanceTolerance } from "./tolerance.ts";
+ * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
+ * const { relL2 } = importanceTolerance({ q: x, k: x }, { kind: "pooled", blockM: 8, blockN: 8, dtype: "f32" });
+ * console.log(relL2 < 1e-5); // true
+ * ```
+ */
+export function importanceTolerance(
+  { q, k }: Pick<Qkv, "q" | "k">,
+  options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "scale">,
+): TensorTolerance {
+  const arithmetic = arithmeticOf(options), { scale = 1 / Math.sqrt(q.shape[3]) } = options;
+  const parts = Array.from({ length: q.shape[0] * q.shape[1] }, (_, index) => {
+    const queries = toFloat64(headSlice(q, index)), keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, index)));
+    return importanceErrors(queries, keys, { ...options, scale, arithmetic });
+  });
+  return boundOf(parts.map(({ importance, variance }) => ({ values: importance, variance })), arithmetic);
+}
+
+/** Bounds from variances: relative L2, and the largest absolute error. */
+function boundOf(
+  parts: readonly { readonly values: Float64Array; readonly variance: Float64Array }[],
+  { storage }: Arithmetic,
+): TensorTolerance {
+  let variance = 0, norm2 = 0, largest = 0, count = 0;
+  for (const part of parts) {
+    count += part.values.length;
+    part.values.forEach((value, i) => {
+      const error2 = part.variance[i] + storeError2(storage, value);
+      variance += error2;
+      norm2 += value ** 2;
+      largest = Math.max(largest, error2);
+    });
+  }
+  return {
+    relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
+    maxAbs: SAFETY * extreme(count) * Math.sqrt(largest),
+  };
+}
+
 /** How many standard deviations the largest of so many normal errors is away from 0, about. */
 function extreme(count: number): number {
   return Math.sqrt(2 * Math.log(2 * count));
@@ -133,45 +256,4 @@ function* sampleErrors(
 /** The elements' absolute values. */
 function magnitude(source: Tensor<FloatData>): Tensor<Float64Array> {
   return { data: toFloat64(source).data.map(Math.abs), shape: source.shape };
-}
-
-/** The rows of a head that see at least one token. */
-function seeingRows(
-  { qkv: { q, k }, levels }: Head,
-  { blockM, blockN, causal }: PyramidAttentionOptions,
-): number[] {
-  const seqQ = q.shape[2], seqK = k.shape[2], columns = levels.shape[3];
-  const needed = Array.from({ length: levels.shape[2] }, (_, m) => {
-    let first = Infinity; // the position of the last key that the block's first token covers
-    for (let j = 0; j < columns; j++) {
-      const level = levels.data[m * columns + j];
-      if (level > 0) first = Math.min(first, Math.min(j * blockN + level, seqK) - 1);
-    }
-    return causal || first === Infinity ? first : -Infinity;
-  });
-  return Array.from({ length: seqQ }, (_, row) => row)
-    .filter((row) => row + seqK - seqQ >= needed[Math.floor(row / blockM)]);
-}
-
-/** Some of these rows by query block: some evenly spread, each standing for its share, and the longest queries. */
-function sampleRows(
-  q: Tensor<FloatData>,
-  seeing: readonly number[],
-  blockM: number,
-): Map<number, { row: number; standsFor: number }[]> {
-  const dim = q.shape[3], spread = Math.min(seeing.length, SPREAD_ROWS);
-  const norms = new Map(seeing.map((row) => {
-    let norm2 = 0;
-    for (let c = 0; c < dim; c++) norm2 += q.data[row * dim + c] ** 2;
-    return [row, norm2];
-  }));
-  const longest = [...seeing].sort((a, b) => norms.get(b)! - norms.get(a)!).slice(0, LONGEST_ROWS);
-  const rows = [
-    ...Array.from({ length: spread }, (_, i) => ({
-      row: seeing[Math.floor((i + 0.5) * seeing.length / spread)],
-      standsFor: seeing.length / spread,
-    })),
-    ...longest.map((row) => ({ row, standsFor: 1 })),
-  ];
-  return Map.groupBy(rows, ({ row }) => Math.floor(row / blockM));
 }
