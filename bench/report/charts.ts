@@ -112,9 +112,9 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
  */
 export function speedupChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {
   const densities = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
-  const ideal = densities.map((x) => ({ method: "ideal, 1 / density", x, y: 1 / x }));
+  const ideal = densities.map((x) => ({ method: "ideal", x, y: 1 / x }));
   const series = {
-    domain: [...frame.series.domain, "ideal, 1 / density"],
+    domain: [...frame.series.domain, "ideal"],
     colours: [...frame.series.colours, "var(--ink)"],
     shapes: [...frame.series.shapes, "stroke"],
     dashes: [...frame.series.dashes, [2, 4]],

@@ -113,10 +113,10 @@ export function levelName(level: number): string {
 
 /** Lower bounds of the classes of true mass, as multiples of the mean over the visible blocks. */
 const MASS_CLASSES: readonly (readonly [number, string, string])[] = [
-  [8, "over 8 times the mean", "#5b2a64"],
-  [2, "2 to 8 times", "#a94c66"],
-  [0.5, "half to 2 times", "#d66b5d"],
-  [0.125, "an eighth to half", "#f3a678"],
+  [8, "over 8 x mean", "#5b2a64"],
+  [2, "2 to 8 x", "#a94c66"],
+  [0.5, "0.5 to 2 x", "#d66b5d"],
+  [0.125, "0.125 to 0.5 x", "#f3a678"],
   [0, "less", "var(--skipped)"],
 ];
 
@@ -133,7 +133,7 @@ export const MASS_COLOURS: ReadonlyMap<string, string> = new Map(
  * @example
  * ```ts
  * import { massClass } from "./maps.ts";
- * console.log(massClass(10)); // "over 8 times the mean"
+ * console.log(massClass(10)); // "over 8 x mean"
  * ```
  */
 export function massClass(ratio: number): string {

@@ -60,7 +60,7 @@ export async function buildReport<Row extends ReportRow>(data: ReportData<Row>):
     section("Error against density", errors),
     section("Speed-up against density", speedups),
     section("Error against time and cost: the Pareto front", fronts),
-    section("Level maps beside the true mass", levelMaps),
+    section("Level maps beside the true mass", levelMaps, { pairs: true }),
     section("Where the keys of one query block lie in the frames", frames),
     `<h2>Every number</h2>${sortableTable(rows, columns)}`,
     `<h2>Environment, and how to repeat this</h2><p>Repeat it with</p><pre>${
@@ -73,8 +73,12 @@ export async function buildReport<Row extends ReportRow>(data: ReportData<Row>):
   };
 }
 
-function section(heading: string, charts: readonly ReportChart[]): string {
-  return charts.length === 0 ? "" : `<h2>${escapeHtml(heading)}</h2>${chartGrid(charts)}`;
+function section(
+  heading: string,
+  charts: readonly ReportChart[],
+  options: { readonly pairs?: boolean } = {},
+): string {
+  return charts.length === 0 ? "" : `<h2>${escapeHtml(heading)}</h2>${chartGrid(charts, options)}`;
 }
 
 /** What was run, in two sentences. */

@@ -102,15 +102,21 @@ export async function speedupCharts(rows: readonly ReportRow[]): Promise<ReportC
 export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> {
   const sparse = rows.filter(({ method, rel_l2 }) => method !== "dense" && (rel_l2 ?? 0) > 0);
   const costs = [
-    ["time", "measured: milliseconds of the kernel", ({ gpu_ms_median }: ReportRow) => gpu_ms_median],
+    [
+      "time",
+      "measured: kernel milliseconds",
+      "Time is measured; levels are given.",
+      ({ gpu_ms_median }: ReportRow) => gpu_ms_median,
+    ],
     [
       "cost",
-      "computed, not measured: density + selection cost",
+      "computed: density + selection cost",
+      "Cost is computed, not measured.",
       ({ density, selection_cost }: ReportRow) => density + (selection_cost ?? 0),
     ],
   ] as const;
   const charts: ReportChart[] = [];
-  for (const [name, xTitle, costOf] of costs) {
+  for (const [name, xTitle, what, costOf] of costs) {
     const points = meanPoints(sparse.filter((row) => costOf(row) !== null), costOf);
     if (points.length === 0) continue;
     const best = paretoFront(points.map(({ cost, error }) => [cost, error]));
@@ -127,7 +133,7 @@ export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportCh
       name: `pareto-${name}`,
       svg: await renderChart(paretoChart(marked, frame)),
       caption:
-        `Large points are not beaten in both error and ${name} by any other; the line joins them. On the front: ${onFront}.`,
+        `${what} Large points are not beaten in both error and ${name} by any other; the line joins them. On the front: ${onFront}.`,
       alternative: `Scatter of error against ${name}. On the Pareto front, from cheap to dear: ${onFront}.`,
     });
   }
@@ -170,7 +176,23 @@ function lineWords(points: readonly SeriesPoint[], what: string): string {
   return `Lines of ${what} against density: ${lines.join("; ")}.`;
 }
 
-/** Charts as figures, side by side where there is room. */
-export function chartGrid(charts: readonly ReportChart[]): string {
-  return `<div class="charts">${charts.map((chart) => figure(chart.svg, chart)).join("\n")}</div>`;
+/**
+ * Charts as figures, side by side where there is room.
+ *
+ * @param charts the charts
+ * @param options `pairs`: whether they come in pairs, which stay side by side
+ *
+ * @example
+ * ```ts
+ * import { chartGrid } from "./sections.ts";
+ * console.log(chartGrid([], { pairs: true })); // <div class="charts pairs"></div>
+ * ```
+ */
+export function chartGrid(
+  charts: readonly ReportChart[],
+  { pairs = false }: { readonly pairs?: boolean } = {},
+): string {
+  return `<div class="charts${pairs ? " pairs" : ""}">${
+    charts.map((chart) => figure(chart.svg, chart)).join("\n")
+  }</div>`;
 }
