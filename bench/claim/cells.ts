@@ -54,11 +54,19 @@ export interface Cell {
   readonly verdict: CellVerdict;
 }
 
-/** The method that the claim is about. */
+/**
+ * The method that the claim is about.
+ *
+ * @example
+ * ```ts
+ * import { CLAIMED } from "./cells.ts";
+ * console.log(CLAIMED); // psa
+ * ```
+ */
 export const CLAIMED = "psa";
 
 /** The confidence of intervals. */
-export const CONFIDENCE = 0.95;
+const CONFIDENCE = 0.95;
 /** Errors up to this are rounding of float32: they are taken for this large. */
 const ROUNDING = 1e-5;
 /** By how much a cost may lie outside the costs of PSA: its line is prolonged so far. */
@@ -138,7 +146,15 @@ export function headMedian(values: readonly number[]): MedianEstimate {
   return estimateMedian(values, CONFIDENCE);
 }
 
-/** The kind of inputs that a row belongs to: traces of video, causal traces, or a workload. */
+/**
+ * The kind of inputs that a row belongs to: traces of video, causal traces, or a workload.
+ *
+ * @example
+ * ```ts
+ * import { groupOf } from "./cells.ts";
+ * console.log(groupOf({ case: "attention input=a", input: "a", causal: "true" })); // causal traces
+ * ```
+ */
 export function groupOf({ case: name, input, causal }: Pick<ClaimRow, "case" | "input" | "causal">): string {
   if (name.split(" ").includes(`workload=${input}`)) return `workload ${input}`;
   return causal === "true" ? "causal traces" : "video traces";

@@ -9,7 +9,15 @@ import type { StoredRun } from "../sweep/write.ts";
 import { type Cell, cellsOf, type CellVerdict, type Footing } from "./cells.ts";
 import { footingName, showRatio } from "./charts.ts";
 
-/** What the other methods are, and in which order they are told. */
+/**
+ * What the other methods are, and in which order they are told.
+ *
+ * @example
+ * ```ts
+ * import { KINDS } from "./page.ts";
+ * console.log(KINDS[0].name); // binary masks
+ * ```
+ */
 export const KINDS: readonly { readonly name: string; readonly methods: readonly string[] }[] = [
   {
     name: "binary masks",

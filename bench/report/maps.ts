@@ -106,7 +106,15 @@ export function levelColours(levels: Iterable<number>): Map<string, string> {
   return new Map(used.map((level) => [levelName(level), LEVEL_COLOURS[level] ?? LEVEL_COLOURS[8]]));
 }
 
-/** What a level is called in a legend. */
+/**
+ * What a level is called in a legend.
+ *
+ * @example
+ * ```ts
+ * import { levelName } from "./maps.ts";
+ * console.log(levelName(0), levelName(2)); // skipped level 2
+ * ```
+ */
 export function levelName(level: number): string {
   return level === 0 ? "skipped" : `level ${level}`;
 }
@@ -120,7 +128,15 @@ const MASS_CLASSES: readonly (readonly [number, string, string])[] = [
   [0, "less", "var(--skipped)"],
 ];
 
-/** The classes of true mass and their colours. */
+/**
+ * The classes of true mass and their colours.
+ *
+ * @example
+ * ```ts
+ * import { MASS_COLOURS } from "./maps.ts";
+ * console.log(MASS_COLOURS.size); // 5
+ * ```
+ */
 export const MASS_COLOURS: ReadonlyMap<string, string> = new Map(
   MASS_CLASSES.map(([, name, colour]) => [name, colour]),
 );

@@ -22,7 +22,15 @@ export interface ReportChart {
   readonly alternative: string;
 }
 
-/** The scales of all methods of a run, dense left out: it is the baseline of every chart. */
+/**
+ * The scales of all methods of a run, dense left out: it is the baseline of every chart.
+ *
+ * @example
+ * ```ts
+ * import { scalesOf } from "./sections.ts";
+ * console.log(scalesOf([]).domain); // []
+ * ```
+ */
 export function scalesOf(rows: readonly ReportRow[]): SeriesScales {
   return seriesScales(methodsOf(rows).filter((method) => method !== "dense"));
 }

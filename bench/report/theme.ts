@@ -11,7 +11,15 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"];
 const DASHES = [[1, 0], [6, 3], [2, 2]];
 
-/** Colours of levels, from skipped (the page's own faint grey) over coarse to full. */
+/**
+ * Colours of levels, from skipped (the page's own faint grey) over coarse to full.
+ *
+ * @example
+ * ```ts
+ * import { LEVEL_COLOURS } from "./theme.ts";
+ * console.log(LEVEL_COLOURS[1]); // #5b2a64
+ * ```
+ */
 export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
   0: "var(--skipped)",
   128: "#fde0c5",
@@ -24,7 +32,15 @@ export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
   1: "#5b2a64",
 };
 
-/** The Vega-Lite configuration of every chart; colours of text and lines come from the page's style. */
+/**
+ * The Vega-Lite configuration of every chart; colours of text and lines come from the page's style.
+ *
+ * @example
+ * ```ts
+ * import { CHART_CONFIG } from "./theme.ts";
+ * console.log(CHART_CONFIG?.background); // transparent
+ * ```
+ */
 export const CHART_CONFIG: ChartSpec["config"] = {
   background: "transparent",
   font: "system-ui, sans-serif",

@@ -30,6 +30,15 @@ export interface ReportedRun extends StoredRun {
  *
  * @param folder the folder of the run
  * @param run rows, environment, and the maps of its cases
+ *
+ * @example
+ * ```ts
+ * import { writeReport } from "./write.ts";
+ * const folder = await Deno.makeTempDir();
+ * await writeReport(folder, { rows: [], environment: {}, maps: [], plots: false });
+ * console.log([...Deno.readDirSync(folder)].map(({ name }) => name)); // ["report.html"]
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeReport(
   folder: string,
@@ -45,7 +54,15 @@ export async function writeReport(
   await writeWhole(join(folder, "plots", "captions.md"), captions.join(""));
 }
 
-/** A chart with the colours of a light page in it, as it needs them when it stands alone. */
+/**
+ * A chart with the colours of a light page in it, as it needs them when it stands alone.
+ *
+ * @example
+ * ```ts
+ * import { inColours } from "./write.ts";
+ * console.log(inColours("var(--ink)")); // #1c2024
+ * ```
+ */
 export function inColours(svg: string): string {
   return Object.entries(COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
 }

@@ -27,7 +27,26 @@ export interface ArrangedTokens {
 /** The antidiagonal stride of the sweep. */
 const STRIDE = 8;
 
-/** What cases that share their arrangement have in common. */
+/**
+ * What cases that share their arrangement have in common.
+ *
+ * @example
+ * ```ts
+ * import { arrangementOf } from "./arrange.ts";
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * console.log(arrangementOf(given).includes("sampled")); // true
+ * ```
+ */
 export function arrangementOf({ layout, importance }: SweepCase): string {
   return JSON.stringify([layout, importance]);
 }
@@ -38,6 +57,23 @@ export function arrangementOf({ layout, importance }: SweepCase): string {
  * @param input the input, its tokens in raster order
  * @param given the case
  * @param options the seed of the sweep, and dense attention of the input if it is there
+ *
+ * @example
+ * ```ts
+ * import { arrangeInput } from "./arrange.ts";
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * console.log(arrangeInput(input, given, { seed: 1 }).inputs.sizes.seqQ); // 128
+ * ```
  */
 export function arrangeInput(
   { qkv: raster, causal, grid }: SweepInput,

@@ -27,6 +27,23 @@ export interface MapContext {
  * @param input the input
  * @param cases all cases of the input, also those that did not run here
  * @param context the seed, and what is arranged already
+ *
+ * @example
+ * ```ts
+ * import { mapsOfInput } from "./case_maps.ts";
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * console.log((await mapsOfInput(input, [given], options)).length); // 2: levels and mass
+ * ```
  */
 export async function mapsOfInput(
   input: SweepInput,

@@ -38,6 +38,22 @@ const TILE: Box = { width: 4, height: 4, depth: 4 };
  * @param input the input
  * @param options the options of the sweep
  * @throws {InputError} if an order or a method needs a grid that the input lacks, or cannot be had for a causal input
+ *
+ * @example
+ * ```ts
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * console.log(given.method.name, given.density); // psa 0.5
+ * ```
  */
 export function casesOf(input: SweepInput, options: VariantOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];

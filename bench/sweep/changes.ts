@@ -171,7 +171,15 @@ function intervalOf(row: SweepRow): { readonly low: number; readonly high: numbe
   return low === null || high === null || (gpu_samples ?? 0) < 2 ? null : { low, high };
 }
 
-/** The changes that pass a limit. */
+/**
+ * The changes that pass a limit.
+ *
+ * @example
+ * ```ts
+ * import { failures } from "./changes.ts";
+ * console.log(failures({ joined: 1, lost: [], added: [], unknown: [], changes: [] })); // []
+ * ```
+ */
 export function failures({ changes }: Changes): readonly Change[] {
   return changes.filter(({ fails }) => fails);
 }

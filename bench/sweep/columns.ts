@@ -7,7 +7,15 @@
 /** What a cell may hold; null is an empty cell. */
 export type Cell = string | number | null;
 
-/** Every column and what it holds, in the order of the file. */
+/**
+ * Every column and what it holds, in the order of the file.
+ *
+ * @example
+ * ```ts
+ * import { COLUMNS } from "./columns.ts";
+ * console.log(COLUMNS.density); // the density that was reached
+ * ```
+ */
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
@@ -64,7 +72,15 @@ export const COLUMNS = {
 /** The name of a column. */
 export type Column = keyof typeof COLUMNS;
 
-/** Names of all columns in order. */
+/**
+ * Names of all columns in order.
+ *
+ * @example
+ * ```ts
+ * import { COLUMN_NAMES } from "./columns.ts";
+ * console.log(COLUMN_NAMES[0]); // case
+ * ```
+ */
 export const COLUMN_NAMES = Object.keys(COLUMNS) as readonly Column[];
 
 const WORD_COLUMNS = [
@@ -85,7 +101,15 @@ const WORD_COLUMNS = [
 /** Columns that hold words; the others hold numbers. */
 type WordColumn = typeof WORD_COLUMNS[number];
 
-/** Whether a column holds words. */
+/**
+ * Whether a column holds words.
+ *
+ * @example
+ * ```ts
+ * import { isWordColumn } from "./columns.ts";
+ * console.log(isWordColumn("method"), isWordColumn("density")); // true false
+ * ```
+ */
 export function isWordColumn(name: Column): name is WordColumn {
   return WORD_COLUMNS.includes(name as WordColumn);
 }

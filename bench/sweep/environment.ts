@@ -20,6 +20,18 @@ export interface Environment extends Readonly<Record<string, unknown>> {
  *
  * @param options the options of the run
  * @param about the device, the number of cases of the whole sweep, and the arguments
+ *
+ * @example
+ * ```ts
+ * import { describeEnvironment } from "./environment.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const options = parseOptions(args, METHODS.map(({ name }) => name));
+ * const { command } = await describeEnvironment(options, { gpu: null, cases: 3, args: ["--no-gpu"] });
+ * console.log(command); // deno task sweep --no-gpu
+ * ```
  */
 export async function describeEnvironment(
   options: SweepOptions,

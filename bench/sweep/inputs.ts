@@ -51,6 +51,19 @@ export interface InputSource {
  *
  * @param options the options of one variant of the sweep
  * @throws {InputError} if a path leads to nothing that can be an input
+ *
+ * @example
+ * ```ts
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * console.log(source.name); // gaussian
+ * ```
  */
 export async function inputSources(options: VariantOptions): Promise<InputSource[]> {
   const given = await Promise.all(options.inputs.map(tracePaths));

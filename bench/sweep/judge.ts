@@ -68,7 +68,31 @@ export interface ErrorSpread {
   readonly headSpread: number;
 }
 
-/** Chooses, runs the kernel if there is a call on the GPU, and compares. */
+/**
+ * Chooses, runs the kernel if there is a call on the GPU, and compares.
+ *
+ * @example
+ * ```ts
+ * import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
+ * import { arrangeInput } from "./arrange.ts";
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ * import { judgeCase } from "./judge.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * const { out: truth } = await pyramidAttentionParallel(input.qkv, null, { workers: 0 });
+ * const tokens = arrangeInput(input, given, { seed: 1, truth });
+ * const { status } = await judgeCase(given, { ...tokens, truth, attended: [], call: null });
+ * console.log(status); // no-gpu
+ * ```
+ */
 export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<Judged> {
   const { inputs, truth } = arranged, { method, density } = given;
   const selection = method.select(inputs, density);
@@ -148,6 +172,14 @@ function statusOf(
  *
  * @param out [batch, heads, query tokens, value dimension]
  * @param truth the same shape
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../../reference/tensor.ts";
+ * import { errorSpread } from "./judge.ts";
+ * const truth = tensor(new Float64Array([1, 1]), [1, 1, 2, 1]);
+ * console.log(errorSpread(tensor(new Float64Array([1, 2]), [1, 1, 2, 1]), truth).worstRow); // 1
+ * ```
  */
 export function errorSpread(out: Tensor, truth: Tensor<Float64Array>): ErrorSpread {
   const { batch, heads, seqQ, valueDim } = attentionShape({ q: truth, k: truth, v: truth });

@@ -43,7 +43,15 @@ export interface PreparedCase {
   free(): void;
 }
 
-/** Bytes of an element. */
+/**
+ * Bytes of an element.
+ *
+ * @example
+ * ```ts
+ * import { ELEMENT_BYTES } from "./kernel.ts";
+ * console.log(ELEMENT_BYTES.f16); // 2
+ * ```
+ */
 export const ELEMENT_BYTES = { f32: 4, f16: 2 } as const;
 /** Levels that the buffers of keys and values have room for: all that a key block of 128 may have. */
 const LEVELS = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -53,6 +61,13 @@ const LEVELS = [1, 2, 4, 8, 16, 32, 64, 128];
  *
  * @param shape the sizes of the call
  * @param options key block size and element type
+ *
+ * @example
+ * ```ts
+ * import { largestBuffer } from "./kernel.ts";
+ * const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ: 4096, seqK: 64, headDim: 64, valueDim: 64 };
+ * console.log(largestBuffer(shape, { blockN: 64, dtype: "f32" }).label); // q
+ * ```
  */
 export function largestBuffer(
   { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim }: AttentionShape,
@@ -72,7 +87,22 @@ function sectionsOf(heads: number, seqK: number, blockN: number): Sections {
   return layOutSections(heads, { seqK, blockN, levels, tail: "exact" });
 }
 
-/** One attention call on the GPU. */
+/**
+ * One attention call on the GPU.
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload } from "../../fixtures/workloads.ts";
+ * import { openGpu } from "../../kernels/device/gpu.ts";
+ * import { GpuCall } from "./kernel.ts";
+ *
+ * using gpu = await openGpu();
+ * const { qkv } = makeWorkload("gaussian", { seqQ: 128, headDim: 16 });
+ * using call = new GpuCall(gpu, { qkv, causal: false, blockM: 32, blockN: 16, dtype: "f32" });
+ * const dense = await call.prepare(null);
+ * console.log((await dense.run()).shape); // [1, 1, 128, 16]
+ * ```
+ */
 export class GpuCall implements Disposable {
   /** What owns the buffers. */
   readonly gpu: Gpu;

@@ -12,7 +12,15 @@ export interface OptionHelp {
   readonly help: string;
 }
 
-/** All options, in the order of the help. */
+/**
+ * All options, in the order of the help.
+ *
+ * @example
+ * ```ts
+ * import { OPTIONS } from "./option_list.ts";
+ * console.log(OPTIONS[0].name); // input
+ * ```
+ */
 export const OPTIONS: readonly OptionHelp[] = [
   {
     name: "input",
@@ -52,7 +60,15 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "help", value: "", help: "print this" },
 ];
 
-/** Options that are of one call and not of a configuration. */
+/**
+ * Options that are of one call and not of a configuration.
+ *
+ * @example
+ * ```ts
+ * import { RUN_ONLY } from "./option_list.ts";
+ * console.log(RUN_ONLY.includes("resume")); // true
+ * ```
+ */
 export const RUN_ONLY: readonly string[] = ["config", "help", "list", "resume"];
 
 const HELP_COLUMN = 22, HELP_WIDTH = 80;
@@ -61,6 +77,12 @@ const HELP_COLUMN = 22, HELP_WIDTH = 80;
  * The help of the command, for a terminal of 80 columns.
  *
  * @param methods the names of the methods there are
+ *
+ * @example
+ * ```ts
+ * import { helpText } from "./option_list.ts";
+ * console.log(helpText(["psa"]).includes("--densities")); // true
+ * ```
  */
 export function helpText(methods: readonly string[]): string {
   const rows = OPTIONS.flatMap(({ name, value, help }) => {

@@ -6,7 +6,15 @@
 import { requireInput } from "../../reference/errors.ts";
 import { closestString } from "../std.ts";
 
-/** Reads values of options by kind. What an option has no value for is read from its fallback. */
+/**
+ * Reads values of options by kind. What an option has no value for is read from its fallback.
+ *
+ * @example
+ * ```ts
+ * import { OptionReader } from "./option_reader.ts";
+ * console.log(new OptionReader({ seed: "3" }).whole("seed", 1)); // 3
+ * ```
+ */
 export class OptionReader {
   /** Takes what was given, by name: texts, lists of texts, true or false. */
   constructor(readonly given: Readonly<Record<string, unknown>>) {}
@@ -79,7 +87,15 @@ export class OptionReader {
   }
 }
 
-/** Throws unless a name is known, and names the nearest. */
+/**
+ * Throws unless a name is known, and names the nearest.
+ *
+ * @example
+ * ```ts
+ * import { requireName } from "./option_reader.ts";
+ * console.log(requireName("dtype", "f16", ["f32", "f16"])); // f16
+ * ```
+ */
 export function requireName<Name extends string>(
   option: string,
   name: string,

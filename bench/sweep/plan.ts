@@ -43,6 +43,17 @@ const INPUT_COST = 2;
  * @param options the options of the sweep
  * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
  * @throws {InputError} if an input is bad, exceeds a limit, or nothing is left to run
+ *
+ * @example
+ * ```ts
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { planSweep } from "./plan.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const options = parseOptions(args, METHODS.map(({ name }) => name));
+ * console.log((await planSweep(options, { gpu: null })).total); // 3: dense, psa, block-topk
+ * ```
  */
 export async function planSweep(
   options: SweepOptions,
@@ -109,6 +120,12 @@ function requireDistinct(inputs: readonly PlannedInput[]): void {
  *
  * @param inputs all inputs with all cases
  * @param shard which part of how many
+ *
+ * @example
+ * ```ts
+ * import { shardOf } from "./plan.ts";
+ * console.log(shardOf([], { index: 1, count: 2 }).size); // 0
+ * ```
  */
 export function shardOf(
   inputs: readonly Pick<PlannedInput, "cases">[],
@@ -129,7 +146,21 @@ export function shardOf(
   return mine;
 }
 
-/** What a case costs: its attention. */
+/**
+ * What a case costs: its attention.
+ *
+ * @example
+ * ```ts
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { costOf, planSweep } from "./plan.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const options = parseOptions(args, METHODS.map(({ name }) => name));
+ * const { inputs: [{ cases: [dense, psa] }] } = await planSweep(options, { gpu: null });
+ * console.log(costOf(dense.given) / costOf(psa.given)); // 2
+ * ```
+ */
 export function costOf(given: SweepCase): number {
   return given.density * size(given);
 }

@@ -16,7 +16,18 @@ export interface ProgressOptions {
 
 const CELLS = 24, LINE_EVERY = 0.1;
 
-/** The progress of a sweep. */
+/**
+ * The progress of a sweep.
+ *
+ * @example
+ * ```ts
+ * import { Progress } from "./progress.ts";
+ * let text = "";
+ * const progress = new Progress({ write: (part) => text += part, isTerminal: true });
+ * progress.show(0.5, "a trace");
+ * console.log(text.includes("50%")); // true
+ * ```
+ */
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #begin: number;

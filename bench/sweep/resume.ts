@@ -17,6 +17,23 @@ const FREE = ["out", "json", "plots", "resume", "list", "help"];
  * @param folder where it lies
  * @param environment what is run now
  * @throws {InputError} if there is no run, or its options were others: the difference is named
+ *
+ * @example
+ * ```ts
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { describeEnvironment } from "./environment.ts";
+ * import { resumeRun } from "./resume.ts";
+ * import { writeRun } from "./write.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const options = parseOptions(args, METHODS.map(({ name }) => name));
+ * const environment = await describeEnvironment(options, { gpu: null, cases: 3, args: [] });
+ * const folder = await Deno.makeTempDir();
+ * await writeRun(folder, { rows: [], environment });
+ * console.log(await resumeRun(folder, environment)); // []
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function resumeRun(folder: string, environment: Environment): Promise<SweepRow[]> {
   const { rows, environment: before } = await readRun(folder);

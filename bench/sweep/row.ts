@@ -34,6 +34,29 @@ export interface RowContext {
  *
  * @param judged the case and its errors
  * @param context input, place and times
+ *
+ * @example
+ * ```ts
+ * import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
+ * import { arrangeInput } from "./arrange.ts";
+ * import { casesOf } from "./cases.ts";
+ * import { inputSources } from "./inputs.ts";
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { variantsOf } from "./variants.ts";
+ * import { judgeCase } from "./judge.ts";
+ * import { makeRow } from "./row.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
+ * const [source] = await inputSources(options);
+ * const [input] = await source.load();
+ * const [, given] = casesOf(input, options);
+ * const { out: truth } = await pyramidAttentionParallel(input.qkv, null, { workers: 0 });
+ * const tokens = arrangeInput(input, given, { seed: 1, truth });
+ * const judged = await judgeCase(given, { ...tokens, truth, attended: [], call: null });
+ * console.log(makeRow(judged, { input, index: 1, times: null }).timing); // none
+ * ```
  */
 export function makeRow(judged: Judged, { input, index, times }: RowContext): SweepRow {
   const { given: { name, data, method, layout, importance, density }, error, spread, kernel } = judged;

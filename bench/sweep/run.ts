@@ -60,6 +60,21 @@ const MEASUREMENT = 20, MOST_REPETITIONS = 50;
  * @param cases those to run
  * @param context options, device, progress
  * @returns a row a case, in the order of `cases`, and maps of some
+ *
+ * @example
+ * ```ts
+ * import { METHODS } from "../../reference/methods/mod.ts";
+ * import { parseOptions } from "./options.ts";
+ * import { planSweep } from "./plan.ts";
+ * import { runInput } from "./run.ts";
+ *
+ * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
+ * const options = parseOptions(args, METHODS.map(({ name }) => name));
+ * const { inputs: [{ source, part, cases, options: variant }] } = await planSweep(options, { gpu: null });
+ * const input = (await source.load())[part];
+ * const { rows } = await runInput(input, cases, { options: variant, gpu: null, onProgress: () => {} });
+ * console.log(rows.map(({ method }) => method)); // ["dense", "psa", "block-topk"]
+ * ```
  */
 export async function runInput(
   input: SweepInput,

@@ -13,6 +13,15 @@ import { type Cell, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.
  *
  * @param folder the folder
  * @throws {InputError} if that cannot be
+ *
+ * @example
+ * ```ts
+ * import { requireFolder } from "./write.ts";
+ * const folder = await Deno.makeTempDir();
+ * await requireFolder(`${folder}/results`);
+ * console.log(Deno.statSync(`${folder}/results`).isDirectory); // true
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function requireFolder(folder: string): Promise<void> {
   try {
@@ -33,6 +42,15 @@ export async function requireFolder(folder: string): Promise<void> {
  *
  * @param path the file
  * @param text what goes into it
+ *
+ * @example
+ * ```ts
+ * import { writeWhole } from "./write.ts";
+ * const folder = await Deno.makeTempDir();
+ * await writeWhole(`${folder}/a.txt`, "text");
+ * console.log(Deno.readTextFileSync(`${folder}/a.txt`)); // text
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.${Deno.pid}.part`;
@@ -105,6 +123,15 @@ export interface StoredRun {
  *
  * @param folder the folder
  * @throws {InputError} if it holds none
+ *
+ * @example
+ * ```ts
+ * import { readRun, writeRun } from "./write.ts";
+ * const folder = await Deno.makeTempDir();
+ * await writeRun(folder, { rows: [], environment: { cases: 0 } });
+ * console.log((await readRun(folder)).environment.cases); // 0
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function readRun(folder: string): Promise<StoredRun> {
   const read = async (name: string) => {
@@ -128,6 +155,15 @@ export async function readRun(folder: string): Promise<StoredRun> {
  *
  * @param folder the folder
  * @param run rows and environment
+ *
+ * @example
+ * ```ts
+ * import { readRun, writeRun } from "./write.ts";
+ * const folder = await Deno.makeTempDir();
+ * await writeRun(folder, { rows: [], environment: { cases: 0 } });
+ * console.log((await readRun(folder)).environment.cases); // 0
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeRun(folder: string, { rows, environment }: StoredRun): Promise<void> {
   await writeWhole(join(folder, "environment.json"), JSON.stringify(environment, null, 2) + "\n");
