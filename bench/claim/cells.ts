@@ -29,6 +29,25 @@ export type ClaimRow = Pick<
 /** What is said of a cell: PSA loses less error, more, neither beyond noise; or the two methods have no cost in common. */
 export type CellVerdict = "win" | "loss" | "tie" | "apart";
 
+/**
+ * What the other methods are, and in which order they are told.
+ *
+ * @example
+ * ```ts
+ * import { KINDS } from "./cells.ts";
+ * console.log(KINDS[0].name); // binary masks
+ * ```
+ */
+export const KINDS: readonly { readonly name: string; readonly methods: readonly string[] }[] = [
+  {
+    name: "binary masks",
+    methods: ["block-topk", "pooled-topk", "xattention", "spargeattn", "sta", "draft"],
+  },
+  { name: "masks with a mean in place of skipped blocks", methods: ["block-topk-mean", "rectified"] },
+  { name: "other pyramids", methods: ["psa-1248", "psa-threshold", "psa-released"] },
+  { name: "controls", methods: ["random", "mass-topk", "token-topk"] },
+];
+
 /** PSA against one method in one place. */
 export interface Cell {
   /** The kind of inputs. */

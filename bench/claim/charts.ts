@@ -6,8 +6,8 @@
 import { type ChartSpec, renderChart } from "../chart.ts";
 import { lineChart, type SeriesPoint } from "../report/charts.ts";
 import type { ReportChart } from "../report/sections.ts";
-import { CHART_CONFIG, seriesScales } from "../report/theme.ts";
-import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, headMedian } from "./cells.ts";
+import { CHART_CONFIG, type SeriesScales, seriesScales } from "../report/theme.ts";
+import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, headMedian, KINDS } from "./cells.ts";
 
 /** Fills of the map, purple to orange, which colour-blind readers can tell apart; dark text is read on all. */
 const FILLS = { win: "#b2abd2", tie: "#ececec", loss: "#fdb863", apart: "#ffffff" } as const;
@@ -72,7 +72,8 @@ async function drawMap(cells: readonly Cell[], footing: Footing): Promise<Report
   const densities = [...new Set(cells.map(({ asked }) => asked))].sort((a, b) => b - a).map(String);
   const [verdicts, fills] = [Object.values(WORDS), Object.values(FILLS)];
   const x = { field: "density", type: "nominal", title: null, sort: densities } as const;
-  const y = { field: "rival", type: "nominal", title: null, sort: [...new Set(cells.map((c) => c.rival))] };
+  const methods = KINDS.flatMap((kind) => kind.methods);
+  const y = { field: "rival", type: "nominal", title: null, sort: methods } as const;
   const color = {
     field: "verdict",
     type: "nominal",
@@ -94,15 +95,15 @@ async function drawMap(cells: readonly Cell[], footing: Footing): Promise<Report
       layer: [
         {
           mark: { type: "rect", stroke: "#ffffff" },
-          encoding: { x: { ...x, axis: { labelAngle: 0 } }, y: { ...y, type: "nominal" }, color },
+          encoding: { x: { ...x, axis: { labelAngle: 0 } }, y, color },
         },
         {
           mark: { type: "text", fontSize: 10, color: "#1c2024" },
-          encoding: { x, y: { ...y, type: "nominal" }, text: { field: "text" } },
+          encoding: { x, y, text: { field: "text" } },
         },
       ],
     },
-    resolve: { axis: { x: "independent", y: "independent" }, scale: { y: "independent" } },
+    resolve: { axis: { x: "independent", y: "independent" } },
     config: {
       ...CHART_CONFIG,
       background: "#ffffff",
@@ -150,11 +151,18 @@ async function drawLines(title: string, rows: readonly ClaimRow[]): Promise<Repo
     return { method: group[0].method, x, y: median, low, high };
   });
   const frame = { title, xTitle: "density reached", yTitle: "relative L2 error", width: 420 };
-  const chart = lineChart(points, { ...frame, series: seriesScales(methods) });
+  const chart = lineChart(points, { ...frame, series: scalesOf(methods) });
   return {
     name: `claim-lines-${title.replaceAll(/[^a-z0-9]+/g, "-")}`,
     svg: await renderChart({ ...chart, background: "#ffffff" } as ChartSpec),
     caption: `${title}: error against the density reached; medians over heads with 95 % intervals.`,
     alternative: `Lines of error against density for ${methods.join(", ")}.`,
   };
+}
+
+/** The scales of the methods that a chart has; a method looks the same in all of them. */
+function scalesOf(methods: readonly string[]): SeriesScales {
+  const { domain, colours, shapes, dashes } = seriesScales(DRAWN);
+  const own = <Value>(values: readonly Value[]) => values.filter((_, i) => methods.includes(DRAWN[i]));
+  return { domain: own(domain), colours: own(colours), shapes: own(shapes), dashes: own(dashes) };
 }

@@ -6,27 +6,8 @@
  */
 import type { ReportChart } from "../report/sections.ts";
 import type { StoredRun } from "../sweep/write.ts";
-import { type Cell, cellsOf, type CellVerdict, type Footing } from "./cells.ts";
+import { type Cell, cellsOf, type CellVerdict, type Footing, KINDS } from "./cells.ts";
 import { footingName, showRatio } from "./charts.ts";
-
-/**
- * What the other methods are, and in which order they are told.
- *
- * @example
- * ```ts
- * import { KINDS } from "./page.ts";
- * console.log(KINDS[0].name); // binary masks
- * ```
- */
-export const KINDS: readonly { readonly name: string; readonly methods: readonly string[] }[] = [
-  {
-    name: "binary masks",
-    methods: ["block-topk", "pooled-topk", "xattention", "spargeattn", "sta", "draft"],
-  },
-  { name: "masks with a mean in place of skipped blocks", methods: ["block-topk-mean", "rectified"] },
-  { name: "other pyramids", methods: ["psa-1248", "psa-threshold", "psa-released"] },
-  { name: "controls", methods: ["random", "mass-topk", "token-topk"] },
-];
 
 /** A page, and what it says. */
 export interface ClaimPage {
@@ -77,6 +58,8 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
       ...picture(charts, `claim-${footing}`),
       ...countTable(cells),
       "",
+      ...maskCells(cells, "loss"),
+      ...maskCells(cells, "win"),
     ]),
     "## Error against density",
     "",
@@ -106,7 +89,8 @@ const HOW = [
   "",
   "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +
   "density reached decides. Importance is sampled, or antidiagonal where causal, for `psa` and `block-topk` alike. " +
-  "`sta` and `draft` cut tiles of their own and stand beside PSA in the order `tile`. Orders are never compared.",
+  "`sta` and `draft` cut tiles of their own and stand beside PSA in the order `tile`. `psa-released` has one density " +
+  "of its own, which stands in the first column. Orders are never compared. A single run with one seed was made.",
 ];
 
 const NOTES: Record<Footing, readonly string[]> = {
@@ -131,23 +115,55 @@ function aboutRun(environment: StoredRun["environment"], rows: number, timed: bo
   }.`;
 }
 
-/** The sentences of a footing: one about each kind of methods. */
+/** The sentences of a footing: how the cells of each kind of methods went, and where binary masks win and lose. */
 function sentencesOf(cells: readonly Cell[], footing: Footing): string[] {
-  return KINDS.flatMap(({ name, methods }) => {
-    const own = cells.filter(({ rival, verdict }) => methods.includes(rival) && verdict !== "apart");
+  const known = cells.filter(({ verdict }) => verdict !== "apart");
+  return KINDS.flatMap(({ name, methods }, i) => {
+    const own = known.filter(({ rival }) => methods.includes(rival));
     if (own.length === 0) return [];
-    const parts = methods.flatMap((method) => {
-      const mine = own.filter(({ rival }) => rival === method);
-      return mine.length === 0 ? [] : [`${method} ${tally(mine)}`];
-    });
-    return [
-      `At ${footingName(footing)}, against ${name}, PSA loses less error in ${countOf(own, "win")} of ${
-        plural(own.length, "cell")
-      }, more in ${countOf(own, "loss")}, and ${
-        countOf(own, "tie")
-      } are within the noise (less : more : noise): ${parts.join(", ")}.`,
-    ];
+    const count = (verdict: CellVerdict) => countOf(own, verdict);
+    const result = `At ${footingName(footing)}, against ${name}, PSA loses less error in ${count("win")} of ${
+      plural(own.length, "cell")
+    }, more in ${count("loss")}, and ${count("tie")} are within the noise.`;
+    return [i > 0 ? result : [result, placesOf(own, "win"), placesOf(own, "loss")].filter(Boolean).join(" ")];
   });
+}
+
+/** Where cells of a verdict are: how many of those of each place. */
+function placesOf(cells: readonly Cell[], verdict: "win" | "loss"): string {
+  const places = [...Map.groupBy(cells, ({ group, order }) => `${group} in ${order} order`)].flatMap(
+    ([place, own]) => {
+      const count = countOf(own, verdict);
+      return count === 0 ? [] : [`${place} ${count} of ${own.length}`];
+    },
+  );
+  return places.length === 0
+    ? ""
+    : `It loses ${verdict === "win" ? "less" : "**more**"} on ${places.join(", ")}.`;
+}
+
+/** The cells of a verdict that are against binary masks, in a table of their own. */
+function maskCells(cells: readonly Cell[], verdict: "win" | "loss"): string[] {
+  const own = cells.filter((cell) => cell.verdict === verdict && KINDS[0].methods.includes(cell.rival));
+  const better = verdict === "win" ? "less" : "more";
+  if (own.length === 0) return [`PSA loses ${better} error than a binary mask in no cell.`, ""];
+  const rows = [...Map.groupBy(own, ({ group, order }) => `${group}, ${order}`)].map(([place, there]) => {
+    const rivals = [...Map.groupBy(there, ({ rival }) => rival)].map(([rival, mine]) =>
+      `${rival} ${
+        mine.toSorted((x, y) => y.asked - x.asked).map((cell) => `${showRatio(cell.median)} at ${cell.asked}`)
+          .join(
+            ", ",
+          )
+      }`
+    );
+    return `| ${place} | ${rivals.join("; ")} |`;
+  });
+  return [
+    `| PSA loses ${better} error | median ratio of errors at the density asked |`,
+    "| --- | --- |",
+    ...rows,
+    "",
+  ];
 }
 
 function plural(count: number, what: string): string {

@@ -1,5 +1,12 @@
-import { cellsOf, type CellVerdict, type ClaimRow, errorAt, judgeRatios } from "../../bench/claim/cells.ts";
-import { claimPage, KINDS } from "../../bench/claim/page.ts";
+import {
+  cellsOf,
+  type CellVerdict,
+  type ClaimRow,
+  errorAt,
+  judgeRatios,
+  KINDS,
+} from "../../bench/claim/cells.ts";
+import { claimPage } from "../../bench/claim/page.ts";
 import { planClaim } from "../../bench/claim/plan.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import type { SweepRow } from "../../bench/sweep/columns.ts";
@@ -111,9 +118,14 @@ Deno.test("claim: the page tells losses as plainly as wins", () => {
   const { markdown, sentences } = claimPage({ rows, environment: {} }, []);
   assertMatch(
     sentences[0],
-    /^At equal density, against binary masks, PSA loses less error in 0 of 3 cells, more in 3,/,
+    /^At equal density, against binary masks, PSA loses less error in 0 of 3 cells, more in 3, and 0 are .*\. It loses \*\*more\*\* on video traces in raster order 3 of 3\.$/,
   );
   assertStringIncludes(markdown, "| block-topk | 1.25 (1.25 to 1.25) **loses** |");
+  assertStringIncludes(
+    markdown,
+    "| video traces, raster | block-topk 1.25 at 0.4, 1.25 at 0.2, 1.25 at 0.1 |",
+  );
+  assertStringIncludes(markdown, "PSA loses less error than a binary mask in no cell.");
 });
 
 Deno.test("claim: every method but PSA itself is of one kind, and runs where it can", async () => {
@@ -134,6 +146,7 @@ Deno.test("claim: the command writes page, plots and rows, and writes them again
   const args = ["--quick", "--no-gpu", "--filter", "workload=gaussian"];
   const { code, stdout, stderr } = await runScript("claim.ts", [...args, "--out", folder.at("a")]);
   assertEquals(code, 0, stderr);
+  assert(!stderr.includes("WARN"), stderr);
   assertMatch(stdout, /^At equal density, against binary masks, PSA loses less error in \d+ of \d+ cells/);
   const { rows } = await readRun(folder.at("a"));
   assertEquals(new Set(rows.map(({ head }) => head)).size, 6);
