@@ -105,7 +105,7 @@ export function sortedBlocks(scores: ArrayLike<number>): number[] {
 }
 
 /** Where each level ends in the sorted row; levels follow each other without gaps. */
-function levelEnds(
+export function levelEnds(
   scores: ArrayLike<number>,
   order: readonly number[],
   { mode, ratios, blockN, tile, minFullRatio = 0.06 }: AssignOptions,

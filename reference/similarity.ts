@@ -63,7 +63,7 @@ export function similarityCap(
 }
 
 /** The mean over a block's groups of the cosine between a group's first and last key. */
-function groupSimilarity(
+export function groupSimilarity(
   { data, shape: [, , tokens, dim] }: Tensor<FloatData>,
   head: number,
   { first, blockN, level }: { readonly first: number; readonly blockN: number; readonly level: number },

@@ -8,7 +8,8 @@ import { runCommand } from "../command.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { parseArgs } from "../std.ts";
-import { Catalogue, errorTable } from "./diagnose.ts";
+import { Catalogue, errorTable, type Explanation } from "./diagnose.ts";
+import { explainStages, type StageExplanation, stageTable } from "./diagnose_stages.ts";
 import { gpuOutputs } from "./gpu_outputs.ts";
 import { judgeFolder, type ReadCase, short } from "./judge.ts";
 import { junitXml } from "./junit.ts";
@@ -95,14 +96,18 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   if (junit !== "") await Deno.writeTextFile(junit, junitXml(verdicts, manifest.suite));
   const code = verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
   const diagnosis = diagnose && code === 1 ? new Catalogue().explain(read) : undefined;
+  const stages = diagnose && code === 1 ? explainStages(read) : [];
   const when = separation(verdicts);
   if (json) {
-    return { code, text: JSON.stringify({ suite: manifest.suite, verdicts, when, diagnosis }, null, 1) };
+    return {
+      code,
+      text: JSON.stringify({ suite: manifest.suite, verdicts, when, diagnosis, stages }, null, 1),
+    };
   }
   const lines = [...caseLines(read), "", ...byStage(verdicts)];
   if (skipped.size > 0) lines.push(`${skipped.size} cases have no kernel here and were left out`);
   if (when) lines.push(when);
-  if (diagnose && code === 1) lines.push("", ...diagnosisLines(read, diagnosis));
+  if (diagnose && code === 1) lines.push("", ...diagnosisLines(read, diagnosis), ...stageLines(read, stages));
   return { code, text: lines.join("\n") };
 }
 
@@ -120,21 +125,48 @@ function caseLines(read: readonly ReadCase[]): string[] {
   });
 }
 
-/** Where the first wrong case is wrong, and why. */
+/** Where the first wrong case of attention is wrong, and why. */
 function diagnosisLines(read: readonly ReadCase[], found: ReturnType<Catalogue["explain"]>): string[] {
-  const wrong = read.find((one) => one.verdict.problems.length > 0 && errorTable(one).length > 0);
-  const where = wrong
-    ? [`relative error in ${wrong.listed.case}`, ...errorTable(wrong).map((row) => `  ${row}`)]
-    : [];
-  if (found === undefined) {
-    return [...where, "unknown: no mistake of the catalogue, nor a pair, gives these outputs"];
-  }
-  const names = found.names.map((name) => `'${name}'`).join(" or ");
-  const cases = `${found.explained} of ${found.failing} wrong cases`;
+  const wrong = read.find((one) =>
+    one.verdict.problems.length > 0 && isOf(one, "attention") && errorTable(one).length > 0
+  );
+  if (wrong === undefined) return [];
+  const where = [`relative error in ${wrong.listed.case}`, ...errorTable(wrong).map((row) => `  ${row}`)];
   return [
     ...where,
-    `matches ${names} to ${short(found.distance)}; SPEC section ${found.sections} (${cases})`,
+    found ? sentence(found) : "unknown: no mistake of the catalogue, nor a pair, gives these outputs",
   ];
+}
+
+/** The same for gradients and single stages. */
+function stageLines(read: readonly ReadCase[], found: readonly StageExplanation[]): string[] {
+  const stages = new Set(read.map(({ listed }) => listed.case.split(" ")[0]));
+  return [...stages].filter((stage) => stage !== "attention").flatMap((stage) => {
+    const wrong = read.find((one) =>
+      one.verdict.problems.length > 0 && isOf(one, stage) && stageTable(one).length > 0
+    );
+    if (wrong === undefined) return [];
+    const why = found.find((one) => one.stage === stage);
+    return [
+      "",
+      `errors in ${wrong.listed.case}`,
+      ...stageTable(wrong).map((row) => `  ${row}`),
+      why ? sentence(why) : `unknown: no mistake in the stage ${stage} of the catalogue gives these outputs`,
+    ];
+  });
+}
+
+/** Whether a case is one of a stage. */
+function isOf({ listed }: ReadCase, stage: string): boolean {
+  return listed.case.startsWith(`${stage} `);
+}
+
+/** What explains outputs, in a line. */
+function sentence({ names, distance, sections, explained, failing }: Explanation): string {
+  const all = names.map((name) => `'${name}'`).join(" or ");
+  return `matches ${all} to ${
+    short(distance)
+  }; SPEC section ${sections} (${explained} of ${failing} wrong cases)`;
 }
 
 if (import.meta.main) {

@@ -1,0 +1,153 @@
+/**
+ * Why gradients, or the outputs of a single stage, are wrong: they are compared with those of every mistake of the
+ * catalogue of stages, over all cases of the stage at once.
+ *
+ * @module
+ */
+import { parseCase, resolveCase } from "../../fixtures/cases.ts";
+import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
+import {
+  runStageMistake,
+  type StageCall,
+  type StageMistake,
+} from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
+import { compare } from "../../reference/metrics.ts";
+import type { FloatData, Tensor } from "../../reference/tensor.ts";
+import type { Explanation } from "./diagnose.ts";
+import { type Judged, type ReadCase, short } from "./judge.ts";
+
+/** What explains a stage's wrong outputs. */
+export interface StageExplanation extends Explanation {
+  readonly stage: string;
+}
+
+/** What a stage's case file holds. */
+export function stageCallOf({ contents: { tensors, metadata }, listed }: Judged): StageCall {
+  return { given: resolveCase(parseCase(listed.case)), tensors, parameters: JSON.parse(metadata.parameters) };
+}
+
+/** The names of the outputs of a case that can be compared: written, and of the right shape. */
+function comparable({ contents: { tensors }, output }: ReadCase): string[] {
+  return Object.keys(output?.tensors ?? {}).filter((name) => {
+    const want = tensors[`expected_${name}`];
+    return want !== undefined && name !== "lse" && String(want.shape) === String(output!.tensors[name].shape);
+  });
+}
+
+/** How far two tensors are apart: relative L2, or the share of entries that differ for whole numbers. */
+function apart(got: Tensor, want: Tensor): number {
+  if (!(want.data instanceof Int32Array)) return compare(got, want).relL2;
+  const numbers: ArrayLike<number> = got.data;
+  return want.data.filter((x, i) => x !== numbers[i]).length / want.data.length;
+}
+
+/** How near a tensor must come: a few bounds, or 2 % of what is wrong with it; whole numbers must be equal. */
+function limitOf({ contents: { tensors, metadata } }: ReadCase, name: string, got: Tensor): number {
+  const want = tensors[`expected_${name}`], bound = JSON.parse(metadata.tolerance)[name]?.relL2 ?? 0;
+  if (want.data instanceof Int32Array) return 0;
+  const wrong = compare(got, want).relL2;
+  return Math.max(4 * bound, Number.isFinite(wrong) ? Math.min(0.02, 0.02 * wrong) : 0);
+}
+
+/** The distance of a case's outputs to those of a mistake, undefined if one of them is too far. */
+function fit(one: ReadCase, mistake: StageMistake): number | undefined {
+  const given = runStageMistake(stageCallOf(one), mistake);
+  let far = 0;
+  for (const name of comparable(one)) {
+    const got = one.output!.tensors[name], distance = apart(got, given[name]);
+    if (!(distance <= limitOf(one, name, got))) return undefined;
+    far = Math.max(far, distance);
+  }
+  return far;
+}
+
+/** The mistakes that explain most of the wrong cases of one stage, and spoil the fewest right ones. */
+function explainStage(stage: string, all: readonly ReadCase[]): StageExplanation | undefined {
+  const wrong = all.filter((one) => one.verdict.problems.length > 0 && comparable(one).length > 0);
+  if (wrong.length === 0) return undefined;
+  const right = all.filter((one) => one.verdict.problems.length === 0);
+  const scored = STAGE_MISTAKES.filter((mistake) => mistake.stage === stage).map((mistake) => {
+    const fits = wrong.map((one) => fit(one, mistake)).filter((far) => far !== undefined);
+    const kept = fits.length === 0 ? 0 : right.filter((one) => fit(one, mistake) !== undefined).length;
+    return { mistake, explained: fits.length, kept, distance: Math.max(0, ...fits) };
+  }).filter(({ explained }) => explained > 0);
+  const [best] = scored.toSorted((a, b) =>
+    b.explained - a.explained || b.kept - a.kept || a.distance - b.distance
+  );
+  if (best === undefined) return undefined;
+  const alike = scored.filter(({ explained, kept, distance }) =>
+    explained === best.explained && kept === best.kept && distance <= 1.05 * best.distance + 1e-12
+  );
+  return {
+    stage,
+    names: alike.map(({ mistake }) => mistake.name),
+    sections: best.mistake.sections,
+    distance: best.distance,
+    explained: best.explained,
+    failing: wrong.length,
+  };
+}
+
+/** What explains the wrong cases of each stage other than attention, where something does. */
+export function explainStages(read: readonly ReadCase[]): StageExplanation[] {
+  const stages = Map.groupBy(read, ({ listed }) => listed.case.split(" ")[0]);
+  return [...stages].filter(([stage]) => stage !== "attention")
+    .map(([stage, all]) => explainStage(stage, all)).filter((found) => found !== undefined);
+}
+
+/**
+ * Where the outputs of one case are wrong, as an aligned table: relative errors of gradients by head and block of
+ * tokens, of importance by head and query block; how many whole numbers differ in each row of levels, caps, segments.
+ */
+export function stageTable(one: ReadCase): string[] {
+  const rows = comparable(one).flatMap((name) => {
+    const want = one.contents.tensors[`expected_${name}`], got = one.output!.tensors[name];
+    return placesOf(name, want, stageCallOf(one)).map(({ place, start, end }) => ({
+      place: `${name} ${place}`,
+      error: partError(got, want, { start, end }),
+    }));
+  }).filter(({ error }) => error !== "0");
+  const width = Math.max(0, ...rows.map(({ place }) => place.length));
+  return rows.slice(0, 40).map(({ place, error }) => `${place.padEnd(width)}  ${error}`);
+}
+
+/** The error of a part of a tensor: relative, or entries that differ of how many. */
+function partError(got: Tensor, want: Tensor, { start, end }: { start: number; end: number }): string {
+  const numbers: ArrayLike<number> = got.data;
+  if (want.data instanceof Int32Array) {
+    const count = want.data.subarray(start, end).filter((x, i) => x !== numbers[start + i]).length;
+    return count === 0 ? "0" : `${count} of ${end - start} differ`;
+  }
+  const part = ({ data }: Tensor) => ({
+    data: Float64Array.from((data as FloatData).subarray(start, end)),
+    shape: [end - start],
+  });
+  const { relL2, maxAbs } = compare(part(got), part(want));
+  return maxAbs === 0 ? "0" : short(relL2);
+}
+
+/** The parts that a table shows: blocks of tokens of each head for gradients, rows of blocks for the rest. */
+function placesOf(
+  name: string,
+  { shape, data }: Tensor,
+  { given: { blockM, blockN } }: StageCall,
+): { place: string; start: number; end: number }[] {
+  const width = shape[shape.length - 1], rows = data.length / width;
+  const [heads, tokens] = shape.length === 4 ? [shape[1], shape[2]] : [shape[shape.length - 2] ?? 1, 1];
+  const gradient = ["dq", "dk", "dv", "out"].includes(name);
+  const block = gradient ? name === "dk" || name === "dv" ? blockN : blockM : 1;
+  return Array.from({ length: rows }, (_, row) => row).filter((row) => row % tokens % block === 0).map(
+    (row) => {
+      const head = Math.floor(row / tokens),
+        token = row % tokens,
+        end = row + Math.min(block, tokens - token);
+      const what = gradient && block === blockN && name !== "dq" ? "key block" : "query block";
+      const place = `batch ${Math.floor(head / heads)} head ${head % heads}`;
+      return {
+        place: tokens === 1 ? place : `${place} ${what} ${Math.floor(token / block)}`,
+        start: row * width,
+        end: end * width,
+      };
+    },
+  );
+}
