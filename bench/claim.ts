@@ -20,7 +20,7 @@ import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment } from "./sweep/environment.ts";
 import { costOf } from "./sweep/plan.ts";
 import { Progress } from "./sweep/progress.ts";
-import { type RunContext, runInput } from "./sweep/run.ts";
+import { type RunContext, runInput } from "./sweep/run/run.ts";
 import { readRun, requireFolder, type StoredRun, writeRun, writeWhole } from "./sweep/write.ts";
 
 const HELP = `deno task claim [options]

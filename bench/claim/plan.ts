@@ -13,9 +13,9 @@ import type { Method } from "../../reference/methods/method.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
-import { parseOptions, type SweepOptions } from "../sweep/options.ts";
+import { parseOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
-import { variantsOf } from "../sweep/variants.ts";
+import { variantsOf } from "../sweep/options/variants.ts";
 
 const TRACES = fileURLToPath(new URL("../../fixtures/data/traces", import.meta.url));
 

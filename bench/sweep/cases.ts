@@ -10,7 +10,7 @@ import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.
 import type { Method } from "../../reference/methods/method.ts";
 import { methodOf } from "../../reference/methods/mod.ts";
 import type { SweepInput } from "./inputs.ts";
-import type { VariantOptions } from "./variants.ts";
+import type { VariantOptions } from "./options/variants.ts";
 
 /** One case: what is run, and the strings by which it is found. */
 export interface SweepCase {
@@ -44,8 +44,8 @@ const TILE: Box = { width: 4, height: 4, depth: 4 };
  * import { casesOf } from "./cases.ts";
  * import { inputSources } from "./inputs.ts";
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { parseOptions } from "./options/options.ts";
+ * import { variantsOf } from "./options/variants.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));

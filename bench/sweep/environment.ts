@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import denoJson from "../../deno.json" with { type: "json" };
-import type { SweepOptions } from "./options.ts";
+import type { SweepOptions } from "./options/options.ts";
 
 /** What a run was, and where. */
 export interface Environment extends Readonly<Record<string, unknown>> {
@@ -25,7 +25,7 @@ export interface Environment extends Readonly<Record<string, unknown>> {
  * ```ts
  * import { describeEnvironment } from "./environment.ts";
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
+ * import { parseOptions } from "./options/options.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const options = parseOptions(args, METHODS.map(({ name }) => name));

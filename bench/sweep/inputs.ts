@@ -16,7 +16,7 @@ import {
   type Tensor,
 } from "../../reference/tensor.ts";
 import { headOf } from "../../reference/visible.ts";
-import type { VariantOptions } from "./variants.ts";
+import type { VariantOptions } from "./options/variants.ts";
 
 /** One attention call that the sweep runs on. */
 export interface SweepInput {
@@ -56,8 +56,8 @@ export interface InputSource {
  * ```ts
  * import { inputSources } from "./inputs.ts";
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { parseOptions } from "./options/options.ts";
+ * import { variantsOf } from "./options/variants.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));

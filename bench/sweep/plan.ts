@@ -8,10 +8,10 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { casesOf, type SweepCase } from "./cases.ts";
 import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
-import { largestBuffer } from "./kernel.ts";
-import type { Shard, SweepOptions } from "./options.ts";
-import type { PlacedCase } from "./run.ts";
-import { type VariantOptions, variantsOf } from "./variants.ts";
+import { largestBuffer } from "./run/kernel.ts";
+import type { Shard, SweepOptions } from "./options/options.ts";
+import type { PlacedCase } from "./run/run.ts";
+import { type VariantOptions, variantsOf } from "./options/variants.ts";
 
 /** The cases of one input. */
 export interface PlannedInput {
@@ -47,7 +47,7 @@ const INPUT_COST = 2;
  * @example
  * ```ts
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
+ * import { parseOptions } from "./options/options.ts";
  * import { planSweep } from "./plan.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
@@ -152,7 +152,7 @@ export function shardOf(
  * @example
  * ```ts
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
+ * import { parseOptions } from "./options/options.ts";
  * import { costOf, planSweep } from "./plan.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];

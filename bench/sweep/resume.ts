@@ -21,7 +21,7 @@ const FREE = ["out", "json", "plots", "resume", "list", "help"];
  * @example
  * ```ts
  * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
+ * import { parseOptions } from "./options/options.ts";
  * import { describeEnvironment } from "./environment.ts";
  * import { resumeRun } from "./resume.ts";
  * import { writeRun } from "./write.ts";

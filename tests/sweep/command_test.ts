@@ -1,5 +1,5 @@
 import { COLUMN_NAMES } from "../../bench/sweep/columns.ts";
-import { OPTIONS } from "../../bench/sweep/option_list.ts";
+import { OPTIONS } from "../../bench/sweep/options/option_list.ts";
 import { parseRows, readRun } from "../../bench/sweep/write.ts";
 import { openGpu } from "../../kernels/device/gpu.ts";
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";

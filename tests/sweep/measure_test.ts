@@ -1,4 +1,4 @@
-import { measureInterleaved, type MeasureOptions } from "../../bench/sweep/measure.ts";
+import { measureInterleaved, type MeasureOptions } from "../../bench/sweep/run/measure.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 /** A machine on which work takes as long as it says, times how slow the machine is at the moment. */

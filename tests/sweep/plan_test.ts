@@ -1,5 +1,5 @@
 import { costOf, planSweep, shardOf } from "../../bench/sweep/plan.ts";
-import { parseOptions } from "../../bench/sweep/options.ts";
+import { parseOptions } from "../../bench/sweep/options/options.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 

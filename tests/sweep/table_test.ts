@@ -1,6 +1,6 @@
 import { COLUMN_NAMES, COLUMNS } from "../../bench/sweep/columns.ts";
-import { errorSpread } from "../../bench/sweep/judge.ts";
-import { configSchema } from "../../bench/sweep/option_list.ts";
+import { errorSpread } from "../../bench/sweep/run/judge.ts";
+import { configSchema } from "../../bench/sweep/options/option_list.ts";
 import { formatSeconds, Progress } from "../../bench/sweep/progress.ts";
 import { formatTable } from "../../bench/sweep/table.ts";
 import { formatRows, parseRows, writeWhole } from "../../bench/sweep/write.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type Random, seededRandom } from "../../reference/random.ts";
-import { estimateMedian, quantile } from "../statistics.ts";
+import { type Random, seededRandom } from "../../../reference/random.ts";
+import { estimateMedian, quantile } from "../../statistics.ts";
 
 /** When measuring ends, and what it needs from outside. */
 export interface MeasureOptions {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { estimateMedian } from "../statistics.ts";
-import type { SweepRow } from "./columns.ts";
-import type { SweepInput } from "./inputs.ts";
+import { estimateMedian } from "../../statistics.ts";
+import type { SweepRow } from "../columns.ts";
+import type { SweepInput } from "../inputs.ts";
 import type { Judged } from "./judge.ts";
 import type { Measured } from "./measure.ts";
 
@@ -37,13 +37,13 @@ export interface RowContext {
  *
  * @example
  * ```ts
- * import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
+ * import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
  * import { arrangeInput } from "./arrange.ts";
- * import { casesOf } from "./cases.ts";
- * import { inputSources } from "./inputs.ts";
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { casesOf } from "../cases.ts";
+ * import { inputSources } from "../inputs.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { variantsOf } from "../options/variants.ts";
  * import { judgeCase } from "./judge.ts";
  * import { makeRow } from "./row.ts";
  *

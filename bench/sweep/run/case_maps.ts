@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { drawMaps } from "../report/level_maps.ts";
-import type { ReportChart } from "../report/sections.ts";
+import { drawMaps } from "../../report/level_maps.ts";
+import type { ReportChart } from "../../report/sections.ts";
 import { type ArrangedTokens, arrangeInput, arrangementOf } from "./arrange.ts";
-import type { SweepCase } from "./cases.ts";
-import type { SweepInput } from "./inputs.ts";
+import type { SweepCase } from "../cases.ts";
+import type { SweepInput } from "../inputs.ts";
 
 /** The method and the density whose levels are drawn. */
 const MAPPED_METHOD = "psa", MAPPED_DENSITY = 0.15;
@@ -31,11 +31,11 @@ export interface MapContext {
  * @example
  * ```ts
  * import { mapsOfInput } from "./case_maps.ts";
- * import { casesOf } from "./cases.ts";
- * import { inputSources } from "./inputs.ts";
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { casesOf } from "../cases.ts";
+ * import { inputSources } from "../inputs.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { variantsOf } from "../options/variants.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));

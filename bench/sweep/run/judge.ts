@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { levelDensity } from "../../reference/levels.ts";
-import { droppedMass } from "../../reference/mass.ts";
-import type { Selection } from "../../reference/methods/method.ts";
-import { compare, type Comparison } from "../../reference/metrics.ts";
-import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
-import { attentionShape, type Tensor } from "../../reference/tensor.ts";
-import { attentionTolerance } from "../../reference/tolerance.ts";
+import { levelDensity } from "../../../reference/levels.ts";
+import { droppedMass } from "../../../reference/mass.ts";
+import type { Selection } from "../../../reference/methods/method.ts";
+import { compare, type Comparison } from "../../../reference/metrics.ts";
+import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
+import { attentionShape, type Tensor } from "../../../reference/tensor.ts";
+import { attentionTolerance } from "../../../reference/tolerance.ts";
 import type { ArrangedTokens } from "./arrange.ts";
-import type { SweepCase } from "./cases.ts";
+import type { SweepCase } from "../cases.ts";
 import type { GpuCall, PreparedCase } from "./kernel.ts";
 
 /** Tokens in the order of a layout, and what belongs to them. */
@@ -73,13 +73,13 @@ export interface ErrorSpread {
  *
  * @example
  * ```ts
- * import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
+ * import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
  * import { arrangeInput } from "./arrange.ts";
- * import { casesOf } from "./cases.ts";
- * import { inputSources } from "./inputs.ts";
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { casesOf } from "../cases.ts";
+ * import { inputSources } from "../inputs.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { variantsOf } from "../options/variants.ts";
  * import { judgeCase } from "./judge.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
@@ -175,7 +175,7 @@ function statusOf(
  *
  * @example
  * ```ts
- * import { tensor } from "../../reference/tensor.ts";
+ * import { tensor } from "../../../reference/tensor.ts";
  * import { errorSpread } from "./judge.ts";
  * const truth = tensor(new Float64Array([1, 1]), [1, 1, 2, 1]);
  * console.log(errorSpread(tensor(new Float64Array([1, 2]), [1, 1, 2, 1]), truth).worstRow); // 1

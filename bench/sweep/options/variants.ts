@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { requireInput } from "../../reference/errors.ts";
+import { requireInput } from "../../../reference/errors.ts";
 import type { SweepOptions } from "./options.ts";
 
 /** One value of each axis. */

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { ImportanceConfig } from "../../reference/config/config.ts";
-import { methodInputs } from "../../reference/methods/inputs.ts";
-import type { MethodInputs } from "../../reference/methods/method.ts";
-import { type Order, permuteTokens } from "../../reference/order.ts";
-import { arrangeTokens } from "../../reference/psa.ts";
-import type { Qkv, Tensor } from "../../reference/tensor.ts";
-import type { SweepCase } from "./cases.ts";
-import type { SweepInput } from "./inputs.ts";
+import type { ImportanceConfig } from "../../../reference/config/config.ts";
+import { methodInputs } from "../../../reference/methods/inputs.ts";
+import type { MethodInputs } from "../../../reference/methods/method.ts";
+import { type Order, permuteTokens } from "../../../reference/order.ts";
+import { arrangeTokens } from "../../../reference/psa.ts";
+import type { Qkv, Tensor } from "../../../reference/tensor.ts";
+import type { SweepCase } from "../cases.ts";
+import type { SweepInput } from "../inputs.ts";
 
 /** Tokens in the order of a layout, and what methods are given of them. */
 export interface ArrangedTokens {
@@ -33,11 +33,11 @@ const STRIDE = 8;
  * @example
  * ```ts
  * import { arrangementOf } from "./arrange.ts";
- * import { casesOf } from "./cases.ts";
- * import { inputSources } from "./inputs.ts";
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { casesOf } from "../cases.ts";
+ * import { inputSources } from "../inputs.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { variantsOf } from "../options/variants.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
@@ -61,11 +61,11 @@ export function arrangementOf({ layout, importance }: SweepCase): string {
  * @example
  * ```ts
  * import { arrangeInput } from "./arrange.ts";
- * import { casesOf } from "./cases.ts";
- * import { inputSources } from "./inputs.ts";
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { variantsOf } from "./variants.ts";
+ * import { casesOf } from "../cases.ts";
+ * import { inputSources } from "../inputs.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { variantsOf } from "../options/variants.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));

@@ -3,21 +3,21 @@
  *
  * @module
  */
-import { buildAttention } from "../../kernels/attention.ts";
-import type { Gpu } from "../../kernels/device/gpu.ts";
-import { type Encode, timeWork, type Timing } from "../../kernels/device/timing.ts";
-import { download, poison, upload } from "../../kernels/device/transfer.ts";
-import { makeLists } from "../../kernels/lists.ts";
-import { preparePyramid } from "../../kernels/pyramid.ts";
-import { layOutSections, type Sections } from "../../kernels/sections.ts";
-import { requireInput } from "../../reference/errors.ts";
+import { buildAttention } from "../../../kernels/attention.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { type Encode, timeWork, type Timing } from "../../../kernels/device/timing.ts";
+import { download, poison, upload } from "../../../kernels/device/transfer.ts";
+import { makeLists } from "../../../kernels/lists.ts";
+import { preparePyramid } from "../../../kernels/pyramid.ts";
+import { layOutSections, type Sections } from "../../../kernels/sections.ts";
+import { requireInput } from "../../../reference/errors.ts";
 import {
   type AttentionShape,
   attentionShape,
   type FloatData,
   type Qkv,
   type Tensor,
-} from "../../reference/tensor.ts";
+} from "../../../reference/tensor.ts";
 
 /** The call that {@link GpuCall} uploads. */
 export interface GpuCallOptions {
@@ -92,8 +92,8 @@ function sectionsOf(heads: number, seqK: number, blockN: number): Sections {
  *
  * @example
  * ```ts
- * import { makeWorkload } from "../../fixtures/workloads.ts";
- * import { openGpu } from "../../kernels/device/gpu.ts";
+ * import { makeWorkload } from "../../../fixtures/workloads.ts";
+ * import { openGpu } from "../../../kernels/device/gpu.ts";
  * import { GpuCall } from "./kernel.ts";
  *
  * using gpu = await openGpu();

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { requireInput } from "../../reference/errors.ts";
-import { closestString } from "../std.ts";
+import { requireInput } from "../../../reference/errors.ts";
+import { closestString } from "../../std.ts";
 
 /**
  * Reads values of options by kind. What an option has no value for is read from its fallback.

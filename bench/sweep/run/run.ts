@@ -3,22 +3,22 @@
  *
  * @module
  */
-import type { Gpu } from "../../kernels/device/gpu.ts";
-import { makeWorkload } from "../../fixtures/workloads.ts";
-import { pyramidAttentionParallel } from "../../reference/parallel/parallel.ts";
-import type { Tensor } from "../../reference/tensor.ts";
-import type { ReportChart } from "../report/sections.ts";
-import { quantile } from "../statistics.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { makeWorkload } from "../../../fixtures/workloads.ts";
+import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
+import type { Tensor } from "../../../reference/tensor.ts";
+import type { ReportChart } from "../../report/sections.ts";
+import { quantile } from "../../statistics.ts";
 import { arrangeInput, arrangementOf } from "./arrange.ts";
 import { mapsOfInput } from "./case_maps.ts";
-import type { SweepCase } from "./cases.ts";
-import type { SweepRow } from "./columns.ts";
-import type { SweepInput } from "./inputs.ts";
+import type { SweepCase } from "../cases.ts";
+import type { SweepRow } from "../columns.ts";
+import type { SweepInput } from "../inputs.ts";
 import { type Arranged, judgeCase, type Judged } from "./judge.ts";
 import { GpuCall, type PreparedCase } from "./kernel.ts";
 import { measureInterleaved } from "./measure.ts";
 import { type CaseTimes, makeRow } from "./row.ts";
-import type { VariantOptions } from "./variants.ts";
+import type { VariantOptions } from "../options/variants.ts";
 
 /** A case and its place in the whole sweep. */
 export interface PlacedCase {
@@ -63,9 +63,9 @@ const MEASUREMENT = 20, MOST_REPETITIONS = 50;
  *
  * @example
  * ```ts
- * import { METHODS } from "../../reference/methods/mod.ts";
- * import { parseOptions } from "./options.ts";
- * import { planSweep } from "./plan.ts";
+ * import { METHODS } from "../../../reference/methods/mod.ts";
+ * import { parseOptions } from "../options/options.ts";
+ * import { planSweep } from "../plan.ts";
  * import { runInput } from "./run.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WORKLOADS } from "../../fixtures/workloads.ts";
+import { WORKLOADS } from "../../../fixtures/workloads.ts";
 
 /** One option: its name, what its value is, what it does. */
 export interface OptionHelp {
