@@ -1,3 +1,8 @@
+import { casesOf } from "../../bench/sweep/cases.ts";
+import { parseOptions } from "../../bench/sweep/options/options.ts";
+import { variantsOf } from "../../bench/sweep/options/variants.ts";
+import { makeRow } from "../../bench/sweep/run/row.ts";
+import { makeWorkload } from "../../fixtures/workloads.ts";
 import { COLUMN_NAMES, COLUMNS } from "../../bench/sweep/columns.ts";
 import { errorSpread } from "../../bench/sweep/run/judge.ts";
 import { configSchema } from "../../bench/sweep/options/option_list.ts";
@@ -49,6 +54,31 @@ Deno.test("files: one that cannot be put in place leaves nothing behind", async 
   await Deno.mkdir(folder.at("taken/full"), { recursive: true });
   await assertRejects(() => writeWhole(folder.at("taken"), "text"));
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["taken"]);
+});
+
+Deno.test("rows: a time that was measured once has no interval", () => {
+  const options = parseOptions(["--workload", "gaussian", "--seq", "64", "--dim", "16"], [
+    "dense",
+    "psa",
+    "block-topk",
+  ]);
+  const [variant] = variantsOf({ ...options, methods: ["dense"] });
+  const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ: 64, seqK: 64, headDim: 16, valueDim: 16 };
+  const { qkv } = makeWorkload("gaussian", { seqQ: 64, heads: 2, headDim: 16 });
+  const input = { name: "gaussian", isWorkload: true, qkv, shape, causal: false };
+  const [given] = casesOf(input, variant);
+  const judged = {
+    given,
+    ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, prepared: null },
+    error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
+    spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
+  };
+  const times = { repeated: 0, source: "wall", denseMedian: 5, confidence: 0.95 } as const;
+  const row = (...all: number[]) => makeRow(judged, { input, index: 1, times: { ...times, times: all } });
+  const once = row(5), thrice = row(4, 5, 7);
+  assertEquals([once.gpu_ms_median, once.gpu_samples, once.gpu_ms_confidence], [5, 1, 0]);
+  assertEquals([once.gpu_ms_low, once.gpu_ms_high], [null, null]);
+  assertEquals([thrice.gpu_ms_low, thrice.gpu_ms_high, thrice.gpu_ms_confidence], [4, 7, 0.75]);
 });
 
 Deno.test("errors by row and head: by hand", () => {
