@@ -83,32 +83,74 @@ export class Catalogue {
     return result;
   }
 
-  /** The mistakes that explain most failing cases and change nothing in passing ones. */
+  /**
+   * The mistakes that explain most failing cases and change nothing in passing ones; two at once where they explain
+   * more than any single one.
+   */
   explain(read: readonly ReadCase[]): Explanation | undefined {
     const failing = read.filter(isWrong), passing = read.filter((one) => isAttention(one) && !isWrong(one));
     if (failing.length === 0) return undefined;
-    const scored = MISTAKES.map((mistake) => {
-      const fits = failing.map((one) => this.#fit(one, mistake)).filter((fit) => fit !== undefined);
-      return { mistake, explained: fits.length, distance: Math.max(0, ...fits) };
-    }).filter(({ explained }) => explained > 0);
+    const scored = MISTAKES.map((mistake) => this.#score([mistake], failing))
+      .filter(({ explained }) => explained > 0);
+    const single = this.#best(scored, { failing, passing });
+    if (single?.explained === failing.length) return single;
+    const finite = failing.filter(({ output }) => !hasNaN(output!.tensors.out));
+    const pairs = this.#pairs(finite, scored.map(({ mistakes: [mistake] }) => mistake));
+    const pair = this.#best(pairs, { failing, passing });
+    return (pair?.explained ?? 0) > (single?.explained ?? 0) ? pair : single;
+  }
+
+  /** How many failing cases mistakes explain, and how well. */
+  #score(mistakes: readonly Mistake[], failing: readonly ReadCase[]): Scored {
+    const fits = failing.map((one) => this.#fit(one, mistakes)).filter((fit) => fit !== undefined);
+    return { mistakes, explained: fits.length, distance: Math.max(0, ...fits) };
+  }
+
+  /** What explains most and spoils least; all of them, if these cases cannot tell them apart. */
+  #best(scored: readonly Scored[], { failing, passing }: {
+    readonly failing: readonly ReadCase[];
+    readonly passing: readonly ReadCase[];
+  }): Explanation | undefined {
     const most = Math.max(0, ...scored.map(({ explained }) => explained));
-    let best = scored.filter(({ explained }) => explained === most)
-      .map((one) => ({ ...one, kept: passing.filter((p) => this.#harmless(p, one.mistake)).length }));
+    let best = scored.filter(({ explained }) => explained === most && explained > 0).map((one) => ({
+      ...one,
+      kept: passing.filter((p) => one.mistakes.every((mistake) => this.#harmless(p, mistake))).length,
+    }));
     const kept = Math.max(0, ...best.map((one) => one.kept));
     best = best.filter((one) => one.kept === kept).sort((a, b) => a.distance - b.distance);
-    best = best.filter((one) => one.distance <= 1.05 * best[0].distance + 1e-12);
-    if (best.length > 0) {
-      const { distance, explained, mistake: { sections } } = best[0];
-      const names = best.map(({ mistake }) => mistake.name);
-      return { names, sections, distance, explained, failing: failing.length };
-    }
-    const finite = failing.filter(({ output }) => !hasNaN(output!.tensors.out));
-    return finite.length > 0 ? this.#nearestPair(finite) : undefined;
+    if (best.length === 0) return undefined;
+    const [{ distance, explained, mistakes }] = best;
+    const alike = best.filter((one) =>
+      one.distance <= 1.05 * distance + 1e-12 || this.#coincide(mistakes, one.mistakes, failing)
+    );
+    return {
+      names: alike.map((one) => one.mistakes.map(({ name }) => name).join(" and ")),
+      sections: mistakes.map(({ sections }) => sections).join(","),
+      distance,
+      explained,
+      failing: failing.length,
+    };
+  }
+
+  /** Whether the outputs of two explanations are within the bounds of each other in all failing cases. */
+  #coincide(a: readonly Mistake[], b: readonly Mistake[], failing: readonly ReadCase[]): boolean {
+    return failing.every((one) => {
+      const { out: bound, lse } = JSON.parse(one.contents.metadata.tolerance);
+      const [x, y] = [a, b].map((mistakes) => this.#runAll(one, mistakes));
+      const logs = one.output!.tensors.lse === undefined ||
+        compare(finitePlaces(x.lse, y.lse), finitePlaces(y.lse, x.lse)).maxAbs <= (lse?.maxAbs ?? 0);
+      return logs && apart(x.out, y.out) <= (bound.relL2 ?? 0);
+    });
+  }
+
+  /** What mistakes give in a case; single ones are remembered. */
+  #runAll(one: ReadCase, mistakes: readonly Mistake[]): AttentionResult {
+    return mistakes.length === 1 ? this.run(one, mistakes[0]) : runMistakes(callOfFile(one), mistakes);
   }
 
   /** The distance of a case's outputs to those of a mistake, if that is near enough to be named. */
-  #fit(one: ReadCase, mistake: Mistake): number | undefined {
-    const limit = this.#limit(one), result = this.run(one, mistake);
+  #fit(one: ReadCase, mistakes: readonly Mistake[]): number | undefined {
+    const limit = this.#limit(one), result = this.#runAll(one, mistakes);
     if (limit < 0.4 && surelyFar(one.output!.tensors.out, result.out, limit)) return undefined;
     const far = distance(one.output!.tensors, result);
     return far <= limit ? far : undefined;
@@ -131,31 +173,36 @@ export class Catalogue {
     return harmless;
   }
 
-  /** The pair that explains the failing case with the least work. */
-  #nearestPair(failing: readonly ReadCase[]): Explanation | undefined {
+  /**
+   * Pairs that explain the failing case with the least work, then scored on all. One of a pair is a mistake of
+   * `known`, which explain some case alone, if there are any; that case is then one that it does not explain.
+   */
+  #pairs(failing: readonly ReadCase[], known: readonly Mistake[]): Scored[] {
     const cost = (one: ReadCase) => one.contents.tensors.q.data.length * one.contents.tensors.k.shape[2];
-    const [one] = failing.toSorted((a, b) => cost(a) - cost(b)), call = callOfFile(one);
-    const truth = one.contents.tensors.expected_out;
-    const active = MISTAKES.filter((mistake) =>
-      !mistake.instead && !(compare(this.run(one, mistake).out, truth).relL2 < 1e-9)
-    );
-    let best: { pair: Mistake[]; far: number } | undefined;
-    for (const [i, a] of active.entries()) {
-      for (const b of active.slice(i + 1)) {
-        if (Object.keys(a.hooks ?? {}).some((key) => key in (b.hooks ?? {}))) continue;
-        const far = distance(one.output!.tensors, runMistakes(call, [a, b]));
-        if (best === undefined || far < best.far) best = { pair: [a, b], far };
+    const cheapest = failing.toSorted((a, b) => cost(a) - cost(b));
+    const firsts = known.length > 0 ? known : MISTAKES, pairs = new Map<string, readonly Mistake[]>();
+    for (const first of firsts) {
+      const one = cheapest.find((other) => this.#fit(other, [first]) === undefined);
+      if (one === undefined || first.instead) continue;
+      const { expected_out: out, expected_lse: lse } = one.contents.tensors;
+      const changes = (mistake: Mistake) => !(distance({ out, lse }, this.run(one, mistake)) < 1e-9);
+      for (const second of MISTAKES) {
+        const [a, b] = MISTAKES.indexOf(first) < MISTAKES.indexOf(second) ? [first, second] : [second, first];
+        const key = `${a.name}\n${b.name}`;
+        if (second.instead || a === b || pairs.has(key) || !changes(second)) continue;
+        if (Object.keys(a.hooks ?? {}).some((hook) => hook in (b.hooks ?? {}))) continue;
+        if (this.#fit(one, [a, b]) !== undefined) pairs.set(key, [a, b]);
       }
     }
-    if (best === undefined || best.far > limitOf(one)) return undefined;
-    return {
-      names: [best.pair.map(({ name }) => name).join(" and ")],
-      sections: best.pair.map(({ sections }) => sections).join(","),
-      distance: best.far,
-      explained: 1,
-      failing: failing.length,
-    };
+    return [...pairs.values()].map((pair) => this.#score(pair, failing));
   }
+}
+
+/** Mistakes with how many failing cases they explain, and the largest distance to what they give. */
+interface Scored {
+  readonly mistakes: readonly Mistake[];
+  readonly explained: number;
+  readonly distance: number;
 }
 
 /** How near outputs must come to a mistake's to be explained: a few bounds, or 2 % of what is wrong with them. */

@@ -10,6 +10,7 @@ import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { bfloat16, type Simulation } from "../../tests/simulated.ts";
 import { Catalogue } from "./diagnose.ts";
 import type { Judged } from "./judge.ts";
+import { HONEST_STAGES, honestStages, stageCases, stageMatrix, type StageOutcome } from "./kill_stages.ts";
 import { judgedCase, judgeKernel, judgeMistake, simulated } from "./planted.ts";
 
 /** What became of one mistake in one suite. */
@@ -89,61 +90,102 @@ function cells({ failing, cases, names, mistake }: Outcome): string {
   return `${failing} of ${cases} | ${named} |`;
 }
 
-/** The table of docs/kill-matrix.md. */
-function markdown(
-  smoke: readonly Outcome[],
-  standard: readonly Outcome[],
-  honest: readonly string[],
-): string {
+/** A table of mistakes, with what became of them in two suites. */
+function table(smoke: readonly Outcome[], standard: readonly Outcome[], labels: readonly string[]): string[] {
+  return [
+    "| | mistake | wrong cases in smoke | named | wrong cases in standard | named |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...smoke.map((one, i) => `| ${labels[i]} | ${one.mistake} | ${cells(one)} ${cells(standard[i])}`),
+  ];
+}
+
+/** Everything that the page says. */
+interface Matrix {
+  readonly smoke: readonly Outcome[];
+  readonly standard: readonly Outcome[];
+  readonly honest: readonly string[];
+  readonly stages: { readonly smoke: readonly StageOutcome[]; readonly standard: readonly StageOutcome[] };
+  readonly honestStages: readonly string[];
+}
+
+/** How many mistakes are killed and named in one of two suites. */
+function counts(smoke: readonly Outcome[], standard: readonly Outcome[]): string {
   const killed = smoke.filter(({ failing }, i) => failing + standard[i].failing > 0).length;
   const named =
     smoke.filter(({ names, mistake }, i) => [...names, ...standard[i].names].includes(mistake)).length;
+  return `Killed: ${killed} of ${smoke.length}; named: ${named}.`;
+}
+
+/** The page docs/kill-matrix.md. */
+function markdown({ smoke, standard, honest, stages, honestStages }: Matrix): string {
+  const right = ["| kernel | wrong cases | most of the budget used |", "| --- | --- | --- |"];
   return [
     "# What the conformance kit finds",
     "",
     "Written by `deno task kill-matrix --write`: each mistake of the catalogue is planted alone into the reference, and",
     "the cases of attention of a suite are judged and diagnosed. `one of 2` means that two mistakes give the same",
-    `outputs in all cases that fail. Killed: ${killed} of ${smoke.length}; named: ${named}.`,
+    `outputs in all cases that fail. ${counts(smoke, standard)}`,
     "",
-    "| | mistake | wrong cases in smoke | named | wrong cases in standard | named |",
-    "| --- | --- | --- | --- | --- | --- |",
-    ...smoke.map((one, i) => `| ${i + 1} | ${one.mistake} | ${cells(one)} ${cells(standard[i])}`),
+    ...table(smoke, standard, smoke.map((_, i) => `${i + 1}`)),
     "",
     "Kernels that are right, in simulated arithmetic, over the whole standard suite:",
     "",
-    "| kernel | wrong cases | most of the budget used |",
-    "| --- | --- | --- |",
+    ...right,
     ...honest,
+    "",
+    "## Gradients and single stages",
+    "",
+    `Mistakes of gradients and stages, over the cases of their stage. ${
+      counts(stages.smoke, stages.standard)
+    }`,
+    "",
+    ...table(stages.smoke, stages.standard, stages.smoke.map(({ stage }) => stage)),
+    "",
+    "Kernels that are right, over all cases of gradients and stages of the standard suite:",
+    "",
+    ...right,
+    ...honestStages,
     "",
   ].join("\n");
 }
 
-if (import.meta.main) {
-  const smoke = killMatrix(attentionCases("smoke"));
-  const report = (outcomes: readonly Outcome[]) => {
-    for (const { mistake, failing, names } of outcomes) {
-      if (!names.includes(mistake)) {
-        console.log(`${mistake}: ${failing} wrong, named ${names.join(" or ") || "-"}`);
-      }
+/** Prints what was killed, and what was not named. */
+function report(suite: string, outcomes: readonly Outcome[]): void {
+  console.log(
+    `${suite}: ${outcomes.filter(({ failing }) => failing > 0).length} of ${outcomes.length} killed`,
+  );
+  for (const { mistake, failing, names } of outcomes) {
+    if (!names.includes(mistake)) {
+      console.log(`${mistake}: ${failing} wrong, named ${names.join(" or ") || "-"}`);
     }
-  };
-  console.log(`smoke: ${smoke.filter(({ failing }) => failing > 0).length} of ${smoke.length} killed`);
-  report(smoke);
-  const honest = HONEST.map((kernel) => {
-    const { failing, used } = honestOutcome(attentionCases("standard", kernel.dtype), kernel);
-    failing.forEach((text) => console.log(`FALSE ALARM ${kernel.name}: ${text}`));
-    return `| ${kernel.name} | ${failing.length} | ${Math.round(100 * used)} % |`;
-  });
+  }
+}
+
+/** A row of the table of right kernels; prints false alarms. */
+function honestRow(name: string, { failing, used }: { failing: string[]; used: number }): string {
+  failing.forEach((text) => console.log(`FALSE ALARM ${name}: ${text}`));
+  return `| ${name} | ${failing.length} | ${Math.round(100 * used)} % |`;
+}
+
+if (import.meta.main) {
+  const stages = { smoke: stageMatrix(stageCases("smoke")), standard: stageMatrix(stageCases("standard")) };
+  const rightStages = HONEST_STAGES.map((kernel) => honestRow(kernel.name, honestStages("standard", kernel)));
+  report("stages in smoke", stages.smoke);
+  report("stages in standard", stages.standard);
+  console.log(rightStages.join("\n"));
+  const smoke = killMatrix(attentionCases("smoke"));
+  report("smoke", smoke);
+  const honest = HONEST.map((kernel) =>
+    honestRow(kernel.name, honestOutcome(attentionCases("standard", kernel.dtype), kernel))
+  );
   console.log(honest.join("\n"));
   const standard = killMatrix(attentionCases("standard"));
-  console.log(
-    `standard: ${standard.filter(({ failing }) => failing > 0).length} of ${standard.length} killed`,
-  );
-  report(standard);
+  report("standard", standard);
   if (Deno.args.includes("--write")) {
     const path = new URL("../../docs/kill-matrix.md", import.meta.url);
-    await Deno.writeTextFile(path, markdown(smoke, standard, honest));
+    await Deno.writeTextFile(path, markdown({ smoke, standard, honest, stages, honestStages: rightStages }));
   }
-  const survivors = smoke.filter(({ failing }, i) => failing + standard[i].failing === 0);
+  const all = [...smoke, ...stages.smoke], others = [...standard, ...stages.standard];
+  const survivors = all.filter(({ failing }, i) => failing + others[i].failing === 0);
   Deno.exit(survivors.length === 0 ? 0 : 1);
 }

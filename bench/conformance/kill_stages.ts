@@ -6,10 +6,12 @@
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import { runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
-import type { Tensor } from "../../reference/tensor.ts";
-import type { KernelDType } from "../../reference/tolerance.ts";
+import { type FloatData, type Tensor, toFloat64 } from "../../reference/tensor.ts";
+import type { ImportanceKind, KernelDType } from "../../reference/tolerance.ts";
+import { bfloat16, type Simulation } from "../../tests/simulated.ts";
+import { simulateGradient, simulateImportance } from "../../tests/simulated_stages.ts";
 import { explainStages, stageCallOf } from "./diagnose_stages.ts";
-import { type Judged, judgeOutputs, type ReadCase } from "./judge.ts";
+import { type Judged, type JudgeOptions, judgeOutputs, type ReadCase } from "./judge.ts";
 import type { Outcome } from "./kill_matrix.ts";
 import { judgedCase } from "./planted.ts";
 
@@ -37,11 +39,71 @@ function written(tensors: Readonly<Record<string, Tensor>>): Record<string, Tens
 export function judgeStages(
   cases: readonly Judged[],
   kernel: (judged: Judged) => Readonly<Record<string, Tensor>>,
+  { halfSums = false }: JudgeOptions = {},
 ): ReadCase[] {
   return cases.map((judged) => {
     const output = { tensors: written(kernel(judged)), metadata: {}, dtypes: {} };
-    return { ...judged, output, verdict: judgeOutputs(judged, output) };
+    return { ...judged, output, verdict: judgeOutputs(judged, output, { halfSums }) };
   });
+}
+
+/** Arithmetic of a kernel for gradients and importance that is right. */
+export type HonestStage = Pick<Simulation, "store" | "sum" | "steps" | "backwards"> & {
+  readonly name: string;
+  readonly dtype: KernelDType;
+  readonly halfSums?: boolean;
+};
+
+/** Kernels that are right: formats and orders of summation. */
+export const HONEST_STAGES: readonly HonestStage[] = [
+  { name: "f32", dtype: "f32", store: Math.fround, sum: Math.fround, steps: Infinity },
+  {
+    name: "f32 backwards, 4 products at a time",
+    dtype: "f32",
+    store: Math.fround,
+    sum: Math.fround,
+    steps: 4,
+    backwards: true,
+  },
+  { name: "f16", dtype: "f16", store: Math.f16round, sum: Math.fround, steps: Infinity },
+  {
+    name: "f16 with sums of 64 in f16",
+    dtype: "f16",
+    store: Math.f16round,
+    sum: Math.f16round,
+    steps: 64,
+    halfSums: true,
+  },
+  { name: "bf16", dtype: "bf16", store: bfloat16, sum: Math.fround, steps: 32 },
+];
+
+/** What an honest kernel gives in a case of gradients or importance; whole numbers are the truth. */
+function honest(judged: Judged, formats: HonestStage): Record<string, Tensor> {
+  const call = stageCallOf(judged), { given, tensors } = call;
+  const right = runStageMistake(call, { name: "none", stage: "order", sections: "9", give: () => ({}) });
+  const { blockM, blockN, stride = 1, causal, scale, tail, importance: kind } = given;
+  const float = (name: string) => tensors[name] as Tensor<FloatData>;
+  if (given.stage === "gradient") {
+    const qkv = { q: float("q"), k: float("k"), v: float("v") },
+      levels = tensors.levels as Tensor<Int32Array>;
+    const options = { blockM, blockN, scale, causal, tail, ...formats };
+    return { ...right, ...simulateGradient(qkv, levels, toFloat64(float("dout")), options) };
+  }
+  if (given.stage !== "importance") return right;
+  const options: ImportanceKind = kind === "pooled" || kind === "antidiagonal"
+    ? { kind, blockM, blockN, stride, causal }
+    : { kind: "groupmax", groupQ: blockM, groupK: blockN };
+  return { importance: simulateImportance({ q: float("q"), k: float("k") }, { ...options, ...formats }) };
+}
+
+/** How many cases of gradients and stages an honest kernel fails, and how much of the budget it uses. */
+export function honestStages(suite: string, formats: HonestStage): { failing: string[]; used: number } {
+  const cases = stageCases(suite, formats.dtype);
+  const read = judgeStages(cases, (judged) => honest(judged, formats), formats);
+  return {
+    failing: read.flatMap(({ verdict }) => verdict.problems.map((text) => `${verdict.case}: ${text}`)),
+    used: Math.max(...read.flatMap(({ verdict }) => Object.values(verdict.budget))),
+  };
 }
 
 /** Plants every mistake, one at a time. */

@@ -1,6 +1,12 @@
 /** Wrong gradients and wrong stages are found, placed and named. */
 import { explainStages, stageCallOf, stageTable } from "../../bench/conformance/diagnose_stages.ts";
-import { judgeStages, stageCases, stageMatrix } from "../../bench/conformance/kill_stages.ts";
+import {
+  HONEST_STAGES,
+  honestStages,
+  judgeStages,
+  stageCases,
+  stageMatrix,
+} from "../../bench/conformance/kill_stages.ts";
 import { judgeOutputs } from "../../bench/conformance/judge.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import { changed, runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
@@ -52,3 +58,9 @@ Deno.test("conformance: outputs of a stage that fit no mistake are unknown", () 
   assert(read.every(({ verdict }) => verdict.problems.length > 0));
   assertEquals(explainStages(read), []);
 });
+
+for (const kernel of HONEST_STAGES) {
+  Deno.test(`conformance: right gradients and stages pass the standard suite, ${kernel.name}`, () => {
+    assertEquals(honestStages("standard", kernel).failing, []);
+  });
+}
