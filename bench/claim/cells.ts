@@ -175,7 +175,8 @@ export function headMedian(values: readonly number[]): MedianEstimate {
  * ```
  */
 export function groupOf({ case: name, input, causal }: Pick<ClaimRow, "case" | "input" | "causal">): string {
-  if (name.split(" ").includes(`workload=${input}`)) return `workload ${input}`;
+  const isTrace = name.split(" ").some((word) => word.startsWith("input="));
+  if (!isTrace) return `workload ${input}`;
   return causal === "true" ? "causal traces" : "video traces";
 }
 

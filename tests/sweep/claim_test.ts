@@ -151,7 +151,15 @@ Deno.test("claim: the command writes page, plots and rows, and writes them again
   const { rows } = await readRun(folder.at("a"));
   assertEquals(new Set(rows.map(({ head }) => head)).size, 6);
   const page = await Deno.readTextFile(folder.at("a/claim.md"));
-  for (const text of ["**loses**", "wins", "without times", "## PSA at equal density + selection cost"]) {
+  for (
+    const text of [
+      "workload gaussian, raster",
+      "**loses**",
+      "wins",
+      "without times",
+      "## PSA at equal density + selection cost",
+    ]
+  ) {
     assertStringIncludes(page, text);
   }
   for (const [, link] of page.matchAll(/\((pictures\/[^)]+)\)/g)) {
