@@ -78,7 +78,7 @@ export const HONEST_STAGES: readonly HonestStage[] = [
 ];
 
 /** What an honest kernel gives in a case of gradients or importance; whole numbers are the truth. */
-function honest(judged: Judged, formats: HonestStage): Record<string, Tensor> {
+export function honestOutputs(judged: Judged, formats: HonestStage): Record<string, Tensor> {
   const call = stageCallOf(judged), { given, tensors } = call;
   const right = runStageMistake(call, { name: "none", stage: "order", sections: "9", give: () => ({}) });
   const { blockM, blockN, stride = 1, causal, scale, tail, importance: kind } = given;
@@ -99,7 +99,7 @@ function honest(judged: Judged, formats: HonestStage): Record<string, Tensor> {
 /** How many cases of gradients and stages an honest kernel fails, and how much of the budget it uses. */
 export function honestStages(suite: string, formats: HonestStage): { failing: string[]; used: number } {
   const cases = stageCases(suite, formats.dtype);
-  const read = judgeStages(cases, (judged) => honest(judged, formats), formats);
+  const read = judgeStages(cases, (judged) => honestOutputs(judged, formats), formats);
   return {
     failing: read.flatMap(({ verdict }) => verdict.problems.map((text) => `${verdict.case}: ${text}`)),
     used: Math.max(...read.flatMap(({ verdict }) => Object.values(verdict.budget))),
