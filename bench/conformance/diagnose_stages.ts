@@ -134,14 +134,14 @@ function placesOf(
 ): { place: string; start: number; end: number }[] {
   const width = shape[shape.length - 1], rows = data.length / width;
   const [heads, tokens] = shape.length === 4 ? [shape[1], shape[2]] : [shape[shape.length - 2] ?? 1, 1];
-  const gradient = ["dq", "dk", "dv", "out"].includes(name);
-  const block = gradient ? name === "dk" || name === "dv" ? blockN : blockM : 1;
+  const ofKeys = name === "dk" || name === "dv", gradient = ofKeys || name === "dq" || name === "out";
+  const block = gradient ? ofKeys ? blockN : blockM : 1;
   return Array.from({ length: rows }, (_, row) => row).filter((row) => row % tokens % block === 0).map(
     (row) => {
       const head = Math.floor(row / tokens),
         token = row % tokens,
         end = row + Math.min(block, tokens - token);
-      const what = gradient && block === blockN && name !== "dq" ? "key block" : "query block";
+      const what = ofKeys ? "key block" : "query block";
       const place = `batch ${Math.floor(head / heads)} head ${head % heads}`;
       return {
         place: tokens === 1 ? place : `${place} ${what} ${Math.floor(token / block)}`,

@@ -63,7 +63,7 @@ export function byStage(verdicts: readonly Verdict[]): string[] {
   const stages = Map.groupBy(verdicts, (one) => one.case.split(" ")[0]);
   return [...stages].map(([stage, all]) => {
     const right = all.filter(({ problems }) => problems.length === 0);
-    const used = all.flatMap(({ budget }) => Object.values(budget)).filter(Number.isFinite);
+    const used = right.flatMap(({ budget }) => Object.values(budget)).filter(Number.isFinite);
     const most = used.length === 0
       ? ""
       : `, at most ${Math.round(100 * Math.max(...used))} % of the budget used`;
