@@ -9,9 +9,9 @@
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { blockImportance, levelsFromImportance } from "../../reference/psa.ts";
 import { seededRandom } from "../../reference/random.ts";
-import type { AttentionShape, Tensor } from "../../reference/tensor.ts";
+import type { AttentionShape, Qkv, Tensor } from "../../reference/tensor.ts";
 import { buildAttention } from "../../kernels/attention.ts";
-import { type Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
 import { type Encode, timeWork } from "../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
 import { makeLists } from "../../kernels/lists.ts";
@@ -117,6 +117,21 @@ export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: D
   };
 }
 
+/**
+ * The numbers of a call as tensors.
+ *
+ * @param shape the sizes of the call
+ * @param data its numbers
+ */
+export function inputsOf(shape: AttentionShape, { q, k, v }: { q: Data; k: Data; v: Data }): Qkv {
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
+  return {
+    q: { data: q, shape: [batch, heads, seqQ, headDim] },
+    k: { data: k, shape: [batch, kvHeads, seqK, headDim] },
+    v: { data: v, shape: [batch, kvHeads, seqK, valueDim] },
+  };
+}
+
 /** The stages with their buffers. */
 async function buildStages(gpu: Gpu, bench: StageBench, data: { q: Data; k: Data; v: Data }) {
   const { shape, config, dtype } = bench, { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
@@ -213,20 +228,4 @@ export function stageBenches(tokens: number): StageBench[] {
     ofKind({ kind: "pooled" }),
     bench(wide, { assignment: { mode: "threshold", ratios: DEFAULT_RATIOS } }),
   ];
-}
-
-if (import.meta.main) {
-  const tokens = Number(Deno.args[0] ?? 32768);
-  using gpu = await openGpu();
-  console.log(`${gpu.info.description}, ${tokens} tokens, milliseconds`);
-  for (const bench of stageBenches(tokens)) {
-    const { shape: { heads, headDim }, config: { blockN, importance, assignment }, dtype } = bench;
-    const stride = importance.kind === "antidiagonal" ? ` stride=${importance.stride}` : "";
-    const name =
-      `D=${headDim} H=${heads} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
-    const times = await timeStages(gpu, bench, { repetitions: 7, warmUp: 100 });
-    const { shareBefore, ...stages } = times;
-    const figures = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`);
-    console.log(`${name.padEnd(48)} ${figures.join("  ")}  before ${(100 * shareBefore).toFixed(1)} %`);
-  }
 }
