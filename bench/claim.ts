@@ -28,7 +28,7 @@ const HELP = `deno task claim [options]
 Where does the pyramid lose less error than binary masks, and than each other
 method, at equal density and at equal time? All traces and workloads are run
 head by head, in every order they can have, and docs/claim.md is written with
-its plots (25 minutes on two cores).
+its plots (half an hour on two cores).
 
   --out DIR           rows, claim.md and pictures go there instead of
                       results/claim and docs
