@@ -21,7 +21,10 @@ interface ScoreOptions {
   readonly pooled?: (value: number) => number;
 }
 
-/** The scores of query `i`: dot products, of which the query is scaled and stored before, and the score is rounded. */
+/**
+ * The scores of query `i`: dot products, of which the query is scaled and stored before, and the score is stored, as
+ * by a kernel that computes it in one pass and its softmax in another.
+ */
 function scoreRow(
   q: HeadTokens,
   k: HeadTokens,
@@ -41,7 +44,7 @@ function scoreRow(
     }
     scores[j] = scale * sum.total;
     variances[j] = scale ** 2 * (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE)) +
-      (SINGLE * scores[j]) ** 2;
+      storeError2(storage, scores[j]);
   }
   return { scores, variances };
 }
@@ -57,11 +60,11 @@ function exponentialError2(x: number): number {
   return (SINGLE * (3 + 2 * Math.abs(x) * Math.LOG2E)) ** 2;
 }
 
-/** Variances of w_j / sum of w, where w_j has a relative error of variance e_j: its own error, and the sum's. */
-function shareVariances(shares: Float64Array, relative: Float64Array): Float64Array {
+/** Variances of w_j / sum of w, where w_j has a relative error of variance e_j: its own, and the sum's, which is stored. */
+function shareVariances(shares: Float64Array, relative: Float64Array, { storage }: Arithmetic): Float64Array {
   let sum = 0;
   for (let j = 0; j < shares.length; j++) sum += shares[j] ** 2 * Math.min(1, relative[j]);
-  return shares.map((share, j) => share ** 2 * (Math.min(1, relative[j]) + sum + SINGLE ** 2));
+  return shares.map((share, j) => share ** 2 * (Math.min(1, relative[j]) + sum + storage.unit ** 2 / 3));
 }
 
 /** Blocks of queries and keys in groups of a kind of importance: query rows and key columns that make one entry. */
@@ -106,7 +109,7 @@ function groupMaxErrors(
     }
     const total = weights.reduce((sum, weight) => sum + weight, 0), shares = weights.map((w) => w / total);
     importance.set(shares, m * columns);
-    variance.set(shareVariances(shares, relative), m * columns);
+    variance.set(shareVariances(shares, relative, arithmetic), m * columns);
   }
   return { importance, variance };
 }
@@ -131,7 +134,7 @@ function softmaxSumErrors(
     const total = seen.reduce((sum, score) => sum + Math.exp(score - max), 0);
     const shares = seen.map((score) => Math.exp(score - max) / total);
     const relative = seen.map((score, c) => variances[c] + exponentialError2(score - max));
-    const own = shareVariances(shares, relative), row = Math.floor(i / groupQ) * columns;
+    const own = shareVariances(shares, relative, arithmetic), row = Math.floor(i / groupQ) * columns;
     for (let j = 0; j * groupK < seen.length; j++) {
       let alike = 0;
       for (let c = j * groupK; c < Math.min((j + 1) * groupK, seen.length); c++) {

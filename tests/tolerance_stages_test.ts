@@ -9,12 +9,14 @@ import {
   groupMaxImportance,
   type KernelDType,
   pooledImportance,
+  pyramidAttentionGradient,
   type Qkv,
   type Tensor,
 } from "../mod.ts";
 import { gradientTolerance, type ImportanceKind, importanceTolerance } from "../reference/tolerance.ts";
 import { toFloat64 } from "../reference/tensor.ts";
 import { resolveCase } from "../fixtures/cases.ts";
+import { loadGolden } from "../fixtures/golden.ts";
 import { assert } from "./assert.ts";
 import { bfloat16, type Simulation } from "./simulated.ts";
 import { simulateGradient, simulateImportance } from "./simulated_stages.ts";
@@ -96,6 +98,39 @@ for (const { name, dtype, accumulate, formats } of KERNELS) {
       }
     }
     // Where every key block is some query's best one, all weights are 1, and there is no error.
-    assert(parts.every((part) => part === 0 || part > 0.04), `takes only ${parts} of its bound`);
   });
 }
+
+Deno.test("tolerance: what the released kernels give on an H100 stays inside, gradients", async () => {
+  for (const { tensors, parameters } of await loadGolden("gradient")) {
+    const float = (name: string) => tensors[name] as Tensor<FloatData>,
+      levels = tensors.levels as Tensor<Int32Array>;
+    const qkv = { q: float("q"), k: float("k"), v: float("v") }, dout = toFloat64(float("dout"));
+    const { block_m: blockM, block_n: blockN, tail } = parameters as Record<string, never>;
+    const options = { blockM, blockN, tail },
+      bound = gradientTolerance(qkv, levels, dout, { ...options, dtype: "f16" });
+    const want = pyramidAttentionGradient(qkv, levels, float("dout"), options);
+    for (const key of ["dq", "dk", "dv"] as const) {
+      const part = share(float(key), want[key], bound[key]);
+      assert(part > 0.02 && part <= 0.7, `${key} takes ${part} of its bound`);
+    }
+  }
+});
+
+Deno.test("tolerance: what the released kernels give on an H100 stays inside, importance", async () => {
+  for (const { tensors, parameters } of await loadGolden("importance")) {
+    const qk = { q: tensors.q as Tensor<FloatData>, k: tensors.k as Tensor<FloatData> };
+    const { group_q: groupQ, group_k: groupK } = parameters as Record<string, never>;
+    const bound = importanceTolerance(qk, { kind: "groupmax", groupQ, groupK, dtype: "f16" });
+    const part = share(tensors.importance, groupMaxImportance(qk, { groupQ, groupK }), bound);
+    assert(part > 0.02 && part <= 0.7, `groupmax takes ${part} of its bound`);
+  }
+  for (const { tensors, parameters } of await loadGolden("antidiagonal")) {
+    const qk = { q: tensors.q as Tensor<FloatData>, k: tensors.k as Tensor<FloatData> };
+    const { block, stride, causal } = parameters as Record<string, never>;
+    const options = { blockM: block, blockN: block, stride, causal };
+    const bound = importanceTolerance(qk, { kind: "antidiagonal", ...options, dtype: "f32" });
+    const part = share(tensors.importance, antidiagonalImportance(qk, options), bound);
+    assert(part > 0.002 && part <= 0.7, `antidiagonal takes ${part} of its bound`);
+  }
+});
