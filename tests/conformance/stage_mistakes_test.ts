@@ -7,6 +7,8 @@ import {
   stageCases,
   stageMatrix,
 } from "../../bench/conformance/kill_stages.ts";
+import { HONEST } from "../../bench/conformance/kill_matrix.ts";
+import { MISTAKES } from "../../fixtures/conformance/mistakes.ts";
 import { judgeOutputs } from "../../bench/conformance/judge.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import { changed, runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
@@ -64,3 +66,20 @@ for (const kernel of HONEST_STAGES) {
     assertEquals(honestStages("standard", kernel).failing, []);
   });
 }
+
+Deno.test("conformance: the page of the kill matrix has every mistake, and no right kernel fails on it", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/kill-matrix.md", import.meta.url));
+  const rows = page.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  for (const { name } of [...MISTAKES, ...STAGE_MISTAKES]) {
+    assert(
+      rows.some((cells) => cells[2] === name && cells.includes("yes")),
+      `'${name}' is not in docs/kill-matrix.md`,
+    );
+  }
+  for (const { name } of [...HONEST, ...HONEST_STAGES]) {
+    assert(
+      rows.some((cells) => cells[1] === name && cells[2] === "0"),
+      `'${name}' is not in docs/kill-matrix.md`,
+    );
+  }
+});
