@@ -88,8 +88,10 @@ export const CLAIMED = "psa";
 const CONFIDENCE = 0.95;
 /** Errors up to this are rounding of float32: they are taken for this large. */
 const ROUNDING = 1e-5;
+/** Ratios that are no further from 1 than this are no difference. */
+const SAME = 1e-3;
 /** By how much a cost may lie outside the costs of PSA: its line is prolonged so far. */
-const PROLONGED = 1.05;
+const PROLONGED = 1.02;
 
 /** A point of a method's line on one head. */
 export interface CurvePoint {
@@ -104,7 +106,7 @@ export interface CurvePoint {
  *
  * @param points the points of the method on one head
  * @param x the cost
- * @returns null where the cost lies outside the points by more than 5 %
+ * @returns null where the cost lies outside the points by more than 2 %
  *
  * @example
  * ```ts
@@ -147,7 +149,8 @@ export function judgeRatios(
   if (ratios.length === 0) return { ratios, median: NaN, low: NaN, high: NaN, verdict: "apart" };
   const { median, low, high, confidence } = headMedian(ratios);
   const known = confidence >= CONFIDENCE;
-  return { ratios, median, low, high, verdict: !known ? "tie" : high < 1 ? "win" : low > 1 ? "loss" : "tie" };
+  const verdict = known && high < 1 - SAME ? "win" : known && low > 1 + SAME ? "loss" : "tie";
+  return { ratios, median, low, high, verdict };
 }
 
 /**

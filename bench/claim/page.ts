@@ -82,10 +82,10 @@ const HOW = [
   "Every head of every input is a measurement. Each point of another method, with the density or time that it " +
   "**reached**, is set beside PSA's error on the same head, in the same order, at the same density or time, which is " +
   "read from PSA's own points along a straight line on logarithmic axes; where PSA has none so small or so large, " +
-  "the cell is empty. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
+  "give or take 2 %, the head is left out. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
   "loses it only if the 95 % interval of the median ratio over heads, which assumes nothing of their distribution, " +
   "does not hold 1: with six to eight heads, all must agree. Otherwise the difference is within the noise, a tie. " +
-  "Errors below 1e-5 count as rounding.",
+  "Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no difference.",
   "",
   "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +
   "density reached decides. Importance is sampled, or antidiagonal where causal, for `psa` and `block-topk` alike. " +
@@ -98,7 +98,7 @@ const NOTES: Record<Footing, readonly string[]> = {
   time: [
     "**Measured**: milliseconds of our kernels with levels given, so that choosing is not in them, nor what " +
     "`rectified` adds afterwards. `token-topk`, with a star, has no kernel and is compared at density + selection " +
-    "cost, which is **computed, not measured**.",
+    "cost, which is **computed, not measured**. Each head was timed few times: the noise of times makes cells ties.",
   ],
   cost: [
     "**Computed, not measured**: density plus the operations of choosing over those of dense attention. A method " +

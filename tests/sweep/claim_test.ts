@@ -97,7 +97,12 @@ Deno.test("claim: few heads and errors of rounding are ties", () => {
   assertEquals(judgeRatios([0.5, 0.5, 0.5, 0.5, 0.5]).verdict, "tie");
   assertEquals(judgeRatios([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]).verdict, "win");
   assertEquals(judgeRatios([]).verdict, "apart");
+  const near = [1.0005, 1.0002, 1.0009, 1.0004, 1.0001, 1.0003];
+  assertEquals(judgeRatios(near).verdict, "tie");
+  assertEquals(judgeRatios(near.map((ratio) => 1 / ratio)).verdict, "tie");
   const exact = (size: number, method: string) => rowsOf(method, { error: () => size });
+  const between = exact(1e-8, "block-topk").map((row) => ({ ...row, density: 0.3 }));
+  assertEquals(new Set(Object.values(verdicts([...exact(1e-8, "psa"), ...between]))), new Set(["tie"]));
   assertEquals(
     new Set(Object.values(verdicts([...exact(1e-8, "psa"), ...exact(1e-6, "block-topk")]))),
     new Set(["tie"]),
@@ -109,8 +114,8 @@ Deno.test("claim: an error between two points lies on a straight line on logarit
   assertAlmostEquals(errorAt(points, 0.2)!, 0.2, 1e-12);
   assertAlmostEquals(errorAt(points, 0.1)!, 0.4, 1e-12);
   assertAlmostEquals(errorAt(points, 0.6)!, 0.1, 1e-12);
-  assertAlmostEquals(errorAt(points, 0.098)!, 0.04 / 0.098, 1e-12);
-  assertEquals([errorAt(points, 0.09), errorAt(points, 0.9), errorAt([], 1)], [null, null, null]);
+  assertAlmostEquals(errorAt(points, 0.099)!, 0.04 / 0.099, 1e-12);
+  assertEquals([errorAt(points, 0.097), errorAt(points, 0.9), errorAt([], 1)], [null, null, null]);
 });
 
 Deno.test("claim: the page tells losses as plainly as wins", () => {
