@@ -69,7 +69,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     V_PIECES: valueDim / perPiece,
     COLUMN_PIECES: (split ? 64 : 128) / perPiece,
     CHUNKS: chunks,
-    AT_ONCE: subgroups && fits && chunks % 2 === 0 ? 2 : 1,
+    AT_ONCE: subgroups && fits && chunks % 2 === 0 && (dense || f16) ? 2 : 1,
     LOADS: loads,
     K_GROUPS: Math.max(1, 256 / threads),
     V_GROUPS: f16 ? loads / 2 : loads,

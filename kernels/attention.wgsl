@@ -17,7 +17,9 @@
 // [channel][half of 8 tokens][8 tokens], each entry four tokens; then 16 operands live in registers, not 40. The place of 8
 // tokens is xored with the piece, so that stores and loads of a warp fall on all banks. A chunk of the second product takes
 // the j-th token of all 16 groups. Arrays are nested, with constants for all indices but the thread's own: the compiler's
-// clamps are then computed once. Two chunks are unrolled at once, so that which buffer is read is a constant as well.
+// clamps are then computed once. Two chunks are unrolled at once (AT_ONCE), so that which buffer is read is a constant as
+// well; not with lists in float32, where 128 keys from everywhere come late and 38.3 against 36.1 TFLOP/s were measured
+// for the shorter text (D=128, density .50).
 //
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
