@@ -11,7 +11,7 @@ import { openGpu } from "../../kernels/device/gpu.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { attentionShape, toFloat64 } from "../../reference/tensor.ts";
+import { attentionShape, type Tensor, toFloat64 } from "../../reference/tensor.ts";
 import { callOfFile } from "./diagnose.ts";
 import type { Judged } from "./judge.ts";
 
@@ -42,8 +42,21 @@ export async function gpuOutputs(folder: string, outputs: string, manifest: Mani
   return skipped;
 }
 
-/** One case on the device; the tokens are arranged beforehand. */
-async function gpuAttention(gpu: Gpu, judged: Judged) {
+/** What our kernels give for a case, in its element type. */
+export interface AttentionOutputs {
+  /** Outputs. */
+  readonly out: Tensor<Float32Array | Float16Array>;
+  /** Log-sum-exps. */
+  readonly lse: Tensor<Float32Array>;
+}
+
+/**
+ * One case of attention on the device; the tokens are arranged beforehand.
+ *
+ * @param gpu the device
+ * @param judged the case
+ */
+export async function gpuAttention(gpu: Gpu, judged: Judged): Promise<AttentionOutputs> {
   const call = callOfFile(judged), qkv = arranged(call);
   const { blockM, blockN, tile, scale, causal, tail } = call.options;
   const levels = [...new Set(call.levels.data)].filter((level) => level > 0);

@@ -164,9 +164,11 @@ function isOf({ listed }: ReadCase, stage: string): boolean {
 /** What explains outputs, in a line. */
 function sentence({ names, distance, sections, explained, failing }: Explanation): string {
   const all = names.map((name) => `'${name}'`).join(" or ");
+  const others = failing - explained;
+  const rest = others === 0 ? "" : `; of the other ${others} the cause is unknown`;
   return `matches ${all} to ${
     short(distance)
-  }; SPEC section ${sections} (${explained} of ${failing} wrong cases)`;
+  }; SPEC section ${sections} (${explained} of ${failing} wrong cases)${rest}`;
 }
 
 if (import.meta.main) {

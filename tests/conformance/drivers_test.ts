@@ -55,6 +55,34 @@ for c in json.load(open(sys.argv[2] + "/manifest.json"))["cases"]:
   });
 }
 
+for (const dtype of ["f16", "bf16"]) {
+  Deno.test(`drivers: the one for Triton reads ${dtype} files, writes outputs that pass, and leaves out with a reason`, async () => {
+    await using folder = new TemporaryFolder();
+    const [cases, outputs] = [folder.at("cases"), folder.at("outputs")];
+    await runExport(["--out", cases, "--dtype", dtype, "--filter", "attention bm=64 bn=64"]);
+    await Deno.mkdir(outputs);
+    const script = `import sys, json; sys.path.insert(0, sys.argv[1]); import run_triton
+reasons = {}
+for c in json.load(open(sys.argv[2] + "/manifest.json"))["cases"]:
+    tensors, metadata = run_triton.read_file(sys.argv[2] + "/" + c["file"])
+    reasons[c["case"]] = run_triton.reason_to_skip(json.loads(metadata["parameters"]), tensors, "new")
+    out = tensors["expected_out_${dtype}"]
+    run_triton.write_file(sys.argv[3] + "/" + c["file"], {"out": out}, {"case": c["case"]})
+json.dump(reasons, open(sys.argv[4], "w"))`;
+    const reasons = folder.at("reasons.json");
+    if (!await ran("python3", ["-B", "-c", script, DRIVERS, cases, outputs, reasons])) return;
+    for (const [name, reason] of Object.entries(JSON.parse(await Deno.readTextFile(reasons)))) {
+      assertEquals(
+        reason === null,
+        name.includes(" D=64 ") && !name.includes("causal=true"),
+        `${name}: ${reason}`,
+      );
+    }
+    const { code, text } = await runVerify([cases, "--outputs", outputs]);
+    assertEquals(code, 0, text);
+  });
+}
+
 Deno.test("drivers: the program in C computes dense attention of raw cases", async () => {
   await using folder = new TemporaryFolder();
   const [cases, outputs] = [folder.at("cases"), folder.at("outputs")];

@@ -1,0 +1,167 @@
+/**
+ * `deno task kill-matrix:gpu`: plants mistakes into the WGSL of our own kernels, runs them on this machine's adapter, and
+ * holds the conformance kit to it: every one has to be found. `--write` writes docs/kill-matrix-gpu.md.
+ *
+ * @module
+ */
+import { suiteCases } from "../../fixtures/conformance/suites.ts";
+import { Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import type { AttentionResult } from "../../reference/attention.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { toFloat64 } from "../../reference/tensor.ts";
+import { runCommand } from "../command.ts";
+import { Catalogue } from "./diagnose.ts";
+import { gpuAttention } from "./gpu_outputs.ts";
+import type { Judged } from "./judge.ts";
+import { judgedCase, judgeKernel } from "./planted.ts";
+import { WGSL_MUTANTS, type WgslMutant } from "./wgsl_mutants.ts";
+
+/** What became of one mutant. */
+export interface MutantOutcome {
+  /** The mutant's name. */
+  readonly mutant: string;
+  /** Cases that fail. */
+  readonly failing: number;
+  /** Cases whose kernels' text the mutant changed. */
+  readonly changed: number;
+  /** Cases that ran. */
+  readonly cases: number;
+  /** The names that the diagnosis gives. */
+  readonly names: readonly string[];
+  /** How many failing cases they explain. */
+  readonly explained: number;
+}
+
+/**
+ * Runs work with a changed text of the kernels, and counts the pipelines that were changed.
+ *
+ * @param mutant what to change; null: nothing
+ * @param work what to run
+ * @returns how often the text of a pipeline was changed
+ */
+async function withMutant(mutant: WgslMutant | null, work: () => Promise<void>): Promise<number> {
+  const original = Gpu.prototype.createPipeline;
+  let changed = 0;
+  Gpu.prototype.createPipeline = function (code, options) {
+    const mutated = mutant?.kernel === options.label
+      ? mutant.replace.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), code)
+      : code;
+    if (mutated !== code) changed++;
+    return original.call(this, mutated, options);
+  };
+  try {
+    await work();
+    return changed;
+  } finally {
+    Gpu.prototype.createPipeline = original;
+  }
+}
+
+/**
+ * Runs our kernels with a mistake on cases of attention, and judges and diagnoses what they give.
+ *
+ * @param gpu the device
+ * @param mutant the mistake; null: none
+ * @param options the cases, and the catalogue to diagnose with
+ * @throws {InputError} if the mutant's pattern is nowhere in the kernels' text
+ */
+export async function judgeMutant(
+  gpu: Gpu,
+  mutant: WgslMutant | null,
+  { cases, catalogue }: { readonly cases: readonly Judged[]; readonly catalogue: Catalogue },
+): Promise<MutantOutcome> {
+  const results = new Map<Judged, AttentionResult>();
+  let changed = 0;
+  for (const judged of cases) {
+    const times = await withMutant(mutant, async () => {
+      const { out, lse } = await gpuAttention(gpu, judged);
+      results.set(judged, { out: toFloat64(out), lse: toFloat64(lse) });
+    });
+    changed += times > 0 ? 1 : 0;
+  }
+  requireInput(
+    mutant === null || changed > 0,
+    () => `The mutant "${mutant?.name}" is nowhere in the text of the kernel ${mutant?.kernel}.`,
+  );
+  const read = judgeKernel(cases, (judged) => {
+    const result = results.get(judged);
+    if (result === undefined) throw new InputError(`${judged.listed.case} did not run.`);
+    return result;
+  });
+  const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;
+  const found = failing === 0 ? undefined : catalogue.explain(read);
+  return {
+    ...{ mutant: mutant?.name ?? "none", failing, changed, cases: cases.length },
+    ...{ names: found?.names ?? [], explained: found?.explained ?? 0 },
+  };
+}
+
+/**
+ * The cases of attention that mutants run on.
+ *
+ * @param filter words that all occur in the canonical string
+ */
+export function mutantCases(...filter: readonly string[]): Judged[] {
+  return suiteCases("smoke").filter(({ stage }) => stage === "attention").map(judgedCase)
+    .filter(({ listed }) => filter.every((word) => listed.case.includes(word)));
+}
+
+/** How an outcome reads in the table. */
+function row(
+  { mutant, failing, changed, names, explained }: MutantOutcome,
+  { kernel, known }: WgslMutant,
+): string {
+  const named = names.includes(mutant)
+    ? names.length === 1 ? "yes" : `one of ${names.length}`
+    : names.join(", ") || "no";
+  const part = names.length > 0 && explained < failing ? ` (${explained} of ${failing})` : "";
+  const shown = `${named}${part}`;
+  return `| ${kernel} | ${mutant} | ${failing} of ${changed} | ${
+    known ? shown : `not in the catalogue: ${shown}`
+  } |`;
+}
+
+function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOutcome): string {
+  const killed = outcomes.filter(({ failing }) => failing > 0).length;
+  const known = WGSL_MUTANTS.filter((mutant) => mutant.known);
+  const named = outcomes.filter(({ mutant, names }) => names.includes(mutant)).length;
+  return [
+    "# Mistakes planted into our own WGSL",
+    "",
+    "Written by `deno task kill-matrix:gpu --write`: each mistake is planted alone into the text of a kernel, and the kernels",
+    `run on the ${honest.cases} cases of attention of the smoke suite, in float32. Wrong cases are counted among those whose`,
+    `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${gpu.info.description}. Without a mistake ${honest.failing} cases are wrong.`,
+    "",
+    `Killed: ${killed} of ${outcomes.length}; named: ${named} of the ${known.length} that the catalogue has.`,
+    "",
+    "| kernel | mistake | wrong cases | named |",
+    "| --- | --- | --- | --- |",
+    ...outcomes.map((outcome, i) => row(outcome, WGSL_MUTANTS[i])),
+    "",
+    "What a kernel writes beyond its buffers is dropped by WebGPU, so such a mistake shows only where it hits another row",
+    "of the output. A missing barrier is not among the mutants: what it does depends on the machine.",
+    "",
+  ].join("\n");
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  for (const arg of args) {
+    requireInput(arg === "--write", () => `${arg} is no option; the only one is --write.`);
+  }
+  using gpu = await openGpu();
+  const cases = mutantCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
+  const honest = await judgeMutant(gpu, null, { cases, catalogue });
+  console.log(`without a mistake: ${honest.failing} of ${honest.cases} wrong`);
+  for (const mutant of WGSL_MUTANTS) {
+    const outcome = await judgeMutant(gpu, mutant, { cases, catalogue });
+    outcomes.push(outcome);
+    console.log(row(outcome, mutant));
+  }
+  if (args.includes("--write")) {
+    const path = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
+    await Deno.writeTextFile(path, markdown(gpu, outcomes, honest));
+  }
+  return honest.failing === 0 && outcomes.every(({ failing }) => failing > 0) ? 0 : 1;
+}
+
+if (import.meta.main) await runCommand(() => main(Deno.args));

@@ -1,0 +1,50 @@
+/** Mistakes planted into our own WGSL are found by the kit, and named where the catalogue has them. */
+import { Catalogue } from "../../bench/conformance/diagnose.ts";
+import { judgeMutant, mutantCases } from "../../bench/conformance/kill_gpu.ts";
+import { WGSL_MUTANTS, type WgslMutant } from "../../bench/conformance/wgsl_mutants.ts";
+import { openGpu } from "../../kernels/device/gpu.ts";
+import { InputError } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../assert.ts";
+
+const PAGE = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
+
+function mutantOf(name: string): WgslMutant {
+  const mutant = WGSL_MUTANTS.find((each) => each.name === name);
+  assert(mutant !== undefined, name);
+  return mutant;
+}
+
+Deno.test("WGSL mutants: log term, pooling and shared heads are killed and named; without a mistake nothing is", async () => {
+  using gpu = await openGpu();
+  const cases = mutantCases("B=2 H=4"), catalogue = new Catalogue();
+  assertEquals(cases.length, 1);
+  const judge = (mutant: WgslMutant | null) => judgeMutant(gpu, mutant, { cases, catalogue });
+  assertEquals((await judge(null)).failing, 0);
+  for (const name of ["log term missing", "pooled by the sum", "kv head mapped modulo"]) {
+    const { failing, changed, names } = await judge(mutantOf(name));
+    assertEquals([failing, changed], [1, 1], name);
+    assert(names.includes(name), `${name} is called ${names}`);
+  }
+  await assertRejects(
+    () => judge({ ...mutantOf("lse in base 2"), replace: [[/this is nowhere/g, ""]] }),
+    InputError,
+    'The mutant "lse in base 2" is nowhere in the text of the kernel attention.',
+  );
+});
+
+Deno.test("WGSL mutants: the page has a row for each of them, and none survives", async () => {
+  const rows = (await Deno.readTextFile(PAGE)).split("\n").filter((line) =>
+    /^\| (attention|pyramid) /.test(line)
+  );
+  const cells = rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assertEquals(
+    cells.map(([kernel, name]) => `${kernel} ${name}`),
+    WGSL_MUTANTS.map(({ kernel, name }) => `${kernel} ${name}`),
+  );
+  for (const [i, [, name, wrong, named]] of cells.entries()) {
+    assert(Number(wrong.split(" of ")[0]) > 0, `${name} survives`);
+    if (WGSL_MUTANTS[i].known) {
+      assert(/^(yes|one of \d+)( \(\d+ of \d+\))?$/.test(named), `${name} is named ${named}`);
+    }
+  }
+});
