@@ -39,6 +39,15 @@ const WEIGHT_BUFFER_BYTES = 512;
 /** Bytes of the two chunks of keys or values. */
 const CHUNK_BYTES = 2 * 8192;
 
+/**
+ * Bytes of workgroup memory that the attention kernel needs at least: two chunks of keys, and two buffers of weights.
+ *
+ * @param blockM query block size in tokens
+ */
+export function workgroupBytes(blockM: number): number {
+  return CHUNK_BYTES + 2 * WEIGHT_BUFFER_BYTES * blockM / 8;
+}
+
 /** How often Q is halved before half-precision sums, so that a logit of 1e4 does not overflow them. */
 export function preshift({ dtype, shape }: Pick<AttentionKernelOptions, "dtype" | "shape">): number {
   return dtype === "f16" ? Math.ceil(Math.log2(Math.sqrt(shape.headDim))) : 0;

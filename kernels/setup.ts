@@ -9,6 +9,7 @@ import { validateConfig } from "../reference/config/validate.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { listShares } from "../reference/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
+import { workgroupBytes } from "./attention.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { layOutSections, type Sections } from "./sections.ts";
 
@@ -58,6 +59,7 @@ export function resolveSetup(gpu: Gpu, setup: PsaSetup): ResolvedSetup {
   const { shape, config, levels = [], firstHead = 0 } = setup;
   requireShape(shape);
   validateConfig(config, shape);
+  requireWorkgroup(gpu, config);
   const dtype = resolveDType(gpu, setup.dtype ?? "f32");
   const { batch, kvHeads, seqK, headDim } = shape, { blockN, tail = "exact" } = config;
   const sections = layOutSections(batch * kvHeads, {
@@ -88,6 +90,22 @@ function requireShape(shape: AttentionShape): void {
     shape.heads % shape.kvHeads === 0,
     () => `\`heads\` is ${shape.heads}; it should be a multiple of \`kvHeads\`, ${shape.kvHeads}.`,
   );
+}
+
+/** Throws if a workgroup of the attention kernel is beyond a limit. */
+function requireWorkgroup(gpu: Gpu, { blockM }: PsaConfig): void {
+  const needs = {
+    maxComputeWorkgroupStorageSize: [workgroupBytes(blockM), "bytes of workgroup memory"],
+    maxComputeInvocationsPerWorkgroup: [2 * blockM, "invocations of a workgroup"],
+  } as const;
+  for (const [name, [needed, what]] of Object.entries(needs)) {
+    const limit = gpu.info.limits[name];
+    requireInput(
+      needed <= limit,
+      () =>
+        `\`blockM\` is ${blockM}, which needs ${needed} ${what}; the limit ${name} of this adapter is ${limit}.`,
+    );
+  }
 }
 
 function resolveDType(gpu: Gpu, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {

@@ -120,6 +120,7 @@ interface DeviceState {
   trouble: string | null;
   running: string;
   disposed: boolean;
+  subgroupDirective: string;
   /** Pipelines that are built, by text and constants: scopes share them. */
   readonly pipelines: Map<string, GPUComputePipeline>;
 }
@@ -143,7 +144,8 @@ export class Gpu implements Disposable {
     this.device = device;
     this.info = info;
     this.#isScope = state !== undefined;
-    this.#state = state ?? { trouble: null, running: "nothing", disposed: false, pipelines: new Map() };
+    this.#state = state ??
+      { trouble: null, running: "nothing", disposed: false, subgroupDirective: "", pipelines: new Map() };
     if (state === undefined) this.#listen(onError);
   }
 
@@ -168,6 +170,14 @@ export class Gpu implements Disposable {
   /** A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on. */
   scope(): Gpu {
     return new Gpu(this.device, this.info, { state: this.#state });
+  }
+
+  /** What the device's compiler wants at the beginning of text that uses subgroups; found out by {@link Gpu.probe}. */
+  get subgroupDirective(): string {
+    return this.#state.subgroupDirective;
+  }
+  set subgroupDirective(directive: string) {
+    this.#state.subgroupDirective = directive;
   }
 
   /** Finds out by running it what no feature tells: shuffles of subgroups, and the length of a tick. */
@@ -231,10 +241,11 @@ export class Gpu implements Disposable {
    * @throws {Error} what the compiler says, with the label
    */
   async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
-    const key = JSON.stringify([code, constants]), built = this.#state.pipelines.get(key);
+    const text = code.includes("subgroup") ? this.subgroupDirective + code : code;
+    const key = JSON.stringify([text, constants]), built = this.#state.pipelines.get(key);
     if (built !== undefined) return built;
     const pipeline = await this.scoped(label, () => {
-      const module = this.device.createShaderModule({ label, code });
+      const module = this.device.createShaderModule({ label, code: text });
       const compute = { module, entryPoint: "main", constants: { ...constants } };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
     });

@@ -15,8 +15,22 @@ const PROBE = `
   result[lid] = vec2u(size, subgroupShuffleXor(lid * 3u + 1u, 1u) + 65536u * subgroupShuffleXor(lid, 16u));
 }`;
 
-/** Lanes of a subgroup if shuffles work over at least 32 lanes, the width that the kernels are laid out for; else 0. */
+/**
+ * Lanes of a subgroup if shuffles work over at least 32 lanes, the width that the kernels are laid out for; else 0.
+ * Some compilers want subgroups enabled by a directive, others do not know it: both are tried, and the device remembers.
+ */
 export async function probeSubgroups(gpu: Gpu): Promise<number> {
+  for (const directive of ["", "enable subgroups;\n"]) {
+    gpu.subgroupDirective = directive;
+    const size = await runProbe(gpu);
+    if (size > 0) return size;
+  }
+  gpu.subgroupDirective = "";
+  return 0;
+}
+
+/** Runs the probe; 0 also if it does not compile. */
+async function runProbe(gpu: Gpu): Promise<number> {
   const buffer = gpu.createBuffer("subgroup probe", { size: LANES * 8 });
   try {
     const pipeline = await gpu.createPipeline(PROBE, { label: "subgroup probe" });

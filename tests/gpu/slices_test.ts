@@ -72,3 +72,18 @@ gpuTest(
     );
   },
 );
+
+gpuTest(
+  "a device with too little workgroup memory is refused by name, before anything is made",
+  async (gpu) => {
+    const { bytes } = gpu;
+    gpu.info = { ...gpu.info, limits: { ...gpu.info.limits, maxComputeWorkgroupStorageSize: 16384 } };
+    await assertRejects(
+      () => createPsa(gpu, { shape, config }),
+      InputError,
+      "`blockM` is 64, which needs 24576 bytes of workgroup memory; the limit maxComputeWorkgroupStorageSize of this " +
+        "adapter is 16384.",
+    );
+    assertEquals(gpu.bytes, bytes);
+  },
+);
