@@ -1,7 +1,7 @@
 /** Facts about levels, pooling and visible sets that hold for every input. */
 import { denseAttention, pyramidAttention, seededRandom, type Tensor } from "../mod.ts";
 import { assert, assertAlmostEquals } from "./assert.ts";
-import { assertClose, attentionCall, type AttentionCase, factTest } from "./attention_case.ts";
+import { assertClose, attentionCall, type AttentionCase, factTest } from "./attention/attention_case.ts";
 import { mapTensor, permutation, permuteRows } from "./tensor_tools.ts";
 
 factTest("property: level 1 everywhere is dense attention", (c) => {

@@ -7,7 +7,7 @@
 import type { KernelDType } from "../../reference/tolerance.ts";
 import { MISTAKES } from "../../fixtures/conformance/mistakes.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
-import { bfloat16, type Simulation } from "../../tests/simulated.ts";
+import { bfloat16, type Simulation } from "../../tests/tolerance/simulated.ts";
 import { Catalogue } from "./diagnose.ts";
 import type { Judged } from "./judge.ts";
 import { HONEST_STAGES, honestStages, stageCases, stageMatrix, type StageOutcome } from "./kill_stages.ts";

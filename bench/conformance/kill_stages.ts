@@ -8,8 +8,8 @@ import { runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { type FloatData, type Tensor, toFloat64 } from "../../reference/tensor.ts";
 import type { ImportanceKind, KernelDType } from "../../reference/tolerance.ts";
-import { bfloat16, type Simulation } from "../../tests/simulated.ts";
-import { simulateGradient, simulateImportance } from "../../tests/simulated_stages.ts";
+import { bfloat16, type Simulation } from "../../tests/tolerance/simulated.ts";
+import { simulateGradient, simulateImportance } from "../../tests/tolerance/simulated_stages.ts";
 import { explainStages, stageCallOf } from "./diagnose_stages.ts";
 import { type Judged, type JudgeOptions, judgeOutputs, type ReadCase } from "./judge.ts";
 import type { Outcome } from "./kill_matrix.ts";

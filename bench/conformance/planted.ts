@@ -9,7 +9,7 @@ import type { TensorFile } from "../../fixtures/conformance/manifest.ts";
 import type { Case } from "../../fixtures/cases.ts";
 import type { AttentionResult } from "../../reference/attention.ts";
 import { headOf } from "../../reference/visible.ts";
-import { simulateAttention, type Simulation } from "../../tests/simulated.ts";
+import { simulateAttention, type Simulation } from "../../tests/tolerance/simulated.ts";
 import { callOfFile, type Catalogue } from "./diagnose.ts";
 import { type Judged, type JudgeOptions, judgeOutputs, type ReadCase } from "./judge.ts";
 import type { Mistake } from "../../fixtures/conformance/mistakes.ts";

@@ -22,7 +22,7 @@ import {
 } from "../../mod.ts";
 import { causalBlocks } from "../../reference/causal.ts";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
-import { assertClose } from "../attention_case.ts";
+import { assertClose } from "../attention/attention_case.ts";
 import { head } from "../tensor_tools.ts";
 import { randomInputs, randomQkv, type RandomSizes } from "./method_tools.ts";
 

@@ -10,7 +10,7 @@ import {
   type Qkv,
   seededRandom,
 } from "../../mod.ts";
-import { randomTensor } from "../attention_case.ts";
+import { randomTensor } from "../attention/attention_case.ts";
 
 /** The block size of {@link weighted}: the least that antidiagonal importance with stride 8 allows. */
 export const BLOCK = 8;

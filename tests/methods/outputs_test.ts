@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from "../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../assert.ts";
-import { assertClose, randomTensor } from "../attention_case.ts";
+import { assertClose, randomTensor } from "../attention/attention_case.ts";
 import { head } from "../tensor_tools.ts";
 import { randomInputs, rowsOf, weighted } from "./method_tools.ts";
 

@@ -12,7 +12,7 @@ import {
   tensor,
 } from "../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../assert.ts";
-import { assertClose } from "../attention_case.ts";
+import { assertClose } from "../attention/attention_case.ts";
 import { head, mapTensor, permutation, permuteRows } from "../tensor_tools.ts";
 import { queryKeyOf, rowsOf, type SelectionCase, selectionFact } from "./selection_case.ts";
 import { twinAntidiagonal, twinPooled, twinSampled } from "./twin.ts";

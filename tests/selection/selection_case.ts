@@ -14,7 +14,7 @@ import {
   seededRandom,
   type Tensor,
 } from "../../mod.ts";
-import { randomTensor } from "../attention_case.ts";
+import { randomTensor } from "../attention/attention_case.ts";
 
 /** One small case. */
 export interface SelectionCase {

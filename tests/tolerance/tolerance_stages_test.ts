@@ -1,7 +1,7 @@
 /** The bounds on gradients and importance: honest arithmetic stays inside, and uses a good part of them. */
-import { buildCase } from "../fixtures/conformance/case_file.ts";
-import { callOf } from "../fixtures/conformance/call.ts";
-import { suiteCases } from "../fixtures/conformance/suites.ts";
+import { buildCase } from "../../fixtures/conformance/case_file.ts";
+import { callOf } from "../../fixtures/conformance/call.ts";
+import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import {
   antidiagonalImportance,
   compare,
@@ -12,12 +12,12 @@ import {
   pyramidAttentionGradient,
   type Qkv,
   type Tensor,
-} from "../mod.ts";
-import { gradientTolerance, type ImportanceKind, importanceTolerance } from "../reference/tolerance.ts";
-import { toFloat64 } from "../reference/tensor.ts";
-import { resolveCase } from "../fixtures/cases.ts";
-import { loadGolden } from "../fixtures/golden.ts";
-import { assert } from "./assert.ts";
+} from "../../mod.ts";
+import { gradientTolerance, type ImportanceKind, importanceTolerance } from "../../reference/tolerance.ts";
+import { toFloat64 } from "../../reference/tensor.ts";
+import { resolveCase } from "../../fixtures/cases.ts";
+import { loadGolden } from "../../fixtures/golden.ts";
+import { assert } from "../assert.ts";
 import { bfloat16, type Simulation } from "./simulated.ts";
 import { simulateGradient, simulateImportance } from "./simulated_stages.ts";
 

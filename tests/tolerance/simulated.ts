@@ -12,7 +12,7 @@ import {
   type PyramidLevel,
   type Qkv,
   type Tensor,
-} from "../mod.ts";
+} from "../../mod.ts";
 
 /** Rounds to a format. */
 export type Round = (x: number) => number;

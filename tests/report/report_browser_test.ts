@@ -1,9 +1,9 @@
 import puppeteer, { type Browser } from "puppeteer-core";
-import { renderChart } from "../bench/chart.ts";
-import { buildReport } from "../bench/report/page.ts";
-import { cellRuns, levelColours, levelName, mapChart } from "../bench/report/maps.ts";
+import { renderChart } from "../../bench/chart.ts";
+import { buildReport } from "../../bench/report/page.ts";
+import { cellRuns, levelColours, levelName, mapChart } from "../../bench/report/maps.ts";
 import { someRows } from "./report_rows.ts";
-import { assert, assertEquals } from "./assert.ts";
+import { assert, assertEquals } from "../assert.ts";
 import pageFacts from "./report_browser_facts.js" with { type: "text" };
 
 /** Where Chromium is, or null. */
@@ -49,7 +49,7 @@ async function writeReport(): Promise<string> {
   return file;
 }
 
-/** What tests/report_browser_facts.js finds in the page. */
+/** What tests/report/report_browser_facts.js finds in the page. */
 interface PageFacts {
   charts: number;
   empty: number;

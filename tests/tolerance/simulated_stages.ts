@@ -4,18 +4,18 @@
  *
  * @module
  */
-import type { Qkv, Tensor } from "../mod.ts";
+import type { Qkv, Tensor } from "../../mod.ts";
 import {
   headOf,
   headPyramid,
   kvHeadOf,
   type PyramidAttentionOptions,
   visibleBlock,
-} from "../reference/visible.ts";
-import { blockMeans, strideGroups } from "../reference/scores.ts";
-import { toFloat64 } from "../reference/tensor.ts";
-import { headSlice } from "../reference/visible.ts";
-import type { ImportanceKind } from "../reference/tolerance.ts";
+} from "../../reference/visible.ts";
+import { blockMeans, strideGroups } from "../../reference/scores.ts";
+import { toFloat64 } from "../../reference/tensor.ts";
+import { headSlice } from "../../reference/visible.ts";
+import type { ImportanceKind } from "../../reference/tolerance.ts";
 import type { Simulation } from "./simulated.ts";
 
 type Formats = Pick<Simulation, "store" | "sum" | "steps" | "backwards">;

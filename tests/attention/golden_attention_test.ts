@@ -8,8 +8,8 @@ import {
   readSafetensors,
   type Tail,
   type Tensor,
-} from "../mod.ts";
-import { assert } from "./assert.ts";
+} from "../../mod.ts";
+import { assert } from "../assert.ts";
 
 /** The released code computes in float16: its own rounding is all that may stand between. */
 const BOUND = 1e-3;
@@ -24,7 +24,7 @@ interface GoldenCase {
 }
 
 async function golden(name: string) {
-  const url = new URL(`../fixtures/data/golden/${name}.safetensors`, import.meta.url);
+  const url = new URL(`../../fixtures/data/golden/${name}.safetensors`, import.meta.url);
   const { tensors, metadata } = readSafetensors(await Deno.readFile(url));
   return { tensors, cases: JSON.parse(metadata.cases) as GoldenCase[] };
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { AttentionResult, PyramidAttentionOptions } from "../reference/attention.ts";
-import type { Qkv, Tensor } from "../reference/tensor.ts";
+import type { AttentionResult, PyramidAttentionOptions } from "../../reference/attention.ts";
+import type { Qkv, Tensor } from "../../reference/tensor.ts";
 
 /** Attention over the pyramid, slowly. */
 export function twinAttention(

@@ -10,8 +10,8 @@ import {
   type Tensor,
   type Tolerance,
   type ToleranceOptions,
-} from "../mod.ts";
-import { assert, assertEquals, assertThrows } from "./assert.ts";
+} from "../../mod.ts";
+import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { bfloat16, type KernelMistake, simulateAttention, type Simulation } from "./simulated.ts";
 
 const TOKENS = 192, DIM = 64;

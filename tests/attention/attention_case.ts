@@ -14,8 +14,8 @@ import {
   seededRandom,
   type Tail,
   type Tensor,
-} from "../mod.ts";
-import { assert } from "./assert.ts";
+} from "../../mod.ts";
+import { assert } from "../assert.ts";
 
 /** One small call of pyramid attention. */
 export interface AttentionCase {

@@ -5,8 +5,8 @@ import {
   type Qkv,
   seededRandom,
   type Tensor,
-} from "../mod.ts";
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "./assert.ts";
+} from "../../mod.ts";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../assert.ts";
 import {
   assertClose,
   type AttentionCall,

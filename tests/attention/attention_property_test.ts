@@ -1,8 +1,8 @@
 /** Facts about the attention of rows, heads and values that hold for every input. */
-import { denseAttention, pyramidAttention, type Qkv, type Tensor } from "../mod.ts";
-import { assert, assertAlmostEquals } from "./assert.ts";
+import { denseAttention, pyramidAttention, type Qkv, type Tensor } from "../../mod.ts";
+import { assert, assertAlmostEquals } from "../assert.ts";
 import { assertClose, attentionCall, factTest } from "./attention_case.ts";
-import { head, mapTensor, permutation, permuteRows } from "./tensor_tools.ts";
+import { head, mapTensor, permutation, permuteRows } from "../tensor_tools.ts";
 
 factTest("property: permuting keys and values together changes nothing at level 1", (c) => {
   const { qkv } = attentionCall(c), order = permutation(c.seqK, c.seed);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { pyramidAttention } from "../mod.ts";
-import { assert } from "./assert.ts";
+import { pyramidAttention } from "../../mod.ts";
+import { assert } from "../assert.ts";
 import { assertClose, attentionCall, attentionCaseName, attentionCases, factTest } from "./attention_case.ts";
 import { twinAttention } from "./twin.ts";
 

@@ -1,7 +1,7 @@
-import { attentionTolerance, compare, pyramidAttention, seededRandom } from "../mod.ts";
-import { makeWorkload, WORKLOADS } from "../fixtures/workloads.ts";
-import { headOf } from "../reference/visible.ts";
-import { assert } from "./assert.ts";
+import { attentionTolerance, compare, pyramidAttention, seededRandom } from "../../mod.ts";
+import { makeWorkload, WORKLOADS } from "../../fixtures/workloads.ts";
+import { headOf } from "../../reference/visible.ts";
+import { assert } from "../assert.ts";
 import { simulateAttention, type Simulation } from "./simulated.ts";
 
 const TOKENS = 128, HEADS = 4, blocks = { blockM: 32, blockN: 32 };

@@ -1,6 +1,6 @@
-import { estimateMedian, quantile } from "../bench/statistics.ts";
-import { seededRandom } from "../reference/random.ts";
-import { assert, assertAlmostEquals, assertEquals } from "./assert.ts";
+import { estimateMedian, quantile } from "../../bench/statistics.ts";
+import { seededRandom } from "../../reference/random.ts";
+import { assert, assertAlmostEquals, assertEquals } from "../assert.ts";
 
 Deno.test("statistics: quantiles are linear between neighbours", () => {
   assertEquals(quantile([1, 2, 3, 4], 0.5), 2.5);

@@ -1,12 +1,12 @@
-import { buildReport } from "../bench/report/page.ts";
-import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../bench/report/maps.ts";
-import { verdict } from "../bench/report/verdict.ts";
-import { escapeHtml, formatNumber, sortableTable } from "../bench/report/html.ts";
-import { paretoFront } from "../bench/pareto.ts";
-import { renderChart } from "../bench/chart.ts";
+import { buildReport } from "../../bench/report/page.ts";
+import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../../bench/report/maps.ts";
+import { verdict } from "../../bench/report/verdict.ts";
+import { escapeHtml, formatNumber, sortableTable } from "../../bench/report/html.ts";
+import { paretoFront } from "../../bench/pareto.ts";
+import { renderChart } from "../../bench/chart.ts";
 import { someRows } from "./report_rows.ts";
-import { errorCharts } from "../bench/report/sections.ts";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "./assert.ts";
+import { errorCharts } from "../../bench/report/sections.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 
 Deno.test("pareto: a point that another beats in both is not on the front, equal points both are", () => {
   assertEquals(paretoFront([[1, 3], [2, 2], [3, 3], [2, 2]]), [true, true, false, true]);

@@ -4,8 +4,8 @@ import {
   pyramidAttention,
   type PyramidAttentionOptions,
   tensor,
-} from "../mod.ts";
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "./assert.ts";
+} from "../../mod.ts";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../assert.ts";
 
 const row = (numbers: number[], dim = 1) =>
   tensor(new Float64Array(numbers), [1, 1, numbers.length / dim, dim]);

@@ -6,10 +6,10 @@ import {
   psaParallel,
   pyramidAttention,
   pyramidAttentionParallel,
-} from "../mod.ts";
-import { makeWorkload } from "../fixtures/workloads.ts";
-import { mapInWorkers } from "../reference/parallel/pool.ts";
-import { assert, assertEquals, assertRejects } from "./assert.ts";
+} from "../../mod.ts";
+import { makeWorkload } from "../../fixtures/workloads.ts";
+import { mapInWorkers } from "../../reference/parallel/pool.ts";
+import { assert, assertEquals, assertRejects } from "../assert.ts";
 import { attentionCall, type AttentionCase, attentionCaseName } from "./attention_case.ts";
 
 const base: AttentionCase = {
