@@ -18,7 +18,7 @@ import { inColours } from "./report/write.ts";
 import { parseArgs } from "./std.ts";
 import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment } from "./sweep/environment.ts";
-import { costOf } from "./sweep/plan.ts";
+import { shareOfWork } from "./sweep/plan.ts";
 import { Progress } from "./sweep/progress.ts";
 import { type RunContext, runInput } from "./sweep/run/run.ts";
 import { readRun, requireFolder, type StoredRun, writeRun, writeWhole } from "./sweep/write.ts";
@@ -126,14 +126,12 @@ async function runClaim(
   const begin = performance.now(), rows: SweepRow[] = [];
   const show = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
   const progress = new Progress({ write: show, isTerminal: Deno.stderr.isTerminal() });
-  const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
-  const total = costs.reduce((sum, cost) => sum + cost, 0);
-  let spent = 0, run: StoredRun = { rows, environment };
+  const reached = shareOfWork(inputs);
+  let run: StoredRun = { rows, environment };
   for (const [i, { source, part, cases, options }] of inputs.entries()) {
     const input = (await source.load())[part];
-    const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
+    const onProgress = (share: number) => progress.show(reached(i, share), source.name);
     rows.push(...(await runInput(input, cases, { options, gpu, onProgress })).rows);
-    spent += costs[i];
     run = { rows, environment: { ...environment, minutes: (performance.now() - begin) / 60000 } };
     await writeRun(folder, run);
   }

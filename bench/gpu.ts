@@ -66,20 +66,21 @@ interface Context {
 
 /** Times the cases of a part; a case is compared with the dense one of its sizes, and with an ideal time. */
 async function runCases(
-  { gpu, filter, timing, json }: Context,
+  context: Context,
   part: Part,
   { cases, ideal }: {
     readonly cases: readonly GpuCase[];
     readonly ideal: (given: GpuCase, seen: Seen) => number;
   },
 ): Promise<number> {
+  const { gpu, filter, timing } = context;
   const seen: Seen = new Map(), wanted = cases.filter((given) => nameOf(given).includes(filter));
   for (const given of wanted) {
     const measured = await measure(gpu, given, timing);
     seen.set(seenKey(given), measured.median);
     const dense = seen.get(seenKey({ ...given, blockN: 128, density: 1 })) ?? NaN;
     const row = toRow(given, measured, { part, dense, ideal: ideal(given, seen) });
-    console.log(json ? JSON.stringify(row) : sentence(row));
+    print(context, row, sentence(row));
   }
   return wanted.length;
 }
@@ -159,15 +160,12 @@ async function runForward(context: Context): Promise<number> {
   for (const bench of benches) {
     const { forward, dense, density } = await timeForward(context.gpu, bench, context.timing);
     const speedup = dense.median / forward.median, name = stageName(bench);
-    if (context.json) {
-      console.log(JSON.stringify({ part: "forward", bench: name, density, forward, dense, speedup }));
-    } else {
-      console.log(
-        `forward ${name} density ${density.toFixed(3)}: ${forward.median.toFixed(3)} ms, dense ${
-          dense.median.toFixed(3)
-        } ms: ${speedup.toFixed(2)} times as fast`,
-      );
-    }
+    const times = `${forward.median.toFixed(3)} ms, dense ${dense.median.toFixed(3)} ms`;
+    print(
+      context,
+      { part: "forward", bench: name, density, forward, dense, speedup },
+      `forward ${name} density ${density.toFixed(3)}: ${times}: ${speedup.toFixed(2)} times as fast`,
+    );
   }
   return benches.length;
 }
@@ -178,13 +176,19 @@ async function runStages(context: Context): Promise<number> {
   for (const bench of benches) {
     const times = await timeStages(context.gpu, bench, { repetitions, warmUp }), name = stageName(bench);
     const { shareBefore, ...stages } = times;
-    if (context.json) console.log(JSON.stringify({ part: "stages", bench: name, ...times }));
-    else {
-      const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`).join(", ");
-      console.log(`stages ${name}: ${text} ms; before attention ${(100 * shareBefore).toFixed(1)} %`);
-    }
+    const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`).join(", ");
+    print(
+      context,
+      { part: "stages", bench: name, ...times },
+      `stages ${name}: ${text} ms; before attention ${(100 * shareBefore).toFixed(1)} %`,
+    );
   }
   return benches.length;
+}
+
+/** Prints what was measured, as JSON or as a sentence. */
+function print({ json }: Context, row: unknown, text: string): void {
+  console.log(json ? JSON.stringify(row) : text);
 }
 
 function stageName(

@@ -15,7 +15,7 @@ import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment, type Environment } from "./sweep/environment.ts";
 import { helpText } from "./sweep/options/option_list.ts";
 import { parseOptions, type SweepOptions } from "./sweep/options/options.ts";
-import { costOf, planSweep, type SweepPlan } from "./sweep/plan.ts";
+import { planSweep, shareOfWork, type SweepPlan } from "./sweep/plan.ts";
 import { Progress } from "./sweep/progress.ts";
 import { resumeRun } from "./sweep/resume.ts";
 import { type RunContext, runInput } from "./sweep/run/run.ts";
@@ -75,18 +75,16 @@ async function runPlan(
     mapped: cases.map(({ given }) => given),
     cases: cases.filter(({ given }) => !finished.has(given.name)),
   }));
-  const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
-  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  const reached = shareOfWork(inputs);
   await writeRun(options.out, { rows, environment });
   if (options.json) emit(rows);
-  let spent = 0;
   for (const [i, { source, part, cases, mapped, options: own }] of inputs.entries()) {
     const input = (await source.load())[part];
     if (cases.length === 0) {
       maps.push(...await mapsOfInput(input, mapped, options));
       continue;
     }
-    const onProgress = (share: number) => progress.show((spent + share * costs[i]) / total, source.name);
+    const onProgress = (share: number) => progress.show(reached(i, share), source.name);
     onProgress(0);
     const { rows: made, maps: drawn } = await runInput(input, cases, {
       options: own,
@@ -101,7 +99,6 @@ async function runPlan(
     progress.clear();
     if (options.json) emit(made);
     else write(formatTable(made, { colour: Deno.stdout.isTerminal() && !Deno.noColor }) + "\n");
-    spent += costs[i];
   }
   await writeReport(options.out, { rows, environment, maps, plots: options.plots });
   progress.show(1, "done");

@@ -40,12 +40,13 @@ const WEIGHT_BUFFER_BYTES = 512;
 const CHUNK_BYTES = 2 * 8192;
 
 /**
- * Bytes of workgroup memory that the attention kernel needs at least: two chunks of keys, and two buffers of weights.
+ * Bytes of workgroup memory that the attention kernel takes: two chunks of keys, and buffers of weights.
  *
  * @param blockM query block size in tokens
+ * @param buffers buffers of weights; default 2, the fewest
  */
-export function workgroupBytes(blockM: number): number {
-  return CHUNK_BYTES + 2 * WEIGHT_BUFFER_BYTES * blockM / 8;
+export function workgroupBytes(blockM: number, buffers = 2): number {
+  return CHUNK_BYTES + buffers * WEIGHT_BUFFER_BYTES * blockM / 8;
 }
 
 /** How often Q is halved before half-precision sums, so that a logit of 1e4 does not overflow them. */
@@ -60,7 +61,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
   const rows = blockM / 8, threads = 2 * blockM, split = valueDim <= 64;
   const pieces = headDim / perPiece, units = f16 ? 4 : 8;
   const chunks = Math.ceil(pieces / 4);
-  const fits = CHUNK_BYTES + 4 * WEIGHT_BUFFER_BYTES * rows <= options.workgroupMemory;
+  const fits = workgroupBytes(blockM, 4) <= options.workgroupMemory;
   const buffers = fits ? 4 : 2, loads = 512 / threads;
   return {
     F16: f16,

@@ -6,7 +6,14 @@
  */
 import type { PsaConfig } from "../reference/config/config.ts";
 import { levelDensity } from "../reference/levels.ts";
-import { type AttentionShape, attentionShape, dtypeOf, type Qkv, type Tensor } from "../reference/tensor.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+  dtypeOf,
+  type Qkv,
+  requireShape,
+  type Tensor,
+} from "../reference/tensor.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { type Encode, timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
 import { download, poison, upload } from "./device/transfer.ts";
@@ -202,13 +209,11 @@ export class Psa implements Disposable {
   }
 
   #upload(qkv: Qkv): void {
-    const got = attentionShape(qkv), want = this.shape;
-    for (const name of Object.keys(want) as (keyof AttentionShape)[]) {
-      requireInput(
-        got[name] === want[name],
-        () => `\`${name}\` of the inputs is ${got[name]}; this pipeline was built for ${want[name]}.`,
-      );
-    }
+    requireShape(
+      attentionShape(qkv),
+      this.shape,
+      (name, is, should) => `\`${name}\` of the inputs is ${is}; this pipeline was built for ${should}.`,
+    );
     requireInput(
       dtypeOf(qkv.q) === this.dtype,
       () => `The inputs are ${dtypeOf(qkv.q)}; this pipeline was built for ${this.dtype}.`,

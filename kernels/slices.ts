@@ -5,7 +5,13 @@
  */
 import { InputError, requireInput } from "../reference/errors.ts";
 import { levelDensity } from "../reference/levels.ts";
-import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../reference/tensor.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+  type Qkv,
+  requireShape,
+  type Tensor,
+} from "../reference/tensor.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
 import type { StageTimings } from "./run.ts";
@@ -97,28 +103,28 @@ async function runSlices(
   cut: Cut,
   { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
 ): Promise<ForwardResult> {
-  const { slice, slices, shape } = cut, got = attentionShape(qkv);
-  for (const name of Object.keys(shape) as (keyof AttentionShape)[]) {
-    requireInput(
-      got[name] === shape[name],
-      () => `\`${name}\` of the inputs is ${got[name]}; this call was prepared for ${shape[name]}.`,
-    );
+  const { slice, slices, shape } = cut;
+  requireShape(
+    attentionShape(qkv),
+    shape,
+    (name, is, should) => `\`${name}\` of the inputs is ${is}; this call was prepared for ${should}.`,
+  );
+  if (slices === 1) {
+    using psa = await createPsa(gpu, cut);
+    return await psa.forward(qkv, options);
   }
-  const results: ForwardResult[] = [];
+  const { levels } = options, results: ForwardResult[] = [];
   for (let i = 0; i < slices; i++) {
-    const heads = slices === 1 ? undefined : { firstHead: i * slice.heads, shape: slice };
-    using psa = await createPsa(gpu, { ...cut, ...heads });
-    const { levels } = options;
+    const own = <Data extends Tensor["data"]>(tensor: Tensor<Data>) => part(tensor, { i, slices });
+    using psa = await createPsa(gpu, { ...cut, shape: slice, firstHead: i * slice.heads });
     results.push(
       await psa.forward(
-        heads
-          ? { q: part(qkv.q, { i, slices }), k: part(qkv.k, { i, slices }), v: part(qkv.v, { i, slices }) }
-          : qkv,
-        { levels: heads && levels && levels !== "dense" ? part(levels, { i, slices }) : levels },
+        { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) },
+        { levels: levels && levels !== "dense" ? own(levels) : levels },
       ),
     );
   }
-  return results.length === 1 ? results[0] : join(results, cut);
+  return join(results, cut);
 }
 
 /** The i-th of equal parts of a tensor [batch, heads, …], as a batch of one. */

@@ -168,6 +168,32 @@ export function attentionShape({ q, k, v }: Qkv): AttentionShape {
 }
 
 /**
+ * Throws unless an attention call has the sizes that were promised.
+ *
+ * @param got the sizes of the call
+ * @param want the sizes that it should have
+ * @param sentence says what is wrong, from a size's name, what it is and what it should be
+ * @throws {InputError} with the sentence of the first size that differs
+ *
+ * @example
+ * ```ts
+ * import { attentionShape, requireShape, tensor } from "./tensor.ts";
+ * const x = tensor(new Float32Array(16 * 8), [1, 1, 16, 8]);
+ * const shape = attentionShape({ q: x, k: x, v: x });
+ * requireShape(shape, shape, (name, is, should) => `\`${name}\` is ${is}; it should be ${should}.`);
+ * ```
+ */
+export function requireShape(
+  got: AttentionShape,
+  want: AttentionShape,
+  sentence: (name: keyof AttentionShape, is: number, should: number) => string,
+): void {
+  for (const name of Object.keys(want) as (keyof AttentionShape)[]) {
+    requireInput(got[name] === want[name], () => sentence(name, got[name], want[name]));
+  }
+}
+
+/**
  * The sizes of a query and key pair, after checking that they agree: what the importance stage needs.
  *
  * @param qk queries [batch, heads, query tokens, head dimension] and keys [batch, key heads, key tokens, head dimension]

@@ -14,7 +14,14 @@
  */
 import { requireCall } from "./attention.ts";
 import { requireInput } from "./errors.ts";
-import { type Arithmetic, FORMATS, type RowErrors, rowErrors, storeError2 } from "./rounding.ts";
+import {
+  type Arithmetic,
+  FORMATS,
+  type RowErrors,
+  rowErrors,
+  type RowView,
+  storeError2,
+} from "./rounding.ts";
 import { addGradientErrors, GradientErrors } from "./rounding_gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding_importance.ts";
 import { sampleRows, seeingRows } from "./tolerance_rows.ts";
@@ -144,13 +151,11 @@ export function gradientTolerance(
   const dvs = Array.from({ length: kvHeads }, () => new GradientErrors(valueDim, seqK));
   for (let index = 0; index < batch * heads; index++) {
     const head = headOf(qkv, levels, index), kvHead = kvHeadOf({ q, k }, index);
-    const absolute = { ...head, qkv: { ...head.qkv, k: magnitude(head.qkv.k), v: magnitude(head.qkv.v) } };
-    const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
+    const blockOf = blocksOf(head, options);
     for (let m = 0; m < levels.shape[2]; m++) {
       addGradientErrors(
         {
-          block: visibleBlock(head, pyramid, { ...options, m }),
-          magnitudes: visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens,
+          ...blockOf(m),
           q: head.qkv.q.data,
           dout: headSlice(dout, index).data,
         },
@@ -239,18 +244,28 @@ function* sampleErrors(
   options: PyramidAttentionOptions,
   arithmetic: Arithmetic,
 ): Generator<{ errors: RowErrors; standsFor: number }> {
-  const { q, k, v } = head.qkv;
-  const absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
-  const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
+  const { q, v } = head.qkv, blockOf = blocksOf(head, options);
   for (const [m, rows] of sampleRows(q, seeingRows(head, options), options.blockM)) {
-    const block = visibleBlock(head, pyramid, { ...options, m });
-    const magnitudes = visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens;
+    const { block, magnitudes } = blockOf(m);
     for (const { row, standsFor } of rows) {
       const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));
       const view = { block, magnitudes, query, visible: block.seen(row), valueDim: v.shape[3] };
       yield { errors: rowErrors(view, arithmetic), standsFor };
     }
   }
+}
+
+/** What each query block of a head sees, and the same tokens made of |k| and |v|. */
+function blocksOf(
+  head: Head,
+  options: PyramidAttentionOptions,
+): (m: number) => Pick<RowView, "block" | "magnitudes"> {
+  const { q, k, v } = head.qkv, absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
+  const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
+  return (m) => ({
+    block: visibleBlock(head, pyramid, { ...options, m }),
+    magnitudes: visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens,
+  });
 }
 
 /** The elements' absolute values. */

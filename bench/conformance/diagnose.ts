@@ -121,7 +121,7 @@ export class Catalogue {
     if (best.length === 0) return undefined;
     const [{ distance, explained, mistakes }] = best;
     const alike = best.filter((one) =>
-      one.distance <= 1.05 * distance + 1e-12 || this.#coincide(mistakes, one.mistakes, failing)
+      asNear(one.distance, distance) || this.#coincide(mistakes, one.mistakes, failing)
     );
     return {
       names: alike.map((one) => one.mistakes.map(({ name }) => name).join(" and ")),
@@ -205,11 +205,27 @@ interface Scored {
   readonly distance: number;
 }
 
-/** How near outputs must come to a mistake's to be explained: a few bounds, or 2 % of what is wrong with them. */
+/** How near outputs must come to a mistake's to be explained. */
 function limitOf({ contents: { tensors, metadata }, output }: ReadCase): number {
-  const { out } = JSON.parse(metadata.tolerance),
-    far = compare(output!.tensors.out, tensors.expected_out).relL2;
-  return Math.max(4 * (out.relL2 ?? 0), Number.isFinite(far) ? Math.min(0.02, 0.02 * far) : 0);
+  return nearEnough(
+    JSON.parse(metadata.tolerance).out.relL2 ?? 0,
+    compare(output!.tensors.out, tensors.expected_out).relL2,
+  );
+}
+
+/**
+ * The distance to a mistake's numbers up to which it explains wrong ones: a few bounds, or 2 % of what is wrong.
+ *
+ * @param bound the bound on right numbers
+ * @param wrong how far the wrong ones are from the truth
+ */
+export function nearEnough(bound: number, wrong: number): number {
+  return Math.max(4 * bound, Number.isFinite(wrong) ? Math.min(0.02, 0.02 * wrong) : 0);
+}
+
+/** Whether a distance to a mistake is as good as the best, so that both are named. */
+export function asNear(distance: number, best: number): boolean {
+  return distance <= 1.05 * best + 1e-12;
 }
 
 /** Whether a case is one of attention with outputs of the right shape. */

@@ -13,7 +13,7 @@ import {
 } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
 import { compare } from "../../reference/metrics.ts";
 import type { FloatData, Tensor } from "../../reference/tensor.ts";
-import type { Explanation } from "./diagnose.ts";
+import { asNear, type Explanation, nearEnough } from "./diagnose.ts";
 import { type Judged, type ReadCase, short } from "./judge.ts";
 
 /** What explains a stage's wrong outputs. */
@@ -41,12 +41,11 @@ function apart(got: Tensor, want: Tensor): number {
   return want.data.filter((x, i) => x !== numbers[i]).length / want.data.length;
 }
 
-/** How near a tensor must come: a few bounds, or 2 % of what is wrong with it; whole numbers must be equal. */
+/** How near a tensor must come; whole numbers must be equal. */
 function limitOf({ contents: { tensors, metadata } }: ReadCase, name: string, got: Tensor): number {
   const want = tensors[`expected_${name}`], bound = JSON.parse(metadata.tolerance)[name]?.relL2 ?? 0;
   if (want.data instanceof Int32Array) return 0;
-  const wrong = compare(got, want).relL2;
-  return Math.max(4 * bound, Number.isFinite(wrong) ? Math.min(0.02, 0.02 * wrong) : 0);
+  return nearEnough(bound, compare(got, want).relL2);
 }
 
 /** The distance of a case's outputs to those of a mistake, undefined if one of them is too far. */
@@ -76,7 +75,7 @@ function explainStage(stage: string, all: readonly ReadCase[]): StageExplanation
   );
   if (best === undefined) return undefined;
   const alike = scored.filter(({ explained, kept, distance }) =>
-    explained === best.explained && kept === best.kept && distance <= 1.05 * best.distance + 1e-12
+    explained === best.explained && kept === best.kept && asNear(distance, best.distance)
   );
   return {
     stage,

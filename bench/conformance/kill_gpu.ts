@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { Gpu, openGpu } from "../../kernels/device/gpu.ts";
 import type { AttentionResult } from "../../reference/attention.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
@@ -13,7 +12,8 @@ import { runCommand } from "../command.ts";
 import { Catalogue } from "./diagnose.ts";
 import { gpuAttention } from "./gpu_outputs.ts";
 import type { Judged } from "./judge.ts";
-import { judgedCase, judgeKernel } from "./planted.ts";
+import { attentionCases, named } from "./kill_matrix.ts";
+import { judgeKernel } from "./planted.ts";
 import { WGSL_MUTANTS, type WgslMutant } from "./wgsl_mutants.ts";
 
 /** What became of one mutant. */
@@ -96,26 +96,13 @@ export async function judgeMutant(
   };
 }
 
-/**
- * The cases of attention that mutants run on.
- *
- * @param filter words that all occur in the canonical string
- */
-export function mutantCases(...filter: readonly string[]): Judged[] {
-  return suiteCases("smoke").filter(({ stage }) => stage === "attention").map(judgedCase)
-    .filter(({ listed }) => filter.every((word) => listed.case.includes(word)));
-}
-
 /** How an outcome reads in the table. */
 function row(
   { mutant, failing, changed, names, explained }: MutantOutcome,
   { kernel, known }: WgslMutant,
 ): string {
-  const named = names.includes(mutant)
-    ? names.length === 1 ? "yes" : `one of ${names.length}`
-    : names.join(", ") || "no";
   const part = names.length > 0 && explained < failing ? ` (${explained} of ${failing})` : "";
-  const shown = `${named}${part}`;
+  const shown = `${named(mutant, names)}${part}`;
   return `| ${kernel} | ${mutant} | ${failing} of ${changed} | ${
     known ? shown : `not in the catalogue: ${shown}`
   } |`;
@@ -124,7 +111,7 @@ function row(
 function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOutcome): string {
   const killed = outcomes.filter(({ failing }) => failing > 0).length;
   const known = WGSL_MUTANTS.filter((mutant) => mutant.known);
-  const named = outcomes.filter(({ mutant, names }) => names.includes(mutant)).length;
+  const right = outcomes.filter(({ mutant, names }) => names.includes(mutant)).length;
   return [
     "# Mistakes planted into our own WGSL",
     "",
@@ -132,7 +119,7 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
     `run on the ${honest.cases} cases of attention of the smoke suite, in float32. Wrong cases are counted among those whose`,
     `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${gpu.info.description}. Without a mistake ${honest.failing} cases are wrong.`,
     "",
-    `Killed: ${killed} of ${outcomes.length}; named: ${named} of the ${known.length} that the catalogue has.`,
+    `Killed: ${killed} of ${outcomes.length}; named: ${right} of the ${known.length} that the catalogue has.`,
     "",
     "| kernel | mistake | wrong cases | named |",
     "| --- | --- | --- | --- |",
@@ -149,7 +136,7 @@ async function main(args: readonly string[]): Promise<number> {
     requireInput(arg === "--write", () => `${arg} is no option; the only one is --write.`);
   }
   using gpu = await openGpu();
-  const cases = mutantCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
+  const cases = attentionCases("smoke"), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
   const honest = await judgeMutant(gpu, null, { cases, catalogue });
   console.log(`without a mistake: ${honest.failing} of ${honest.cases} wrong`);
   for (const mutant of WGSL_MUTANTS) {

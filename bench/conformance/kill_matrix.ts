@@ -84,10 +84,18 @@ export function honestOutcome(
 /** How an outcome reads in the table. */
 function cells({ failing, cases, names, mistake }: Outcome): string {
   if (failing === 0) return "no | |";
-  const named = names.includes(mistake)
-    ? names.length === 1 ? "yes" : `one of ${names.length}`
-    : names.join(", ") || "no";
-  return `${failing} of ${cases} | ${named} |`;
+  return `${failing} of ${cases} | ${named(mistake, names)} |`;
+}
+
+/**
+ * Whether a mistake is named rightly, as the tables say it.
+ *
+ * @param mistake its name
+ * @param names what the diagnosis says
+ */
+export function named(mistake: string, names: readonly string[]): string {
+  if (!names.includes(mistake)) return names.join(", ") || "no";
+  return names.length === 1 ? "yes" : `one of ${names.length}`;
 }
 
 /** A table of mistakes, with what became of them in two suites. */

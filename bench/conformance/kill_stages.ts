@@ -5,15 +5,16 @@
  */
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import { runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
+import { importanceKindOf } from "../../fixtures/conformance/stages.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { type FloatData, type Tensor, toFloat64 } from "../../reference/tensor.ts";
-import type { ImportanceKind, KernelDType } from "../../reference/tolerance.ts";
+import type { KernelDType } from "../../reference/tolerance.ts";
 import { bfloat16, type Simulation } from "../../tests/tolerance/simulated.ts";
 import { simulateGradient, simulateImportance } from "../../tests/tolerance/simulated_stages.ts";
 import { explainStages, stageCallOf } from "./diagnose_stages.ts";
-import { type Judged, type JudgeOptions, judgeOutputs, type ReadCase } from "./judge.ts";
+import type { Judged } from "./judge.ts";
 import type { Outcome } from "./kill_matrix.ts";
-import { judgedCase } from "./planted.ts";
+import { judgedCase, judgeKernel } from "./planted.ts";
 
 /** What became of one mistake in a stage in one suite. */
 export interface StageOutcome extends Outcome {
@@ -23,28 +24,6 @@ export interface StageOutcome extends Outcome {
 /** The cases of a suite that are not of attention, with their truth. */
 export function stageCases(suite: string, dtype: KernelDType = "f32"): Judged[] {
   return suiteCases(suite, { dtype }).filter(({ stage }) => stage !== "attention").map(judgedCase);
-}
-
-/** Outputs as a kernel writes them: floats in single precision. */
-function written(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, { data, shape }]) => [
-      name,
-      { data: data instanceof Int32Array ? data : Float32Array.from(data), shape },
-    ]),
-  );
-}
-
-/** Judges cases with the outputs of `kernel`. */
-export function judgeStages(
-  cases: readonly Judged[],
-  kernel: (judged: Judged) => Readonly<Record<string, Tensor>>,
-  { halfSums = false }: JudgeOptions = {},
-): ReadCase[] {
-  return cases.map((judged) => {
-    const output = { tensors: written(kernel(judged)), metadata: {}, dtypes: {} };
-    return { ...judged, output, verdict: judgeOutputs(judged, output, { halfSums }) };
-  });
 }
 
 /** Arithmetic of a kernel for gradients and importance that is right. */
@@ -81,7 +60,7 @@ export const HONEST_STAGES: readonly HonestStage[] = [
 export function honestOutputs(judged: Judged, formats: HonestStage): Record<string, Tensor> {
   const call = stageCallOf(judged), { given, tensors } = call;
   const right = runStageMistake(call, { name: "none", stage: "order", sections: "9", give: () => ({}) });
-  const { blockM, blockN, stride = 1, causal, scale, tail, importance: kind } = given;
+  const { blockM, blockN, causal, scale, tail } = given;
   const float = (name: string) => tensors[name] as Tensor<FloatData>;
   if (given.stage === "gradient") {
     const qkv = { q: float("q"), k: float("k"), v: float("v") },
@@ -90,16 +69,14 @@ export function honestOutputs(judged: Judged, formats: HonestStage): Record<stri
     return { ...right, ...simulateGradient(qkv, levels, toFloat64(float("dout")), options) };
   }
   if (given.stage !== "importance") return right;
-  const options: ImportanceKind = kind === "pooled" || kind === "antidiagonal"
-    ? { kind, blockM, blockN, stride, causal }
-    : { kind: "groupmax", groupQ: blockM, groupK: blockN };
-  return { importance: simulateImportance({ q: float("q"), k: float("k") }, { ...options, ...formats }) };
+  const options = { ...importanceKindOf(given), ...formats };
+  return { importance: simulateImportance({ q: float("q"), k: float("k") }, options) };
 }
 
 /** How many cases of gradients and stages an honest kernel fails, and how much of the budget it uses. */
 export function honestStages(suite: string, formats: HonestStage): { failing: string[]; used: number } {
   const cases = stageCases(suite, formats.dtype);
-  const read = judgeStages(cases, (judged) => honestOutputs(judged, formats), formats);
+  const read = judgeKernel(cases, (judged) => honestOutputs(judged, formats), formats);
   return {
     failing: read.flatMap(({ verdict }) => verdict.problems.map((text) => `${verdict.case}: ${text}`)),
     used: Math.max(...read.flatMap(({ verdict }) => Object.values(verdict.budget))),
@@ -110,7 +87,7 @@ export function honestStages(suite: string, formats: HonestStage): { failing: st
 export function stageMatrix(cases: readonly Judged[]): StageOutcome[] {
   return STAGE_MISTAKES.map((mistake) => {
     const own = cases.filter(({ listed }) => listed.case.startsWith(`${mistake.stage} `));
-    const read = judgeStages(own, (judged) => runStageMistake(stageCallOf(judged), mistake));
+    const read = judgeKernel(own, (judged) => runStageMistake(stageCallOf(judged), mistake));
     const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;
     const names = explainStages(read).flatMap((found) => found.names);
     return { mistake: mistake.name, stage: mistake.stage, failing, cases: own.length, names };

@@ -8,6 +8,7 @@ import { arranged, restored } from "../../fixtures/conformance/call.ts";
 import type { TensorFile } from "../../fixtures/conformance/manifest.ts";
 import type { Case } from "../../fixtures/cases.ts";
 import type { AttentionResult } from "../../reference/attention.ts";
+import type { Tensor } from "../../reference/tensor.ts";
 import { headOf } from "../../reference/visible.ts";
 import { simulateAttention, type Simulation } from "../../tests/tolerance/simulated.ts";
 import { callOfFile, type Catalogue } from "./diagnose.ts";
@@ -23,22 +24,22 @@ export function judgedCase(given: Case): Judged {
   };
 }
 
-/** Outputs as a file of float32. */
-export function outputFile({ out, lse }: AttentionResult): TensorFile {
-  return {
-    tensors: {
-      out: { ...out, data: Float32Array.from(out.data) },
-      lse: { ...lse, data: Float32Array.from(lse.data) },
-    },
-    metadata: {},
-    dtypes: {},
-  };
+/** Outputs as a file of a kernel that writes float32; whole numbers stay as they are. */
+export function outputFile(outputs: Outputs): TensorFile {
+  const tensors = Object.entries(outputs).map(([name, { data, shape }]): [string, Tensor] => [
+    name,
+    { data: data instanceof Int32Array ? data : Float32Array.from(data), shape },
+  ]);
+  return { tensors: Object.fromEntries(tensors), metadata: {}, dtypes: {} };
 }
+
+/** What a kernel gives for a case: outputs of attention, or those of another stage by name. */
+export type Outputs = AttentionResult | Readonly<Record<string, Tensor>>;
 
 /** Every case with the outputs of a kernel, judged. */
 export function judgeKernel(
   cases: readonly Judged[],
-  kernel: (judged: Judged) => AttentionResult,
+  kernel: (judged: Judged) => Outputs,
   options?: JudgeOptions,
 ): ReadCase[] {
   return cases.map((judged) => {

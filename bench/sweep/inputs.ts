@@ -5,7 +5,7 @@
  */
 import { basename, extname } from "node:path";
 import { DEFAULT_TRACES, loadTrace, tracePaths } from "../../fixtures/traces.ts";
-import { makeWorkload, type WorkloadName } from "../../fixtures/workloads.ts";
+import { makeWorkload, roundTo, type WorkloadName } from "../../fixtures/workloads.ts";
 import type { Box } from "../../reference/config/config.ts";
 import { requireInput } from "../../reference/errors.ts";
 import {
@@ -128,7 +128,7 @@ function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: VariantOpti
     () =>
       `The grid ${grid?.depth},${grid?.height},${grid?.width} of ${input.name} should hold its ${seqK} tokens.`,
   );
-  const qkv = roundTo(dtype, input.qkv), shape = attentionShape(qkv);
+  const qkv = rounded(dtype, input.qkv), shape = attentionShape(qkv);
   if (!perHead) return [{ ...input, qkv, shape }];
   return Array.from({ length: shape.batch * shape.heads }, (_, head) => {
     const own = headOf(qkv, {
@@ -139,10 +139,7 @@ function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: VariantOpti
   });
 }
 
-function roundTo(dtype: "f32" | "f16", { q, k, v }: Qkv): Qkv {
-  const round = ({ data, shape }: Tensor<FloatData>) => ({
-    data: dtype === "f16" ? Float16Array.from(data) : Float32Array.from(data),
-    shape,
-  });
+function rounded(dtype: "f32" | "f16", { q, k, v }: Qkv): Qkv {
+  const round = ({ data, shape }: Tensor<FloatData>) => ({ data: roundTo(dtype, data), shape });
   return { q: round(q), k: round(k), v: round(v) };
 }

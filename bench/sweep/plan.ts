@@ -168,3 +168,25 @@ export function costOf(given: SweepCase): number {
 function size({ data: { batch, heads, seqQ, seqK, headDim, causal } }: SweepCase): number {
   return batch * heads * seqQ * seqK * headDim * (causal === true ? 0.5 : 1);
 }
+
+/**
+ * How far a run is that goes through inputs in order, by what their cases cost.
+ *
+ * @param inputs the inputs with the cases that run
+ * @returns the share of all work that is done when `share` of the i-th input is
+ *
+ * @example
+ * ```ts
+ * import { shareOfWork } from "./plan.ts";
+ * console.log(shareOfWork([])(0, 1)); // NaN: there is no work
+ * ```
+ */
+export function shareOfWork(
+  inputs: readonly Pick<PlannedInput, "cases">[],
+): (i: number, share: number) => number {
+  const costs = inputs.map(({ cases }) => cases.reduce((sum, { given }) => sum + costOf(given), 0));
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  let before = 0;
+  const begins = costs.map((cost) => (before += cost) - cost);
+  return (i, share) => (begins[i] + share * costs[i]) / total;
+}

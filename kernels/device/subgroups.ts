@@ -23,14 +23,14 @@ export async function probeSubgroups(gpu: Gpu): Promise<number> {
   for (const directive of ["", "enable subgroups;\n"]) {
     gpu.subgroupDirective = directive;
     const size = await runProbe(gpu);
-    if (size > 0) return size;
+    if (size !== undefined) return size;
   }
   gpu.subgroupDirective = "";
   return 0;
 }
 
-/** Runs the probe; 0 also if it does not compile. */
-async function runProbe(gpu: Gpu): Promise<number> {
+/** Runs the probe; undefined if it does not compile. */
+async function runProbe(gpu: Gpu): Promise<number | undefined> {
   const buffer = gpu.createBuffer("subgroup probe", { size: LANES * 8 });
   try {
     const pipeline = await gpu.createPipeline(PROBE, { label: "subgroup probe" });
@@ -53,7 +53,7 @@ async function runProbe(gpu: Gpu): Promise<number> {
     );
     return size >= 32 && right.every(Boolean) ? size : 0;
   } catch {
-    return 0; // the compiler does not know subgroups
+    return undefined; // the compiler does not know subgroups, or wants another directive
   } finally {
     gpu.destroyBuffer(buffer);
   }

@@ -1,12 +1,7 @@
 /** Wrong gradients and wrong stages are found, placed and named. */
 import { explainStages, stageCallOf, stageTable } from "../../bench/conformance/diagnose_stages.ts";
-import {
-  HONEST_STAGES,
-  honestStages,
-  judgeStages,
-  stageCases,
-  stageMatrix,
-} from "../../bench/conformance/kill_stages.ts";
+import { HONEST_STAGES, honestStages, stageCases, stageMatrix } from "../../bench/conformance/kill_stages.ts";
+import { judgeKernel } from "../../bench/conformance/planted.ts";
 import { HONEST } from "../../bench/conformance/kill_matrix.ts";
 import { MISTAKES } from "../../fixtures/conformance/mistakes.ts";
 import { judgeOutputs } from "../../bench/conformance/judge.ts";
@@ -39,7 +34,7 @@ for (const { mistake, stage, failing, names } of stageMatrix(standard)) {
 
 Deno.test("conformance: the table of a stage tells tensor, head and block", () => {
   const judged = standard.find(({ listed }) => listed.case.startsWith("gradient "))!;
-  const [read] = judgeStages([judged], (one) => {
+  const [read] = judgeKernel([judged], (one) => {
     const { dk, ...rest } = runStageMistake(stageCallOf(one), NOTHING), data = Float64Array.from(dk.data);
     data[32 * dk.shape[3]] += 1;
     return { ...rest, dk: { ...dk, data } };
@@ -49,7 +44,7 @@ Deno.test("conformance: the table of a stage tells tensor, head and block", () =
 });
 
 Deno.test("conformance: outputs of a stage that fit no mistake are unknown", () => {
-  const read = judgeStages(standard, (one) => {
+  const read = judgeKernel(standard, (one) => {
     const right = Object.entries(runStageMistake(stageCallOf(one), NOTHING));
     return Object.fromEntries(
       right.map((
