@@ -79,7 +79,8 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     V_PIECES: valueDim / perPiece,
     COLUMN_PIECES: (split ? 64 : 128) / perPiece,
     CHUNKS: chunks,
-    AT_ONCE: subgroups && fits && chunks % 2 === 0 && (dense || f16) ? 2 : 1,
+    ...chunksAtOnce(options, { split, paired: subgroups && fits && chunks % 2 === 0 }),
+    KEYS_ACCESS: subgroups && !f16 ? "read_write" : "read",
     LOADS: loads,
     K_GROUPS: Math.max(1, 256 / threads),
     V_GROUPS: f16 ? loads / 2 : loads,
@@ -90,6 +91,18 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     PARTS: units / buffers,
     V_CHUNKS: buffers / (split ? 2 : 1),
     Q_WAITS: split && buffers === 2,
+  };
+}
+
+/** How many chunks of each product are unrolled at once: what was fastest, where `paired` allows two. */
+function chunksAtOnce(
+  { dtype, dense }: AttentionKernelOptions,
+  { split, paired }: { readonly split: boolean; readonly paired: boolean },
+): TemplateParameters {
+  const f16 = dtype === "f16";
+  return {
+    SCORES_AT_ONCE: paired && (f16 || dense || !split) ? 2 : 1,
+    VALUES_AT_ONCE: paired && (!f16 || dense && split) ? 2 : 1,
   };
 }
 
@@ -122,7 +135,7 @@ export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "sub
 export interface ListBuffers {
   /** The lists, one u32 a group. */
   readonly list: GPUBuffer;
-  /** Where each begins. */
+  /** Where each begins, and in which order query blocks are taken ({@link WorkLists.offsets}). */
   readonly offsets: GPUBuffer;
 }
 

@@ -37,7 +37,9 @@
 // PRESHIFT times before, which is exact, so that large logits do not overflow.
 
 @compute @workgroup_size(#{THREADS})
-fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3u) {
+fn main(
+  @builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u,
+) {
   let ty = ((lid >> 5u) << 1u) | (lid & 1u);
   let tx = (lid >> 1u) & 15u;
   let ty_write = (ty ^ ((tx & 3u) << 1u)) & #{TY - 1}u;
@@ -49,10 +51,15 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
 //#end
   let head = wg.y;
   let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
-  let first_row = wg.x * #{BM}u;
   let first_piece = wg.z * #{COLUMN_PIECES}u;
 
-  // The tiles of this query block.
+  // The query block, those with the most tiles first, and its tiles.
+//#if !DENSE
+  let block = offsets[grid.x * grid.y + 1u + head * grid.x + wg.x];
+//#else
+  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
+//#end
+  let first_row = block * #{BM}u;
 //#if DENSE
   let first_group = 0u;
 //#if CAUSAL
@@ -62,7 +69,7 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
   let tiles = (call.seq_k + 127u) >> 7u;
 //#end
 //#else
-  let list_row = head * ((call.seq_q + #{BM - 1}u) / #{BM}u) + wg.x;
+  let list_row = head * grid.x + block;
   let first_group = offsets[list_row];
   let tiles = (offsets[list_row + 1u] - first_group) >> 4u;
 //#end
@@ -110,7 +117,6 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
 //#use request_keys
 //#use store_keys
   }
-  workgroupBarrier();
 
   for (var tile = 0u; tile < tiles; tile++) {
     let own_group = group_at(tile * 16u + tx, first_group);

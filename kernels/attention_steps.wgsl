@@ -9,21 +9,22 @@
     var s#{i}_#{j} = Word();
 //#end
 //#end
-    for (var turn = 0u; turn < #{CHUNKS / AT_ONCE}u; turn++) {
-//#for half in 0 .. AT_ONCE
+    for (var turn = 0u; turn < #{CHUNKS / SCORES_AT_ONCE}u; turn++) {
+//#for half in 0 .. SCORES_AT_ONCE
       {
-        let now = #{AT_ONCE == 2 ? half + "u" : "b"};
+        let now = #{SCORES_AT_ONCE == 2 ? half + "u" : "b"};
         let next = now ^ 1u;
-        let q_now = #{AT_ONCE == 2 ? half + "u" : "turn & 1u"};
+        let q_now = #{SCORES_AT_ONCE == 2 ? half + "u" : "turn & 1u"};
         let q_next = q_now ^ 1u;
-        let next_chunk = turn * #{AT_ONCE}u + #{half + 1}u;
-        let more = #{half < AT_ONCE - 1 ? true : AT_ONCE == CHUNKS ? false : "next_chunk < " + CHUNKS + "u"};
+        let next_chunk = turn * #{SCORES_AT_ONCE}u + #{half + 1}u;
+        let more = #{half < SCORES_AT_ONCE - 1 ? true : SCORES_AT_ONCE == CHUNKS ? false : "next_chunk < " + CHUNKS + "u"};
         let next_unit = 0u;
         if (more) {
 //#use request_keys
         } else {
 //#use request_values
         }
+        workgroupBarrier();
 //#for step in 0 .. UNROLL ? 16 : 1
         #{UNROLL ? "" : "for (var p = 0u; p < 16u; p++)"} {
           #{UNROLL ? "const p = " + step + "u;" : ""}
@@ -49,10 +50,9 @@
         } else {
 //#use store_values
         }
-        workgroupBarrier();
       }
 //#end
-//#if AT_ONCE == 1
+//#if SCORES_AT_ONCE == 1
       b ^= 1u;
 //#end
     }
@@ -85,6 +85,9 @@
 //#end
 
     // Softmax, online.
+//#if !SUBGROUPS
+    workgroupBarrier();
+//#end
 //#for h in 0 .. 2
     {
       var top = max(max(t#{"ab"[h]}0, t#{"ab"[h]}1), max(t#{"ab"[h]}2, t#{"ab"[h]}3));
@@ -114,9 +117,6 @@
 //#end
     }
 //#end
-//#if !SUBGROUPS
-    workgroupBarrier();
-//#end
 //#end
 
 // Weights times values, in parts that fit into workgroup memory; after the last one, the first keys of the next tile.
@@ -129,6 +129,7 @@
 //#end
 //#end
     for (var part = 0u; part < #{PARTS}u; part++) {
+      workgroupBarrier();
 //#for u in 0 .. PBUF
 //#for h in 0 .. 2
 //#if F16
@@ -144,16 +145,15 @@
       tb#{u} = tb#{u + PART_KEYS};
 //#end
 //#end
-      workgroupBarrier();
-      for (var turn = 0u; turn < #{V_CHUNKS / AT_ONCE}u; turn++) {
-//#for half in 0 .. AT_ONCE
+      for (var turn = 0u; turn < #{V_CHUNKS / VALUES_AT_ONCE}u; turn++) {
+//#for half in 0 .. VALUES_AT_ONCE
         {
-          let now = #{AT_ONCE == 2 ? half + "u" : "b"};
+          let now = #{VALUES_AT_ONCE == 2 ? half + "u" : "b"};
           let next = now ^ 1u;
-          let chunk = turn * #{AT_ONCE}u + #{half}u;
+          let chunk = turn * #{VALUES_AT_ONCE}u + #{half}u;
           let weights = #{SPLIT ? "chunk * 2u + part_of_keys" : "chunk"};
           let next_unit = part * #{PBUF}u + (chunk + 1u) * #{SPLIT ? 2 : 1}u;
-          let more = #{half < AT_ONCE - 1 ? true : V_CHUNKS == AT_ONCE && PARTS == 1 ? false : "next_unit < " + UNITS + "u"};
+          let more = #{half < VALUES_AT_ONCE - 1 ? true : V_CHUNKS == VALUES_AT_ONCE && PARTS == 1 ? false : "next_unit < " + UNITS + "u"};
           let next_chunk = 0u;
           let q_next = 0u;
           if (more) {
@@ -161,6 +161,7 @@
           } else {
 //#use request_keys
           }
+          workgroupBarrier();
 //#for step in 0 .. UNROLL ? 16 : 1
           #{UNROLL ? "" : "for (var g = 0u; g < 16u; g++)"} {
             #{UNROLL ? "const g = " + step + "u;" : ""}
@@ -196,10 +197,9 @@
 //#end
 //#use store_keys
           }
-          workgroupBarrier();
         }
 //#end
-//#if AT_ONCE == 1
+//#if VALUES_AT_ONCE == 1
         b ^= 1u;
 //#end
       }
@@ -215,6 +215,9 @@
 
 // Sums over the lanes of a row, and what is written.
 //#block output
+//#if !SUBGROUPS
+  workgroupBarrier();
+//#end
 //#for h in 0 .. 2
 //#if SUBGROUPS
 //#for n in 1 .. 5

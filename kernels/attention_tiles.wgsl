@@ -25,13 +25,13 @@ struct Call {
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
-@group(0) @binding(2) var<storage, read> k: array<Piece>;
-@group(0) @binding(3) var<storage, read> v: array<Piece>;
+@group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
+@group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
 @group(0) @binding(4) var<storage, read_write> out: array<Piece>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 //#if !DENSE
 @group(0) @binding(6) var<storage, read> list: array<u32>;
-@group(0) @binding(7) var<storage, read> offsets: array<u32>;
+@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then each head's query blocks, longest first
 //#end
 
 // Chunks of K and of V; chunks of Q, and the weights.

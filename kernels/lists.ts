@@ -24,7 +24,10 @@ export const MOST_GROUPS = 1 << 20;
 export interface WorkLists {
   /** The lists, one after the other. */
   readonly list: Uint32Array<ArrayBuffer>;
-  /** Where each begins, and at last where the last ends: [batch * heads * query blocks + 1]. */
+  /**
+   * Where each begins, and where the last ends: [batch * heads * query blocks + 1]; then, for each head, its query blocks
+   * in the order in which they are taken, those with the longest lists first: [batch * heads * query blocks].
+   */
   readonly offsets: Uint32Array<ArrayBuffer>;
 }
 
@@ -54,14 +57,25 @@ export function makeLists(
     sections.sections[0].tokens / 8 <= MOST_GROUPS,
     () => `\`k\` has ${sections.sections[0].tokens} tokens; work lists number ${MOST_GROUPS * 8} at most.`,
   );
-  const list: number[] = [], offsets = new Uint32Array(rows + 1);
+  const list: number[] = [], offsets = new Uint32Array(2 * rows + 1);
   for (let row = 0; row < rows; row++) {
     const own = levels.data.subarray(row * columns, (row + 1) * columns);
     for (const { level, tokens } of sections.sections) addGroups(list, own, { level, tokens, blockN });
     while (list.length % TILE_GROUPS !== 0) list.push(0);
     offsets[row + 1] = list.length;
   }
+  orderBlocks(offsets, levels.shape[2]);
   return { list: Uint32Array.from(list), offsets };
+}
+
+/** Writes the query blocks of each head behind the offsets, longest list first: short ones fill the gaps at the end. */
+function orderBlocks(offsets: Uint32Array, blocks: number): void {
+  const rows = (offsets.length - 1) / 2;
+  for (let first = 0; first < rows; first += blocks) {
+    const length = (block: number) => offsets[first + block + 1] - offsets[first + block];
+    const order = Array.from({ length: blocks }, (_, block) => block);
+    offsets.set(order.sort((a, b) => length(b) - length(a)), rows + 1 + first);
+  }
 }
 
 /** Appends the groups of one level of a row. */

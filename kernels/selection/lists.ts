@@ -30,7 +30,7 @@ export interface ListsOptions {
 export interface ListsStage {
   /** The lists, one u32 a group as kernels/lists.ts describes it, though in the order of the keys. */
   readonly list: GPUBuffer;
-  /** Where the rows of the list begin, [batch * heads * query blocks + 1]. */
+  /** Where the rows of the list begin, then the order in which they are taken: {@link WorkLists.offsets}. */
   readonly offsets: GPUBuffer;
   /** Encodes the stage into a pass. */
   readonly encode: Encode;
@@ -59,7 +59,7 @@ export async function prepareLists(
   const most = Math.min(mostGroups ?? Infinity, N * blockN / GROUP);
   const size = 4 * rows * Math.ceil(most / TILE_GROUPS) * TILE_GROUPS;
   const list = gpu.createBuffer("work lists", { size });
-  const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (rows + 1) });
+  const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (2 * rows + 1) });
   const prepare = (label: string, count: boolean) =>
     prepareKernel(gpu, listsCode, {
       label,

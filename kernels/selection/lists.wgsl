@@ -5,7 +5,8 @@
 // of 8 or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
 // group's level writes it, with a mask of the tokens of all that have it, so that a level of one token a block costs
 // one group for eight blocks. The row is padded to whole tiles of 16 groups with empty masks. The kernel runs twice:
-// to count (COUNT), and, after lists_scan.wgsl has turned counts into offsets, to write. It reads 4 bytes a key block
+// to count (COUNT), and, after lists_scan.wgsl has turned counts into offsets, to write; each row then also counts how
+// many of its head are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
 // and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
 
 override COUNT: bool;       // write the length of the row only
@@ -16,7 +17,7 @@ override TOKENS: u32;       // key tokens a head
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order [heads * M]
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // index | log2(level) << 20 | mask << 24
 
 const THREADS = 256u;
@@ -63,8 +64,26 @@ fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   }
 }
 
+// Puts the query block behind those of its head that have longer lists, or as long ones and come before it.
+fn take_turn(first_row: u32, block: u32, rows: u32, lid: u32) {
+  let length = offsets[first_row + block + 1u] - offsets[first_row + block];
+  var before = 0u;
+  for (var other = lid; other < M; other += THREADS) {
+    let others = offsets[first_row + other + 1u] - offsets[first_row + other];
+    if (others > length || (others == length && other < block)) { before++; }
+  }
+  scan[lid] = before;
+  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if (lid < width) { scan[lid] += scan[lid + width]; }
+  }
+  if (lid == 0u) { offsets[rows + 1u + first_row + scan[0]] = block; }
+}
+
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lid: u32,
+) {
   let index = group.y * M + group.x;
   let row = index * N;
   var at = 0u;
@@ -91,4 +110,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
   } else if (at + lid < begin + padded) {
     list[at + lid] = 0u;
   }
+  if (!COUNT) { take_turn(group.y * M, group.x, grid.x * grid.y, lid); }
 }
