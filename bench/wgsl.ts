@@ -9,7 +9,8 @@
 import { runCommand } from "./command.ts";
 import { attentionCode, type AttentionKernelOptions } from "../kernels/attention.ts";
 import { pyramidCode } from "../kernels/pyramid.ts";
-import { layOutSections } from "../kernels/sections.ts";
+import { groupTokens } from "../kernels/lists.ts";
+import { layOutSections, type Sections } from "../kernels/sections.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { closestString, parseArgs } from "./std.ts";
 
@@ -93,6 +94,7 @@ export function wgslOf(args: readonly string[]): string {
   const options: AttentionKernelOptions = {
     shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 128, seqK: 128, headDim, valueDim },
     ...{ blockM: number("block-m"), dtype, workgroupMemory: number("workgroup-memory") },
+    group: groupTokens(sectionsOf(String(parsed.levels), number("block-n")), number("block-n")),
     ...{ dense: parsed.dense === true, causal: parsed.causal === true, partial: parsed.partial === true },
     subgroups: parsed["no-subgroups"] !== true,
   };
@@ -111,13 +113,17 @@ function pyramidOf(
     readonly blockN: number;
   },
 ): string {
+  return pyramidCode(sectionsOf(levels, blockN), { heads: 1, dim: headDim, dtype, tail: "exact" });
+}
+
+/** Where the levels that are asked for would lie. */
+function sectionsOf(levels: string, blockN: number): Sections {
   const listed = levels.split(",").map(Number);
   requireInput(
     listed.some((level) => level > 1) && listed.every((level) => blockN % level === 0),
     () => `--levels is "${levels}"; it should list powers of two that divide ${blockN}, one of them above 1.`,
   );
-  const sections = layOutSections(1, { seqK: 128, blockN, levels: listed, tail: "exact" });
-  return pyramidCode(sections, { heads: 1, dim: headDim, dtype, tail: "exact" });
+  return layOutSections(1, { seqK: 128, blockN, levels: listed, tail: "exact" });
 }
 
 if (import.meta.main) await runCommand(() => console.log(wgslOf(Deno.args)));

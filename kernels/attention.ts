@@ -11,6 +11,7 @@ import type { Gpu } from "./device/gpu.ts";
 import { bindKernel } from "./device/kernel.ts";
 import type { Encode } from "./device/timing.ts";
 import { upload } from "./device/transfer.ts";
+import { groupTokens } from "./lists.ts";
 import { packSections, type Sections } from "./sections.ts";
 import { expandTemplate, type TemplateParameters } from "./template.ts";
 
@@ -28,6 +29,8 @@ export interface AttentionKernelOptions {
   readonly causal: boolean;
   /** Whether some pooled token stands for fewer tokens than its level. */
   readonly partial: boolean;
+  /** Pooled tokens of a group of the lists ({@link groupTokens}); default 8. */
+  readonly group?: 4 | 8;
   /** Whether shuffles over 32 lanes work. */
   readonly subgroups: boolean;
   /** Bytes of workgroup memory that the device has. */
@@ -57,6 +60,7 @@ export function preshift({ dtype, shape }: Pick<AttentionKernelOptions, "dtype" 
 /** The values that attention.wgsl is expanded with. */
 export function attentionParameters(options: AttentionKernelOptions): TemplateParameters {
   const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial, subgroups } = options;
+  const group = dense ? 8 : options.group ?? 8;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4;
   const rows = blockM / 8, threads = 2 * blockM, split = valueDim <= 64;
   const pieces = headDim / perPiece, units = f16 ? 4 : 8;
@@ -72,6 +76,8 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     UNROLL: subgroups,
     SPLIT: split,
     PRESHIFT: preshift(options),
+    GROUP: group,
+    PER_LANE: 8 / group,
     BM: blockM,
     TY: rows,
     THREADS: threads,
@@ -112,7 +118,8 @@ export function attentionCode(options: AttentionKernelOptions): string {
 }
 
 /** What decides attention of one shape, and the buffers that it reads and writes. */
-export interface AttentionStageOptions extends Omit<AttentionKernelOptions, "subgroups" | "workgroupMemory"> {
+export interface AttentionStageOptions
+  extends Omit<AttentionKernelOptions, "subgroups" | "workgroupMemory" | "group"> {
   /** Factor on q . k. */
   readonly scale: number;
   /** What the last, partial key block pools. */
@@ -153,7 +160,8 @@ export async function buildAttention(gpu: Gpu, options: AttentionStageOptions): 
   const { shape: { batch, heads, seqQ, valueDim }, blockM } = options;
   const { q, k, v, out, lse } = options.buffers;
   const uniform = uploadCall(gpu, options);
-  const code = attentionCode({ ...options, ...deviceOf(gpu) });
+  const group = groupTokens(options.sections, options.blockN);
+  const code = attentionCode({ ...options, ...deviceOf(gpu), group });
   const pipeline = await gpu.createPipeline(code, { label: "attention" });
   return (lists) =>
     bindKernel(gpu, pipeline, {

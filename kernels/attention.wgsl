@@ -71,7 +71,7 @@ fn main(
 //#else
   let list_row = head * grid.x + block;
   let first_group = offsets[list_row];
-  let tiles = (offsets[list_row + 1u] - first_group) >> 4u;
+  let tiles = (offsets[list_row + 1u] - first_group) / #{16 * PER_LANE}u;
 //#end
 
   // What this thread loads of each chunk: one piece of two query rows and of #{LOADS} keys, then #{LOADS} pieces of values.
@@ -85,7 +85,9 @@ fn main(
 //#for g in 0 .. K_GROUPS
   let k_group#{g} = (lid >> 4u) + #{g * THREADS / 16}u;
   let k_lane#{g} = k_group#{g} ^ (2u * piece);
-  var k_at#{g} = (row_of(group_at(k_group#{g}, first_group), kv_head) + token) * #{D_PIECES}u + piece;
+//#for e in 0 .. PER_LANE
+  var k_at#{g}_#{e} = (row_of(group_at(k_group#{g} * #{PER_LANE}u + #{e}u, first_group), kv_head) + token) * #{D_PIECES}u + piece;
+//#end
 //#end
   let v_column = lid & #{V_ACROSS - 1}u;
   let v_piece = first_piece + v_column;
@@ -119,10 +121,13 @@ fn main(
   }
 
   for (var tile = 0u; tile < tiles; tile++) {
-    let own_group = group_at(tile * 16u + tx, first_group);
+//#for e in 0 .. PER_LANE
+    let own_group#{e} = group_at((tile * 16u + tx) * #{PER_LANE}u + #{e}u, first_group);
 //#for n in 0 .. V_GROUPS
-    let v_row#{n} = row_of(group_at(tile * 16u + v_group#{n}, first_group), kv_head) + v_half * #{F16 ? 2 : 1}u;
-    let v_at#{n} = v_row#{n} * #{V_PIECES}u + v_piece;
+    let v_row#{n}_#{e} = row_of(group_at((tile * 16u + v_group#{n}) * #{PER_LANE}u + #{e}u, first_group), kv_head)
+      + v_half * #{F16 ? 2 : 1}u - #{e * GROUP}u;
+    let v_at#{n}_#{e} = v_row#{n}_#{e} * #{V_PIECES}u + v_piece;
+//#end
 //#end
 
 //#use scores
@@ -130,7 +135,10 @@ fn main(
     // The keys of the next tile.
     let next_tile = min(tile + 1u, tiles - 1u);
 //#for g in 0 .. K_GROUPS
-    k_at#{g} = (row_of(group_at(next_tile * 16u + k_group#{g}, first_group), kv_head) + token) * #{D_PIECES}u + piece;
+//#for e in 0 .. PER_LANE
+    k_at#{g}_#{e} = (row_of(group_at((next_tile * 16u + k_group#{g}) * #{PER_LANE}u + #{e}u, first_group), kv_head) + token)
+      * #{D_PIECES}u + piece;
+//#end
 //#end
 
 //#use softmax

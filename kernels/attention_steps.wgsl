@@ -61,7 +61,7 @@
 // Scores become weights: base 2, with what the tokens stand for, masks, and the running maximum and sum of each row.
 //#block softmax
 //#for j in 0 .. 8
-    let bias#{j} = bias_of(own_group, #{j}u);
+    let bias#{j} = bias_of(own_group#{PER_LANE * j >> 3}, #{j % GROUP}u);
 //#for h in 0 .. 2
     var t#{"ab"[h]}#{j} = fma(
       vec4f(whole(s#{4 * h}_#{j}), whole(s#{4 * h + 1}_#{j}), whole(s#{4 * h + 2}_#{j}), whole(s#{4 * h + 3}_#{j})),
@@ -70,12 +70,11 @@
 //#end
 //#if CAUSAL
     {
-      let level = (own_group >> 20u) & 7u;
-      let token = (own_group & 0xfffffu) * 8u;
       let row = i32(first_row + ty * 8u) + call.position;
 //#for j in 0 .. 8
       {
-        let end = (token + #{j + 1}u) << level;
+        let group = own_group#{PER_LANE * j >> 3};
+        let end = ((group & 0xfffffu) * #{GROUP}u + #{j % GROUP + 1}u) << ((group >> 20u) & 7u);
         let late = i32(#{PARTIAL ? "min(end, call.seq_k)" : "end"}) - 1 - row;
         ta#{j} = select(ta#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(0, 1, 2, 3));
         tb#{j} = select(tb#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(4, 5, 6, 7));

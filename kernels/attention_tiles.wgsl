@@ -59,14 +59,14 @@ fn group_at(index: u32, first: u32) -> u32 { return list[first + index]; }
 // The row of a group's first token in K and V.
 fn row_of(group: u32, kv_head: u32) -> u32 {
   let section = (group >> 20u) & 7u;
-  return call.sections[section].first_row + kv_head * call.sections[section].tokens + (group & 0xfffffu) * 8u;
+  return call.sections[section].first_row + kv_head * call.sections[section].tokens + (group & 0xfffffu) * #{GROUP}u;
 }
 
 // log2 of how many tokens a token of a group stands for, or the value of a masked one.
 fn bias_of(group: u32, token: u32) -> f32 {
   let level = (group >> 20u) & 7u;
 //#if PARTIAL
-  let first = ((group & 0xfffffu) * 8u + token) << level;
+  let first = ((group & 0xfffffu) * #{GROUP}u + token) << level;
   let count = min(1u << level, call.seq_k - min(first, call.seq_k));
   let bias = select(log2(f32(count)), f32(level), count == (1u << level));
 //#else
@@ -138,7 +138,7 @@ fn from_piece(x: Piece) -> vec4f { return x; }
 //#for h in 0 .. 2
             q#{h} = load_q(q_at#{h}, next_chunk, piece);
 //#for g in 0 .. K_GROUPS
-            f#{h * K_GROUPS + g} = load_k(k_at#{g} + #{4 * h * D_PIECES}u, next_chunk, piece);
+            f#{h * K_GROUPS + g} = load_k(k_at#{g}_#{h * (PER_LANE - 1)} + #{4 * h * (2 - PER_LANE) * D_PIECES}u, next_chunk, piece);
 //#end
 //#end
 //#end
@@ -154,8 +154,15 @@ fn from_piece(x: Piece) -> vec4f { return x; }
 //#end
 
 //#block request_values
+//#for n in 0 .. V_GROUPS
+//#if PER_LANE == 1
+            let v_start#{n} = v_at#{n}_0;
+//#else
+            let v_start#{n} = select(v_at#{n}_0, v_at#{n}_1, next_unit >= #{UNITS / 2}u);
+//#end
+//#end
 //#for n in 0 .. LOADS
-            f#{n} = load_v(v_at#{F16 ? n >> 1 : n} + #{F16 ? "(next_unit * 2u + " + (n & 1) + "u)" : "next_unit"} * #{V_PIECES}u, v_piece);
+            f#{n} = load_v(v_start#{F16 ? n >> 1 : n} + #{F16 ? "(next_unit * 2u + " + (n & 1) + "u)" : "next_unit"} * #{V_PIECES}u, v_piece);
 //#end
 //#end
 //#block store_values

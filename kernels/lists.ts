@@ -6,8 +6,9 @@
  *     bits 20 .. 22  log2 of the level
  *     bits 24 .. 31  which of its 8 tokens the query block sees
  *
- * Where a block has fewer than 8 pooled tokens, one group spans neighbouring blocks, and the mask says whose tokens are
- * seen. Lists are padded to whole tiles of 16 groups with empty ones.
+ * Where some level leaves fewer than 8 tokens of a block, groups have 4 instead, and where even those are more than a
+ * block has, one group spans neighbouring blocks, and the mask says whose tokens are seen. Lists are padded to whole
+ * tiles of 128 tokens with empty groups.
  *
  * @module
  */
@@ -15,10 +16,29 @@ import { requireInput } from "../reference/errors.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Sections } from "./sections.ts";
 
-/** Groups of a tile. */
-export const TILE_GROUPS = 16;
-/** Groups that an entry can number: 8 million pooled tokens. */
-export const MOST_GROUPS = 1 << 20;
+/** Pooled tokens of a tile. */
+export const TILE_TOKENS = 128;
+/** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
+const MOST_GROUPS = 1 << 20;
+
+/**
+ * Pooled tokens of a group: 8, or 4 where some level in use leaves fewer than 8 tokens of a block, so that neighbours
+ * of other levels are not read for nothing.
+ *
+ * @param sections the levels in use
+ * @param blockN key block size in tokens
+ */
+export function groupTokens({ sections }: Sections, blockN: number): 4 | 8 {
+  return sections.some(({ level, tokens }) => tokens > 0 && blockN / level < 8) ? 4 : 8;
+}
+
+/** Throws if there are more key tokens than the entries of a list can number. */
+export function requireNumbered(tokens: number, group: number): void {
+  requireInput(
+    tokens / group <= MOST_GROUPS,
+    () => `\`k\` has ${tokens} tokens; work lists number ${MOST_GROUPS * group} at most.`,
+  );
+}
 
 /** Work lists of all query blocks of all heads. */
 export interface WorkLists {
@@ -53,15 +73,13 @@ export function makeLists(
   { blockN, sections }: { readonly blockN: number; readonly sections: Sections },
 ): WorkLists {
   const columns = levels.shape[3], rows = levels.data.length / columns;
-  requireInput(
-    sections.sections[0].tokens / 8 <= MOST_GROUPS,
-    () => `\`k\` has ${sections.sections[0].tokens} tokens; work lists number ${MOST_GROUPS * 8} at most.`,
-  );
+  const group = groupTokens(sections, blockN);
+  requireNumbered(sections.sections[0].tokens, group);
   const list: number[] = [], offsets = new Uint32Array(2 * rows + 1);
   for (let row = 0; row < rows; row++) {
     const own = levels.data.subarray(row * columns, (row + 1) * columns);
-    for (const { level, tokens } of sections.sections) addGroups(list, own, { level, tokens, blockN });
-    while (list.length % TILE_GROUPS !== 0) list.push(0);
+    for (const { level, tokens } of sections.sections) addGroups(list, own, { level, tokens, blockN, group });
+    while (list.length % (TILE_TOKENS / group) !== 0) list.push(0);
     offsets[row + 1] = list.length;
   }
   orderBlocks(offsets, levels.shape[2]);
@@ -82,22 +100,27 @@ function orderBlocks(offsets: Uint32Array, blocks: number): void {
 function addGroups(
   list: number[],
   row: Int32Array,
-  { level, tokens, blockN }: { readonly level: number; readonly tokens: number; readonly blockN: number },
+  { level, tokens, blockN, group }: {
+    readonly level: number;
+    readonly tokens: number;
+    readonly blockN: number;
+    readonly group: number;
+  },
 ): void {
   const perBlock = blockN / level, log = Math.log2(level);
-  let group = -1, mask = 0;
+  let index = -1, mask = 0;
   const flush = () => {
-    if (mask !== 0) list.push((group | log << 20 | mask << 24) >>> 0);
+    if (mask !== 0) list.push((index | log << 20 | mask << 24) >>> 0);
     mask = 0;
   };
   for (let j = 0; j < row.length; j++) {
     if (row[j] !== level) continue;
     for (let token = j * perBlock; token < Math.min((j + 1) * perBlock, tokens); token++) {
-      if (token >> 3 !== group) {
+      if (Math.floor(token / group) !== index) {
         flush();
-        group = token >> 3;
+        index = Math.floor(token / group);
       }
-      mask |= 1 << (token & 7);
+      mask |= 1 << token % group;
     }
   }
   flush();

@@ -10,7 +10,7 @@ import { type AttentionKernel, buildAttention } from "./attention.ts";
 import type { Gpu } from "./device/gpu.ts";
 import type { Encode } from "./device/timing.ts";
 import { download, upload } from "./device/transfer.ts";
-import { makeLists } from "./lists.ts";
+import { groupTokens, makeLists } from "./lists.ts";
 import { buildArrangement, type InputBuffers, type OutputBuffers } from "./order/arrangement.ts";
 import { preparePyramid } from "./pyramid.ts";
 import type { StagePass } from "./run.ts";
@@ -132,12 +132,13 @@ function buildKernel(
 
 async function buildSelection(
   gpu: Gpu,
-  { shape, config, dtype, firstHead }: ResolvedSetup,
+  { shape, config, dtype, firstHead, sections }: ResolvedSetup,
   { q, k, kernel }: { readonly q: GPUBuffer; readonly k: GPUBuffer; readonly kernel: AttentionKernel },
 ): Promise<Selection> {
   const importance = await prepareImportance(gpu, { q, k }, { shape, config, dtype, firstHead });
   const levels = await prepareLevels(gpu, { importance: importance.importance, k }, { shape, config, dtype });
-  const lists = await prepareLists(gpu, levels.levels, { shape, config, mostGroups: levels.mostGroups });
+  const group = groupTokens(sections, config.blockN), { mostGroups } = levels;
+  const lists = await prepareLists(gpu, levels.levels, { shape, config, group, mostGroups });
   return {
     passes: [
       { stage: "importance", encode: importance.encode },

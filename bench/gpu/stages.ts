@@ -14,7 +14,7 @@ import { buildAttention } from "../../kernels/attention.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { type Encode, timeWork } from "../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
-import { makeLists } from "../../kernels/lists.ts";
+import { groupTokens, makeLists } from "../../kernels/lists.ts";
 import { preparePyramid } from "../../kernels/pyramid.ts";
 import { layOutSections } from "../../kernels/sections.ts";
 import { prepareImportance } from "../../kernels/selection/importance.ts";
@@ -152,7 +152,11 @@ async function buildStages(gpu: Gpu, bench: StageBench, data: { q: Data; k: Data
   ];
   const importance = await prepareImportance(gpu, buffers, bench);
   const levels = await prepareLevels(gpu, { importance: importance.importance, k: buffers.k }, bench);
-  const lists = await prepareLists(gpu, levels.levels, { ...bench, mostGroups: levels.mostGroups });
+  const lists = await prepareLists(gpu, levels.levels, {
+    ...bench,
+    group: groupTokens(sections, blockN),
+    mostGroups: levels.mostGroups,
+  });
   const kernel = await buildAttention(gpu, {
     ...{ shape, blockM, blockN, dtype, tail, sections, buffers, dense: false, partial: seqK % 8 !== 0 },
     ...{ causal: config.causal ?? false, scale: config.scale ?? 1 / Math.sqrt(headDim) },

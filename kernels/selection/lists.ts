@@ -4,17 +4,13 @@
  * @module
  */
 import type { PsaConfig } from "../../reference/config/config.ts";
-import { requireInput } from "../../reference/errors.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/timing.ts";
-import { MOST_GROUPS, TILE_GROUPS } from "../lists.ts";
+import { requireNumbered, TILE_TOKENS } from "../lists.ts";
 import listsCode from "./lists.wgsl" with { type: "text" };
 import scanCode from "./lists_scan.wgsl" with { type: "text" };
-
-/** Pooled tokens of a group. */
-const GROUP = 8;
 
 /** What {@link prepareLists} needs to know. */
 export interface ListsOptions {
@@ -22,7 +18,9 @@ export interface ListsOptions {
   readonly shape: Pick<AttentionShape, "batch" | "heads" | "seqQ" | "seqK">;
   /** Block sizes and tail policy. */
   readonly config: Pick<PsaConfig, "blockM" | "blockN" | "tail">;
-  /** The most groups that any query block can have; default all keys at level 1. */
+  /** Pooled tokens of a group ({@link groupTokens}). */
+  readonly group: 4 | 8;
+  /** The most groups of 8 pooled tokens that any query block can have; default all keys at level 1. */
   readonly mostGroups?: number;
 }
 
@@ -48,23 +46,20 @@ export interface ListsStage {
 export async function prepareLists(
   gpu: Gpu,
   levels: GPUBuffer,
-  { shape: { batch, heads, seqQ, seqK }, config, mostGroups }: ListsOptions,
+  { shape: { batch, heads, seqQ, seqK }, config, group, mostGroups }: ListsOptions,
 ): Promise<ListsStage> {
   const { blockM, blockN, tail } = config;
   const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN), rows = batch * heads * M;
-  requireInput(
-    seqK / GROUP <= MOST_GROUPS,
-    () => `\`k\` has ${seqK} tokens; work lists number ${MOST_GROUPS * GROUP} at most.`,
-  );
-  const most = Math.min(mostGroups ?? Infinity, N * blockN / GROUP);
-  const size = 4 * rows * Math.ceil(most / TILE_GROUPS) * TILE_GROUPS;
+  requireNumbered(seqK, group);
+  const most = Math.min(mostGroups ?? Infinity, N * blockN / 8) * 8;
+  const size = 4 * rows * Math.ceil(most / TILE_TOKENS) * TILE_TOKENS / group;
   const list = gpu.createBuffer("work lists", { size });
   const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (2 * rows + 1) });
   const prepare = (label: string, count: boolean) =>
     prepareKernel(gpu, listsCode, {
       label,
       constants: {
-        ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK },
+        ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
         REPLICATE: Number(tail === "replicate"),
       },
       buffers: [levels, offsets, list],

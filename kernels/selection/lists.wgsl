@@ -1,10 +1,10 @@
-// Work lists from levels: which groups of 8 pooled tokens each query block reads, in the order of the keys.
+// Work lists from levels: which groups of GROUP (8 or 4) pooled tokens each query block reads, in the order of the keys.
 //
 // One workgroup owns a row of levels, that is a query block of a head. Every invocation takes a key block, 256 at a
 // time, and knows from its level how many groups it has; a scan over the invocations tells where they go. A key block
-// of 8 or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
+// of GROUP or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
 // group's level writes it, with a mask of the tokens of all that have it, so that a level of one token a block costs
-// one group for eight blocks. The row is padded to whole tiles of 16 groups with empty masks. The kernel runs twice:
+// one group for as many blocks. The row is padded to whole tiles of 128 tokens with empty masks. The kernel runs twice:
 // to count (COUNT), and, after lists_scan.wgsl has turned counts into offsets, to write; each row then also counts how
 // many of its head are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
 // and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
@@ -14,6 +14,7 @@ override N: u32;            // key blocks
 override M: u32;            // query blocks
 override BLOCK: u32;        // tokens a key block
 override TOKENS: u32;       // key tokens a head
+override GROUP: u32;        // pooled tokens a group
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
@@ -21,7 +22,6 @@ override REPLICATE: bool;   // pooled tokens behind the end exist: the last toke
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // index | log2(level) << 20 | mask << 24
 
 const THREADS = 256u;
-const TILE = 16u;
 var<workgroup> scan: array<u32, 256>;
 
 // How many pooled tokens of a level a head has.
@@ -36,8 +36,8 @@ fn groups_of(row: u32, j: u32) -> u32 {
   let level = u32(levels[row + j]);
   if (level == 0u) { return 0u; }
   let tokens = BLOCK / level;
-  if (tokens >= 8u) { return (min(tokens, pooled_tokens(level) - j * tokens) + 7u) / 8u; }
-  for (var i = j / (8u / tokens) * (8u / tokens); i < j; i++) {
+  if (tokens >= GROUP) { return (min(tokens, pooled_tokens(level) - j * tokens) + GROUP - 1u) / GROUP; }
+  for (var i = j / (GROUP / tokens) * (GROUP / tokens); i < j; i++) {
     if (u32(levels[row + i]) == level) { return 0u; }
   }
   return 1u;
@@ -46,8 +46,8 @@ fn groups_of(row: u32, j: u32) -> u32 {
 // The mask of the group whose first pooled token is `token`. A group within one block is full up to the last token.
 fn mask_of(row: u32, level: u32, token: u32) -> u32 {
   let tokens = BLOCK / level;
-  let count = min(8u, pooled_tokens(level) - token);
-  if (tokens >= 8u) { return (1u << count) - 1u; }
+  let count = min(GROUP, pooled_tokens(level) - token);
+  if (tokens >= GROUP) { return (1u << count) - 1u; }
   var mask = 0u;
   for (var t = 0u; t < count; t += tokens) {
     if (u32(levels[row + (token + t) / tokens]) == level) { mask |= ((1u << min(tokens, count - t)) - 1u) << t; }
@@ -57,9 +57,9 @@ fn mask_of(row: u32, level: u32, token: u32) -> u32 {
 
 fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   let level = u32(levels[row + j]);
-  let group = j * (BLOCK / level) / 8u;
+  let group = j * (BLOCK / level) / GROUP;
   for (var g = 0u; g < count; g++) {
-    let mask = mask_of(row, level, (group + g) * 8u);
+    let mask = mask_of(row, level, (group + g) * GROUP);
     list[at + g] = (group + g) | (firstTrailingBit(level) << 20u) | (mask << 24u);
   }
 }
@@ -104,7 +104,8 @@ fn main(
     at += scan[THREADS - 1u];
     workgroupBarrier();
   }
-  let padded = (at - begin + TILE - 1u) / TILE * TILE;
+  let tile = 128u / GROUP;
+  let padded = (at - begin + tile - 1u) / tile * tile;
   if (COUNT) {
     if (lid == 0u) { offsets[index] = padded; }
   } else if (at + lid < begin + padded) {

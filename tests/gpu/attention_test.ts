@@ -30,6 +30,8 @@ const CASES = [
   "attention B=1 H=2 Lq=200 Lk=300 D=128 bm=128 bn=64 causal=true levels=0,1,2,8",
   "attention B=1 H=1 Lq=300 Lk=200 D=24 Dv=40 bm=64 bn=32 tile=32 causal=true levels=0,1,4",
   "attention B=1 H=3 Hk=1 Lq=33 Lk=70 D=8 bm=16 bn=16 tile=16 levels=0,1,2,4,8,16",
+  "attention B=1 H=2 Lq=200 Lk=300 D=64 bm=128 bn=32 tile=32 levels=0,1,8",
+  "attention B=1 H=2 Lq=150 Lk=170 D=128 bm=64 bn=32 tile=32 dtype=f16 causal=true levels=0,1,8,16",
   "attention B=1 H=2 Lq=100 Lk=333 D=96 Dv=136 bm=32 bn=128 tail=replicate levels=0,1,32,64",
   "attention B=1 H=1 Lq=130 Lk=260 D=256 bm=128 bn=64 levels=0,1,2",
   "attention B=1 H=2 Lq=128 Lk=257 D=64 bm=128 bn=64 tail=replicate causal=true levels=0,1,8",

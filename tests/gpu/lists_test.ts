@@ -4,7 +4,7 @@ import type { Tensor } from "../../mod.ts";
 import { seededRandom } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { download, poison } from "../../kernels/device/transfer.ts";
-import { makeLists } from "../../kernels/lists.ts";
+import { groupTokens, makeLists } from "../../kernels/lists.ts";
 import { layOutSections } from "../../kernels/sections.ts";
 import { prepareLists } from "../../kernels/selection/lists.ts";
 import { assert, assertEquals } from "../assert.ts";
@@ -25,7 +25,10 @@ async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
   const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
   const sections = layOutSections(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
   const want = makeLists(levels, { blockN, sections });
-  const stage = await prepareLists(gpu, bufferOf(gpu, levels), c);
+  const stage = await prepareLists(gpu, bufferOf(gpu, levels), {
+    ...c,
+    group: groupTokens(sections, blockN),
+  });
   poison(gpu, stage.list);
   const rows = (want.offsets.length - 1) / 2;
   const read = { output: stage.offsets, length: want.offsets.length };
@@ -66,4 +69,21 @@ gpuTest("work lists of levels that skip everything are empty", async (gpu) => {
   };
   const levels = { data: new Int32Array(2 * 3 * 3), shape: [1, 2, 3, 3] };
   await assertLists(gpu, { shape, config, dtype: "f32", seed: 0 }, levels);
+});
+
+Deno.test("work lists read the tokens that are seen and no others, where a block has four or more", () => {
+  const random = seededRandom(8), blocks = 64;
+  for (
+    const [blockN, levels] of [[64, [1, 2, 8]], [32, [1, 2, 4, 8]], [128, [1, 8, 32]], [16, [1, 4]]] as const
+  ) {
+    const sections = layOutSections(1, { seqK: blocks * blockN, blockN, levels: [...levels], tail: "exact" });
+    const group = groupTokens(sections, blockN);
+    const data = Int32Array.from({ length: blocks }, () => [0, ...levels][random.below(levels.length + 1)]);
+    const { list } = makeLists({ data, shape: [1, 1, 1, blocks] }, { blockN, sections });
+    const tokens = data.reduce((sum, level) => sum + (level === 0 ? 0 : blockN / level), 0);
+    const read = list.filter((entry) => entry !== 0).length * group;
+    assertEquals(read, tokens, `bn=${blockN} levels ${levels}`);
+    assertEquals(list.length * group % 128, 0);
+    assert(list.length * group - read < 128, "padding is less than a tile");
+  }
 });
