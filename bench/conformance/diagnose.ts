@@ -236,7 +236,7 @@ function isAttention({ contents: { tensors }, output }: ReadCase): boolean {
 
 /** Whether a case of attention fails. */
 function isWrong(one: ReadCase): boolean {
-  return isAttention(one) && one.verdict.problems.length > 0;
+  return isAttention(one) && Object.values(one.verdict.budget).some((used) => !(used <= 1));
 }
 
 /** Relative errors of the outputs of one case by head, query block and row of a tile, as an aligned table. */

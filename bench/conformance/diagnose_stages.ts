@@ -8,6 +8,7 @@ import { parseCase, resolveCase } from "../../fixtures/cases.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import {
   runStageMistake,
+  runStageMistakes,
   type StageCall,
   type StageMistake,
 } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
@@ -48,39 +49,90 @@ function limitOf({ contents: { tensors, metadata } }: ReadCase, name: string, go
   return nearEnough(bound, compare(got, want).relL2);
 }
 
-/** The distance of a case's outputs to those of a mistake, undefined if one of them is too far. */
-function fit(one: ReadCase, mistake: StageMistake): number | undefined {
-  const given = runStageMistake(stageCallOf(one), mistake);
+/** One mistake, or two at once. */
+type Mistakes = readonly [StageMistake] | readonly [StageMistake, StageMistake];
+
+/** The distance of a case's outputs to those of mistakes, undefined if one of them is too far. */
+function fit(one: ReadCase, mistakes: Mistakes): number | undefined {
+  const call = stageCallOf(one);
+  const given = mistakes.length === 1
+    ? runStageMistake(call, mistakes[0])
+    : runStageMistakes(call, mistakes) ?? {};
   let far = 0;
   for (const name of comparable(one)) {
-    const got = one.output!.tensors[name], distance = apart(got, given[name]);
+    const got = one.output!.tensors[name], distance = given[name] ? apart(got, given[name]) : Infinity;
     if (!(distance <= limitOf(one, name, got))) return undefined;
     far = Math.max(far, distance);
   }
   return far;
 }
 
-/** The mistakes that explain most of the wrong cases of one stage, and spoil the fewest right ones. */
+/** Mistakes with how many wrong cases they explain, how many right ones they leave, and the largest distance. */
+interface Scored {
+  readonly mistakes: Mistakes;
+  readonly explained: number;
+  readonly kept: number;
+  readonly distance: number;
+}
+
+/** How well mistakes explain the cases of a stage. */
+function score(mistakes: Mistakes, { wrong, right }: Record<"wrong" | "right", readonly ReadCase[]>): Scored {
+  const fits = wrong.map((one) => fit(one, mistakes)).filter((far) => far !== undefined);
+  const harmless = (one: ReadCase) => mistakes.every((mistake) => fit(one, [mistake]) !== undefined);
+  const kept = fits.length === 0 ? 0 : right.filter(harmless).length;
+  return { mistakes, explained: fits.length, kept, distance: Math.max(0, ...fits) };
+}
+
+/** Whether two explanations are the same mistakes, in whichever order. */
+function sameMistakes({ mistakes: a }: Scored, { mistakes: b }: Scored): boolean {
+  return a.length === b.length && a.every((mistake) => (b as readonly StageMistake[]).includes(mistake));
+}
+
+/** The best first: what explains most, leaves most of what is right, and is nearest. */
+function ranked(scored: readonly Scored[]): Scored[] {
+  return scored.filter(({ explained }) => explained > 0)
+    .toSorted((a, b) => b.explained - a.explained || b.kept - a.kept || a.distance - b.distance);
+}
+
+/** The pairs, in both orders, that explain the wrong case with the least work, and of which neither explains it alone. */
+function pairsOf(mistakes: readonly StageMistake[], wrong: readonly ReadCase[]): Mistakes[] {
+  const size = ({ contents: { tensors } }: ReadCase) =>
+    Object.values(tensors).reduce((sum, { data }) => sum + data.length, 0);
+  const [one] = wrong.toSorted((a, b) => size(a) - size(b));
+  const candidates = mistakes.filter((mistake) => fit(one, [mistake]) === undefined);
+  return candidates.flatMap((first, i) =>
+    candidates.flatMap((second, j): Mistakes[] => {
+      const sameTwice = first.parts !== undefined && first.parts.build === second.parts?.build && j < i;
+      if (i === j || sameTwice) return [];
+      return fit(one, [first, second]) === undefined ? [] : [[first, second]];
+    })
+  );
+}
+
+/** The mistakes that explain most of the wrong cases of one stage, and spoil the fewest right ones; two if one does not do. */
 function explainStage(stage: string, all: readonly ReadCase[]): StageExplanation | undefined {
   const wrong = all.filter((one) => one.verdict.problems.length > 0 && comparable(one).length > 0);
   if (wrong.length === 0) return undefined;
-  const right = all.filter((one) => one.verdict.problems.length === 0);
-  const scored = STAGE_MISTAKES.filter((mistake) => mistake.stage === stage).map((mistake) => {
-    const fits = wrong.map((one) => fit(one, mistake)).filter((far) => far !== undefined);
-    const kept = fits.length === 0 ? 0 : right.filter((one) => fit(one, mistake) !== undefined).length;
-    return { mistake, explained: fits.length, kept, distance: Math.max(0, ...fits) };
-  }).filter(({ explained }) => explained > 0);
-  const [best] = scored.toSorted((a, b) =>
-    b.explained - a.explained || b.kept - a.kept || a.distance - b.distance
-  );
+  const cases = { wrong, right: all.filter((one) => one.verdict.problems.length === 0) };
+  const mistakes = STAGE_MISTAKES.filter((mistake) => mistake.stage === stage);
+  let scored = ranked(mistakes.map((mistake) => score([mistake], cases)));
+  if ((scored[0]?.explained ?? 0) < wrong.length) {
+    const unexplained = wrong.filter((one) =>
+      scored.length === 0 || fit(one, scored[0].mistakes) === undefined
+    );
+    const pairs = ranked(pairsOf(mistakes, unexplained).map((pair) => score(pair, cases)));
+    if ((pairs[0]?.explained ?? 0) > (scored[0]?.explained ?? 0)) scored = pairs;
+  }
+  const [best] = scored;
   if (best === undefined) return undefined;
   const alike = scored.filter(({ explained, kept, distance }) =>
     explained === best.explained && kept === best.kept && asNear(distance, best.distance)
   );
   return {
     stage,
-    names: alike.map(({ mistake }) => mistake.name),
-    sections: best.mistake.sections,
+    names: alike.filter((one, i) => !alike.slice(0, i).some((other) => sameMistakes(one, other)))
+      .map((one) => one.mistakes.map(({ name }) => name).join(" and ")),
+    sections: best.mistakes.map(({ sections }) => sections).join(","),
     distance: best.distance,
     explained: best.explained,
     failing: wrong.length,

@@ -5,18 +5,24 @@
  */
 import { parseCase, resolveCase } from "../../fixtures/cases.ts";
 import { type Manifest, readTensorFile } from "../../fixtures/conformance/manifest.ts";
-import { arranged, restored } from "../../fixtures/conformance/call.ts";
+import { orderConfigOf } from "../../fixtures/conformance/call.ts";
 import { writeSafetensors } from "../../fixtures/safetensors.ts";
 import { openGpu } from "../../kernels/device/gpu.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
+import { download, POISON } from "../../kernels/device/transfer.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { attentionShape, type Tensor, toFloat64 } from "../../reference/tensor.ts";
+import { attentionShape, type Tensor } from "../../reference/tensor.ts";
 import { callOfFile } from "./diagnose.ts";
+import { gpuStage } from "./gpu_stages.ts";
 import type { Judged } from "./judge.ts";
 
+/** Bytes behind outputs in which nothing should be written. */
+const GUARD = 4096;
+
 /**
- * Runs the kernels on every case of attention in float32 or float16, and writes what they give.
+ * Runs the kernels on every case of attention, importance, levels and caps in float32 or float16, and writes what they
+ * give.
  *
  * @returns the files of the cases that the kernels are not made for
  * @throws {InputError} if the cases are raw
@@ -27,58 +33,74 @@ export async function gpuOutputs(folder: string, outputs: string, manifest: Mani
   using gpu = await openGpu();
   for (const listed of manifest.cases) {
     const { stage, dtype } = resolveCase(parseCase(listed.case));
-    if (
-      stage !== "attention" || dtype === "bf16" ||
-      dtype === "f16" && !gpu.info.features.includes("shader-f16")
-    ) {
+    const able = dtype === "f32" || dtype === "f16" && gpu.has("shader-f16");
+    const judged = { contents: await readTensorFile(`${folder}/${listed.file}`), listed };
+    const given = !able
+      ? undefined
+      : stage === "attention"
+      ? await gpuAttention(gpu, judged)
+      : { tensors: await gpuStage(gpu, judged), outside: "" };
+    if (given?.tensors === undefined) {
       skipped.add(listed.file);
       continue;
     }
-    const contents = await readTensorFile(`${folder}/${listed.file}`);
-    const { out, lse } = await gpuAttention(gpu, { contents, listed });
-    const metadata = { case: listed.case, case_sha256: listed.sha256[listed.file] };
-    await Deno.writeFile(`${outputs}/${listed.file}`, writeSafetensors({ out, lse }, metadata));
+    const metadata = { case: listed.case, case_sha256: listed.sha256[listed.file], outside: given.outside };
+    await Deno.writeFile(`${outputs}/${listed.file}`, writeSafetensors(given.tensors, metadata));
   }
   return skipped;
 }
 
 /** What our kernels give for a case, in its element type. */
 export interface AttentionOutputs {
-  /** Outputs. */
-  readonly out: Tensor<Float32Array | Float16Array>;
-  /** Log-sum-exps. */
-  readonly lse: Tensor<Float32Array>;
+  /** Outputs and log-sum-exps. */
+  readonly tensors: {
+    readonly out: Tensor<Float32Array | Float16Array>;
+    readonly lse: Tensor<Float32Array>;
+  };
+  /** A sentence about what was written behind a buffer; empty if nothing was. */
+  readonly outside: string;
 }
 
 /**
- * One case of attention on the device; the tokens are arranged beforehand.
+ * One case of attention on the device.
  *
  * @param gpu the device
  * @param judged the case
  */
 export async function gpuAttention(gpu: Gpu, judged: Judged): Promise<AttentionOutputs> {
-  const call = callOfFile(judged), qkv = arranged(call);
-  const { blockM, blockN, tile, scale, causal, tail } = call.options;
-  const levels = [...new Set(call.levels.data)].filter((level) => level > 0);
-  using psa = await createPsa(gpu, {
+  const { qkv, levels, options } = callOfFile(judged);
+  const { blockM, blockN, tile, scale, causal, tail } = options;
+  using guarded = gpu.scope({ guard: GUARD });
+  using psa = await createPsa(guarded, {
     shape: attentionShape(qkv),
     dtype: qkv.q.data instanceof Float16Array ? "f16" : "f32",
-    levels,
+    levels: [...new Set(levels.data)].filter((level) => level > 0),
     config: {
       ...{ blockM, blockN, tile, scale, causal, tail },
+      order: orderConfigOf(parseCase(judged.listed.case)),
       importance: { kind: "pooled" },
       assignment: { mode: "density", density: 1 },
     },
   });
-  const { out, lse } = await psa.forward(qkv, { levels: call.levels });
-  const back = restored({ out: toFloat64(out), lse: toFloat64(lse) }, call);
-  return {
-    out: {
-      ...back.out,
-      data: out.data instanceof Float16Array
-        ? Float16Array.from(back.out.data)
-        : Float32Array.from(back.out.data),
-    },
-    lse: { ...back.lse, data: Float32Array.from(back.lse.data) },
-  };
+  const { out, lse } = await psa.forward(qkv, { levels });
+  const found = [
+    await strayWords(guarded, psa.outputs.out, { name: "out", size: out.data.byteLength }),
+    await strayWords(guarded, psa.outputs.lse, { name: "lse", size: lse.data.byteLength }),
+  ];
+  return { tensors: { out, lse }, outside: found.filter((text) => text !== "").join("; ") };
+}
+
+/** What became of the poison behind a buffer's content. */
+async function strayWords(
+  gpu: Gpu,
+  buffer: GPUBuffer,
+  { name, size }: { readonly name: string; readonly size: number },
+): Promise<string> {
+  const words = new Uint32Array(await download(gpu, buffer, { offset: Math.ceil(size / 4) * 4 }));
+  const stray = words.filter((word) => word !== POISON).length;
+  if (stray === 0) return "";
+  const first = words.findIndex((word) => word !== POISON);
+  return `${stray} of the ${words.length} words behind \`${name}\` were written, the first ${
+    4 * first
+  } bytes behind its end`;
 }

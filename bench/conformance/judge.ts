@@ -61,6 +61,9 @@ export function judgeOutputs(
   if (output.metadata.case !== undefined && output.metadata.case !== listed.case) {
     verdict.problems.push(`stale: its metadata names the case ${output.metadata.case}`);
   }
+  if (output.metadata.outside) {
+    verdict.problems.push(`writes outside its buffers: ${output.metadata.outside}`);
+  }
   for (const name of requiredOutputs(listed.case.split(" ")[0], outputs)) {
     if (!(name in output.tensors)) verdict.problems.push(`tensor \`${name}\` is missing`);
   }

@@ -5,15 +5,17 @@
  * @module
  */
 import { Gpu, openGpu } from "../../kernels/device/gpu.ts";
-import type { AttentionResult } from "../../reference/attention.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
-import { toFloat64 } from "../../reference/tensor.ts";
+import type { Tensor } from "../../reference/tensor.ts";
 import { runCommand } from "../command.ts";
 import { Catalogue } from "./diagnose.ts";
+import { explainStages } from "./diagnose_stages.ts";
 import { gpuAttention } from "./gpu_outputs.ts";
-import type { Judged } from "./judge.ts";
+import { gpuStage } from "./gpu_stages.ts";
+import { type Judged, judgeOutputs, type ReadCase } from "./judge.ts";
 import { attentionCases, named } from "./kill_matrix.ts";
-import { judgeKernel } from "./planted.ts";
+import { stageCases } from "./kill_stages.ts";
+import { outputFile } from "./planted.ts";
 import { WGSL_MUTANTS, type WgslMutant } from "./wgsl_mutants.ts";
 
 /** What became of one mutant. */
@@ -43,7 +45,7 @@ async function withMutant(mutant: WgslMutant | null, work: () => Promise<void>):
   const original = Gpu.prototype.createPipeline;
   let changed = 0;
   Gpu.prototype.createPipeline = function (code, options) {
-    const mutated = mutant?.kernel === options.label
+    const mutated = mutant !== null && options.label.startsWith(mutant.kernel)
       ? mutant.replace.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), code)
       : code;
     if (mutated !== code) changed++;
@@ -57,25 +59,34 @@ async function withMutant(mutant: WgslMutant | null, work: () => Promise<void>):
   }
 }
 
+/** What our kernels give for a case, judged; what they write behind their buffers counts. */
+async function judgeOurs(gpu: Gpu, judged: Judged): Promise<ReadCase> {
+  const { tensors, outside } = judged.listed.case.startsWith("attention ")
+    ? await gpuAttention(gpu, judged)
+    : { tensors: await gpuStage(gpu, judged), outside: "" };
+  if (tensors === undefined) throw new InputError(`${judged.listed.case} has no kernel.`);
+  const output = { ...outputFile(tensors as Record<string, Tensor>), metadata: { outside } };
+  return { ...judged, output, verdict: judgeOutputs(judged, output) };
+}
+
 /**
- * Runs our kernels with a mistake on cases of attention, and judges and diagnoses what they give.
+ * Runs our kernels with a mistake on cases of one stage, and judges and diagnoses what they give.
  *
  * @param gpu the device
  * @param mutant the mistake; null: none
- * @param options the cases, and the catalogue to diagnose with
+ * @param options the cases, and the catalogue to diagnose with; without it nothing is diagnosed
  * @throws {InputError} if the mutant's pattern is nowhere in the kernels' text
  */
 export async function judgeMutant(
   gpu: Gpu,
   mutant: WgslMutant | null,
-  { cases, catalogue }: { readonly cases: readonly Judged[]; readonly catalogue: Catalogue },
+  { cases, catalogue }: { readonly cases: readonly Judged[]; readonly catalogue?: Catalogue },
 ): Promise<MutantOutcome> {
-  const results = new Map<Judged, AttentionResult>();
+  const read: ReadCase[] = [];
   let changed = 0;
   for (const judged of cases) {
     const times = await withMutant(mutant, async () => {
-      const { out, lse } = await gpuAttention(gpu, judged);
-      results.set(judged, { out: toFloat64(out), lse: toFloat64(lse) });
+      read.push(await judgeOurs(gpu, judged));
     });
     changed += times > 0 ? 1 : 0;
   }
@@ -83,17 +94,22 @@ export async function judgeMutant(
     mutant === null || changed > 0,
     () => `The mutant "${mutant?.name}" is nowhere in the text of the kernel ${mutant?.kernel}.`,
   );
-  const read = judgeKernel(cases, (judged) => {
-    const result = results.get(judged);
-    if (result === undefined) throw new InputError(`${judged.listed.case} did not run.`);
-    return result;
-  });
   const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;
-  const found = failing === 0 ? undefined : catalogue.explain(read);
+  const [found] = failing === 0 || catalogue === undefined
+    ? []
+    : mutant?.stage === "attention"
+    ? [catalogue.explain(read)]
+    : explainStages(read);
   return {
     ...{ mutant: mutant?.name ?? "none", failing, changed, cases: cases.length },
     ...{ names: found?.names ?? [], explained: found?.explained ?? 0 },
   };
+}
+
+/** The cases of the smoke suite that our kernels are made for. */
+export function ourCases(): Judged[] {
+  const stages = stageCases("smoke").filter(({ listed }) => /^(importance|levels|cap) /.test(listed.case));
+  return [...attentionCases("smoke"), ...stages];
 }
 
 /** How an outcome reads in the table. */
@@ -116,7 +132,7 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
     "# Mistakes planted into our own WGSL",
     "",
     "Written by `deno task kill-matrix:gpu --write`: each mistake is planted alone into the text of a kernel, and the kernels",
-    `run on the ${honest.cases} cases of attention of the smoke suite, in float32. Wrong cases are counted among those whose`,
+    `run on the ${honest.cases} cases of the smoke suite that they are made for, in float32. Wrong cases are counted among those whose`,
     `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${gpu.info.description}. Without a mistake ${honest.failing} cases are wrong.`,
     "",
     `Killed: ${killed} of ${outcomes.length}; named: ${right} of the ${known.length} that the catalogue has.`,
@@ -125,8 +141,9 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
     "| --- | --- | --- | --- |",
     ...outcomes.map((outcome, i) => row(outcome, WGSL_MUTANTS[i])),
     "",
-    "What a kernel writes beyond its buffers is dropped by WebGPU, so such a mistake shows only where it hits another row",
-    "of the output. A missing barrier is not among the mutants: what it does depends on the machine.",
+    "Outputs have 4 KiB behind their end in which nothing may be written: a kernel that writes rows that do not exist is",
+    "found wherever there are such rows. A missing barrier is not among the mutants: what it does depends on the machine.",
+    "Work lists have no stage of their own in the suites; a test compares them with those of the host.",
     "",
   ].join("\n");
 }
@@ -136,11 +153,12 @@ async function main(args: readonly string[]): Promise<number> {
     requireInput(arg === "--write", () => `${arg} is no option; the only one is --write.`);
   }
   using gpu = await openGpu();
-  const cases = attentionCases("smoke"), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
+  const cases = ourCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
   const honest = await judgeMutant(gpu, null, { cases, catalogue });
   console.log(`without a mistake: ${honest.failing} of ${honest.cases} wrong`);
   for (const mutant of WGSL_MUTANTS) {
-    const outcome = await judgeMutant(gpu, mutant, { cases, catalogue });
+    const own = cases.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
+    const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
     outcomes.push(outcome);
     console.log(row(outcome, mutant));
   }

@@ -134,13 +134,15 @@ export class Gpu implements Disposable {
   #buffers = new Set<GPUBuffer>();
   #state: DeviceState;
   #isScope: boolean;
+  #guard: number;
 
   /** Use {@link openGpu}, or {@link Gpu.scope}. */
   constructor(
     device: GPUDevice,
     info: GpuInfo,
-    { onError, state }: GpuOptions & { state?: DeviceState } = {},
+    { onError, state, guard = 0 }: GpuOptions & { state?: DeviceState; guard?: number } = {},
   ) {
+    this.#guard = guard;
     this.device = device;
     this.info = info;
     this.#isScope = state !== undefined;
@@ -167,9 +169,14 @@ export class Gpu implements Disposable {
     return [...this.#buffers].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on. */
-  scope(): Gpu {
-    return new Gpu(this.device, this.info, { state: this.#state });
+  /**
+   * A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on.
+   *
+   * @param options `guard`: bytes that every storage buffer gets behind its end, so that a kernel's writes beyond it are
+   * seen instead of dropped; default those of this scope
+   */
+  scope({ guard = this.#guard }: { readonly guard?: number } = {}): Gpu {
+    return new Gpu(this.device, this.info, { state: this.#state, guard });
   }
 
   /** What the device's compiler wants at the beginning of text that uses subgroups; found out by {@link Gpu.probe}. */
@@ -207,7 +214,9 @@ export class Gpu implements Disposable {
     },
   ): GPUBuffer {
     this.requireSize(label, size, usage);
-    const buffer = this.device.createBuffer({ label, size: Math.max(16, Math.ceil(size / 16) * 16), usage });
+    const guard = usage & GPUBufferUsage.STORAGE ? this.#guard : 0;
+    const padded = Math.max(16, Math.ceil((size + guard) / 16) * 16);
+    const buffer = this.device.createBuffer({ label, size: padded, usage });
     this.#buffers.add(buffer);
     return buffer;
   }

@@ -64,10 +64,13 @@ export async function download(
   }
 }
 
-/** Fills a buffer with NaN, as f32 and as f16, so that an element which nobody writes is seen. */
+/** NaN, as f32 and as f16. */
+export const POISON = 0x7fff7fff;
+
+/** Fills a buffer with {@link POISON}, so that an element which nobody writes is seen. */
 export function poison(gpu: Gpu, buffer: GPUBuffer): void {
   const size = Math.min(buffer.size, CHUNK);
-  const nans = new Uint32Array(size / 4).fill(0x7fff7fff);
+  const nans = new Uint32Array(size / 4).fill(POISON);
   for (let offset = 0; offset < buffer.size; offset += size) {
     upload(gpu, buffer, { data: nans.subarray(0, Math.min(size, buffer.size - offset) / 4), offset });
   }

@@ -188,12 +188,35 @@ function topkEnds(
   });
 }
 
-/** The similarity cap (SPEC section 6), or a stand-in that is not read. */
-async function prepareCap(
+/** The similarity cap as a stage. */
+export interface CapStage {
+  /** uint32 [batch, key heads, key blocks], once the stage has run. */
+  readonly caps: GPUBuffer;
+  /** Encodes the stage into a pass. */
+  readonly encode: Encode;
+}
+
+/** What {@link prepareCap} needs to know. */
+export interface CapOptions extends Pick<LevelsOptions, "dtype"> {
+  /** The sizes of the call. */
+  readonly shape: Pick<AttentionShape, "batch" | "kvHeads" | "seqK" | "headDim">;
+  /** Key block size and thresholds. */
+  readonly config: Pick<PsaConfig, "blockN" | "similarityThresholds">;
+}
+
+/**
+ * Prepares the similarity cap (SPEC section 6), or where no level has a threshold a stand-in that is not read.
+ *
+ * @param gpu the device
+ * @param k the keys
+ * @param options sizes, thresholds, element type
+ * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device
+ */
+export async function prepareCap(
   gpu: Gpu,
   k: GPUBuffer,
-  { shape, config: { blockN, similarityThresholds = {} }, dtype }: LevelsOptions,
-): Promise<{ caps: GPUBuffer; encode: Encode }> {
+  { shape, config: { blockN, similarityThresholds = {} }, dtype }: CapOptions,
+): Promise<CapStage> {
   const { batch, kvHeads, seqK, headDim } = shape, N = Math.ceil(seqK / blockN);
   const listed = Object.entries(similarityThresholds);
   const caps = gpu.createBuffer("similarity cap", {

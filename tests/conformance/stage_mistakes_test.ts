@@ -6,7 +6,11 @@ import { HONEST } from "../../bench/conformance/kill_matrix.ts";
 import { MISTAKES } from "../../fixtures/conformance/mistakes.ts";
 import { judgeOutputs } from "../../bench/conformance/judge.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
-import { changed, runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
+import {
+  changed,
+  runStageMistake,
+  runStageMistakes,
+} from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 const NOTHING = { name: "nothing", stage: "gradient", sections: "10", give: () => ({}) } as const;
@@ -54,6 +58,43 @@ Deno.test("conformance: outputs of a stage that fit no mistake are unknown", () 
   });
   assert(read.every(({ verdict }) => verdict.problems.length > 0));
   assertEquals(explainStages(read), []);
+});
+
+/** Pairs that no single mistake explains: in one computation, one after the other, or in what is read and what is made. */
+const PAIRS = [
+  ["dk of pooled tokens not divided by the count", "delta missing"],
+  ["log term missing when weights are computed again", "dq and dk without scale"],
+  ["gradient of dense attention", "dk and dv exchanged"],
+  ["key heads taken modulo", "mean over queries instead of the maximum"],
+  ["importance without scale", "logarithm of importance"],
+  ["alignment to whole tiles forgotten", "text blocks forgotten"],
+  ["forced full blocks forgotten", "level index for ratio"],
+  ["thresholds in the wrong order", "cap is the level index"],
+  ["skipped blocks first", "blocks counted from 1"],
+  ["order inverted", "order counted from 1"],
+];
+
+for (const [first, second] of PAIRS) {
+  Deno.test(`conformance: '${first}' and '${second}' at once are both named`, () => {
+    const [a, b] = [first, second].map((name) => STAGE_MISTAKES.find((mistake) => mistake.name === name)!);
+    const cases = standard.filter(({ listed }) => listed.case.startsWith(`${a.stage} `));
+    const read = judgeKernel(cases, (judged) => {
+      const wrong = runStageMistakes(stageCallOf(judged), [a, b]);
+      assert(wrong !== undefined, judged.listed.case);
+      return wrong;
+    });
+    const [{ names, explained, failing }] = explainStages(read);
+    assert(names.includes(`${first} and ${second}`), names.join(" or "));
+    assertEquals(explained, failing);
+  });
+}
+
+Deno.test("conformance: two mistakes of which the second computes anew what the first changed are no pair", () => {
+  const [a, b] = ["delta missing", "delta added"].map((name) =>
+    STAGE_MISTAKES.find((mistake) => mistake.name === name)!
+  );
+  const judged = standard.find(({ listed }) => listed.case.startsWith("gradient "))!;
+  assertEquals(runStageMistakes(stageCallOf(judged), [a, b]), undefined);
 });
 
 for (const kernel of HONEST_STAGES) {

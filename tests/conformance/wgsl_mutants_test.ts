@@ -1,6 +1,6 @@
 /** Mistakes planted into our own WGSL are found by the kit, and named where the catalogue has them. */
 import { Catalogue } from "../../bench/conformance/diagnose.ts";
-import { judgeMutant } from "../../bench/conformance/kill_gpu.ts";
+import { judgeMutant, ourCases } from "../../bench/conformance/kill_gpu.ts";
 import { attentionCases } from "../../bench/conformance/kill_matrix.ts";
 import { WGSL_MUTANTS, type WgslMutant } from "../../bench/conformance/wgsl_mutants.ts";
 import { openGpu } from "../../kernels/device/gpu.ts";
@@ -34,9 +34,28 @@ Deno.test("WGSL mutants: log term, pooling and shared heads are killed and named
   );
 });
 
+Deno.test("WGSL mutants: importance, levels and caps are killed and named, and so are writes behind the output", async () => {
+  using gpu = await openGpu();
+  const catalogue = new Catalogue(), all = ourCases();
+  for (
+    const name of ["key heads taken modulo", "causal diagonal forgotten", "comparison of the cap inverted"]
+  ) {
+    const mutant = mutantOf(name),
+      cases = all.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
+    const { failing, names } = await judgeMutant(gpu, mutant, { cases, catalogue });
+    assert(failing > 0, name);
+    assertEquals(names, [name]);
+  }
+  const tail = all.filter(({ listed }) => listed.case.includes("B=2 H=4 Hk=2 Lq=130"));
+  const stray = await judgeMutant(gpu, mutantOf("rows beyond the last query are written"), {
+    cases: tail,
+  });
+  assertEquals([stray.failing, stray.cases], [1, 1]);
+});
+
 Deno.test("WGSL mutants: the page has a row for each of them, and none survives", async () => {
   const rows = (await Deno.readTextFile(PAGE)).split("\n").filter((line) =>
-    /^\| (attention|pyramid) /.test(line)
+    line.startsWith("| ") && !/^\| (kernel|-+) /.test(line)
   );
   const cells = rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
   assertEquals(

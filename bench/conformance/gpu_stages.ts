@@ -1,0 +1,95 @@
+/**
+ * What this project's own kernels give for cases of single stages: importance, levels, the similarity cap.
+ *
+ * @module
+ */
+import { importanceKindOf } from "../../fixtures/conformance/stages.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import type { Encode } from "../../kernels/device/timing.ts";
+import { download, poison, upload } from "../../kernels/device/transfer.ts";
+import { prepareImportance } from "../../kernels/selection/importance.ts";
+import { prepareCap, prepareLevels } from "../../kernels/selection/levels.ts";
+import type { AssignmentConfig, PsaConfig } from "../../reference/config/config.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { stageCallOf } from "./diagnose_stages.ts";
+import type { Judged } from "./judge.ts";
+import type { StageCall } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
+
+/** A stage's kernels, prepared. */
+interface Prepared {
+  readonly encode: Encode;
+  readonly output: GPUBuffer;
+}
+
+/** The stages of a case that run on the device. */
+const STAGES: Readonly<Record<string, (gpu: Gpu, call: StageCall) => Promise<Prepared>>> = {
+  importance: async (gpu, { given, tensors }) => {
+    const { blockM, blockN, causal, stride } = given, { kind } = importanceKindOf(given);
+    const importance = kind === "antidiagonal"
+      ? { kind, stride: stride ?? 1 }
+      : { kind: kind === "pooled" ? kind : "full" } as const;
+    const stage = await prepareImportance(gpu, { q: load(gpu, tensors.q), k: load(gpu, tensors.k) }, {
+      shape: given,
+      dtype: dtypeOf(tensors.q),
+      config: { blockM, blockN, causal, importance },
+    });
+    return { encode: stage.encode, output: stage.importance };
+  },
+  levels: async (gpu, { given, tensors, parameters }) => {
+    const { blockM, blockN, tile, text, causal, mode } = given;
+    const config = {
+      ...{ blockM, blockN, tile, textLength: text, causal },
+      assignment: { mode, ...parameters } as AssignmentConfig,
+    };
+    const importance = load(gpu, tensors.importance);
+    const k = gpu.createBuffer("no keys", { size: 16 });
+    const stage = await prepareLevels(gpu, { importance, k }, { shape: given, config, dtype: "f32" });
+    return { encode: stage.encode, output: stage.levels };
+  },
+  cap: async (gpu, { given, tensors, parameters }) => {
+    const { blockN } = given,
+      { thresholds } = parameters as { thresholds: PsaConfig["similarityThresholds"] };
+    const stage = await prepareCap(gpu, load(gpu, tensors.k), {
+      ...{ shape: given, dtype: dtypeOf(tensors.k) },
+      config: { blockN, similarityThresholds: thresholds },
+    });
+    return { encode: stage.encode, output: stage.caps };
+  },
+};
+
+/**
+ * Runs the kernels of a case of one stage, and gives what they write by the names of the case's outputs.
+ *
+ * @param gpu the device
+ * @param judged the case
+ * @returns undefined for stages that have no kernel: gradients, segments, orders
+ */
+export async function gpuStage(gpu: Gpu, judged: Judged): Promise<Record<string, Tensor> | undefined> {
+  const call = stageCallOf(judged), { stage } = call.given, prepare = STAGES[stage];
+  if (prepare === undefined) return undefined;
+  using scope = gpu.scope();
+  const { encode, output } = await prepare(scope, call);
+  poison(scope, output);
+  await scope.scoped(stage, () => {
+    const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
+    encode(pass);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+  });
+  const { shape, data: { length } } = call.tensors[`expected_${stage}`];
+  const bytes = await download(scope, output, { size: 4 * length });
+  return {
+    [stage]: { data: stage === "importance" ? new Float32Array(bytes) : new Int32Array(bytes), shape },
+  };
+}
+
+/** A buffer with a tensor in it. */
+function load(gpu: Gpu, { data }: Tensor): GPUBuffer {
+  const buffer = gpu.createBuffer("input of a stage", { size: data.byteLength });
+  upload(gpu, buffer, { data: data as Tensor["data"] & ArrayBufferView<ArrayBuffer> });
+  return buffer;
+}
+
+function dtypeOf({ data }: Tensor): "f32" | "f16" {
+  return data instanceof Float16Array ? "f16" : "f32";
+}
