@@ -30,7 +30,8 @@ export function factsOf(name: string): Set<string> {
 }
 
 /**
- * The smallest conjunction of facts, up to three, that holds for all failing and for no passing case.
+ * The smallest conjunction of facts, up to three, that holds for all failing and for no passing case; others of the same
+ * size that these cases cannot tell from it are said as well.
  *
  * @returns a sentence, or undefined if nothing fails or no conjunction separates them
  */
@@ -41,13 +42,19 @@ export function separation(verdicts: readonly Verdict[]): string | undefined {
   if (passing.length === 0) return "wrong in every case";
   const shared = [...failing[0]].filter((fact) => failing.every((facts) => facts.has(fact)));
   for (let size = 1; size <= 3; size++) {
-    for (const facts of subsets(shared, size)) {
-      if (!passing.some((one) => facts.every((fact) => one.has(fact)))) {
-        return `wrong exactly when ${facts.join(" and ")}`;
-      }
-    }
+    const separating = [...subsets(shared, size)].filter((facts) =>
+      !passing.some((one) => facts.every((fact) => one.has(fact)))
+    ).map((facts) => facts.join(" and "));
+    if (separating.length > 0) return `wrong exactly when ${separating[0]}${others(separating.slice(1))}`;
   }
   return undefined;
+}
+
+/** What else separates as well, the first two of it. */
+function others(separating: readonly string[]): string {
+  if (separating.length === 0) return "";
+  const more = separating.length > 2 ? `, or ${separating.length - 2} more` : "";
+  return ` (these cases cannot tell that from: ${separating.slice(0, 2).join("; ")}${more})`;
 }
 
 /** All subsets of a size, in order. */

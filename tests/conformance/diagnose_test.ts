@@ -120,6 +120,18 @@ Deno.test("conformance: the fault of the release is separated by what it depends
   assert(factsOf(cases[0]).has("pooled blocks occur"));
 });
 
+Deno.test("conformance: other conjunctions that these cases cannot tell from the smallest are said", () => {
+  const verdict = (rest: string, wrong: boolean) => ({
+    ...{ case: `attention B=1 H=1 Lq=64 Lk=128 D=16 bm=64 ${rest}`, file: "", notes: [], budget: {} },
+    problems: wrong ? ["wrong"] : [],
+  });
+  const cases = [verdict("bn=32 tile=32 levels=1,4", true), verdict("bn=64 tile=32 levels=1", false)];
+  const said = separation(cases)!;
+  assertStringIncludes(said, "wrong exactly when bn=32 (these cases cannot tell that from: ");
+  assertStringIncludes(said, "level 4 occurs");
+  assertEquals(said.includes("level 1 occurs"), false);
+});
+
 const catalogue = new Catalogue();
 const PAIRS = [
   ["log term missing", "causal off by one, the own position unseen"],
