@@ -6,6 +6,7 @@
  */
 import type { SweepRow } from "../sweep/columns.ts";
 import { estimateMedian, type MedianEstimate } from "../statistics.ts";
+import { type PooledTime, pooledTimes } from "./times.ts";
 
 /** What two methods have to share to be compared. */
 export type Footing = "density" | "time" | "cost";
@@ -134,6 +135,7 @@ function atLeastRounding(error: number): number {
  * What ratios of errors say, one a head.
  *
  * @param ratios error of PSA over error of the other method
+ * @param bounds the ratios if all costs are wrong to PSA's advantage, and to its disadvantage; default they are right
  * @returns a win or a loss only if the interval of the median, with 95 % confidence, does not hold 1
  *
  * @example
@@ -145,9 +147,13 @@ function atLeastRounding(error: number): number {
  */
 export function judgeRatios(
   ratios: readonly number[],
+  { least = ratios, most = ratios }: {
+    readonly least?: readonly number[];
+    readonly most?: readonly number[];
+  } = {},
 ): Pick<Cell, "ratios" | "median" | "low" | "high" | "verdict"> {
   if (ratios.length === 0) return { ratios, median: NaN, low: NaN, high: NaN, verdict: "apart" };
-  const { median, low, high, confidence } = headMedian(ratios);
+  const { median, confidence } = headMedian(ratios), { low } = headMedian(least), { high } = headMedian(most);
   const known = confidence >= CONFIDENCE;
   const verdict = known && high < 1 - SAME ? "win" : known && low > 1 + SAME ? "loss" : "tie";
   return { ratios, median, low, high, verdict };
@@ -183,15 +189,27 @@ export function groupOf({ case: name, input, causal }: Pick<ClaimRow, "case" | "
   return causal === "true" ? "causal traces" : "video traces";
 }
 
+/** A cost, and half the width of the interval of its logarithm: 0 where it is known. */
+interface Cost {
+  readonly x: number;
+  readonly noise: number;
+}
+
 /** What a row costs; null if that was not measured. */
-function costOf({ density, selection_cost, gpu_ms_median }: ClaimRow, footing: Footing): number | null {
-  if (footing === "time") return gpu_ms_median;
-  return density + (footing === "cost" ? selection_cost ?? 0 : 0);
+function costOf(
+  row: ClaimRow,
+  { footing, times }: { readonly footing: Footing; readonly times: ReadonlyMap<ClaimRow, PooledTime> },
+): Cost | null {
+  const { density, selection_cost } = row, time = times.get(row);
+  if (footing === "time") return time === undefined ? null : { x: time.ms, noise: time.noise };
+  return { x: density + (footing === "cost" ? selection_cost ?? 0 : 0), noise: 0 };
 }
 
 /**
  * All cells on a footing. Each point of another method is set beside the error that PSA has on the same head in the
- * same order at the same cost, which is the one that was reached, not the one that was asked for.
+ * same order at the same cost, which is the one that was reached, not the one that was asked for. Times are those of
+ * {@link pooledTimes}; since what is wrong with them is wrong for all heads alike, the interval of a cell reaches from
+ * where PSA's time is as much too short as the noise of both methods allows to where it is as much too long.
  *
  * @param rows rows of single heads
  * @param footing what the two methods share; `time` becomes `cost` for methods that no kernel runs
@@ -208,15 +226,27 @@ export function cellsOf(rows: readonly ClaimRow[], footing: Footing): Cell[] {
   return [...places].flatMap(([place, own]) => {
     const [group, order] = JSON.parse(place) as [string, string];
     const claimed = Map.groupBy(own.filter(({ method }) => method === CLAIMED), headKey);
+    const times = footing === "time" ? pooledTimes(own) : new Map<ClaimRow, PooledTime>();
     const others = own.filter(({ method }) => method !== CLAIMED && method !== "dense");
     const cells = Map.groupBy(others, (row) => JSON.stringify([row.method, row.density_requested]));
     return [...cells.values()].map((rivals): Cell => {
       const [{ method: rival, density_requested: asked }] = rivals;
-      const timed = rivals.every((row) => costOf(row, footing) !== null);
+      const timed = rivals.every((row) => costOf(row, { footing, times }) !== null);
       const shared = timed ? footing : "cost";
       const reached = rivals.reduce((sum, { density }) => sum + density, 0) / rivals.length;
-      const ratios = rivals.flatMap((row) => ratioOf(row, claimed.get(headKey(row)) ?? [], shared));
-      return { group, order, rival, asked, reached, footing: shared, ...judgeRatios(ratios) };
+      const all = rivals.flatMap((row) =>
+        ratiosOf(row, claimed.get(headKey(row)) ?? [], { footing: shared, times })
+      );
+      const [ratios, least, most] = [0, 1, 2].map((i) => all.map((each) => each[i]));
+      return {
+        group,
+        order,
+        rival,
+        asked,
+        reached,
+        footing: shared,
+        ...judgeRatios(ratios, { least, most }),
+      };
     });
   });
 }
@@ -225,12 +255,27 @@ function headKey({ input, head }: ClaimRow): string {
   return JSON.stringify([input, head]);
 }
 
-/** Error of PSA over that of a row at what the row costs; empty if PSA has no such cost. */
-function ratioOf(row: ClaimRow, claimed: readonly ClaimRow[], footing: Footing): number[] {
+/**
+ * Error of PSA over that of a row at what the row costs, and the same at the most and at the least that PSA may have
+ * spent; none if PSA has no such cost.
+ */
+function ratiosOf(
+  row: ClaimRow,
+  claimed: readonly ClaimRow[],
+  costs: Parameters<typeof costOf>[1],
+): number[][] {
   const points = claimed.flatMap((each) => {
-    const x = costOf(each, footing);
-    return x === null ? [] : [{ x, error: each.rel_l2 ?? 0 }];
+    const cost = costOf(each, costs);
+    return cost === null ? [] : [{ ...cost, error: each.rel_l2 ?? 0 }];
   });
-  const x = costOf(row, footing), error = x === null ? null : errorAt(points, x);
-  return error === null ? [] : [atLeastRounding(error) / atLeastRounding(row.rel_l2 ?? 0)];
+  const cost = costOf(row, costs), error = cost === null ? null : errorAt(points, cost.x);
+  if (cost === null || error === null) return [];
+  const nearest = points.toSorted((a, b) => Math.abs(a.x - cost.x) - Math.abs(b.x - cost.x))[0];
+  const off = Math.exp(Math.hypot(cost.noise, nearest.noise)), xs = points.map(({ x }) => x);
+  const within = (x: number) => Math.min(Math.max(x, Math.min(...xs)), Math.max(...xs));
+  const ratio = (at: number) => atLeastRounding(at) / atLeastRounding(row.rel_l2 ?? 0);
+  return [[
+    ratio(error),
+    ...[cost.x * off, cost.x / off].map((x) => ratio(errorAt(points, within(x)) ?? error)),
+  ]];
 }

@@ -85,6 +85,10 @@ const HOW = [
   "give or take 2 %, the head is left out. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
   "loses it only if the 95 % interval of the median ratio over heads, which assumes nothing of their distribution, " +
   "does not hold 1: with six to eight heads, all must agree. Otherwise the difference is within the noise, a tie. " +
+  "The time of a method at a density is the median over the heads, per density reached, since they have the same " +
+  "sizes; a head's own slowness, in all methods alike, is taken out before. What is still off in such a time is off " +
+  "for all heads, so the interval reaches from where the times of both methods are wrong to PSA's advantage, by the " +
+  "95 % interval of each, to where they are wrong to its disadvantage. " +
   "Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no difference.",
   "",
   "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +
@@ -98,7 +102,8 @@ const NOTES: Record<Footing, readonly string[]> = {
   time: [
     "**Measured**: milliseconds of our kernels with levels given, so that choosing is not in them, nor what " +
     "`rectified` adds afterwards. `token-topk`, with a star, has no kernel and is compared at density + selection " +
-    "cost, which is **computed, not measured**. Each head was timed few times: the noise of times makes cells ties.",
+    "cost, which is **computed, not measured**. PSA's kernels read their pyramid " +
+    "first, so that a mask at a low density can cost less than PSA at any density that was run: no comparison.",
   ],
   cost: [
     "**Computed, not measured**: density plus the operations of choosing over those of dense attention. A method " +

@@ -23,9 +23,14 @@ const TRACES = fileURLToPath(new URL("../../fixtures/data/traces", import.meta.u
  * What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
  * that choose for every query by itself choose the same in every order: they run in raster order alone.
  */
-const FULL = ["--per-head", "--densities", ".35,.2,.1,.05", "--seconds", "2", "--heads", "6"];
+const FULL = ["--per-head", "--densities", ".35,.2,.1,.05", "--heads", "6"];
 /** The same in a minute: short workloads at two densities. */
 const QUICK = ["--per-head", "--densities", ".35,.2", "--seconds", "1", "--heads", "6", "--seq", "512"];
+
+/** Seconds of timing that a head gets, so that each of its cases is timed about three times on software Vulkan. */
+function secondsOf({ causal, qkv: { q: { shape: [, , tokens] } } }: SweepInput): number {
+  return tokens < 4096 ? 5 : causal ? 10 : 30;
+}
 
 /** What a claim is asked for. */
 export interface ClaimRequest {
@@ -75,7 +80,7 @@ export async function planClaim(
   for (const one of given) {
     const [source] = await inputSources({ ...variantsOf(options)[0], ...one });
     const [input] = await source.load();
-    const own = { ...options, ...one, ...axesOf(input) };
+    const own = { ...options, ...one, ...axesOf(input), ...(quick ? {} : { seconds: secondsOf(input) }) };
     const planned = (await planSweep(own, { gpu })).inputs.map((each) => ({
       ...each,
       cases: each.cases.filter(({ given: { method, layout, data } }) =>
