@@ -69,7 +69,7 @@ export async function inputSources(options: VariantOptions): Promise<InputSource
   const given = await Promise.all(options.inputs.map(tracePaths));
   const none = options.inputs.length === 0 && options.workloads.length === 0;
   const paths = none ? DEFAULT_TRACES : given.flat();
-  return [
+  const sources: InputSource[] = [
     ...paths.map((path) => ({
       name: basename(path, extname(path)),
       load: async () => {
@@ -83,6 +83,16 @@ export async function inputSources(options: VariantOptions): Promise<InputSource
       load: () => Promise.resolve(workload(name, options)),
     })),
   ];
+  return sources.map((source) => ({ ...source, load: () => loadOnce(source) }));
+}
+
+/** What was loaded last: the heads of an input are asked for one after the other. */
+let last: { readonly source: InputSource; readonly inputs: Promise<SweepInput[]> } | undefined;
+
+/** Loads a source, unless it is the one that was loaded last. */
+function loadOnce(source: InputSource): Promise<SweepInput[]> {
+  if (last?.source !== source) last = { source, inputs: source.load() };
+  return last.inputs;
 }
 
 function workloadShape({ batch, heads, kvHeads, seq, dim }: VariantOptions): AttentionShape {
