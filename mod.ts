@@ -41,11 +41,13 @@ export { type ParallelOptions, pyramidAttentionParallel } from "./reference/para
 export { psaParallel } from "./reference/parallel/psa_parallel.ts";
 export {
   type FileDType,
+  type ReadOptions,
   readSafetensors,
   type SafetensorsFile,
   type WriteOptions,
   writeSafetensors,
 } from "./fixtures/safetensors.ts";
+export type { WholeDType } from "./fixtures/whole_numbers.ts";
 export { type Case, caseName, matchesFilter, parseCase, type Stage } from "./fixtures/cases.ts";
 export { type Random, seededRandom } from "./reference/random.ts";
 export {

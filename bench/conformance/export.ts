@@ -57,6 +57,11 @@ export async function runExport(args: readonly string[]): Promise<string> {
   const format: Format = oneOf("format", parsed.format, ["safetensors", "raw"]);
   const cases = suiteCases(suite, { dtype, seed }).filter((c) => matchesFilter(c, String(parsed.filter)));
   requireInput(cases.length > 0, () => `\`--filter\` "${parsed.filter}" matches no case of ${suite}.`);
+  await Deno.mkdir(out, { recursive: true }).catch((error) => {
+    throw new InputError(`\`--out\` is ${out}, which cannot be a folder: ${error.message}.`, {
+      cause: error,
+    });
+  });
   const started = performance.now();
   const { bytes } = await exportCases(out, cases, { suite, seed, format });
   const seconds = (performance.now() - started) / 1000;

@@ -4,7 +4,8 @@
  * @module
  */
 import { parseCase, resolveCase } from "../../fixtures/cases.ts";
-import { type Manifest, readTensorFile } from "../../fixtures/conformance/manifest.ts";
+import type { Manifest } from "../../fixtures/conformance/manifest.ts";
+import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { orderConfigOf } from "../../fixtures/conformance/call.ts";
 import { writeSafetensors } from "../../fixtures/safetensors.ts";
 import { openGpu } from "../../kernels/device/gpu.ts";

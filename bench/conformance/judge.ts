@@ -5,15 +5,11 @@
  * @module
  */
 import { type Bounds } from "../../fixtures/conformance/case_file.ts";
-import {
-  type Manifest,
-  type ManifestCase,
-  readTensorFile,
-  type TensorFile,
-} from "../../fixtures/conformance/manifest.ts";
+import type { Manifest, ManifestCase } from "../../fixtures/conformance/manifest.ts";
+import { readTensorFile, type TensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { compare } from "../../reference/metrics.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { InputError } from "../../reference/errors.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
 
 /** What was found about one case. */
 export interface Verdict {
@@ -69,7 +65,7 @@ export function judgeOutputs(
   }
   const known = { ...output.tensors };
   if ("levels" in known && !outputs.includes("levels") && "levels" in tensors) {
-    judgeExact(verdict, "levels", known.levels, tensors.levels);
+    judgeExact(verdict, "levels", { got: known.levels, want: tensors.levels, dtype: output.dtypes.levels });
   }
   for (const name of outputs) {
     const got = known[name], want = tensors[`expected_${name}`];
@@ -96,14 +92,14 @@ function judgeTensor(verdict: Verdict, name: string, check: TensorCheck): void {
     verdict.problems.push(`\`${name}\` has shape [${got.shape}]; it should be [${want.shape}]`);
     return;
   }
-  if (want.data instanceof Int32Array) return judgeExact(verdict, name, got, want);
+  if (want.data instanceof Int32Array) return judgeExact(verdict, name, check);
   const wanted = JSON.parse(metadata.parameters).dtype, stored = String(dtype ?? wanted).toLowerCase();
   if (got.data instanceof Int32Array) {
     verdict.problems.push(`\`${name}\` is ${stored}; it should be ${wanted} or another float`);
     return;
   }
   if (stored !== wanted && name !== "lse" && name !== "importance") {
-    verdict.notes.push(`\`${name}\` is ${stored} where ${wanted} was expected; it was converted`);
+    verdict.notes.push(converted(name, stored, wanted));
   }
   const { relL2, maxAbs, nonFinite } = compare(got, want), bound = bounds[name] ?? {};
   const limitL2 = halfSums ? bound.halfRelL2 ?? bound.relL2 : bound.relL2;
@@ -136,13 +132,23 @@ export function short(x: number | null | undefined): string {
     : x.toPrecision(2);
 }
 
+/** That a tensor has another type than it should, and was judged all the same. */
+function converted(name: string, stored: string, wanted: string): string {
+  return `\`${name}\` is ${stored} where ${wanted} was expected; it was converted`;
+}
+
 /** Judges whole numbers: they are equal or wrong. */
-function judgeExact(verdict: Verdict, name: string, got: Tensor, want: Tensor): void {
+function judgeExact(
+  verdict: Verdict,
+  name: string,
+  { got, want, dtype = "i32" }: Pick<TensorCheck, "got" | "want" | "dtype">,
+): void {
   if (String(got.shape) !== String(want.shape)) {
     verdict.problems.push(`\`${name}\` has shape [${got.shape}]; it should be [${want.shape}]`);
     return;
   }
-  const { data } = want as Tensor<Int32Array>;
+  const { data } = want as Tensor<Int32Array>, stored = dtype.toLowerCase();
+  if (stored !== "i32") verdict.notes.push(converted(name, stored, "i32"));
   const differing = data.filter((x, i) => x !== got.data[i]).length;
   if (differing > 0) {
     const at = data.findIndex((x, i) => x !== got.data[i]);
@@ -169,7 +175,11 @@ export async function judgeFolder(
 ): Promise<ReadCase[]> {
   const read: ReadCase[] = [];
   for (const listed of manifest.cases) {
-    const contents = await readTensorFile(`${folder}/${listed.file}`);
+    const contents = await readTensorFile(`${folder}/${listed.file}`), { case: name } = contents.metadata;
+    requireInput(
+      name === listed.case,
+      () => `The manifest calls ${listed.file} "${listed.case}"; the file itself says "${name}".`,
+    );
     const outcome = await readOutput(`${outputs}/${listed.file}`);
     if (typeof outcome === "string") {
       const verdict = { case: listed.case, file: listed.file, problems: [outcome], notes: [], budget: {} };
@@ -193,27 +203,30 @@ async function readOutput(path: string): Promise<TensorFile | string> {
     return await readTensorFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "the output file is missing";
-    if (error instanceof InputError || error instanceof RangeError || error instanceof TypeError) {
-      return `the output file is damaged or half-written: ${error.message}`;
-    }
+    if (error instanceof InputError) return `the output file is damaged or half-written: ${error.message}`;
+    if (error instanceof Deno.errors.IsADirectory) return "the output file is a folder";
+    if (error instanceof Deno.errors.PermissionDenied) return "the output file may not be read";
     throw error;
   }
 }
 
-/** Says of wrong outputs that they are those of another case. */
+/** Says of wrong outputs that they are those of another case; whole numbers may be equal by chance. */
 function nameDuplicates(read: readonly ReadCase[]): void {
-  for (const one of read) {
-    const mine = one.output?.tensors.out;
-    if (mine === undefined || one.verdict.problems.length === 0) continue;
-    for (const other of read) {
-      const truth = other.contents.tensors.expected_out, written = other.output?.tensors.out;
-      if (other === one) continue;
-      const same = written && written.data.length === mine.data.length &&
-        written.data.every((x: number, i: number) => x === mine.data[i]);
-      const stolen = truth && String(truth.shape) === String(mine.shape) && compare(mine, truth).relL2 < 1e-2;
-      if (same || stolen) {
-        one.verdict.problems.push(`\`out\` equals that of another case: ${other.listed.case}`);
-      }
+  for (const one of read.filter(({ verdict }) => verdict.problems.length > 0)) {
+    for (const [name, mine] of Object.entries(one.output?.tensors ?? {})) {
+      const idle = mine.data instanceof Int32Array || mine.data.every((x: number) => x === 0);
+      if (idle || one.verdict.budget[name] <= 1) continue;
+      const other = read.find((other) => other !== one && equalsThatOf(other, name, mine));
+      if (other) one.verdict.problems.push(`\`${name}\` equals that of another case: ${other.listed.case}`);
     }
   }
+}
+
+/** Whether a tensor is what was written for a case, or what is right for it. */
+function equalsThatOf({ contents, output }: ReadCase, name: string, { data, shape }: Tensor): boolean {
+  const written = output?.tensors[name], truth = contents.tensors[`expected_${name}`];
+  const same = written && written.data.length === data.length &&
+    written.data.every((x: number, i: number) => x === data[i]);
+  return same || (truth && String(truth.shape) === String(shape) &&
+    compare({ data, shape }, truth).relL2 < 1e-2);
 }

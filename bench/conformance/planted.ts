@@ -5,7 +5,7 @@
  */
 import { buildCase } from "../../fixtures/conformance/case_file.ts";
 import { arranged, restored } from "../../fixtures/conformance/call.ts";
-import type { TensorFile } from "../../fixtures/conformance/manifest.ts";
+import type { TensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import type { Case } from "../../fixtures/cases.ts";
 import type { AttentionResult } from "../../reference/attention.ts";
 import type { Tensor } from "../../reference/tensor.ts";

@@ -46,6 +46,11 @@ function argumentsOf(args: readonly string[]) {
     },
   });
   const flag = (name: string) => parsed[name] === true;
+  requireInput(
+    parsed._.length <= 1,
+    () =>
+      `Verify takes one folder of cases; \`${parsed._[1]}\` is another word. Outputs come after --outputs.`,
+  );
   return {
     folder: String(parsed._[0] ?? ""),
     outputs: String(parsed.outputs),
@@ -62,17 +67,37 @@ function argumentsOf(args: readonly string[]) {
 async function requireFolders(folder: string, outputs: string): Promise<void> {
   requireInput(folder !== "", "The folder of cases is missing; see --help.");
   requireInput(outputs !== "", "`--outputs` is missing; it should be the folder with your kernel's outputs.");
-  const [cases, written] = await Promise.all(
-    [folder, outputs].map((path) =>
-      Deno.realPath(path).catch(() => {
-        throw new InputError(`There is no folder ${path}.`);
-      })
-    ),
-  );
+  const [cases, written] = await Promise.all([folder, outputs].map(realFolder));
   requireInput(
     cases !== written,
     "`--outputs` is the folder of cases itself; outputs should lie in another one.",
   );
+}
+
+/** Where a folder is. */
+async function realFolder(path: string): Promise<string> {
+  const { isDirectory } = await Deno.stat(path).catch(() => ({ isDirectory: false }));
+  requireInput(isDirectory, () => `There is no folder ${path}.`);
+  return await Deno.realPath(path);
+}
+
+/** Writes the results of all cases as JUnit XML. */
+async function writeJunit(path: string, xml: string): Promise<void> {
+  await Deno.writeTextFile(path, xml).catch((error) => {
+    throw new InputError(`\`--junit\` is ${path}, which cannot be written: ${error.message}.`, {
+      cause: error,
+    });
+  });
+}
+
+/** A sentence about files that belong to no case, if there are any: a name may be misspelt. */
+async function strangers(folder: string, manifest: Manifest): Promise<string | undefined> {
+  const known = new Set(manifest.cases.map(({ file }) => file)), others: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (/\.(json|safetensors)$/.test(name) && !known.has(name)) others.push(name);
+  }
+  if (others.length === 0) return undefined;
+  return `${others.length} files in ${folder} belong to no case, such as ${others.toSorted()[0]}`;
 }
 
 /**
@@ -88,12 +113,13 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   const manifest = await readManifest(folder);
   const skipped = gpu ? await gpuOutputs(folder, outputs, manifest) : new Set<string>();
   const judged: Manifest = { ...manifest, cases: manifest.cases.filter((one) => !skipped.has(one.file)) };
+  requireInput(judged.cases.length > 0, "None of the cases has a kernel here; there is nothing to judge.");
   const read = await judgeFolder(folder, outputs, {
     manifest: judged,
     halfSums: halfSums || gpu,
   });
   const verdicts = read.map(({ verdict }) => verdict);
-  if (junit !== "") await Deno.writeTextFile(junit, junitXml(verdicts, manifest.suite));
+  if (junit !== "") await writeJunit(junit, junitXml(verdicts, manifest.suite));
   const code = verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
   const diagnosis = diagnose && code === 1 ? new Catalogue().explain(read) : undefined;
   const stages = diagnose && code === 1 ? explainStages(read) : [];
@@ -106,6 +132,8 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   }
   const lines = [...caseLines(read), "", ...byStage(verdicts)];
   if (skipped.size > 0) lines.push(`${skipped.size} cases have no kernel here and were left out`);
+  const strange = await strangers(outputs, manifest);
+  if (strange) lines.push(strange);
   if (when) lines.push(when);
   if (diagnose && code === 1) lines.push("", ...diagnosisLines(read, diagnosis), ...stageLines(read, stages));
   return { code, text: lines.join("\n") };

@@ -1,7 +1,8 @@
 /** The drivers in docs/ read and write the raw format as this project does. */
 import { runExport } from "../../bench/conformance/export.ts";
 import { runVerify } from "../../bench/conformance/verify.ts";
-import { readManifest, readTensorFile } from "../../fixtures/conformance/manifest.ts";
+import { readManifest } from "../../fixtures/conformance/manifest.ts";
+import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { assertEquals } from "../assert.ts";
 import { TemporaryFolder } from "../sweep/command.ts";
 import { fileURLToPath } from "node:url";

@@ -2,10 +2,11 @@
 import { stageCallOf } from "../../bench/conformance/diagnose_stages.ts";
 import { HONEST_STAGES, honestOutputs } from "../../bench/conformance/kill_stages.ts";
 import { runVerify } from "../../bench/conformance/verify.ts";
-import { exportCases, readManifest, readTensorFile } from "../../fixtures/conformance/manifest.ts";
+import { exportCases, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/stage_mistakes/catalogue.ts";
 import { runStageMistake } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
+import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { type Tensor, writeSafetensors } from "../../mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { TemporaryFolder } from "../sweep/command.ts";

@@ -3,35 +3,12 @@ import { runExport } from "../../bench/conformance/export.ts";
 import { callOfFile } from "../../bench/conformance/diagnose.ts";
 import { runVerify } from "../../bench/conformance/verify.ts";
 import { truthOf } from "../../fixtures/conformance/call.ts";
-import { type Manifest, readManifest, readTensorFile } from "../../fixtures/conformance/manifest.ts";
-import { InputError, type Tensor, writeSafetensors } from "../../mod.ts";
+import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
+import { InputError, writeSafetensors } from "../../mod.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { TemporaryFolder } from "../sweep/command.ts";
 import { runScript } from "../sweep/command.ts";
-
-const FEW = "attention Lq=128 Lk=512";
-
-/** Cases of one suite with right outputs in float32. */
-async function exported(
-  folder: TemporaryFolder,
-  ...args: string[]
-): Promise<{ cases: string; outputs: string; manifest: Manifest }> {
-  const cases = folder.at("cases"), outputs = folder.at("outputs");
-  await runExport(["--out", cases, ...args]);
-  await Deno.mkdir(outputs);
-  const manifest = await readManifest(cases);
-  for (const listed of manifest.cases) {
-    const contents = await readTensorFile(`${cases}/${listed.file}`), tensors: Record<string, Tensor> = {};
-    for (const name of JSON.parse(contents.metadata.outputs)) {
-      const truth = contents.tensors[`expected_${name}`];
-      tensors[name] = truth.data instanceof Int32Array
-        ? truth
-        : { ...truth, data: Float32Array.from(truth.data) };
-    }
-    await Deno.writeFile(`${outputs}/${listed.file}`, writeSafetensors(tensors));
-  }
-  return { cases, outputs, manifest };
-}
+import { exported, FEW } from "./exported.ts";
 
 Deno.test("conformance: smoke is small, quick and the same bytes each time; right outputs pass", async () => {
   await using folder = new TemporaryFolder();
