@@ -8,11 +8,11 @@ import fc from "fast-check";
 import type { DType, FloatData, PsaConfig, Ratio, Tensor } from "../../mod.ts";
 import { seededRandom } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { openGpu } from "../../kernels/device/gpu.ts";
 import type { Encode } from "../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
 import type { Shares } from "../../reference/config/config.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
+import { ON_DAWN, openTestGpu } from "./implementation.ts";
 
 /** One call of the whole method. */
 export interface StageCase {
@@ -182,8 +182,9 @@ export function tieGap(
 
 /** Registers a test with a device of its own. */
 export function gpuTest(name: string, test: (gpu: Gpu) => Promise<void>): void {
-  Deno.test(name, async () => {
-    using gpu = await openGpu();
+  const sanitize = ON_DAWN ? { sanitizeOps: false, sanitizeResources: false } : {};
+  Deno.test(name, sanitize, async () => {
+    using gpu = await openTestGpu();
     await test(gpu);
   });
 }
