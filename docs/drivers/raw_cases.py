@@ -32,7 +32,7 @@ def read_case(path):
 def write_outputs(path, tensors, case=None):
     """Writes outputs, name to (shape, numbers), as float32 beside a JSON of the same name as the case's."""
     stem = os.path.splitext(os.path.basename(path))[0]
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     described = {}
     for name, (shape, values) in tensors.items():
         file_name = f"{stem}.{name}.bin"

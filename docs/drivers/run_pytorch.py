@@ -1,36 +1,36 @@
 """Runs any PyTorch callable on exported cases: python run_pytorch.py CASES OUTPUTS package.module:function
 
-The callable gets (q, k, v, levels, parameters) and returns out, or (out, lse). It needs torch and safetensors.
+The callable gets (q, k, v, levels, parameters) and returns out, or (out, lse); modules are searched for from the folder
+where you are. Tokens come in the order of the case, and outputs are put back into raster order. It needs torch and numpy.
 """
 import importlib
-import json
 import os
 import sys
 
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from case_files import arranged_inputs, run_cases, torch_entry, torch_tensor
+
+
+def runner(kernel, device):
+    """What run_cases calls, made of a callable."""
+    def run(tensors, parameters):
+        q, k, v, undo = arranged_inputs(tensors, device)
+        result = kernel(q, k, v, torch_tensor(tensors["levels"], device), parameters)
+        named = zip(("out", "lse"), result if isinstance(result, tuple) else (result,))
+        return {name: torch_entry(undo(tensor)) for name, tensor in named}
+
+    return run
 
 
 def main(cases, outputs, target):
+    import torch
+
     module, name = target.split(":")
+    sys.path.insert(0, os.getcwd())
     kernel = getattr(importlib.import_module(module), name)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with open(os.path.join(cases, "manifest.json")) as file:
-        manifest = json.load(file)
-    os.makedirs(outputs, exist_ok=True)
-    for case in manifest["cases"]:
-        if not case["case"].startswith("attention "):
-            continue
-        with safe_open(os.path.join(cases, case["file"]), framework="pt", device=device) as file:
-            metadata = file.metadata()
-            q, k, v, levels = (file.get_tensor(name) for name in ("q", "k", "v", "levels"))
-        result = kernel(q, k, v, levels, json.loads(metadata["parameters"]))
-        named = dict(zip(("out", "lse"), result if isinstance(result, tuple) else (result,)))
-        tensors = {name: tensor.contiguous().cpu() for name, tensor in named.items()}
-        stamp = {"case": case["case"], "case_sha256": case["sha256"][case["file"]]}
-        save_file(tensors, os.path.join(outputs, case["file"]), metadata=stamp)
+    run_cases(cases, outputs, runner(kernel, "cuda" if torch.cuda.is_available() else "cpu"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    if len(sys.argv) != 4 or ":" not in sys.argv[3]:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -3,20 +3,11 @@ import { runExport } from "../../bench/conformance/export.ts";
 import { runVerify } from "../../bench/conformance/verify.ts";
 import { readManifest } from "../../fixtures/conformance/manifest.ts";
 import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
-import { assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { TemporaryFolder } from "../sweep/command.ts";
 import { fileURLToPath } from "node:url";
 
 const DRIVERS = fileURLToPath(new URL("../../docs/drivers", import.meta.url));
-const DENSE = [
-  "--suite",
-  "standard",
-  "--filter",
-  "attention levels=1 causal=false scale=",
-  "--format",
-  "raw",
-];
-
 /** Runs a program; false, with the reason printed, if this machine has none of that name. */
 async function ran(program: string, args: string[]): Promise<boolean> {
   try {
@@ -57,44 +48,68 @@ for c in json.load(open(sys.argv[2] + "/manifest.json"))["cases"]:
 }
 
 for (const dtype of ["f16", "bf16"]) {
-  Deno.test(`drivers: the one for Triton reads ${dtype} files, writes outputs that pass, and leaves out with a reason`, async () => {
+  Deno.test(`drivers: those for PyTorch and Triton read ${dtype} files, write outputs that pass, and leave out with a reason`, async () => {
     await using folder = new TemporaryFolder();
-    const [cases, outputs] = [folder.at("cases"), folder.at("outputs")];
-    await runExport(["--out", cases, "--dtype", dtype, "--filter", "attention bm=64 bn=64"]);
-    await Deno.mkdir(outputs);
-    const script = `import sys, json; sys.path.insert(0, sys.argv[1]); import run_triton
+    const [cases, outputs, reasons] = ["cases", "outputs", "reasons.json"].map((name) => folder.at(name));
+    await runExport(["--out", cases, "--suite", "standard", "--dtype", dtype, "--filter", "attention bn=64"]);
+    const script = `import sys, json; sys.path.insert(0, sys.argv[1])
+from case_files import run_cases
+from run_triton import reason_to_skip
+def echo(tensors, parameters):
+    return {"out": tensors["expected_out_${dtype}"]}
 reasons = {}
-for c in json.load(open(sys.argv[2] + "/manifest.json"))["cases"]:
-    tensors, metadata = run_triton.read_file(sys.argv[2] + "/" + c["file"])
-    reasons[c["case"]] = run_triton.reason_to_skip(json.loads(metadata["parameters"]), tensors, "new")
-    out = tensors["expected_out_${dtype}"]
-    run_triton.write_file(sys.argv[3] + "/" + c["file"], {"out": out}, {"case": c["case"]})
+def reason(parameters, tensors):
+    reasons[json.dumps(parameters)] = reason_to_skip(parameters, tensors, "new")
+    return "seqQ is 100" if parameters["seqQ"] == 100 else None
+run_cases(sys.argv[2], sys.argv[3], echo, reason)
 json.dump(reasons, open(sys.argv[4], "w"))`;
-    const reasons = folder.at("reasons.json");
     if (!await ran("python3", ["-B", "-c", script, DRIVERS, cases, outputs, reasons])) return;
-    for (const [name, reason] of Object.entries(JSON.parse(await Deno.readTextFile(reasons)))) {
-      assertEquals(
-        reason === null,
-        name.includes(" D=64 ") && !name.includes("causal=true"),
-        `${name}: ${reason}`,
-      );
+    for (const [text, reason] of Object.entries(JSON.parse(await Deno.readTextFile(reasons)))) {
+      const { headDim, valueDim, causal, blockM, seqQ, seqK, levels } = JSON.parse(text);
+      const high = levels.split(",").some((level: string) => Number(level) > 8);
+      const rows = seqQ === seqK || (seqQ < seqK && seqQ % blockM === 0);
+      const fits = [64, 128].includes(headDim) && valueDim === headDim && !causal && !high && rows;
+      assertEquals(reason === null, fits, `${text}: ${reason}`);
     }
-    const { code, text } = await runVerify([cases, "--outputs", outputs]);
-    assertEquals(code, 0, text);
+    const written = [...Deno.readDirSync(outputs)].map(({ name }) => name).sort();
+    const listed = (await readManifest(cases)).cases.filter((one) => !one.case.includes(" Lq=100 "));
+    assertEquals(written, listed.map(({ file }) => file).sort());
+    const { text } = await runVerify([cases, "--outputs", outputs]);
+    const lines = text.split("\n");
+    assertEquals(lines.filter((line) => line.startsWith("right  ")).length, listed.length, text);
+    assertEquals(lines.filter((line) => line.includes("stale") || line.includes("damaged")), []);
   });
 }
 
-Deno.test("drivers: the program in C computes dense attention of raw cases", async () => {
+Deno.test("drivers: those for PyTorch and Triton say how they are called, and need no package for it", async () => {
+  if (!await ran("python3", ["--version"])) return;
+  for (const [driver, ...args] of [["run_pytorch.py", "cases", "outputs", "kernel"], ["run_triton.py"]]) {
+    const { code, stderr } = await new Deno.Command("python3", {
+      args: ["-B", `${DRIVERS}/${driver}`, ...args],
+    })
+      .output();
+    assertEquals(code, 1);
+    assertStringIncludes(new TextDecoder().decode(stderr), `python ${driver} CASES OUTPUTS`);
+  }
+});
+
+Deno.test("drivers: the program in C compiles without a warning and computes raw cases, pooled blocks too", async () => {
   await using folder = new TemporaryFolder();
   const [cases, outputs] = [folder.at("cases"), folder.at("outputs")];
-  await runExport(["--out", cases, ...DENSE]);
+  const filter = "attention causal=false tail=exact order=raster B=1";
+  await runExport(["--out", cases, "--suite", "standard", "--filter", filter, "--format", "raw"]);
   await Deno.mkdir(outputs);
-  if (!await ran("cc", ["-O2", "-o", folder.at("run"), `${DRIVERS}/run_raw.c`, "-lm"])) return;
-  for (const { file } of (await readManifest(cases)).cases) {
-    const { q, k, v } = (await readTensorFile(`${cases}/${file}`)).tensors, stem = file.slice(0, -5);
-    const sizes = [q.shape[1], k.shape[1], q.shape[2], k.shape[2], q.shape[3], v.shape[3]].map(String);
-    await ran(folder.at("run"), [`${cases}/${stem}`, `${outputs}/${stem}`, ...sizes]);
+  const strict = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"];
+  if (!await ran("cc", [...strict, "-o", folder.at("run"), `${DRIVERS}/run_raw.c`, "-lm"])) return;
+  const listed = (await readManifest(cases)).cases;
+  for (const { file } of listed) {
+    const { tensors: { q, k, v }, metadata } = await readTensorFile(`${cases}/${file}`);
+    const { blockM, blockN, scale = q.shape[3] ** -0.5 } = JSON.parse(metadata.parameters);
+    const sizes = [q.shape[1], k.shape[1], q.shape[2], k.shape[2], q.shape[3], v.shape[3], blockM, blockN];
+    const stem = file.slice(0, -".json".length);
+    await ran(folder.at("run"), [`${cases}/${stem}`, `${outputs}/${stem}`, ...[...sizes, scale].map(String)]);
   }
   const { code, text } = await runVerify([cases, "--outputs", outputs]);
   assertEquals(code, 0, text);
+  assert(listed.some((one) => one.case.includes("levels=0,1,2,4,8")) && listed.length > 10);
 });

@@ -1,0 +1,94 @@
+"""Reads cases and writes outputs as safetensors files with Python's own modules; tensors are (dtype, shape, bytes).
+
+The drivers for PyTorch and for the released kernels are made of it; keep it beside them.
+"""
+import json
+import os
+import struct
+
+TORCH_NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I32": "int32"}
+
+
+def read_file(path):
+    """The tensors of a safetensors file by name, as (dtype, shape, bytes), and its metadata."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        data = file.read()
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        tensors[name] = (entry["dtype"], entry["shape"], data[begin:end])
+    return tensors, metadata
+
+
+def write_file(path, tensors, metadata):
+    """Writes tensors, name to (dtype, shape, bytes), as a safetensors file; a file that is there is whole."""
+    header, offset = {"__metadata__": metadata}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + len(data)]}
+        offset += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path + ".part", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, _, data in tensors.values():
+            file.write(data)
+    os.replace(path + ".part", path)
+
+
+def run_cases(cases, outputs, run, reason_to_skip=lambda parameters, tensors: None):
+    """Writes what run(tensors, parameters) gives, name to (dtype, shape, bytes), for every case of attention.
+
+    Cases that reason_to_skip(parameters, tensors) has a sentence for are left out, and the sentence is printed.
+    """
+    with open(os.path.join(cases, "manifest.json")) as file:
+        manifest = json.load(file)
+    os.makedirs(outputs, exist_ok=True)
+    for case in manifest["cases"]:
+        if not case["case"].startswith("attention "):
+            continue
+        tensors, metadata = read_file(os.path.join(cases, case["file"]))
+        parameters = json.loads(metadata["parameters"])
+        reason = reason_to_skip(parameters, tensors)
+        if reason:
+            print(f"left out: {case['case']}: {reason}")
+            continue
+        stamp = {"case": case["case"], "case_sha256": case["sha256"][case["file"]]}
+        write_file(os.path.join(outputs, case["file"]), run(tensors, parameters), stamp)
+
+
+def arranged_inputs(tensors, device):
+    """q, k and v as PyTorch tensors in the order in which attention sees them, and a function that undoes the order."""
+    import torch
+
+    q, k, v = (torch_tensor(tensors[name], device) for name in ("q", "k", "v"))
+    if "order" not in tensors:
+        return q, k, v, lambda result: result
+    order = torch_tensor(tensors["order"], device).long()
+
+    def whole(count):
+        """The order of all tokens: those behind the ordered ones stay where they are."""
+        return torch.cat([order, torch.arange(len(order), count, device=device)])
+
+    q, k, v = (x.index_select(2, whole(x.shape[2])) for x in (q, k, v))
+    return q, k, v, lambda result: result.index_select(2, torch.argsort(whole(result.shape[2])))
+
+
+def torch_tensor(entry, device):
+    """A tensor of PyTorch from (dtype, shape, bytes)."""
+    import torch
+
+    dtype, shape, data = entry
+    flat = torch.frombuffer(bytearray(data), dtype=getattr(torch, TORCH_NAMES[dtype]))
+    return flat.reshape(shape).to(device)
+
+
+def torch_entry(tensor):
+    """(dtype, shape, bytes) of a tensor of PyTorch."""
+    import torch
+
+    (dtype,) = (name for name, own in TORCH_NAMES.items() if getattr(torch, own) == tensor.dtype)
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return dtype, list(tensor.shape), flat.view(torch.uint8).numpy().tobytes()
