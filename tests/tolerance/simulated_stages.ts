@@ -41,70 +41,91 @@ export function simulateGradient(
   dout: Tensor<Float64Array>,
   { blockM, blockN, scale, causal, tail, ...formats }: PyramidAttentionOptions & Formats,
 ): Record<"dq" | "dk" | "dv", Tensor<Float64Array>> {
-  const options = { blockM, blockN, scale, causal, tail }, { store } = formats;
+  const options = { blockM, blockN, scale, causal, tail };
   const [dq, dk, dv] = [qkv.q, qkv.k, qkv.v].map(({ data, shape }) => ({
     data: new Float64Array(data.length),
     shape,
   }));
   for (let index = 0; index < levels.shape[0] * levels.shape[1]; index++) {
     const head = headOf(qkv, levels, index), pyramid = headPyramid(head, options), kv = kvHeadOf(qkv, index);
-    const into = { dq: headSlice(dq, index).data, dk: headSlice(dk, kv).data, dv: headSlice(dv, kv).data };
+    const into = { dq: headSlice(dq, index), dk: headSlice(dk, kv), dv: headSlice(dv, kv) };
+    const own = { q: toFloat64(head.qkv.q).data, dout: headSlice(dout, index).data };
     for (let m = 0; m < levels.shape[2]; m++) {
-      const block = visibleBlock(head, pyramid, { ...options, m }),
-        { keys, values, counts, first } = block.tokens;
-      const dim = dq.shape[3], valueDim = dv.shape[3], own = headSlice(dout, index).data;
-      const k = keys.map(store), v = values.map(store), { first: from, end } = block.rows;
-      const rows = Array.from({ length: end - from }, (_, r) => {
-        const i = from + r, q = toFloat64(head.qkv.q).data.subarray(i * dim, (i + 1) * dim);
-        const dO = own.subarray(i * valueDim, (i + 1) * valueDim),
-          seen = block.seen(i),
-          all = [...counts.keys()].slice(0, seen);
-        const factor = single(block.scale * Math.LOG2E), scaled = q.map((x) => store(single(x * factor)));
-        const s = all.map((t) =>
-          single(total(dim, (c) => scaled[c] * k[t * dim + c], formats) + single(Math.log2(counts[t])))
-        );
-        const max = Math.max(...s), sum = s.reduce((a, x) => single(a + single(2 ** single(x - max))), 0);
-        const lse = single(max + single(Math.log2(sum))), p = s.map((x) => single(2 ** single(x - lse)));
-        const out = Array.from(
-          { length: valueDim },
-          (_, c) => store(total(seen, (t) => store(p[t]) * v[t * valueDim + c], formats)),
-        );
-        const delta = total(valueDim, (c) => dO[c] * out[c], { ...formats, sum: single });
-        const dp = all.map((t) => total(valueDim, (c) => dO[c] * v[t * valueDim + c], formats));
-        const ds = p.map((x, t) => store(single(x * single(dp[t] - delta))));
-        for (let c = 0; c < dim; c++) {
-          into.dq[i * dim + c] = store(
-            single(block.scale) * total(seen, (t) => ds[t] * k[t * dim + c], formats),
-          );
-        }
-        return { q, dO, ds, p: p.map(store) };
-      });
-      counts.forEach((count, t) => {
-        const unpool = (to: Float64Array, width: number, sum: (c: number) => number) => {
-          for (let c = 0; c < width; c++) {
-            const mean = sum(c) / count, share = count > 1 ? store(mean) : single(mean);
-            for (let n = 0; n < count; n++) {
-              const at = Math.min(first[t] + n, qkv.k.shape[2] - 1) * width + c;
-              to[at] = single(to[at] + share);
-            }
-          }
-        };
-        unpool(
-          into.dk,
-          dim,
-          (c) =>
-            single(block.scale) * total(rows.length, (r) => (rows[r].ds[t] ?? 0) * rows[r].q[c], formats),
-        );
-        unpool(
-          into.dv,
-          valueDim,
-          (c) => total(rows.length, (r) => (rows[r].p[t] ?? 0) * rows[r].dO[c], formats),
-        );
-      });
+      addBlock(visibleBlock(head, pyramid, { ...options, m }), own, { into, formats });
     }
   }
-  for (const { data } of [dk, dv]) data.forEach((x, at) => data[at] = store(x));
+  for (const { data } of [dk, dv]) data.forEach((x, at) => data[at] = formats.store(x));
   return { dq, dk, dv };
+}
+
+/** A query block of one head, with its queries and gradients of outputs, and where gradients go. */
+type Block = ReturnType<typeof visibleBlock>;
+type Own = Readonly<Record<"q" | "dout", Float64Array>>;
+interface Target {
+  readonly into: Readonly<Record<"dq" | "dk" | "dv", Tensor<Float64Array>>>;
+  readonly formats: Formats;
+}
+
+/** Adds what one query block contributes: its own rows of dq, and sums over its rows for dk and dv. */
+function addBlock(block: Block, own: Own, { into, formats }: Target): void {
+  const { keys, values, counts, first } = block.tokens, { store } = formats;
+  const stored = { keys: keys.map(store), values: values.map(store) };
+  const [dim, valueDim] = [into.dq.shape[3], into.dv.shape[3]];
+  const rows = Array.from({ length: block.rows.end - block.rows.first }, (_, r) => {
+    const i = block.rows.first + r, q = own.q.subarray(i * dim, (i + 1) * dim);
+    const dout = own.dout.subarray(i * valueDim, (i + 1) * valueDim);
+    const row = rowGradient({ q, dout, seen: block.seen(i) }, { ...stored, counts }, {
+      scale: block.scale,
+      formats,
+    });
+    into.dq.data.set(row.dq, i * dim);
+    return { ...row, q, dout };
+  });
+  counts.forEach((count, t) => {
+    const unpool = ({ data, shape }: Tensor<Float64Array>, sum: (c: number) => number) => {
+      const width = shape[3];
+      for (let c = 0; c < width; c++) {
+        const mean = sum(c) / count, share = count > 1 ? store(mean) : single(mean);
+        for (let n = 0; n < count; n++) {
+          const at = Math.min(first[t] + n, shape[2] - 1) * width + c;
+          data[at] = single(data[at] + share);
+        }
+      }
+    };
+    unpool(
+      into.dk,
+      (c) => single(block.scale) * total(rows.length, (r) => (rows[r].ds[t] ?? 0) * rows[r].q[c], formats),
+    );
+    unpool(into.dv, (c) => total(rows.length, (r) => (rows[r].p[t] ?? 0) * rows[r].dout[c], formats));
+  });
+}
+
+/** The gradient of one query, its weights as they are stored, and the gradients of its scores. */
+function rowGradient(
+  { q, dout, seen }: { readonly q: Float64Array; readonly dout: Float64Array; readonly seen: number },
+  { keys, values, counts }: Pick<Block["tokens"], "keys" | "values" | "counts">,
+  { scale, formats }: { readonly scale: number; readonly formats: Formats },
+): Record<"dq" | "p" | "ds", number[]> {
+  const { store } = formats, dim = q.length, valueDim = dout.length;
+  const all = [...counts.keys()].slice(0, seen);
+  const factor = single(scale * Math.LOG2E), scaled = q.map((x) => store(single(x * factor)));
+  const s = all.map((t) =>
+    single(total(dim, (c) => scaled[c] * keys[t * dim + c], formats) + single(Math.log2(counts[t])))
+  );
+  const max = Math.max(...s), sum = s.reduce((a, x) => single(a + single(2 ** single(x - max))), 0);
+  const lse = single(max + single(Math.log2(sum))), p = s.map((x) => single(2 ** single(x - lse)));
+  const out = Array.from(
+    { length: valueDim },
+    (_, c) => store(total(seen, (t) => store(p[t]) * values[t * valueDim + c], formats)),
+  );
+  const delta = total(valueDim, (c) => dout[c] * out[c], { ...formats, sum: single });
+  const dp = all.map((t) => total(valueDim, (c) => dout[c] * values[t * valueDim + c], formats));
+  const ds = p.map((x, t) => store(single(x * single(dp[t] - delta))));
+  const dq = Array.from(
+    { length: dim },
+    (_, c) => store(single(scale) * total(seen, (t) => ds[t] * keys[t * dim + c], formats)),
+  );
+  return { dq, p: p.map(store), ds };
 }
 
 /** Importance as a kernel computes it: scaled queries and pooled blocks are stored, and so is the result. */
