@@ -38,10 +38,15 @@ export interface RowErrors {
   readonly lse: number;
 }
 
-/** The tokens that a row sees, and the same tokens pooled from |k| and |v|. */
-export interface RowView {
+/** What a query block sees, and the squared error of each element of these keys and values. */
+export interface BlockView {
   readonly block: VisibleBlock;
-  readonly magnitudes: VisibleTokens;
+  readonly keyErrors: Float64Array;
+  readonly valueErrors: Float64Array;
+}
+
+/** One row of a query block, and the tokens that it sees. */
+export interface RowView extends BlockView {
   readonly visible: number;
   readonly query: Float64Array;
   readonly valueDim: number;
@@ -93,14 +98,40 @@ export function storeError2({ unit, normal }: Arithmetic["storage"], value: numb
   return (Math.abs(value) < normal ? 1 : unit ** 2 / 3) * value ** 2;
 }
 
-/** Squared error of a stored mean of `count` tokens of mean magnitude `magnitude`; inputs are stored already. */
-export function poolError2(
-  arithmetic: Arithmetic,
-  value: number,
-  { magnitude, count }: { magnitude: number; count: number },
-): number {
-  if (count === 1) return Math.abs(value) < arithmetic.storage.normal ? value ** 2 : 0;
-  return Math.log2(count) * storeError2(arithmetic.storage, value) + count * (SINGLE * magnitude) ** 2 / 3;
+/**
+ * What a query block sees, with the squared errors of stored means of `count` tokens; inputs are stored already.
+ *
+ * @param block what it sees
+ * @param magnitudes the same tokens pooled from |k| and |v|
+ * @param options the kernel's storage, and the dimensions of keys and values
+ */
+export function blockView(
+  block: VisibleBlock,
+  magnitudes: VisibleTokens,
+  { storage, dim, valueDim }: Pick<Arithmetic, "storage"> & {
+    readonly dim: number;
+    readonly valueDim: number;
+  },
+): BlockView {
+  const { keys, values, counts } = block.tokens;
+  const errors = (means: Float64Array, sizes: Float64Array, width: number) => {
+    const result = new Float64Array(counts.length * width);
+    for (let t = 0; t < counts.length; t++) {
+      const count = counts[t], roundings = Math.log2(count);
+      for (let at = t * width; at < (t + 1) * width; at++) {
+        const value = means[at];
+        result[at] = count === 1
+          ? Math.abs(value) < storage.normal ? value ** 2 : 0
+          : roundings * storeError2(storage, value) + count * (SINGLE * sizes[at]) ** 2 / 3;
+      }
+    }
+    return result;
+  };
+  return {
+    block,
+    keyErrors: errors(keys, magnitudes.keys, dim),
+    valueErrors: errors(values, magnitudes.values, valueDim),
+  };
 }
 
 /** The error of one row of attention that is computed in this arithmetic. */
@@ -156,15 +187,14 @@ function channelError(
   { weights, errors, topError, weightSum, view, arithmetic }: Row,
   c: number,
 ): { out: number; variance: number; tie: number } {
-  const { visible, valueDim, block: { tokens: { values, counts } }, magnitudes } = view;
+  const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
   const { storage, sumUnit, sumSteps } = arithmetic;
   const sum = new Sum();
   let pooled = 0, lost = 0, peak = 0, values2 = 0;
   for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
   for (let t = 0, at = c; t < visible; t++, at += valueDim) {
     sum.add(weights[t] * values[at]);
-    pooled += weights[t] ** 2 *
-      poolError2(arithmetic, values[at], { magnitude: magnitudes.values[at], count: counts[t] });
+    pooled += weights[t] ** 2 * valueErrors[at];
     lost += Math.min(weights[t], storage.lost * peak) * Math.abs(values[at]);
     values2 += values[at] ** 2 / visible;
   }
@@ -186,7 +216,7 @@ function lseVariance({ weights, errors, weightSum, lse, arithmetic }: Row): numb
 
 /** The softmax weights of a row, and by how much each may be off. */
 export function scoreErrors(
-  { visible, query, block: { tokens: { keys, counts }, scale }, magnitudes }: RowView,
+  { visible, query, block: { tokens: { keys, counts }, scale }, keyErrors }: RowView,
   arithmetic: Arithmetic,
 ): Scores {
   const dim = query.length, weights = new Float64Array(visible), errors = new Float64Array(visible);
@@ -195,9 +225,9 @@ export function scoreErrors(
     const sum = new Sum();
     let inputs = 0;
     for (let c = 0; c < dim; c++) {
-      const at = t * dim + c, pooled = { magnitude: magnitudes.keys[at], count: counts[t] };
+      const at = t * dim + c;
       sum.add(query[c] * keys[at]);
-      inputs += query[c] ** 2 * poolError2(arithmetic, keys[at], pooled) + keys[at] ** 2 * queryErrors[c];
+      inputs += query[c] ** 2 * keyErrors[at] + keys[at] ** 2 * queryErrors[c];
     }
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *

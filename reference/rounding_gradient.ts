@@ -6,8 +6,8 @@
 import {
   ALIKE,
   type Arithmetic,
+  type BlockView,
   movedVariance,
-  poolError2,
   type RowView,
   scoreErrors,
   SINGLE,
@@ -15,7 +15,7 @@ import {
   Sum,
 } from "./rounding.ts";
 import type { FloatData } from "./tensor.ts";
-import type { VisibleBlock, VisibleTokens } from "./visible.ts";
+import type { VisibleTokens } from "./visible.ts";
 
 /** A gradient and the variance of each of its elements. */
 export class GradientErrors {
@@ -105,26 +105,28 @@ class TokenSums {
   }
 }
 
-/** One query block of a head: what it sees, the same tokens from |k| and |v|, queries, and gradients of outputs. */
-export interface GradientBlock {
-  readonly block: VisibleBlock;
-  readonly magnitudes: VisibleTokens;
+/** One query block of a head: what it sees, queries, and gradients of outputs. */
+export interface GradientBlock extends BlockView {
   readonly q: FloatData;
   readonly dout: FloatData;
 }
 
 /** Adds what one query block contributes to the gradients of its head, and to their errors. */
 export function addGradientErrors(
-  { block, magnitudes, q, dout }: GradientBlock,
+  { q, dout, ...seen }: GradientBlock,
   arithmetic: Arithmetic,
   { dq, dk, dv }: { dq: GradientErrors; dk: GradientErrors; dv: GradientErrors },
 ): void {
-  const { tokens, rows, scale } = block, dim = dq.dim, valueDim = dv.dim, count = tokens.counts.length;
+  const { block } = seen,
+    { tokens, rows, scale } = block,
+    dim = dq.dim,
+    valueDim = dv.dim,
+    count = tokens.counts.length;
   const keySums = new TokenSums(count, dim, scale), valueSums = new TokenSums(count, valueDim, 1);
   for (let row = rows.first; row < rows.end; row++) {
     const query = Float64Array.from(q.subarray(row * dim, (row + 1) * dim));
     const dOut = Float64Array.from(dout.subarray(row * valueDim, (row + 1) * valueDim));
-    const view = { block, magnitudes, query, visible: block.seen(row), valueDim };
+    const view = { ...seen, query, visible: block.seen(row), valueDim };
     const scores = scoreGradient(view, dOut, arithmetic);
     queryGradient(view, scores, arithmetic, { dq, row });
     keySums.add(scores.ds, scores.dsVariance, query);
@@ -136,7 +138,7 @@ export function addGradientErrors(
 
 /** ds = p (dp - delta) of one row: weights, dp = dout . v, and delta = dout . out have errors, and ds is stored. */
 function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic): ScoreGradient {
-  const { visible, valueDim, block: { tokens: { values, counts } }, magnitudes } = view;
+  const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
   const { storage, sumUnit, sumSteps } = arithmetic, { weights, errors } = scoreErrors(view, arithmetic);
   const dp = new Float64Array(visible),
     dpVariance = new Float64Array(visible),
@@ -147,8 +149,7 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
     for (let c = 0, at = t * valueDim; c < valueDim; c++, at++) {
       sum.add(dOut[c] * values[at]);
       out[c] += weights[t] * values[at];
-      const pooled = { magnitude: magnitudes.values[at], count: counts[t] };
-      dpVariance[t] += dOut[c] ** 2 * poolError2(arithmetic, values[at], pooled);
+      dpVariance[t] += dOut[c] ** 2 * valueErrors[at];
     }
     dp[t] = sum.total;
     dpVariance[t] += sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE);
@@ -179,7 +180,7 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
 
 /** dq = scale * sum of ds k of one row, and its errors. */
 function queryGradient(
-  { visible, block: { tokens: { keys, counts }, scale }, magnitudes }: RowView,
+  { visible, block: { tokens: { keys }, scale }, keyErrors }: RowView,
   { ds, dsVariance }: ScoreGradient,
   arithmetic: Arithmetic,
   { dq, row }: { dq: GradientErrors; row: number },
@@ -190,8 +191,7 @@ function queryGradient(
     let pooled = 0;
     for (let t = 0, at = c; t < visible; t++, at += dim) {
       sum.add(ds[t] * keys[at]);
-      pooled += ds[t] ** 2 *
-        poolError2(arithmetic, keys[at], { magnitude: magnitudes.keys[at], count: counts[t] });
+      pooled += ds[t] ** 2 * keyErrors[at];
     }
     const moved = movedVariance(visible, (t) => spread[t] * keys[t * dim + c]);
     dq.gradient[row * dim + c] = scale * sum.total;

@@ -7,12 +7,6 @@ import { type Arithmetic, SINGLE, storeError2, Sum } from "./rounding.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "./scores.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Scores of one query with all keys, and the variances of their errors. */
-interface ScoreRow {
-  readonly scores: Float64Array;
-  readonly variances: Float64Array;
-}
-
 /** What a score is made of beside its tokens. */
 interface ScoreOptions {
   readonly scale: number;
@@ -22,19 +16,23 @@ interface ScoreOptions {
 }
 
 /**
- * The scores of query `i`: dot products, of which the query is scaled and stored before, and the score is stored, as
- * by a kernel that computes it in one pass and its softmax in another.
+ * The scores of query `i`, and the variance of the error of each: dot products, of which the query is scaled and stored
+ * before, and the score is stored, as by a kernel that computes it in one pass and its softmax in another.
  */
 function scoreRow(
   q: HeadTokens,
   k: HeadTokens,
   { i, scale, arithmetic, pooled = () => 0 }: ScoreOptions & { readonly i: number },
-): ScoreRow {
-  const dim = q.shape[3], keys = k.shape[2], { storage, sumUnit, sumSteps } = arithmetic;
-  const scores = new Float64Array(keys), variances = new Float64Array(keys);
-  const query = q.data.subarray(i * dim, (i + 1) * dim);
+): { readonly scores: Float64Array; readonly variance: (j: number) => number } {
+  const dim = q.shape[3], { storage, sumUnit, sumSteps } = arithmetic;
+  const scores = new Float64Array(k.shape[2]), query = q.data.subarray(i * dim, (i + 1) * dim);
+  for (let j = 0; j < scores.length; j++) {
+    let sum = 0;
+    for (let c = 0; c < dim; c++) sum += query[c] * k.data[j * dim + c];
+    scores[j] = scale * sum;
+  }
   const queryErrors = query.map((x) => storeError2(storage, x) + pooled(x));
-  for (let j = 0; j < keys; j++) {
+  const variance = (j: number) => {
     const sum = new Sum();
     let inputs = 0;
     for (let c = 0; c < dim; c++) {
@@ -42,11 +40,10 @@ function scoreRow(
       sum.add(query[c] * key);
       inputs += key ** 2 * queryErrors[c] + query[c] ** 2 * pooled(key);
     }
-    scores[j] = scale * sum.total;
-    variances[j] = scale ** 2 * (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE)) +
+    return scale ** 2 * (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE)) +
       storeError2(storage, scores[j]);
-  }
-  return { scores, variances };
+  };
+  return { scores, variance };
 }
 
 /** Importance of one head, by query block and key block, and the variance of each element. */
@@ -90,7 +87,7 @@ function groupMaxErrors(
   for (let m = 0; m < rows; m++) {
     const weights = new Float64Array(columns), relative = new Float64Array(columns);
     for (let i = m * groupQ; i < Math.min((m + 1) * groupQ, q.shape[2]); i++) {
-      const { scores, variances } = scoreRow(q, k, { i, scale, arithmetic });
+      const { scores, variance: scoreVariance } = scoreRow(q, k, { i, scale, arithmetic });
       const best = Array.from({ length: columns }, (_, j) => {
         let at = j * groupK;
         for (let t = at; t < Math.min((j + 1) * groupK, scores.length); t++) {
@@ -99,11 +96,12 @@ function groupMaxErrors(
         return at;
       });
       const top = best.reduce((most, at) => scores[at] > scores[most] ? at : most);
+      const topVariance = scoreVariance(top);
       best.forEach((at, j) => {
         const weight = Math.exp(scores[at] - scores[top]);
         if (weight <= weights[j]) return;
         weights[j] = weight;
-        const own = at === top ? 0 : variances[at] + variances[top];
+        const own = at === top ? 0 : scoreVariance(at) + topVariance;
         relative[j] = own + exponentialError2(scores[at] - scores[top]);
       });
     }
@@ -129,11 +127,11 @@ function softmaxSumErrors(
   const rows = Math.ceil(q.shape[2] / groupQ), columns = Math.ceil(k.shape[2] / groupK);
   const importance = new Float64Array(rows * columns), variance = new Float64Array(rows * columns);
   for (let i = 0; i < q.shape[2]; i++) {
-    const { scores, variances } = scoreRow(q, k, { i, scale, arithmetic, pooled });
+    const { scores, variance: scoreVariance } = scoreRow(q, k, { i, scale, arithmetic, pooled });
     const seen = scores.subarray(0, visible(i)), max = seen.reduce((most, s) => Math.max(most, s), -Infinity);
     const total = seen.reduce((sum, score) => sum + Math.exp(score - max), 0);
     const shares = seen.map((score) => Math.exp(score - max) / total);
-    const relative = seen.map((score, c) => variances[c] + exponentialError2(score - max));
+    const relative = seen.map((score, c) => scoreVariance(c) + exponentialError2(score - max));
     const own = shareVariances(shares, relative, arithmetic), row = Math.floor(i / groupQ) * columns;
     for (let j = 0; j * groupK < seen.length; j++) {
       let alike = 0;

@@ -16,10 +16,11 @@ import { requireCall } from "./attention.ts";
 import { requireInput } from "./errors.ts";
 import {
   type Arithmetic,
+  type BlockView,
+  blockView,
   FORMATS,
   type RowErrors,
   rowErrors,
-  type RowView,
   storeError2,
 } from "./rounding.ts";
 import { addGradientErrors, GradientErrors } from "./rounding_gradient.ts";
@@ -151,7 +152,7 @@ export function gradientTolerance(
   const dvs = Array.from({ length: kvHeads }, () => new GradientErrors(valueDim, seqK));
   for (let index = 0; index < batch * heads; index++) {
     const head = headOf(qkv, levels, index), kvHead = kvHeadOf({ q, k }, index);
-    const blockOf = blocksOf(head, options);
+    const blockOf = blocksOf(head, options, arithmetic);
     for (let m = 0; m < levels.shape[2]; m++) {
       addGradientErrors(
         {
@@ -244,28 +245,30 @@ function* sampleErrors(
   options: PyramidAttentionOptions,
   arithmetic: Arithmetic,
 ): Generator<{ errors: RowErrors; standsFor: number }> {
-  const { q, v } = head.qkv, blockOf = blocksOf(head, options);
+  const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic);
   for (const [m, rows] of sampleRows(q, seeingRows(head, options), options.blockM)) {
-    const { block, magnitudes } = blockOf(m);
+    const seen = blockOf(m);
     for (const { row, standsFor } of rows) {
       const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));
-      const view = { block, magnitudes, query, visible: block.seen(row), valueDim: v.shape[3] };
+      const view = { ...seen, query, visible: seen.block.seen(row), valueDim: v.shape[3] };
       yield { errors: rowErrors(view, arithmetic), standsFor };
     }
   }
 }
 
-/** What each query block of a head sees, and the same tokens made of |k| and |v|. */
+/** What each query block of a head sees, and the errors of these tokens. */
 function blocksOf(
   head: Head,
   options: PyramidAttentionOptions,
-): (m: number) => Pick<RowView, "block" | "magnitudes"> {
+  { storage }: Arithmetic,
+): (m: number) => BlockView {
   const { q, k, v } = head.qkv, absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
   const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
-  return (m) => ({
-    block: visibleBlock(head, pyramid, { ...options, m }),
-    magnitudes: visibleBlock(absolute, absolutePyramid, { ...options, m }).tokens,
-  });
+  return (m) => {
+    const { tokens } = visibleBlock(absolute, absolutePyramid, { ...options, m });
+    const block = visibleBlock(head, pyramid, { ...options, m });
+    return blockView(block, tokens, { storage, dim: q.shape[3], valueDim: v.shape[3] });
+  };
 }
 
 /** The elements' absolute values. */
