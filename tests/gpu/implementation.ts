@@ -27,6 +27,13 @@ export async function openTestGpu(): Promise<Gpu> {
   return await openGpu({ gpu: dawn });
 }
 
+/** Whether a test of halves has to be left out, since Dawn's adapter lacks them; says so. */
+export function lacksHalves(gpu: Gpu, what: string): boolean {
+  const lacks = ON_DAWN && !gpu.has("shader-f16");
+  if (lacks) console.log(`left out, ${gpu.info.description} lacks shader-f16: ${what}`);
+  return lacks;
+}
+
 /** Dawn, on the machine's own driver or else in software. */
 async function loadDawn(): Promise<GPU> {
   const { create } = await import(DAWN) as Dawn;
