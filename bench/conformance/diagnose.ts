@@ -10,7 +10,8 @@ import { type Mistake, MISTAKES, runMistakes } from "../../fixtures/conformance/
 import type { AttentionResult } from "../../reference/attention.ts";
 import { compare } from "../../reference/metrics.ts";
 import type { FloatData, Tensor } from "../../reference/tensor.ts";
-import { type Judged, type ReadCase, short } from "./judge.ts";
+import { hasNaN } from "./error_table.ts";
+import type { Judged, ReadCase } from "./judge.ts";
 
 /** A mistake, or a pair, that explains outputs. */
 export interface Explanation {
@@ -69,11 +70,34 @@ function distance(got: Readonly<Record<string, Tensor>>, want: AttentionResult):
   return got.lse ? Math.max(outs, apart(got.lse, want.lse)) : outs;
 }
 
+/**
+ * Products of queries and keys that a search may compute for mistakes, which takes about half a minute, and twice as
+ * many for pairs. The smallest wrong case is compared with all single mistakes in any case.
+ */
+const WORK = 1.5e10;
+
+/** Products of queries and keys of a case. */
+function workOf({ contents: { tensors: { q, k } } }: ReadCase): number {
+  return q.data.length * k.shape[2];
+}
+
 /** Remembers what every mistake gives in every case. */
 export class Catalogue {
+  readonly #work: number;
   readonly #results = new Map<string, AttentionResult>();
   readonly #limits = new WeakMap<ReadCase, number>();
   readonly #harmlessness = new Map<string, boolean>();
+  readonly #left: string[] = [];
+
+  /** @param options how much work a search may be */
+  constructor({ work = WORK }: { readonly work?: number } = {}) {
+    this.#work = work;
+  }
+
+  /** What the last search left out to end in time, in sentences; empty if it was complete. */
+  get left(): readonly string[] {
+    return this.#left;
+  }
 
   /** What a mistake gives in a case. */
   run(judged: Judged, mistake: Mistake): AttentionResult {
@@ -88,8 +112,12 @@ export class Catalogue {
    * more than any single one.
    */
   explain(read: readonly ReadCase[]): Explanation | undefined {
-    const failing = read.filter(isWrong), passing = read.filter((one) => isAttention(one) && !isWrong(one));
+    this.#left.length = 0;
+    const wrong = read.filter(isWrong), failing = this.#affordable(wrong);
+    const passing = this.#affordable(read.filter((one) => isAttention(one) && !isWrong(one)));
     if (failing.length === 0) return undefined;
+    const large = wrong.length - failing.length;
+    if (large > 0) this.#left.push(`${large} wrong cases are too large to be compared with mistakes`);
     const scored = MISTAKES.map((mistake) => this.#score([mistake], failing))
       .filter(({ explained }) => explained > 0);
     const single = this.#best(scored, { failing, passing });
@@ -98,6 +126,15 @@ export class Catalogue {
     const pairs = this.#pairs(finite, scored.map(({ mistakes: [mistake] }) => mistake));
     const pair = this.#best(pairs, { failing, passing });
     return (pair?.explained ?? 0) > (single?.explained ?? 0) ? pair : single;
+  }
+
+  /** The smallest cases, as many as all mistakes can be run in; one at least, if there is one. */
+  #affordable(cases: readonly ReadCase[]): readonly ReadCase[] {
+    let work = 0;
+    return cases.toSorted((a, b) => workOf(a) - workOf(b)).filter((one, i) => {
+      work += workOf(one) * MISTAKES.length;
+      return i === 0 || work <= this.#work;
+    });
   }
 
   /** How many failing cases mistakes explain, and how well. */
@@ -176,13 +213,14 @@ export class Catalogue {
   /**
    * Pairs that explain the failing case with the least work, then scored on all. One of a pair is a mistake of
    * `known`, which explain some case alone, if there are any; that case is then one that it does not explain.
+   *
+   * @param failing the cases, those of least work first
    */
   #pairs(failing: readonly ReadCase[], known: readonly Mistake[]): Scored[] {
-    const cost = (one: ReadCase) => one.contents.tensors.q.data.length * one.contents.tensors.k.shape[2];
-    const cheapest = failing.toSorted((a, b) => cost(a) - cost(b));
-    const firsts = known.length > 0 ? known : MISTAKES, pairs = new Map<string, readonly Mistake[]>();
-    for (const first of firsts) {
-      const one = cheapest.find((other) => this.#fit(other, [first]) === undefined);
+    const pairs = new Map<string, readonly Mistake[]>();
+    let work = 0;
+    for (const first of known.length > 0 ? known : MISTAKES) {
+      const one = failing.find((other) => this.#fit(other, [first]) === undefined);
       if (one === undefined || first.instead) continue;
       const { expected_out: out, expected_lse: lse } = one.contents.tensors;
       const changes = (mistake: Mistake) => !(distance({ out, lse }, this.run(one, mistake)) < 1e-9);
@@ -191,9 +229,19 @@ export class Catalogue {
         const key = `${a.name}\n${b.name}`;
         if (second.instead || a === b || pairs.has(key) || !changes(second)) continue;
         if (Object.keys(a.hooks ?? {}).some((hook) => hook in (b.hooks ?? {}))) continue;
+        work += workOf(one);
+        if (work > 2 * this.#work) {
+          this.#left.push("not all pairs of mistakes were tried");
+          return this.#scoredPairs(pairs, failing);
+        }
         if (this.#fit(one, [a, b]) !== undefined) pairs.set(key, [a, b]);
       }
     }
+    return this.#scoredPairs(pairs, failing);
+  }
+
+  /** How well pairs explain all cases. */
+  #scoredPairs(pairs: ReadonlyMap<string, readonly Mistake[]>, failing: readonly ReadCase[]): Scored[] {
     return [...pairs.values()].map((pair) => this.#score(pair, failing));
   }
 }
@@ -237,48 +285,4 @@ function isAttention({ contents: { tensors }, output }: ReadCase): boolean {
 /** Whether a case of attention fails. */
 function isWrong(one: ReadCase): boolean {
   return isAttention(one) && Object.values(one.verdict.budget).some((used) => !(used <= 1));
-}
-
-/** Relative errors of the outputs of one case by head, query block and row of a tile, as an aligned table. */
-export function errorTable({ contents: { tensors }, output, listed }: ReadCase): string[] {
-  const got = output?.tensors.out, want = tensors.expected_out;
-  if (got === undefined || want === undefined || got.shape.join() !== want.shape.join()) return [];
-  const { blockM, tile } = resolveCase(parseCase(listed.case)), [, heads, tokens, dim] = want.shape;
-  const groups = new Map<string, [number, number]>();
-  for (let at = 0; at < want.data.length; at++) {
-    const row = Math.floor(at / dim), head = Math.floor(row / tokens), token = row % tokens;
-    const block = Math.floor(token / blockM);
-    const places = [
-      `batch ${Math.floor(head / heads)} head ${head % heads} query block ${block}${
-        levelsSeen(tensors, head, block)
-      }`,
-      `rows ${Math.floor(token % tile / 8) * 8} to ${
-        Math.floor(token % tile / 8) * 8 + 7
-      } of a tile of ${tile}`,
-    ];
-    for (const place of places) {
-      const [error, norm] = groups.get(place) ?? [0, 0];
-      groups.set(place, [error + (got.data[at] - want.data[at]) ** 2, norm + want.data[at] ** 2]);
-    }
-  }
-  const rows = [...groups].map(([place, [error, norm]]) => ({ place, relative: Math.sqrt(error / norm) }))
-    .map(({ place, relative }) => ({
-      place,
-      relative: Number.isNaN(relative) && !hasNaN(got) ? 0 : relative,
-    }));
-  const width = Math.max(...rows.map(({ place }) => place.length));
-  return rows.slice(0, 40).map(({ place, relative }) => `${place.padEnd(width)}  ${short(relative)}`);
-}
-
-/** Whether a tensor holds NaN. */
-function hasNaN({ data }: Tensor): boolean {
-  return (data as FloatData).some(Number.isNaN);
-}
-
-/** The levels that a query block reads. */
-function levelsSeen({ levels }: Readonly<Record<string, Tensor>>, head: number, block: number): string {
-  if (levels === undefined) return "";
-  const [, , rows, columns] = levels.shape, start = (head * rows + block) * columns;
-  const seen = [...new Set(levels.data.slice(start, start + columns))].sort((a, b) => a - b);
-  return ` levels ${seen.join(",")}`;
 }

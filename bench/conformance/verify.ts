@@ -8,8 +8,9 @@ import { runCommand } from "../command.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { parseArgs } from "../std.ts";
-import { Catalogue, errorTable, type Explanation } from "./diagnose.ts";
+import { Catalogue, type Explanation } from "./diagnose.ts";
 import { explainStages, type StageExplanation, stageTable } from "./diagnose_stages.ts";
+import { errorTable } from "./error_table.ts";
 import { gpuOutputs } from "./gpu_outputs.ts";
 import { judgeFolder, type ReadCase, short } from "./judge.ts";
 import { junitXml } from "./junit.ts";
@@ -121,13 +122,18 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   const verdicts = read.map(({ verdict }) => verdict);
   if (junit !== "") await writeJunit(junit, junitXml(verdicts, manifest.suite));
   const code = verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
-  const diagnosis = diagnose && code === 1 ? new Catalogue().explain(read) : undefined;
+  const catalogue = new Catalogue();
+  const diagnosis = diagnose && code === 1 ? catalogue.explain(read) : undefined;
   const stages = diagnose && code === 1 ? explainStages(read) : [];
   const when = separation(verdicts);
   if (json) {
     return {
       code,
-      text: JSON.stringify({ suite: manifest.suite, verdicts, when, diagnosis, stages }, null, 1),
+      text: JSON.stringify(
+        { suite: manifest.suite, verdicts, when, diagnosis, left: catalogue.left, stages },
+        null,
+        1,
+      ),
     };
   }
   const lines = [...caseLines(read), "", ...byStage(verdicts)];
@@ -135,7 +141,9 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
   const strange = await strangers(outputs, manifest);
   if (strange) lines.push(strange);
   if (when) lines.push(when);
-  if (diagnose && code === 1) lines.push("", ...diagnosisLines(read, diagnosis), ...stageLines(read, stages));
+  if (diagnose && code === 1) {
+    lines.push("", ...diagnosisLines(read, diagnosis), ...catalogue.left, ...stageLines(read, stages));
+  }
   return { code, text: lines.join("\n") };
 }
 

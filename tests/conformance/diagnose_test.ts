@@ -1,10 +1,11 @@
 /** The kit itself is held to account: planted mistakes are found and named, right kernels pass. */
-import { Catalogue, errorTable } from "../../bench/conformance/diagnose.ts";
+import { callOfFile, Catalogue } from "../../bench/conformance/diagnose.ts";
+import { errorTable } from "../../bench/conformance/error_table.ts";
+import { explainStages } from "../../bench/conformance/diagnose_stages.ts";
 import { attentionCases, HONEST, honestOutcome, killMatrix } from "../../bench/conformance/kill_matrix.ts";
 import { type Judged, judgeOutputs, type ReadCase } from "../../bench/conformance/judge.ts";
 import { judgedCase, judgeKernel, outputFile } from "../../bench/conformance/planted.ts";
 import { factsOf, separation } from "../../bench/conformance/summary.ts";
-import { callOfFile } from "../../bench/conformance/diagnose.ts";
 import { truthOf } from "../../fixtures/conformance/call.ts";
 import { MISTAKES, runMistakes } from "../../fixtures/conformance/mistakes.ts";
 import { pairsIn, pairsOf, pairwise } from "../../fixtures/conformance/pairwise.ts";
@@ -150,6 +151,30 @@ for (const pair of PAIRS) {
     for (const name of pair) assertStringIncludes(names[0], name);
   });
 }
+
+Deno.test("conformance: right outputs are explained by nothing", () => {
+  const all = suiteCases("smoke", { dtype: "f32" }).map(judgedCase);
+  const read = judgeKernel(all, ({ contents: { tensors, metadata } }) => {
+    const names: string[] = JSON.parse(metadata.outputs);
+    return Object.fromEntries(names.map((name) => [name, tensors[`expected_${name}`]]));
+  });
+  assertEquals([new Catalogue().explain(read), explainStages(read)], [undefined, []]);
+});
+
+Deno.test("conformance: a search that would take too long looks at the smallest cases and says what it left out", () => {
+  const short = new Catalogue({ work: 0 });
+  const single = judgeKernel(smoke, (one) => runMistakes(callOfFile(one), [found("log term missing")]));
+  const wrong = single.filter(({ verdict }) => verdict.problems.length > 0).length;
+  const { names, failing } = short.explain(single)!;
+  assertEquals([names.includes("log term missing"), failing], [true, 1]);
+  assertEquals(short.left, [`${wrong - 1} wrong cases are too large to be compared with mistakes`]);
+  const small = [judgedCase(parseCase("attention B=1 H=1 Lq=32 Lk=70 D=8 bm=16 bn=16 levels=0,1,2,8"))];
+  const pair = judgeKernel(small, (one) => runMistakes(callOfFile(one), PAIRS[2].map(found)));
+  assertEquals(short.explain(pair), undefined);
+  assertEquals(short.left.at(-1), "not all pairs of mistakes were tried");
+  assert(catalogue.explain(pair)!.names.includes("log term subtracted and V not pooled"));
+  assertEquals(catalogue.left, []);
+});
 
 Deno.test("conformance: mistakes that these cases cannot tell apart are all named", () => {
   const cases = ["levels=1,8 bn=64", "levels=8 bn=64"].map((rest, i) =>
