@@ -6,7 +6,7 @@
  */
 import type { SweepRow } from "../sweep/columns.ts";
 import { estimateMedian, type MedianEstimate } from "../statistics.ts";
-import { type PooledTime, pooledTimes } from "./times.ts";
+import { type PooledTime, pooledTimes, ratioNoise } from "./times.ts";
 
 /** What two methods have to share to be compared. */
 export type Footing = "density" | "time" | "cost";
@@ -189,10 +189,10 @@ export function groupOf({ case: name, input, causal }: Pick<ClaimRow, "case" | "
   return causal === "true" ? "causal traces" : "video traces";
 }
 
-/** A cost, and half the width of the interval of its logarithm: 0 where it is known. */
+/** A cost, and how it was timed; left out where costs are known without. */
 interface Cost {
   readonly x: number;
-  readonly noise: number;
+  readonly time?: PooledTime;
 }
 
 /** What a row costs; null if that was not measured. */
@@ -201,15 +201,15 @@ function costOf(
   { footing, times }: { readonly footing: Footing; readonly times: ReadonlyMap<ClaimRow, PooledTime> },
 ): Cost | null {
   const { density, selection_cost } = row, time = times.get(row);
-  if (footing === "time") return time === undefined ? null : { x: time.ms, noise: time.noise };
-  return { x: density + (footing === "cost" ? selection_cost ?? 0 : 0), noise: 0 };
+  if (footing === "time") return time === undefined ? null : { x: time.ms, time };
+  return { x: density + (footing === "cost" ? selection_cost ?? 0 : 0) };
 }
 
 /**
  * All cells on a footing. Each point of another method is set beside the error that PSA has on the same head in the
  * same order at the same cost, which is the one that was reached, not the one that was asked for. Times are those of
  * {@link pooledTimes}; since what is wrong with them is wrong for all heads alike, the interval of a cell reaches from
- * where PSA's time is as much too short as the noise of both methods allows to where it is as much too long.
+ * where PSA's time is as much too short as {@link ratioNoise} allows to where it is as much too long.
  *
  * @param rows rows of single heads
  * @param footing what the two methods share; `time` becomes `cost` for methods that no kernel runs
@@ -271,7 +271,8 @@ function ratiosOf(
   const cost = costOf(row, costs), error = cost === null ? null : errorAt(points, cost.x);
   if (cost === null || error === null) return [];
   const nearest = points.toSorted((a, b) => Math.abs(a.x - cost.x) - Math.abs(b.x - cost.x))[0];
-  const off = Math.exp(Math.hypot(cost.noise, nearest.noise)), xs = points.map(({ x }) => x);
+  const off = cost.time && nearest.time ? Math.exp(ratioNoise(cost.time, nearest.time)) : 1;
+  const xs = points.map(({ x }) => x);
   const within = (x: number) => Math.min(Math.max(x, Math.min(...xs)), Math.max(...xs));
   const ratio = (at: number) => atLeastRounding(at) / atLeastRounding(row.rel_l2 ?? 0);
   return [[

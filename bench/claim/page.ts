@@ -85,10 +85,12 @@ const HOW = [
   "give or take 2 %, the head is left out. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
   "loses it only if the 95 % interval of the median ratio over heads, which assumes nothing of their distribution, " +
   "does not hold 1: with six to eight heads, all must agree. Otherwise the difference is within the noise, a tie. " +
-  "The time of a method at a density is the median over the heads, per density reached, since they have the same " +
-  "sizes; a head's own slowness, in all methods alike, is taken out before. What is still off in such a time is off " +
-  "for all heads, so the interval reaches from where the times of both methods are wrong to PSA's advantage, by the " +
-  "95 % interval of each, to where they are wrong to its disadvantage. " +
+  "Times are read from lines: on heads of the same sizes a kernel takes a constant plus so many milliseconds per " +
+  "density, but for each head's own slowness, which is taken out. Masks of the order's own blocks run one kernel on " +
+  "lists of one kind and share a line, every other method has its own; slow outliers bend lines little. How far the " +
+  "ratio of two such times may be off is told by leaving out one head after the other (a jackknife, 95 %). It is off " +
+  "for all heads alike, so the interval of a cell reaches from where the times are as wrong as that to PSA's " +
+  "advantage to where they are as wrong to its disadvantage. " +
   "Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no difference.",
   "",
   "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +

@@ -27,7 +27,7 @@ const FULL = ["--per-head", "--densities", ".35,.2,.1,.05", "--heads", "6"];
 /** The same in a minute: short workloads at two densities. */
 const QUICK = ["--per-head", "--densities", ".35,.2", "--seconds", "1", "--heads", "6", "--seq", "512"];
 
-/** Seconds of timing that a head gets, so that each of its cases is timed about three times on software Vulkan. */
+/** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
 function secondsOf({ causal, qkv: { q: { shape: [, , tokens] } } }: SweepInput): number {
   return tokens < 4096 ? 5 : causal ? 10 : 30;
 }

@@ -4,14 +4,12 @@
  *
  * @module
  */
-import { estimateMedian, quantile } from "../statistics.ts";
+import { quantile } from "../statistics.ts";
 
 /** One timed row: a method at a density on a head. */
 export interface TimedRow {
   /** The method. */
   readonly method: string;
-  /** The density that it was asked for. */
-  readonly density_requested: number;
   /** The density that it reached. */
   readonly density: number;
   /** The input, and its head. */
@@ -21,22 +19,61 @@ export interface TimedRow {
   readonly gpu_ms_median: number | null;
 }
 
-/** A time, and how far it may be off. */
+/** A time, and what it would be without one of the heads. */
 export interface PooledTime {
   /** Milliseconds. */
   readonly ms: number;
-  /** Half the width of the 95 % interval of the time's logarithm. */
-  readonly noise: number;
+  /** Milliseconds with one head after the other left out; NaN if no other head has the method. */
+  readonly without: readonly number[];
 }
 
-const CONFIDENCE = 0.95;
-/** Sweeps of the median polish; it stands still after two or three. */
-const SWEEPS = 4;
+/**
+ * Methods that read a block in full or not at all, of the order's own blocks. They differ in what they choose, but run
+ * one kernel on lists of one kind, so that one line tells the times of them all.
+ *
+ * @example
+ * ```ts
+ * import { MASKS } from "./times.ts";
+ * console.log(MASKS.has("block-topk"), MASKS.has("psa")); // true false
+ * ```
+ */
+export const MASKS: ReadonlySet<string> = new Set([
+  "block-topk",
+  "pooled-topk",
+  "xattention",
+  "spargeattn",
+  "rectified",
+  "random",
+  "mass-topk",
+]);
+
+/** Rounds in which lines and heads' slowness are found in turn; they stand still after three or four. */
+const ROUNDS = 5, STEPS = 12;
+/** Relative distance from a line up to which a time has its full weight; further ones count by their sign alone. */
+const NEAR = 0.05;
+/** The 97.5 % quantiles of Student's distribution for 1, 2, 3 ... degrees of freedom; the last also for more. */
+const STUDENT = [12.71, 4.31, 3.19, 2.78, 2.58, 2.45, 2.37, 2.31];
+
+/** A timed row as it is fitted. */
+interface Point {
+  readonly family: string;
+  readonly head: string;
+  readonly density: number;
+  readonly ms: number;
+}
+
+/** Milliseconds at density 0, and per density. */
+interface Line {
+  readonly base: number;
+  readonly rate: number;
+}
 
 /**
- * The time of every row: its density times the milliseconds per density of its method at the density asked for. These
- * are medians over all heads, after each head's own slowness, which it has in all methods, has been taken out (a median
- * polish of the logarithms).
+ * The time of every row, read from a line: the milliseconds of a kernel are a constant plus so many per density, the
+ * same on all heads but for each head's own slowness, which it has in all methods alike and which is taken out. The
+ * methods of {@link MASKS} share a line, every other method has its own. Lines are of least absolute deviations, so
+ * that slow outliers bend them little. How far times may be off is told by leaving out one head after the other (a
+ * jackknife): see {@link ratioNoise}.
  *
  * @param rows rows of heads that have the same sizes and order
  * @returns times of the rows that have one
@@ -44,49 +81,102 @@ const SWEEPS = 4;
  * @example
  * ```ts
  * import { pooledTimes } from "./times.ts";
- * const row = { method: "psa", density_requested: 0.2, density: 0.2, input: "a", head: "0", gpu_ms_median: 4 };
+ * const row = { method: "psa", density: 0.2, input: "a", head: "0", gpu_ms_median: 4 };
  * const other = { ...row, head: "1", gpu_ms_median: 6 };
  * console.log(pooledTimes([row, other]).get(row)!.ms.toFixed(2)); // 4.90
  * ```
  */
 export function pooledTimes<Row extends TimedRow>(rows: readonly Row[]): Map<Row, PooledTime> {
-  const timed = rows.filter(({ gpu_ms_median, density }) => gpu_ms_median !== null && density > 0);
-  const cells = Map.groupBy(timed, ({ method, density_requested }) => `${method} ${density_requested}`);
-  const heads = Map.groupBy(timed, ({ input, head }) => JSON.stringify([input, head]));
-  const rest = new Map(timed.map((row) => [row, Math.log(row.gpu_ms_median! / row.density)]));
-  const rate = new Map(timed.map((row) => [row, 0]));
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    for (const own of heads.values()) shift(own, rest);
-    for (const own of cells.values()) {
-      const moved = shift(own, rest);
-      own.forEach((row) => rate.set(row, rate.get(row)! + moved));
-    }
-  }
-  const level = centre(
-    [...heads.values()].map((own) =>
-      centre(own.map((row) => Math.log(row.gpu_ms_median! / row.density) - rest.get(row)! - rate.get(row)!))
-    ),
-  );
-  const noises = new Map([...cells].map(([name, own]) => [name, noiseOf(own.map((row) => rest.get(row)!))]));
-  return new Map(timed.map((row) => [row, {
-    ms: row.density * Math.exp(level + rate.get(row)!),
-    noise: noises.get(`${row.method} ${row.density_requested}`)!,
-  }]));
+  const points = new Map(rows.flatMap((row) => {
+    const { method, density, input, head, gpu_ms_median: ms } = row;
+    if (ms === null || ms <= 0 || density <= 0) return [];
+    const family = MASKS.has(method) ? "masks" : method;
+    return [[row, { family, head: JSON.stringify([input, head]), density, ms }]] as const;
+  }));
+  const all = [...points.values()], fit = linesOf(all);
+  const without = [...new Set(all.map(({ head }) => head))]
+    .map((head) => linesOf(all.filter((point) => point.head !== head)));
+  return new Map([...points].map(([row, { family, density }]) => {
+    const at = (lines: ReadonlyMap<string, Line>) => {
+      const line = lines.get(family);
+      return line ? timeAt(line, density) : NaN;
+    };
+    return [row, { ms: at(fit), without: without.map(at) }];
+  }));
 }
 
-/** Takes the median out of the rows' numbers, and gives it. */
-function shift<Row>(rows: readonly Row[], rest: Map<Row, number>): number {
-  const median = centre(rows.map((row) => rest.get(row)!));
-  rows.forEach((row) => rest.set(row, rest.get(row)! - median));
-  return median;
+/**
+ * How far the ratio of two times may be off: what is wrong with both alike, such as how slow the machine was, does not
+ * count.
+ *
+ * @param a a time
+ * @param b another one of the same heads
+ * @returns half the width of the 95 % interval of the logarithm of their ratio; infinite if it is not known
+ *
+ * @example
+ * ```ts
+ * import { ratioNoise } from "./times.ts";
+ * const [a, b] = [{ ms: 2, without: [2, 2.2, 1.8] }, { ms: 1, without: [1, 1.1, 0.9] }];
+ * console.log(ratioNoise(a, b) < 1e-9, ratioNoise(a, { ms: 1, without: [1, 1, 1] }) > 0.1); // true true
+ * ```
+ */
+export function ratioNoise(a: PooledTime, b: PooledTime): number {
+  const values = a.without.map((ms, i) => Math.log(ms / b.without[i])), n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const noise = STUDENT[Math.min(n - 1, STUDENT.length) - 1] * Math.sqrt(squares * (n - 1) / n);
+  return Number.isNaN(noise) ? Infinity : noise;
+}
+
+/** A line for every family, on a head of usual slowness. */
+function linesOf(points: readonly Point[]): Map<string, Line> {
+  const families = Map.groupBy(points, ({ family }) => family),
+    heads = Map.groupBy(points, ({ head }) => head);
+  const slowness = new Map([...heads.keys()].map((head) => [head, 0]));
+  let lines = new Map<string, Line>();
+  for (let round = 0; round < ROUNDS; round++) {
+    lines = new Map([...families].map(([family, own]) => [
+      family,
+      lineThrough(own.map(({ density, head, ms }) => [density, ms / Math.exp(slowness.get(head)!)])),
+    ]));
+    for (const [head, own] of heads) {
+      slowness.set(
+        head,
+        centre(own.map((each) => Math.log(each.ms / timeAt(lines.get(each.family)!, each.density)))),
+      );
+    }
+    const usual = centre([...slowness.values()]);
+    slowness.forEach((value, head) => slowness.set(head, value - usual));
+  }
+  return lines;
+}
+
+/** The line of least absolute relative deviations, by weights that are found again and again. */
+function lineThrough(points: readonly (readonly [density: number, ms: number])[]): Line {
+  const densities = points.map(([density]) => density), through = centre(points.map(([x, ms]) => ms / x));
+  let line: Line = { base: 0, rate: through };
+  if (Math.max(...densities) < 1.1 * Math.min(...densities)) return line;
+  for (let step = 0; step < STEPS; step++) {
+    let [s, sx, sxx, sy, sxy] = [0, 0, 0, 0, 0];
+    for (const [x, ms] of points) {
+      const time = timeAt(line, x), weight = 1 / (time ** 2 * Math.max(NEAR, Math.abs(ms / time - 1)));
+      s += weight;
+      sx += weight * x;
+      sxx += weight * x * x;
+      sy += weight * ms;
+      sxy += weight * x * ms;
+    }
+    const rate = (s * sxy - sx * sy) / (s * sxx - sx * sx), base = (sy - rate * sx) / s;
+    line = rate > 0 && base > 0 ? { base, rate } : { base: 0, rate: through };
+    if (line.base === 0) break;
+  }
+  return line;
+}
+
+function timeAt({ base, rate }: Line, density: number): number {
+  return base + rate * density;
 }
 
 function centre(values: readonly number[]): number {
   return values.length === 0 ? 0 : quantile(values.toSorted((a, b) => a - b), 0.5);
-}
-
-/** Half the width of the interval of the median of numbers around 0. */
-function noiseOf(values: readonly number[]): number {
-  const { low, high } = estimateMedian(values, CONFIDENCE);
-  return (high - low) / 2;
 }

@@ -8,11 +8,9 @@ import {
 } from "../../bench/claim/cells.ts";
 import { claimPage } from "../../bench/claim/page.ts";
 import { planClaim } from "../../bench/claim/plan.ts";
-import { pooledTimes } from "../../bench/claim/times.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import type { SweepRow } from "../../bench/sweep/columns.ts";
 import { readRun } from "../../bench/sweep/write.ts";
-import { seededRandom } from "../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { runScript, TemporaryFolder } from "./command.ts";
 import { makeSweepRow } from "./rows.ts";
@@ -199,28 +197,6 @@ Deno.test("claim: bad input is told in one sentence, and nothing is written", as
     "workload=sinks method=psa",
   ]);
   assertMatch(stdout, /\n12 cases\n$/);
-});
-
-Deno.test("claim: times are medians over heads, without each head's own slowness, and tell their noise", () => {
-  const random = seededRandom(4), truth = { psa: 30, mask: 20 };
-  const rows = Array.from({ length: 8 }, (_, head) => {
-    const slow = 1 + head / 4;
-    return Object.entries(truth).flatMap(([method, rate]) =>
-      [0.1, 0.2, 0.4].map((density) => ({
-        ...{ method, density_requested: density, density: density * (1 + head / 100), input: "a" },
-        head: String(head),
-        gpu_ms_median: rate * density * (1 + head / 100) * slow * (1 + 0.05 * (random.uniform() - 0.5)),
-      }))
-    );
-  }).flat();
-  const times = pooledTimes(rows);
-  const usual = 1 + 3.5 / 4;
-  for (const row of rows) {
-    const { ms, noise } = times.get(row)!, want = truth[row.method as "psa"] * row.density * usual;
-    assert(Math.abs(ms / want - 1) < 0.05, `${row.method} ${row.density}: ${ms}, not ${want}`);
-    assert(noise > 0.002 && noise < 0.05, `noise ${noise}`);
-  }
-  assertEquals(pooledTimes([{ ...rows[0], gpu_ms_median: null }]).size, 0);
 });
 
 Deno.test("claim: times that are noisy make no verdict where exact ones do", () => {
