@@ -6,7 +6,7 @@
 import { type ChartSpec, renderChart } from "../chart.ts";
 import { lineChart, type SeriesPoint } from "../report/charts.ts";
 import type { ReportChart } from "../report/sections.ts";
-import { CHART_CONFIG, type SeriesScales, seriesScales } from "../report/theme.ts";
+import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/theme.ts";
 import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, headMedian, KINDS } from "./cells.ts";
 
 /** Fills of the map, purple to orange, which colour-blind readers can tell apart; dark text is read on all. */
@@ -150,19 +150,12 @@ async function drawLines(title: string, rows: readonly ClaimRow[]): Promise<Repo
     const x = group.reduce((sum, { density }) => sum + density, 0) / group.length;
     return { method: group[0].method, x, y: median, low, high };
   });
-  const frame = { title, xTitle: "density reached", yTitle: "relative L2 error", width: 420 };
-  const chart = lineChart(points, { ...frame, series: scalesOf(methods) });
+  const frame = { title, xTitle: "density reached", yTitle: "relative L2 error", width: 480 };
+  const chart = lineChart(points, { ...frame, series: scalesAmong(seriesScales(DRAWN), methods) });
   return {
     name: `claim-lines-${title.replaceAll(/[^a-z0-9]+/g, "-")}`,
     svg: await renderChart({ ...chart, background: "#ffffff" } as ChartSpec),
     caption: `${title}: error against the density reached; medians over heads with 95 % intervals.`,
     alternative: `Lines of error against density for ${methods.join(", ")}.`,
   };
-}
-
-/** The scales of the methods that a chart has; a method looks the same in all of them. */
-function scalesOf(methods: readonly string[]): SeriesScales {
-  const { domain, colours, shapes, dashes } = seriesScales(DRAWN);
-  const own = <Value>(values: readonly Value[]) => values.filter((_, i) => methods.includes(DRAWN[i]));
-  return { domain: own(domain), colours: own(colours), shapes: own(shapes), dashes: own(dashes) };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ChartSpec } from "../chart.ts";
-import { CHART_CONFIG, type SeriesScales } from "./theme.ts";
+import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, type SeriesScales } from "./theme.ts";
 
 /** One point of a line: a method at a density, with the interval of its value. */
 export interface SeriesPoint {
@@ -32,7 +32,7 @@ export interface ChartFrame {
   readonly series: SeriesScales;
   /** The range of the vertical axis, so that charts side by side can be compared. */
   readonly yDomain?: readonly [number, number];
-  /** Width of the plot in pixels; default 300. */
+  /** Width of the whole chart in pixels, axes included; default {@link CHART_WIDTH}. */
   readonly width?: number;
 }
 
@@ -80,7 +80,8 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
   const y = logAxis("y", frame.yTitle, frame.yDomain);
   return {
     title: frame.title,
-    width: frame.width ?? 300,
+    width: frame.width ?? CHART_WIDTH,
+    autosize: CHART_FIT,
     height: HEIGHT,
     data: { values: points.map((point) => ({ ...point })) },
     layer: [
@@ -90,7 +91,7 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
       },
       { mark: { type: "line", strokeWidth: 1.5 }, encoding: { x, y, color, strokeDash } },
-      { mark: { type: "point", filled: true, size: 45 }, encoding: { x, y, color, shape } },
+      { mark: { type: "point", filled: true, size: 45, opacity: 1 }, encoding: { x, y, color, shape } },
     ],
     config: CHART_CONFIG,
   };
@@ -153,7 +154,8 @@ export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): 
   const x = logAxis("cost", frame.xTitle), y = logAxis("error", frame.yTitle);
   return {
     title: frame.title,
-    width: frame.width ?? 300,
+    width: frame.width ?? CHART_WIDTH,
+    autosize: CHART_FIT,
     height: HEIGHT,
     data: { values: points.map((point) => ({ ...point })) },
     layer: [

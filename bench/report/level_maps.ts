@@ -100,7 +100,7 @@ async function drawFrames(
   });
   return {
     name: `frames-${name}`,
-    svg: await renderChart(mapChart(runs, { title: "Frames", colours: levelColours(own), width: 320 })),
+    svg: await renderChart(mapChart(runs, { title: "Frames", colours: levelColours(own) })),
     caption:
       `${title}: the ${grid.depth} frames in rows of ${FRAMES_ACROSS}; colour is the level that query block ${m} gives each token.`,
     alternative: `${grid.depth} frames of ${grid.height} by ${grid.width} tokens. Query block ${m}: ${

@@ -6,7 +6,7 @@
  * @module
  */
 import type { ChartSpec } from "../chart.ts";
-import { CHART_CONFIG, LEVEL_COLOURS } from "./theme.ts";
+import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, LEVEL_COLOURS } from "./theme.ts";
 
 /** A run of equal cells in one row of a map. */
 export interface CellRun {
@@ -86,7 +86,7 @@ export interface MapFrame {
   readonly xTitle?: string;
   /** The title of the vertical axis. */
   readonly yTitle?: string;
-  /** Width in pixels; default 300. */
+  /** Width in pixels, axes included; default {@link CHART_WIDTH}. */
   readonly width?: number;
 }
 
@@ -119,12 +119,14 @@ export function levelName(level: number): string {
   return level === 0 ? "skipped" : `level ${level}`;
 }
 
+/** The share of a map's width that its axes leave it. */
+const PLOT_SHARE = 0.86;
 /** Lower bounds of the classes of true mass, as multiples of the mean over the visible blocks. */
 const MASS_CLASSES: readonly (readonly [number, string, string])[] = [
-  [8, "over 8 x mean", "#5b2a64"],
-  [2, "2 to 8 x", "#a94c66"],
-  [0.5, "0.5 to 2 x", "#d66b5d"],
-  [0.125, "0.125 to 0.5 x", "#f3a678"],
+  [8, "over 8 x mean", "var(--level-1)"],
+  [2, "2 to 8 x", "var(--level-2)"],
+  [0.5, "0.5 to 2 x", "var(--level-4)"],
+  [0.125, "0.125 to 0.5 x", "var(--level-16)"],
   [0, "less", "var(--skipped)"],
 ];
 
@@ -171,14 +173,16 @@ export function massClass(ratio: number): string {
  */
 export function mapChart(runs: readonly CellRun[], frame: MapFrame): ChartSpec {
   const right = Math.max(...runs.map(({ x2 }) => x2)), bottom = Math.max(...runs.map(({ y2 }) => y2));
-  const width = frame.width ?? 300;
+  const width = frame.width ?? CHART_WIDTH;
+  const scale = { domain: [...frame.colours.keys()], range: [...frame.colours.values()] };
   const axis = frame.xTitle === undefined ? null : { grid: false, tickCount: 4, format: "d" };
   return {
     title: frame.title,
     width,
-    height: Math.min(420, Math.max(60, Math.round(width * bottom / right))),
+    autosize: CHART_FIT,
+    height: Math.min(420, Math.max(60, Math.round(PLOT_SHARE * width * bottom / right))),
     data: { values: runs.map((run) => ({ ...run })) },
-    mark: { type: "rect", strokeWidth: 0 },
+    mark: { type: "rect", strokeWidth: 0.5 },
     encoding: {
       x: {
         field: "x",
@@ -199,9 +203,11 @@ export function mapChart(runs: readonly CellRun[], frame: MapFrame): ChartSpec {
       color: {
         field: "value",
         type: "nominal",
-        scale: { domain: [...frame.colours.keys()], range: [...frame.colours.values()] },
+        scale,
         legend: { title: null, orient: "bottom", columns: 2, symbolType: "square", labelLimit: 0 },
       },
+      // A thin edge of the same colour: without it the page shines through between cells.
+      stroke: { field: "value", type: "nominal", scale, legend: null },
     },
     config: CHART_CONFIG,
   };

@@ -85,7 +85,9 @@ function section(
 function whatWasRun(rows: readonly ReportRow[], environment: Readonly<Record<string, unknown>>): string {
   const inputs = [...new Set(rows.map(({ input }) => input))];
   const axes = `${methodsOf(rows).join(", ")} at densities ${densitiesOf(rows).join(", ")}`;
-  const where = [environment.adapter, environment.date].filter((each) => typeof each === "string").join(", ");
+  const { adapter, date } = environment;
+  const when = typeof date === "string" ? `${date.slice(0, 16).replace("T", " ")} UTC` : null;
+  const where = [adapter, when].filter((each) => typeof each === "string").join(", ");
   return `${rows.length} cases on ${
     inputs.join(", ")
   }: ${axes}. Errors are against dense attention in float64, times from ${where || "no GPU"}.`;

@@ -8,7 +8,7 @@ import { paretoFront } from "../pareto.ts";
 import { type ChartFrame, lineChart, paretoChart, type SeriesPoint, speedupChart } from "./charts.ts";
 import { figure } from "./html.ts";
 import { axesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
-import { type SeriesScales, seriesScales } from "./theme.ts";
+import { scalesAmong, type SeriesScales, seriesScales } from "./theme.ts";
 
 /** A chart of the report, with all that a paper needs of it too. */
 export interface ReportChart {
@@ -23,7 +23,11 @@ export interface ReportChart {
 }
 
 /**
- * The scales of all methods of a run, dense left out: it is the baseline of every chart.
+ * The scales of the methods that a chart has. A method looks the same in all charts of a run; dense is left out: it is
+ * the baseline of every chart.
+ *
+ * @param rows all rows of a run
+ * @param drawn those that the chart shows; default all
  *
  * @example
  * ```ts
@@ -31,8 +35,13 @@ export interface ReportChart {
  * console.log(scalesOf([]).domain); // []
  * ```
  */
-export function scalesOf(rows: readonly ReportRow[]): SeriesScales {
-  return seriesScales(methodsOf(rows).filter((method) => method !== "dense"));
+export function scalesOf(rows: readonly ReportRow[], drawn = rows): SeriesScales {
+  return scalesAmong(seriesScales(methodsOf(rows).filter((method) => method !== "dense")), methodsOf(drawn));
+}
+
+/** A text that begins a sentence. */
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /**
@@ -54,8 +63,8 @@ export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> 
   const yDomain = [Math.min(...errors) * 0.8, Math.max(...errors) * 1.25] as const;
   const groups = [...Map.groupBy(sparse, axesOf(rows))];
   return Promise.all(groups.map(async ([axes, group]) => {
-    const title = axes || "All inputs";
-    const frame = { title, xTitle: "density", yTitle: "relative L2 error", series: scalesOf(rows), yDomain };
+    const title = capitalized(axes || "all inputs"), series = scalesOf(rows, group);
+    const frame = { title, xTitle: "density", yTitle: "relative L2 error", series, yDomain };
     const points = spread(group, ({ rel_l2 }) => rel_l2);
     return {
       name: fileName("error", title),
@@ -85,7 +94,7 @@ export async function speedupCharts(rows: readonly ReportRow[]): Promise<ReportC
   if (timed.length === 0) return [];
   const points = spread(timed, ({ speedup }) => speedup);
   const title = "Speed-up over our dense kernel";
-  const frame = { title, xTitle: "density", yTitle: "speed-up", series: scalesOf(timed) };
+  const frame = { title, xTitle: "density", yTitle: "speed-up", series: scalesOf(rows, timed) };
   return [{
     name: "speedup",
     svg: await renderChart(speedupChart(points, frame)),
@@ -108,7 +117,9 @@ export async function speedupCharts(rows: readonly ReportRow[]): Promise<ReportC
  * ```
  */
 export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> {
-  const sparse = rows.filter(({ method, rel_l2 }) => method !== "dense" && (rel_l2 ?? 0) > 0);
+  const sparse = rows.filter(({ method, rel_l2, density }) =>
+    method !== "dense" && (rel_l2 ?? 0) > 0 && density < 1
+  );
   const costs = [
     [
       "time",
@@ -133,7 +144,7 @@ export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportCh
       title: `Error against ${name}`,
       xTitle,
       yTitle: "relative L2 error",
-      series: scalesOf(rows),
+      series: scalesOf(rows, sparse.filter((row) => costOf(row) !== null)),
     };
     const front = marked.filter((point) => point.best).sort((a, b) => a.cost - b.cost);
     const onFront = [...new Set(front.map(({ method }) => method))].join(", ");
@@ -141,7 +152,7 @@ export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportCh
       name: `pareto-${name}`,
       svg: await renderChart(paretoChart(marked, frame)),
       caption:
-        `${what} Large points are not beaten in both error and ${name} by any other; the line joins them. On the front: ${onFront}.`,
+        `${what} Means over inputs and heads at densities below 1. Large points are not beaten in both error and ${name} by any other; the line joins them. On the front: ${onFront}.`,
       alternative: `Scatter of error against ${name}. On the Pareto front, from cheap to dear: ${onFront}.`,
     });
   }

@@ -12,24 +12,64 @@ const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle
 const DASHES = [[1, 0], [6, 3], [2, 2]];
 
 /**
+ * Width of every chart in pixels, axes and legend included, so that texts have one size on a page.
+ *
+ * @example
+ * ```ts
+ * import { CHART_WIDTH } from "./theme.ts";
+ * console.log(CHART_WIDTH); // 350
+ * ```
+ */
+export const CHART_WIDTH = 350;
+/**
+ * How a chart keeps its width, whatever its axes need of it.
+ *
+ * @example
+ * ```ts
+ * import { CHART_FIT } from "./theme.ts";
+ * console.log(CHART_FIT.type); // fit-x
+ * ```
+ */
+export const CHART_FIT = { type: "fit-x", contains: "padding" } as const;
+
+/** What the page's style calls the colours of levels 1, 2, 4 ... 128: full stands out most, on light and on dark. */
+const LEVELS = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/**
  * Colours of levels, from skipped (the page's own faint grey) over coarse to full.
  *
  * @example
  * ```ts
  * import { LEVEL_COLOURS } from "./theme.ts";
- * console.log(LEVEL_COLOURS[1]); // #5b2a64
+ * console.log(LEVEL_COLOURS[1]); // var(--level-1)
  * ```
  */
 export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
   0: "var(--skipped)",
-  128: "#fde0c5",
-  64: "#fbd0ae",
-  32: "#f8bd92",
-  16: "#f3a678",
-  8: "#eb8a62",
-  4: "#d66b5d",
-  2: "#a94c66",
-  1: "#5b2a64",
+  ...Object.fromEntries(LEVELS.map((level) => [level, `var(--level-${level})`])),
+};
+
+/**
+ * What the light page's style gives its charts, by name: a chart that stands alone has these colours in it.
+ *
+ * @example
+ * ```ts
+ * import { LIGHT_COLOURS } from "./theme.ts";
+ * console.log(LIGHT_COLOURS["var(--level-1)"]); // #5b2a64
+ * ```
+ */
+export const LIGHT_COLOURS: Readonly<Record<string, string>> = {
+  "var(--ink)": "#1c2024",
+  "var(--line)": "#d9d9d9",
+  "var(--skipped)": "#efefef",
+  "var(--level-128)": "#fde0c5",
+  "var(--level-64)": "#fbd0ae",
+  "var(--level-32)": "#f8bd92",
+  "var(--level-16)": "#f3a678",
+  "var(--level-8)": "#eb8a62",
+  "var(--level-4)": "#d66b5d",
+  "var(--level-2)": "#a94c66",
+  "var(--level-1)": "#5b2a64",
 };
 
 /**
@@ -91,4 +131,22 @@ export function seriesScales(methods: readonly string[]): SeriesScales {
     shapes: methods.map((_, i) => SHAPES[(i + Math.floor(i / COLOURS.length)) % SHAPES.length]),
     dashes: methods.map((_, i) => DASHES[Math.floor(i / COLOURS.length) % DASHES.length]),
   };
+}
+
+/**
+ * The scales of some of the methods: each looks as it does among all of them.
+ *
+ * @param scales the scales of all methods
+ * @param methods those that a chart has
+ *
+ * @example
+ * ```ts
+ * import { scalesAmong, seriesScales } from "./theme.ts";
+ * console.log(scalesAmong(seriesScales(["psa", "random"]), ["random"]).colours); // ["#d55e00"]
+ * ```
+ */
+export function scalesAmong(scales: SeriesScales, methods: readonly string[]): SeriesScales {
+  const { domain, colours, shapes, dashes } = scales;
+  const own = <Value>(values: readonly Value[]) => values.filter((_, i) => methods.includes(domain[i]));
+  return { domain: own(domain), colours: own(colours), shapes: own(shapes), dashes: own(dashes) };
 }

@@ -53,17 +53,20 @@ function cost(rows: readonly ReportRow[]): string {
   const psa = rows.filter(({ method, rel_l2 }) => method === "psa" && rel_l2 !== null);
   const densities = densitiesOf(psa);
   if (densities.length === 0) return "";
-  const parts = densities.filter((density) => density < 1).map((density) => {
+  const parts = densities.filter((density) => density < 1).map((density, i) => {
     const at = psa.filter(({ density_requested }) => density_requested === density);
+    const error = shortNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)));
     const faster = meanOf(at.map(({ speedup }) => speedup));
-    const speed = Number.isNaN(faster)
-      ? ""
-      : ` and ${formatNumber(faster)} times the speed of our dense kernel`;
-    return `at density ${density} an error of ${
-      formatNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)))
-    }${speed}`;
+    const [named, dense] = i === 0 ? ["an error of ", " the speed of our dense kernel"] : ["", ""];
+    const speed = Number.isNaN(faster) ? "" : ` and ${shortNumber(faster)} times${dense}`;
+    return `at density ${density} ${named}${error}${speed}`;
   });
   return parts.length === 0 ? "" : `Sparsity costs PSA, on average over the inputs, ${parts.join("; ")}.`;
+}
+
+/** Three digits are enough in a sentence. */
+function shortNumber(value: number): string {
+  return formatNumber(Number(value.toPrecision(3)));
 }
 
 /** For each order and importance: which method has the least mean error at each density. */
@@ -72,15 +75,20 @@ function winners(rows: readonly ReportRow[]): string[] {
   if (methodsOf(sparse).length < 2) return [];
   return [...Map.groupBy(sparse, axesOf(rows))].map(
     ([axis, group]) => {
-      const best = densitiesOf(group).filter((density) => density < 1).map((density) => {
-        const at = group.filter(({ density_requested }) => density_requested === density);
-        const means = [...Map.groupBy(at, ({ method }) => method)].map(([method, own]) =>
-          [method, meanOf(own.map(({ rel_l2 }) => rel_l2))] as const
-        );
-        const [method] = means.reduce((least, each) => each[1] < least[1] ? each : least);
-        return `${method} at ${density}`;
-      });
-      return best.length === 0 ? "" : `Least error${axis && ` with ${axis}`}: ${best.join(", ")}.`;
+      const densities = densitiesOf(group).filter((density) => density < 1);
+      const best = [...Map.groupBy(densities, (density) => bestAt(group, density))];
+      const parts = best.map(([method, at]) => `${method} at ${at.join(", ")}`);
+      return best.length === 0 ? "" : `Least error${axis && ` with ${axis}`}: ${parts.join("; ")}.`;
     },
   );
+}
+
+/** The method with the least mean error among those that were asked for a density. */
+function bestAt(rows: readonly ReportRow[], density: number): string {
+  const at = rows.filter(({ density_requested }) => density_requested === density);
+  const means = [...Map.groupBy(at, ({ method }) => method)].map(([method, own]) =>
+    [method, meanOf(own.map(({ rel_l2 }) => rel_l2))] as const
+  );
+  const [method] = means.reduce((least, each) => each[1] < least[1] ? each : least);
+  return method;
 }

@@ -8,14 +8,12 @@ import { COLUMN_NAMES, type SweepRow } from "../sweep/columns.ts";
 import { type StoredRun, writeWhole } from "../sweep/write.ts";
 import { buildReport } from "./page.ts";
 import type { ReportChart } from "./sections.ts";
+import { LIGHT_COLOURS } from "./theme.ts";
 
 /** Columns that every row of a run shares need no place in the table of the report. */
 function telling(rows: readonly SweepRow[]): (keyof SweepRow)[] {
   return COLUMN_NAMES.filter((name) => name === "case" || rows.some((row) => row[name] !== rows[0][name]));
 }
-
-/** What the page's style gives its charts; a chart by itself has these colours in it. */
-const COLOURS = { "var(--ink)": "#1c2024", "var(--line)": "#d9d9d9", "var(--skipped)": "#efefef" };
 
 /** A run as its report needs it. */
 export interface ReportedRun extends StoredRun {
@@ -64,5 +62,5 @@ export async function writeReport(
  * ```
  */
 export function inColours(svg: string): string {
-  return Object.entries(COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
+  return Object.entries(LIGHT_COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
 }
