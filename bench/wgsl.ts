@@ -3,6 +3,7 @@
  *
  *     deno task wgsl attention --head-dim 128 --dtype f16 --causal
  *     deno task wgsl pyramid --levels 2,8
+ *     deno task wgsl importance --stride 8
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { runCommand } from "./command.ts";
 import { attentionCode, type AttentionKernelOptions } from "../kernels/attention.ts";
 import { pyramidCode } from "../kernels/pyramid.ts";
 import { groupTokens } from "../kernels/lists.ts";
+import { scoreCode } from "../kernels/selection/importance_product.ts";
 import { layOutSections, type Sections } from "../kernels/sections.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import { closestString, parseArgs } from "./std.ts";
@@ -20,12 +22,13 @@ const NUMBERS = {
   "block-m": "128",
   "block-n": "64",
   "workgroup-memory": "49152",
+  "stride": "1",
 };
 const WORDS = { dtype: "f32", levels: "1,2,4,8" };
 const FLAGS = ["dense", "causal", "partial", "no-subgroups", "help"];
-const KERNELS = ["attention", "pyramid"];
+const KERNELS = ["attention", "pyramid", "importance"];
 
-const HELP = `deno task wgsl attention|pyramid [options]
+const HELP = `deno task wgsl attention|pyramid|importance [options]
 
 Prints the WGSL of a kernel as the device gets it.
 
@@ -38,7 +41,8 @@ Prints the WGSL of a kernel as the device gets it.
   --dense               every level is 1
   --causal              a query sees only keys up to its own position
   --partial             some pooled token stands for fewer tokens than its level
-  --no-subgroups        by workgroup memory only
+  --stride N            importance: tokens that make one row, the stride of antidiagonal (1)
+  --no-subgroups        by workgroup memory only, and with loops, as software devices get it
   --workgroup-memory N  bytes that the device has (49152)`;
 
 /**
@@ -90,6 +94,10 @@ export function wgslOf(args: readonly string[]): string {
   const dtype = parsed.dtype as "f32" | "f16";
   if (kernel === "pyramid") {
     return pyramidOf(String(parsed.levels), { headDim, dtype, blockN: number("block-n") });
+  }
+  if (kernel === "importance") {
+    const unroll = parsed["no-subgroups"] !== true, workgroupMemory = number("workgroup-memory");
+    return scoreCode({ headDim, dtype, parts: number("stride"), unroll, workgroupMemory });
   }
   const options: AttentionKernelOptions = {
     shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 128, seqK: 128, headDim, valueDim },

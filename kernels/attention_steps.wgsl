@@ -40,7 +40,7 @@
 //#end
 //#for j in 0 .. 8
 //#for n in 0 .. 8
-          s#{!F16 && j % 2 ? 7 - n : n}_#{j} = fma(query#{!F16 && j % 2 ? 7 - n : n}, key#{j}, s#{!F16 && j % 2 ? 7 - n : n}_#{j});
+          s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j} = fma(query#{j % 2 ? n ^ (F16 ? 6 : 7) : n}, key#{j}, s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j});
 //#end
 //#end
         }

@@ -26,6 +26,14 @@ Deno.test("wgsl: the pyramid writes the levels that are asked for", () => {
   assertEquals([...text.matchAll(/write\(head, (\d)u/g)].map(([, level]) => level), ["1", "3"]);
 });
 
+Deno.test("wgsl: importance has the chunks that its rows are long, and no directive left", () => {
+  for (const flags of [[], ["--dtype", "f16", "--stride", "4"], ["--no-subgroups", "--head-dim", "8"]]) {
+    assertEquals(wgslOf(["importance", ...flags]).match(/^\s*\/\/#|#\{/m), null);
+  }
+  const steps = (...flags: string[]) => wgslOf(["importance", ...flags]).match(/const STEPS = (\d+)u/)?.[1];
+  assertEquals([steps(), steps("--dtype", "f16"), steps("--stride", "8")], ["4", "2", "32"]);
+});
+
 Deno.test("wgsl: bad input is one sentence", () => {
   assertThrows(() => wgslOf(["attention", "--head-dims", "8"]), InputError, "the nearest one is --head-dim");
   assertThrows(() => wgslOf(["levels"]), InputError, 'The kernel is "levels"');

@@ -1,6 +1,6 @@
 /**
  * Importance of key blocks on the device (SPEC section 4): `sampled`, `full`, `antidiagonal` and `pooled`, all as one
- * matrix product with a reducing end (importance_scores.wgsl) and a reduction of rows (importance_rows.wgsl).
+ * matrix product with a reducing end (importance_product.ts), of tokens or of their means.
  *
  * @module
  */
@@ -8,16 +8,10 @@ import type { PsaConfig } from "../../reference/config/config.ts";
 import { sampleOffsets } from "../../reference/importance.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { bindKernel, prepareKernel } from "../device/kernel.ts";
+import { prepareKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/timing.ts";
-import { upload } from "../device/transfer.ts";
 import meansCode from "./importance_means.wgsl" with { type: "text" };
-import rowsCode from "./importance_rows.wgsl" with { type: "text" };
-import scoresTemplate from "./importance_scores.wgsl" with { type: "text" };
-import { expandTemplate } from "../template.ts";
-
-/** Rows and columns of scores that one workgroup makes. */
-const TILE = 128;
+import { prepareProduct, type Product } from "./importance_product.ts";
 
 /** Queries and keys on the device, in the order in which blocks are cut. */
 export interface QueryKeyBuffers {
@@ -49,28 +43,6 @@ export interface ImportanceStage {
   readonly importance: GPUBuffer;
   /** Encodes the stage into a pass. */
   readonly encode: Encode;
-}
-
-/** What rows and columns of the product are. */
-interface Product {
-  /** Rows of a query block, and columns of a key block. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Rows and columns of a head that exist; the others are hidden. */
-  readonly rowCount: number;
-  readonly columnCount: number;
-  /** Offsets of the sampled tokens: queries and then keys, for each (batch, head), or once for all. */
-  readonly offsets: readonly (readonly number[])[];
-  /** Tokens between one run of offsets and the next. */
-  readonly strides: readonly [number, number];
-  /** Offsets of a run. */
-  readonly samples: readonly [number, number];
-  /** Tokens concatenated to one row. */
-  readonly parts: number;
-  /** Factor on a product. */
-  readonly factor: number;
-  /** Sums of probabilities instead of maxima. */
-  readonly sums: boolean;
 }
 
 /**
@@ -189,100 +161,4 @@ async function prepareMeans(
     ...{ tokens: k, rows: batch * kvHeads, length: seqK, block: blockN },
   });
   return { means: { q: queries.means, k: keys.means }, encode: [queries.encode, keys.encode] };
-}
-
-/** What {@link prepareProduct} needs to know. */
-interface ProductOptions {
-  readonly shape: Omit<AttentionShape, "valueDim">;
-  readonly causal: boolean;
-  readonly dtype: "f16" | "f32";
-  readonly scratch: number;
-  readonly unroll: boolean;
-  readonly product: Product;
-  /** Where the rows of importance go. */
-  readonly importance: GPUBuffer;
-  /** Query blocks and key blocks of a head. */
-  readonly blocks: readonly [number, number];
-}
-
-/** Scores and their reduction, in chunks of row tiles whose scores fit into the scratch buffer. */
-async function prepareProduct(
-  gpu: Gpu,
-  { q, k }: QueryKeyBuffers,
-  options: ProductOptions,
-): Promise<Encode[]> {
-  const { shape: { batch, heads }, product, scratch, unroll, importance, blocks: [M, N] } = options;
-  const tilesOfHead = Math.ceil(M * product.rows / TILE), tiles = tilesOfHead * batch * heads;
-  const bytes = 4 * N * TILE, most = Math.min(scratch, gpu.info.limits.maxStorageBufferBindingSize);
-  const chunk = Math.min(tiles, Math.max(1, Math.floor(most / bytes)), 65535);
-  const scores = gpu.createBuffer("scores of key blocks", { size: chunk * bytes });
-  const table = Uint32Array.from(product.offsets.flat());
-  const offsets = gpu.createBuffer("offsets of sampled tokens", { size: table.byteLength });
-  upload(gpu, offsets, { data: table });
-  const scorePipeline = await gpu.createPipeline(
-    expandTemplate(scoresTemplate, { UNROLL: unroll }),
-    {
-      label: "importance scores",
-      constants: scoreConstants(options, tilesOfHead),
-    },
-  );
-  const rowPipeline = await gpu.createPipeline(rowsCode, {
-    label: "importance rows",
-    constants: {
-      ...{ N, M, ROWS: product.rows, ROW_TILES: tilesOfHead },
-      ...{ SUM_ROWS: Number(product.sums), NORMALISE: Number(!product.sums) },
-    },
-  });
-  const encode: Encode[] = [];
-  for (let first = 0; first < tiles; first += chunk) {
-    const count = Math.min(chunk, tiles - first);
-    const range = gpu.createBuffer("range of row tiles", {
-      size: 16,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    upload(gpu, range, { data: Uint32Array.of(first) });
-    encode.push(
-      await bindKernel(gpu, scorePipeline, {
-        label: "importance scores",
-        buffers: [range, q, k, offsets, scores],
-        workgroups: [Math.ceil(product.columnCount / TILE), count],
-      }),
-      await bindKernel(gpu, rowPipeline, {
-        label: "importance rows",
-        buffers: [range, scores, importance],
-        workgroups: [TILE / product.rows, count],
-      }),
-    );
-  }
-  return encode;
-}
-
-/** Overrides of importance_scores.wgsl. */
-function scoreConstants(
-  { shape, causal, dtype, product, blocks: [, N] }: ProductOptions,
-  tilesOfHead: number,
-): Record<string, number> {
-  const { seqQ, seqK, headDim, heads, kvHeads } = shape, { samples, strides } = product;
-  return {
-    F16: Number(dtype === "f16"),
-    PIECES: headDim / 4,
-    PARTS: product.parts,
-    Q_TOKENS: seqQ,
-    K_TOKENS: seqK,
-    Q_BLOCK: strides[0],
-    K_BLOCK: strides[1],
-    Q_SAMPLES: samples[0],
-    K_SAMPLES: samples[1],
-    OFFSET_STRIDE: product.offsets.length > 1 ? samples[0] + samples[1] : 0,
-    GROUP: heads / kvHeads,
-    ROWS: product.rowCount,
-    COLUMNS: product.columnCount,
-    BLOCK_COLUMNS: product.columns,
-    N,
-    ROW_TILES: tilesOfHead,
-    FACTOR: product.factor,
-    LOG_SUM: Number(product.sums),
-    CAUSAL: Number(causal),
-    SHIFT: causal ? Math.floor((seqK - seqQ) / product.parts) : 0,
-  };
 }

@@ -1,30 +1,51 @@
 // Importance of key blocks, first part: scores of sampled queries against sampled keys, each key block reduced to one
-// number on the way out, so that the matrix of scores never reaches memory. Expand with the template tool.
+// number on the way out, so that the matrix of scores never reaches memory. A template (template.ts).
 //
-// A matrix product with a reducing end. Rows are sampled queries, groups of queries (strided) or means, columns the
-// like of keys. A workgroup of 256 invocations makes a tile of 128 x 128 scores, each invocation 8 x 8 of them in 16
-// vec4 registers: for every channel, 4 reads of 16 bytes feed 64 multiply-adds. 16 channels at a time pass through
-// workgroup memory in two buffers, one filled while the other is used, with one barrier each. UNROLL unrolls this in
-// the text, so that all indices but the invocation's own are constants; software devices take seconds to compile
-// that, and get a loop. Rows are gathered as they are loaded (`offsets`), so the samples are never copied. A channel's
-// 128 values lie in groups of four, and the place of a group is turned by the channel (exclusive or), so that neither
-// the transposing writes nor the reads meet in a bank. Registers hold four rows of one column, so the end reduces
-// columns with vector instructions: first the four columns of an invocation, then, through the same workgroup memory,
-// the invocations that share a key block.
+// A matrix product with a reducing end. Rows are sampled queries, groups of queries (strided) or means, columns the like
+// of keys. A workgroup of 256 invocations owns 128 rows and walks TILES tiles of 128 columns; each invocation makes 8 x 8
+// scores of a tile. Tokens are read where they lie, 16 bytes (a piece) at a time, so samples are never copied, and pass
+// through workgroup memory in chunks of 4 pieces, transposed: a step reads one word of 8 rows and of 8 columns, 4 reads of
+// 16 bytes for 64 multiply-adds. A step's 128 words lie in groups of four, and the place of a group is turned by the piece
+// (exclusive or), so that neither the transposing writes nor the reads meet in a bank.
 //
-// Measured on an H100 (32K tokens, D = 128, H = 12, a quarter of both sides): 38 TFLOP/s of 67; with the loop instead of
-// the unrolled text 25; with the two halves of the rows always in the same order 37.4 (they alternate, so that an
-// operand is used twice in a row); other layouts of the lanes and scalar accumulators change nothing.
+// The next chunk of keys is asked for in front of the barrier that a chunk begins with, and stored after its products; the
+// last chunk of a tile asks for the first of the next tile, so that the end of a tile has loads under way as well. Queries
+// are the same for all tiles: they stay in workgroup memory if they fit (STAYS), else they stream with the keys.
+//
+// float32 accumulates vec4s of four rows. float16 pairs channels, so that a multiply-add works on two halves: sums of at
+// most 64 steps stay in half precision and are then added up in float32 (FLUSH: if there are more), as in attention.wgsl;
+// queries are halved PRESHIFT times before, which is exact, so that large scores do not overflow.
+//
+// What becomes of a tile's scores is in importance_blocks.wgsl.
+//
+// Measured on an H100 (32K tokens, a quarter of both sides, D=128 H=12 / D=64 H=16, with the reduction of rows), ms:
+// one tile a workgroup, requests behind the barrier, all in float32: f32 5.43 / 4.18, f16 5.38 / 4.16. Half precision
+// 3.94 / 3.12; two chunks unrolled at once 3.74 / 2.97, f32 5.34 / 3.98; queries that stay, 8 tiles a workgroup and the
+// present reduction of rows 3.43 / 2.62, f32 5.23 / 3.77; vec4s f32 5.17 / 3.65; for f16 every second column takes its
+// rows in another order 3.38 / 2.57. Without its loads and stores the f32 product takes 4.2 at D=128, which is what reads
+// from workgroup memory allow. No gain: 16 x 8 scores an invocation (registers spill), 1 to 64 tiles a workgroup (8 and 16
+// are best by 1 to 5 %). Groups of tokens are 64 steps deep; f32 is faster there with one chunk at a time (10.4 to 9.8).
 
-override F16: bool;
-override PIECES: u32;         // four-channel pieces a token
-override PARTS: u32;          // tokens that are concatenated to one row or column: the stride, or 1
+//#if F16
+enable f16;
+alias Piece = vec4<u32>;
+alias Word = vec2<f16>;
+//#else
+alias Piece = vec4f;
+alias Word = f32;
+//#end
+
+const PIECES = #{PIECES}u;    // 16-byte pieces a token
+const CHUNKS = #{CHUNKS}u;    // of 4 pieces, a token
+const PARTS = #{PARTS}u;     // tokens that are concatenated to one row or column: the stride, or 1
+const STEPS = #{STEPS}u;     // chunks a row
+
 override Q_TOKENS: u32;       // query tokens a head
 override K_TOKENS: u32;       // key tokens a head
 override Q_BLOCK: u32;        // query tokens from one run of rows to the next
 override K_BLOCK: u32;        // key tokens from one run of columns to the next
-override Q_SAMPLES: u32;      // rows of a run: as many as there are offsets of queries
-override K_SAMPLES: u32;      // columns of a run
+override Q_SAMPLES: u32;      // rows of a run: as many as there are offsets of queries; divides 128
+override K_SAMPLES: u32;      // columns of a run, the like
 override OFFSET_STRIDE: u32;  // offsets a head, 0 if all heads share them
 override GROUP: u32;          // query heads a key head
 override ROWS: u32;           // rows of a head that exist
@@ -32,205 +53,227 @@ override COLUMNS: u32;        // columns of a head that exist
 override BLOCK_COLUMNS: u32;  // columns a key block, a power of two up to 128
 override N: u32;              // key blocks
 override ROW_TILES: u32;      // tiles of 128 rows a head
+override TILES: u32;          // tiles of 128 columns a workgroup
 override FACTOR: f32;         // on products; with it scores are in units of log2
 override LOG_SUM: bool;       // a key block's number is its log-sum-exp; else its maximum
 override CAUSAL: bool;        // row i sees columns up to i + SHIFT
 override SHIFT: i32;
-override CHUNKS: u32 = (PIECES + 3u) / 4u;      // of 16 channels, a token
-override STEPS: u32 = PARTS * CHUNKS;
-override EXACT: bool = PIECES % 4u == 0u && STEPS % 2u == 0u;   // no step needs padding
+override COLUMN_TILES: u32 = (COLUMNS + 127u) / 128u;
 
 @group(0) @binding(0) var<uniform> first_tile: u32;   // of the row tiles whose scores are in memory
-@group(0) @binding(1) var<storage, read> queries: array<vec4u>;
-@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@group(0) @binding(1) var<storage, read> queries: array<Piece>;
+@group(0) @binding(2) var<storage, read> keys: array<Piece>;
 @group(0) @binding(3) var<storage, read> offsets: array<u32>;   // per head: Q_SAMPLES of queries, K_SAMPLES of keys
 @group(0) @binding(4) var<storage, read_write> scores: array<vec4f>;
 
 const HIDDEN = -1.0e30;
-// [buffer * 2 + (0 queries, 1 keys)][channel][half of the tile][quad of rows, rotated]
-var<workgroup> staged: array<array<array<array<vec4f, 16>, 2>, 16>, 4>;
+// Chunks of the tile's columns and rows: [buffer][word][half of the tile][group of four, turned]. The first also serves the
+// end of a tile.
+var<workgroup> k_staged: array<array<array<array<Piece, 16>, 2>, 16>, 2>;
+var<workgroup> q_staged: array<array<array<array<Piece, 16>, 2>, 16>, #{STAYS ? STEPS : 2}>;
 
-// Four channels out of 16 bytes, of which they are all or, in float16, the half that the piece's number tells.
-fn unpack(words: vec4u, piece: u32) -> vec4f {
-  if (!F16) { return bitcast<vec4f>(words); }
-  let half = select(words.xy, words.zw, piece % 2u == 1u);
-  return vec4f(unpack2x16float(half.x), unpack2x16float(half.y));
+//#if F16
+fn pair(word: u32) -> Word { return vec2<f16>(unpack2x16float(word)); }
+fn shrunk(word: u32) -> u32 { return pack2x16float(vec2f(pair(word) * #{2 ** -PRESHIFT}h)); }
+fn whole(sum: Word) -> f32 { return f32(sum.x) + f32(sum.y); }
+fn to_piece(x: vec4f) -> Piece { return bitcast<vec4<u32>>(x); }
+fn from_piece(x: Piece) -> vec4f { return bitcast<vec4f>(x); }
+//#else
+fn to_piece(x: vec4f) -> Piece { return x; }
+fn from_piece(x: Piece) -> vec4f { return x; }
+//#end
+
+// A piece of the row whose first token is `token`, for a step; beyond the last channel, zeros.
+fn query_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
+  let piece = step % CHUNKS * 4u + quad;
+//#if PIECES % 4 != 0
+  if (piece >= PIECES) { return Piece(); }
+//#end
+  let row = head + min(token + PARTS - 1u - step / CHUNKS, Q_TOKENS - 1u);
+  let words = queries[row * PIECES + piece];
+//#if F16
+  return vec4<u32>(shrunk(words.x), shrunk(words.y), shrunk(words.z), shrunk(words.w));
+//#else
+  return words;
+//#end
 }
 
-// The first token of a row or column.
-fn first_token(index: u32, block: u32, samples: u32, table: u32) -> u32 {
-  return index / samples * block + offsets[table + index % samples];
+// The like of a column, whose tokens ascend where those of a row descend.
+fn key_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
+  let piece = step % CHUNKS * 4u + quad;
+//#if PIECES % 4 != 0
+  if (piece >= PIECES) { return Piece(); }
+//#end
+  let row = head + min(token + step / CHUNKS, K_TOKENS - 1u);
+  return keys[row * PIECES + piece];
 }
 
-// Four channels, 4 * quad on, of step `step` of a row of queries; zeros behind its end.
-fn query_piece(head: u32, token: u32, step: u32, quad: u32) -> vec4f {
-  let at = min(step, STEPS - 1u);
-  let piece = at % CHUNKS * 4u + quad;
-  let row = head + min(token + PARTS - 1u - at / CHUNKS, Q_TOKENS - 1u);
-  let index = row * PIECES + piece;
-  let words = queries[select(index, index / 2u, F16)];
-  return select(vec4f(), unpack(words, piece), EXACT || (step < STEPS && piece < PIECES));
-}
+//#block request
+//#for i in 0 .. 2
+//#if !STAYS
+          q#{i} = query_piece(q_head, q_token#{i}, next_step, quad);
+//#end
+          k#{i} = key_piece(k_head, k_token#{i} + next_tile * tile_tokens, next_step, quad);
+//#end
+//#end
+//#block keep
+//#for i in 0 .. 2
+//#for w in 0 .. 4
+//#if !STAYS
+          q_staged[next][quad * 4u + #{w}u][#{i}][place][lane] = q#{i}.#{"xyzw"[w]};
+//#end
+          k_staged[next][quad * 4u + #{w}u][#{i}][place][lane] = k#{i}.#{"xyzw"[w]};
+//#end
+//#end
+//#end
 
-// The like of a column of keys, whose tokens ascend where those of a row descend.
-fn key_piece(head: u32, token: u32, step: u32, quad: u32) -> vec4f {
-  let at = min(step, STEPS - 1u);
-  let piece = at % CHUNKS * 4u + quad;
-  let row = head + min(token + at / CHUNKS, K_TOKENS - 1u);
-  let index = row * PIECES + piece;
-  let words = keys[select(index, index / 2u, F16)];
-  return select(vec4f(), unpack(words, piece), EXACT || (step < STEPS && piece < PIECES));
-}
-
-// One number for several columns, for four rows at a time.
-fn combine2(a: vec4f, b: vec4f) -> vec4f {
-  let largest = max(a, b);
-  if (!LOG_SUM) { return largest; }
-  return largest + log2(exp2(a - largest) + exp2(b - largest));
-}
-
-fn combine4(a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
-  let largest = max(max(a, b), max(c, d));
-  if (!LOG_SUM) { return largest; }
-  return largest + log2((exp2(a - largest) + exp2(b - largest)) + (exp2(c - largest) + exp2(d - largest)));
-}
-
-// Writes four rows' numbers of a key block.
-fn store(out: u32, block: u32, quad: u32, value: vec4f) {
-  if (block < N) { scores[(out + block) * 32u + quad] = value; }
-}
-
-// Scores of four rows and one column.
-fn score(sum: vec4f, column: u32, seen: vec4u) -> vec4f {
-  return select(vec4f(HIDDEN), sum * FACTOR, vec4u(column) < seen);
-}
-
-// How many columns four rows see, from `row` on.
-fn seen_by(row: u32) -> vec4u {
-  let rows = vec4u(row) + vec4u(0u, 1u, 2u, 3u);
-  var seen = vec4u(COLUMNS);
-  if (CAUSAL) { seen = vec4u(clamp(vec4i(rows) + vec4i(SHIFT + 1), vec4i(), vec4i(i32(COLUMNS)))); }
-  return select(vec4u(), seen, rows < vec4u(ROWS));
-}
+//#block add_halves
+//#for h in 0 .. 2
+    sum#{c}_#{h} += vec4f(whole(s#{4 * h}_#{c}), whole(s#{4 * h + 1}_#{c}), whole(s#{4 * h + 2}_#{c}), whole(s#{4 * h + 3}_#{c}));
+//#end
+//#end
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
-  let tile = group.y + first_tile;
-  let head = tile / ROW_TILES;
-  let first_row = tile % ROW_TILES * 128u;
-  let first_column = group.x * 128u;
-  let tx = lid % 16u;
-  let ty = lid / 16u;
+  let row_tile = group.y + first_tile;
+  let head = row_tile / ROW_TILES;
+  let first_row = row_tile % ROW_TILES * 128u;
+  let begin = group.x * TILES;
+  let end = min(begin + TILES, COLUMN_TILES);
+  var seen_end = end;   // of the tiles of which some row sees something
+  if (CAUSAL) { seen_end = clamp(u32(max(i32(first_row) + 255 + SHIFT, 0)) / 128u, begin, end); }
+  let tx = (lid >> 1u) & 15u;
+  let ty = ((lid >> 5u) << 1u) | (lid & 1u);
 
-  // what this invocation loads: piece `quad` of 16 channels, of two rows and two columns
+  // what this invocation loads: piece `quad` of a chunk, of two rows and two columns
   let quad = lid % 4u;
   let line = lid / 4u;
   let table = head * OFFSET_STRIDE;
   let q_head = head * Q_TOKENS;
   let k_head = head / GROUP * K_TOKENS;
+  let tile_tokens = 128u / K_SAMPLES * K_BLOCK;
 //#for i in 0 .. 2
-  let q_token#{i} = first_token(min(first_row + line + #{64 * i}u, ROWS - 1u), Q_BLOCK, Q_SAMPLES, table);
-  let column#{i} = min(first_column + line + #{64 * i}u, COLUMNS - 1u);
-  let k_token#{i} = first_token(column#{i}, K_BLOCK, K_SAMPLES, table + Q_SAMPLES);
+  let q_line#{i} = first_row + line + #{64 * i}u;
+  let q_token#{i} = q_line#{i} / Q_SAMPLES * Q_BLOCK + offsets[table + q_line#{i} % Q_SAMPLES];
+  let k_line#{i} = line + #{64 * i}u;
+  let k_token#{i} = k_line#{i} / K_SAMPLES * K_BLOCK + offsets[table + Q_SAMPLES + k_line#{i} % K_SAMPLES];
+  var q#{i} = Piece();
+  var k#{i} = Piece();
 //#end
   let place = (line / 4u) ^ (quad * 2u);
   let lane = line % 4u;
-//#for t in 0 .. 4
-  let ty#{t} = ty ^ #{2 * t}u;
-  let tx#{t} = tx ^ #{2 * t}u;
-//#end
+  let out = group.y * N;
 
-  let nothing = CAUSAL && i32(first_column) > i32(first_row) + 127 + SHIFT;
-  let steps = select(STEPS, 0u, nothing);
-//#for h in 0 .. 2
-//#for c in 0 .. 8
-  var s#{c}_#{h} = vec4f();
-//#end
-//#end
+//#if STAYS
+//#for n in 0 .. STEPS
 //#for i in 0 .. 2
-  var q#{i} = query_piece(q_head, q_token#{i}, 0u, quad);
-  var k#{i} = key_piece(k_head, k_token#{i}, 0u, quad);
+  let stays#{n}_#{i} = query_piece(q_head, q_token#{i}, #{n}u, quad);
 //#end
+//#end
+//#for n in 0 .. STEPS
 //#for i in 0 .. 2
-//#for c in 0 .. 4
-  staged[0][quad * 4u + #{c}u][#{i}][place][lane] = q#{i}.#{"xyzw"[c]};
-  staged[1][quad * 4u + #{c}u][#{i}][place][lane] = k#{i}.#{"xyzw"[c]};
+//#for w in 0 .. 4
+  q_staged[#{n}][quad * 4u + #{w}u][#{i}][place][lane] = stays#{n}_#{i}.#{"xyzw"[w]};
 //#end
 //#end
-  workgroupBarrier();
-
-  for (var step = 0u; step < steps; step += #{UNROLL ? 2 : 1}u) {
-//#if !UNROLL
-    let buffer = step % 2u * 2u;
-//#end
-//#for b in 0 .. UNROLL ? 2 : 1
-//#for i in 0 .. 2
-    q#{i} = query_piece(q_head, q_token#{i}, step + #{b + 1}u, quad);
-    k#{i} = key_piece(k_head, k_token#{i}, step + #{b + 1}u, quad);
-//#end
-    #{UNROLL ? "" : "for (var channel = 0u; channel < 16u; channel++)"} {
-//#for c in 0 .. UNROLL ? 16 : 1
-    {
-      let rows = &staged[#{UNROLL ? 2 * b : "buffer"}][#{UNROLL ? c : "channel"}];
-      let columns = &staged[#{UNROLL ? 2 * b + 1 : "buffer + 1u"}][#{UNROLL ? c : "channel"}];
-      let ty_turned = #{UNROLL ? "ty" + (c >> 2) : "ty ^ (channel / 4u * 2u)"};
-      let tx_turned = #{UNROLL ? "tx" + (c >> 2) : "tx ^ (channel / 4u * 2u)"};
-      let a0 = (*rows)[0][ty_turned]; let a1 = (*rows)[1][ty_turned];
-      let b0 = (*columns)[0][tx_turned]; let b1 = (*columns)[1][tx_turned];
-//#for j in 0 .. 8
-      s#{j}_#{j % 2} = fma(a#{j % 2}, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_#{j % 2});
-      s#{j}_#{1 - j % 2} = fma(a#{1 - j % 2}, vec4f(b#{j >> 2}.#{"xyzw"[j % 4]}), s#{j}_#{1 - j % 2});
-//#end
-    }
-//#end
-    }
-//#for i in 0 .. 2
-//#for c in 0 .. 4
-    staged[#{UNROLL ? 2 - 2 * b : "2u - buffer"}][quad * 4u + #{c}u][#{i}][place][lane] = q#{i}.#{"xyzw"[c]};
-    staged[#{UNROLL ? 3 - 2 * b : "3u - buffer"}][quad * 4u + #{c}u][#{i}][place][lane] = k#{i}.#{"xyzw"[c]};
 //#end
 //#end
-    workgroupBarrier();
-//#end
+  {
+    let next_step = 0u;
+    let next_tile = begin;
+    let next = 0u;
+//#use request
+//#use keep
   }
 
-  // the end: s#_r holds rows 64 r + 4 ty .. + 3 of one column
-  let out = group.y * N;
-  let block = group.x * (128u / BLOCK_COLUMNS);
-//#for r in 0 .. 2
-  {
-    let seen = seen_by(first_row + #{64 * r}u + ty * 4u);
-//#for h in 0 .. 2
-    {
-      let column = first_column + #{64 * h}u + tx * 4u;
-//#for c in 0 .. 4
-      let c#{c} = score(s#{4 * h + c}_#{r}, column + #{c}u, seen);
+  var b = 0u;   // the buffer that is read
+  for (var tile = begin; tile < seen_end; tile++) {
+//#for c in 0 .. 8
+//#if F16
+//#for i in 0 .. 8
+    var s#{i}_#{c} = Word();
 //#end
-      if (BLOCK_COLUMNS >= 4u) {
-        staged[#{r}][tx][#{h}][ty] = combine4(c0, c1, c2, c3);
-      } else if (BLOCK_COLUMNS == 2u) {
-        store(out, column / 2u, #{16 * r}u + ty, combine2(c0, c1));
-        store(out, column / 2u + 1u, #{16 * r}u + ty, combine2(c2, c3));
-      } else {
-//#for c in 0 .. 4
-        store(out, column + #{c}u, #{16 * r}u + ty, c#{c});
+//#end
+//#for h in 0 .. 2
+    var sum#{c}_#{h} = vec4f();   // rows 64 h + 4 ty … + 3 of one column
+//#end
+//#end
+    for (var turn = 0u; turn < STEPS; turn += #{AT_ONCE}u) {
+//#for half in 0 .. AT_ONCE
+      {
+        let step = turn + #{half}u;
+        let now = #{AT_ONCE == 2 ? half + "u" : "b"};
+        let next = now ^ 1u;
+        let q_now = #{STAYS ? "step" : "now"};
+        let last = #{half < AT_ONCE - 1 ? "false" : "step + 1u == STEPS"};
+        let next_step = select(step + 1u, 0u, last);
+        let next_tile = select(tile, tile + 1u, last);
+        if (next_tile < seen_end) {
+//#use request
+        }
+        workgroupBarrier();
+//#for p in 0 .. UNROLL ? 16 : 1
+        #{UNROLL ? "" : "for (var p = 0u; p < 16u; p++)"} {
+          #{UNROLL ? "const p = " + p + "u;" : ""}
+          let row_lane = ty ^ ((p >> 2u) << 1u);
+          let column_lane = tx ^ ((p >> 2u) << 1u);
+//#for h in 0 .. 2
+          let r#{h} = q_staged[q_now][p][#{h}][row_lane];
+          let c#{h} = k_staged[now][p][#{h}][column_lane];
+//#end
+//#if F16
+//#for n in 0 .. 8
+          let query#{n} = pair(r#{n >> 2}.#{"xyzw"[n & 3]});
+          let key#{n} = pair(c#{n >> 2}.#{"xyzw"[n & 3]});
+//#end
+//#for j in 0 .. 8
+//#for n in 0 .. 8
+          s#{j % 2 ? n ^ 6 : n}_#{j} = fma(query#{j % 2 ? n ^ 6 : n}, key#{j}, s#{j % 2 ? n ^ 6 : n}_#{j});
+//#end
+//#end
+//#else
+//#for j in 0 .. 8
+//#for n in 0 .. 2
+          sum#{j}_#{(j + n) % 2} = fma(r#{(j + n) % 2}, vec4f(c#{j >> 2}.#{"xyzw"[j & 3]}), sum#{j}_#{(j + n) % 2});
+//#end
+//#end
+//#end
+        }
+//#end
+        if (!last) {
+//#use keep
+        }
+      }
+//#end
+//#if AT_ONCE == 1
+      b ^= 1u;
+//#end
+//#if F16 && FLUSH
+      if ((turn & 3u) == #{4 - AT_ONCE}u) {
+//#for c in 0 .. 8
+//#use add_halves
+//#for i in 0 .. 8
+        s#{i}_#{c} = Word();
+//#end
 //#end
       }
-    }
 //#end
+    }
+//#if F16
+//#for c in 0 .. 8
+//#use add_halves
+//#end
+//#end
+
+//#use end_of_tile
+    {
+      let next = #{AT_ONCE == 2 ? "0u" : "b"};
+//#use keep
+    }
   }
-//#end
-  if (BLOCK_COLUMNS < 4u) { return; }
-  workgroupBarrier();
-  let quads = BLOCK_COLUMNS / 4u;
-  for (var job = lid; job < 32u * 128u / BLOCK_COLUMNS; job += 256u) {
-    let row = job % 32u;
-    let first = job / 32u * quads;
-    var value = staged[row / 16u][first % 16u][first / 16u][row % 16u];
-    for (var i = 1u; i < quads; i++) {
-      let next = first + i;
-      value = combine2(value, staged[row / 16u][next % 16u][next / 16u][row % 16u]);
-    }
-    store(out, block + job / 32u, row, value);
+  // tiles of which no row sees anything
+  let blocks = 128u / BLOCK_COLUMNS;
+  for (var job = lid + seen_end * blocks * 32u; job < end * blocks * 32u; job += 256u) {
+    store(out, job / 32u, job % 32u, vec4f(HIDDEN));
   }
 }
