@@ -156,7 +156,7 @@ const IMPORTANCE: readonly WgslMutant[] = [
   {
     ...importance,
     name: "both groups of an antidiagonal in ascending order",
-    replace: [[/token \+ PARTS - 1u - step \/ CHUNKS/g, "token + step / CHUNKS"]],
+    replace: [[/token \+ PARTS - 1u - part/g, "token + part"]],
   },
   {
     ...rows,

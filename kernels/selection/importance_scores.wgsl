@@ -85,11 +85,8 @@ fn from_piece(x: Piece) -> vec4f { return x; }
 
 // A piece of the row whose first token is `token`, for a step; beyond the last channel, zeros.
 fn query_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
-  let piece = step % CHUNKS * 4u + quad;
-//#if PIECES % 4 != 0
-  if (piece >= PIECES) { return Piece(); }
-//#end
-  let row = head + min(token + PARTS - 1u - step / CHUNKS, Q_TOKENS - 1u);
+//#use place_of_step
+  let row = head + min(token + PARTS - 1u - part, Q_TOKENS - 1u);
   let words = queries[row * PIECES + piece];
 //#if F16
   return vec4<u32>(shrunk(words.x), shrunk(words.y), shrunk(words.z), shrunk(words.w));
@@ -100,13 +97,24 @@ fn query_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
 
 // The like of a column, whose tokens ascend where those of a row descend.
 fn key_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
+//#use place_of_step
+  let row = head + min(token + part, K_TOKENS - 1u);
+  return keys[row * PIECES + piece];
+}
+
+// Which token of a row a step belongs to, and which of its pieces.
+//#block place_of_step
+//#if PARTS == 1
+  let part = 0u;
+  let piece = step * 4u + quad;
+//#else
+  let part = step / CHUNKS;
   let piece = step % CHUNKS * 4u + quad;
+//#end
 //#if PIECES % 4 != 0
   if (piece >= PIECES) { return Piece(); }
 //#end
-  let row = head + min(token + step / CHUNKS, K_TOKENS - 1u);
-  return keys[row * PIECES + piece];
-}
+//#end
 
 //#block request
 //#for i in 0 .. 2
