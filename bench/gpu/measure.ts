@@ -12,10 +12,11 @@ import type { Tensor } from "../../reference/tensor.ts";
 import { attentionTolerance } from "../../reference/tolerance.ts";
 import { estimateMedian, type MedianEstimate } from "../statistics.ts";
 import { type GpuCase, levelsOf, nameOf } from "./cases.ts";
+import { timeConfirmed } from "./confirmed.ts";
 import { type Data, inputsOf, makeData } from "./stages.ts";
 
 /** How much slower than its best the known call may be before a case is timed again. */
-const SLOW = 1.15, MOST_TRIES = 4;
+const SLOW = 1.15;
 
 /**
  * Checks the last query block of the last head of what a call has written.
@@ -119,25 +120,24 @@ export interface MeasureOptions {
 }
 
 /**
- * Times a call on its last inputs, again and again while the machine is in a slow stretch.
+ * Times a call on its last inputs, in several submissions, until the fastest is confirmed while the known call runs
+ * at its best.
  *
  * @param psa the call, after it has run
  * @param options the known call, warm-up, repetitions
  * @param call levels to use instead of those that importance gives
- * @returns milliseconds of each repetition
+ * @returns milliseconds of each repetition of the submission that counts
  */
 export async function timeFast(
   psa: Psa,
   { probe, warmUp, repetitions = 7 }: MeasureOptions,
   call: ForwardOptions,
 ): Promise<readonly number[]> {
-  let times: readonly number[] = [];
-  for (let i = 0; i < MOST_TRIES; i++) {
+  return await timeConfirmed(async () => {
     const before = await probe.isFast();
-    times = (await psa.time({ ...call, repetitions, warmUp })).milliseconds;
-    if (before && await probe.isFast()) break;
-  }
-  return times;
+    const { milliseconds } = await psa.time({ ...call, repetitions, warmUp });
+    return { milliseconds, trusted: before && await probe.isFast() };
+  });
 }
 
 /**

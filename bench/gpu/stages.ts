@@ -20,6 +20,7 @@ import { layOutSections } from "../../kernels/sections.ts";
 import { prepareImportance } from "../../kernels/selection/importance.ts";
 import { prepareLevels } from "../../kernels/selection/levels.ts";
 import { prepareLists } from "../../kernels/selection/lists.ts";
+import { timeConfirmed } from "./confirmed.ts";
 import { estimateMedian } from "../statistics.ts";
 
 /** A call whose stages are timed. */
@@ -81,7 +82,7 @@ export async function timeStages(
   await submit(scope, stages.all);
   await checkStages(scope, bench, { data, stages });
   const time = async (label: string, encode: Encode) =>
-    estimateMedian((await timeWork(scope, encode, { label, ...options })).milliseconds).median;
+    estimateMedian(await timeConfirmed(() => timeWork(scope, encode, { label, ...options }))).median;
   const { encodes } = stages;
   const times = {
     pyramid: await time("pyramid", encodes.pyramid),
