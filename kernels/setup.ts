@@ -19,7 +19,10 @@ export interface PsaSetup {
   readonly shape: AttentionShape;
   /** The configuration of the method. */
   readonly config: PsaConfig;
-  /** Element type of the kernels; `auto` is `f16` where the device has it, else `f32`; default `f32`. */
+  /**
+   * Element type of the kernels; `auto` is `f16` where the device has it, else `f32`; default `f32`. With `f16`, inputs
+   * and outputs are stored in it, and products are added up in it for at most 64 steps, in importance as in attention.
+   */
   readonly dtype?: "f32" | "f16" | "auto";
   /** Levels that calls may be given beside those that the configuration can choose; default none. */
   readonly levels?: readonly number[];
