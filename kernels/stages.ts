@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { requireInput } from "../reference/errors.ts";
 import type { Qkv, Tensor } from "../reference/tensor.ts";
 import { type AttentionKernel, buildAttention } from "./attention.ts";
 import type { Gpu } from "./device/gpu.ts";
 import type { Encode } from "./device/timing.ts";
-import { download, upload } from "./device/transfer.ts";
-import { groupTokens, makeLists } from "./lists.ts";
+import { download } from "./device/transfer.ts";
+import { GivenLists, levelShape } from "./given_lists.ts";
+import { groupTokens } from "./lists.ts";
 import { buildArrangement, type InputBuffers, type OutputBuffers } from "./order/arrangement.ts";
 import { preparePyramid } from "./pyramid.ts";
 import type { StagePass } from "./run.ts";
@@ -91,12 +91,6 @@ function once<Result>(build: () => Promise<Result>): () => Promise<Result> {
   return () => built ??= build();
 }
 
-/** [batch, heads, query blocks, key blocks]. */
-function levelShape({ shape, config }: ResolvedSetup): number[] {
-  const { batch, heads, seqQ, seqK } = shape;
-  return [batch, heads, Math.ceil(seqQ / config.blockM), Math.ceil(seqK / config.blockN)];
-}
-
 async function buildPyramids(
   gpu: Gpu,
   { shape, config, dtype, sections }: ResolvedSetup,
@@ -148,38 +142,4 @@ async function buildSelection(
     attention: await kernel({ list: lists.list, offsets: lists.offsets }),
     levels: levels.levels,
   };
-}
-
-/** Work lists of levels that a call was given; buffers grow with them. */
-class GivenLists {
-  #list: GPUBuffer | undefined;
-  #offsets: GPUBuffer | undefined;
-  #bound: Encode | undefined;
-
-  constructor(readonly gpu: Gpu, readonly setup: ResolvedSetup) {}
-
-  /** Makes and uploads the lists, and binds the kernel to them. */
-  async bind(levels: Tensor<Int32Array>, kernel: AttentionKernel): Promise<Encode> {
-    const shape = levelShape(this.setup), { sections, config: { blockN } } = this.setup;
-    requireInput(
-      `${levels.shape}` === `${shape}`,
-      () => `\`levels\` has shape [${levels.shape}]; these blocks need [${shape}].`,
-    );
-    const known = new Set(sections.sections.flatMap(({ level, tokens }) => tokens > 0 ? [level] : []));
-    const stray = levels.data.find((level) => level !== 0 && !known.has(level));
-    requireInput(
-      stray === undefined,
-      () => `\`levels\` holds ${stray}; this pipeline was built for 0, ${[...known].join(", ")}.`,
-    );
-    const { list, offsets } = makeLists(levels, { blockN, sections });
-    this.#offsets ??= this.gpu.createBuffer("offsets of lists", { size: offsets.byteLength });
-    if (this.#list === undefined || this.#list.size < list.byteLength) {
-      if (this.#list) this.gpu.destroyBuffer(this.#list);
-      this.#list = this.gpu.createBuffer("work lists", { size: list.byteLength });
-      this.#bound = undefined;
-    }
-    upload(this.gpu, this.#list, { data: list });
-    upload(this.gpu, this.#offsets, { data: offsets });
-    return this.#bound ??= await kernel({ list: this.#list, offsets: this.#offsets });
-  }
 }

@@ -143,7 +143,8 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
     "",
     "Outputs have 4 KiB behind their end in which nothing may be written: a kernel that writes rows that do not exist is",
     "found wherever there are such rows. A missing barrier is not among the mutants: what it does depends on the machine.",
-    "Work lists have no stage of their own in the suites; a test compares them with those of the host.",
+    "Work lists have no stage of their own in the suites: they are made on the device of the levels of a case, and judged by",
+    "what attention makes of them; a test compares them with those of the host.",
     "",
   ].join("\n");
 }

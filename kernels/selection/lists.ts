@@ -66,9 +66,9 @@ export async function prepareLists(
       workgroups: [M, batch * heads],
     });
   const stages = [
-    await prepare("lengths of work lists", true),
+    await prepare("work lists: lengths", true),
     await prepareKernel(gpu, scanCode, {
-      ...{ label: "offsets of work lists", constants: { ROWS: rows } },
+      ...{ label: "work lists: offsets", constants: { ROWS: rows } },
       ...{ buffers: [offsets], workgroups: [1] },
     }),
     await prepare("work lists", false),

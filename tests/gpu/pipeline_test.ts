@@ -158,6 +158,27 @@ gpuTest("gpu: inputs may lie on the device, and a second call does not see the f
   assertEquals(got.lse.data, want.lse.data);
 });
 
+gpuTest("gpu: levels that are given may be others in every call, denser or sparser", async (gpu) => {
+  const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ: 200, seqK: 330, headDim: 16, valueDim: 16 };
+  const config = {
+    ...{ blockM: 64, blockN: 32, tile: 32 },
+    importance: { kind: "pooled" },
+    assignment: { mode: "topk", ratios: [[1, 0, 0.5], [4, 0.5, 0.9], [8, 0.9, 1]] },
+  } as const;
+  const qkv = qkvOf({ shape, config, dtype: "f32", seed: 5 });
+  using psa = await createPsa(gpu, { shape, config });
+  for (const pattern of [[0, 8, 0, 0, 8], [1, 8, 0, 4, 4], [1], [0], [8, 0, 0]]) {
+    const data = Int32Array.from({ length: 2 * 4 * 11 }, (_, i) => pattern[i % pattern.length]);
+    const levels = { data, shape: [1, 2, 4, 11] };
+    const got = await psa.forward(qkv, { levels });
+    const want = pyramidAttention(qkv, levels, config);
+    const bound = attentionTolerance(qkv, levels, { ...config, dtype: "f32" });
+    const { relL2, nonFinite } = compare(got.out, want.out);
+    assert(relL2 <= bound.relL2 && nonFinite === 0, `levels ${pattern}: ${relL2}, bound ${bound.relL2}`);
+    assert(compare(got.lse, want.lse).maxAbs <= bound.lse, `log-sum-exp of levels ${pattern}`);
+  }
+});
+
 gpuTest("gpu: memory beside inputs and outputs is at most 1.5 times keys and values", async (gpu) => {
   const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ: 2048, seqK: 2048, headDim: 64, valueDim: 64 };
   using psa = await createPsa(gpu, {
