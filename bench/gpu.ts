@@ -172,9 +172,10 @@ async function runForward(context: Context): Promise<number> {
 
 /** Every stage of the whole method. */
 async function runStages(context: Context): Promise<number> {
-  const { warmUp, repetitions = 7 } = context.timing, benches = benchesOf(context);
+  const { warmUp, repetitions = 7, tries } = context.timing, benches = benchesOf(context);
   for (const bench of benches) {
-    const times = await timeStages(context.gpu, bench, { repetitions, warmUp }), name = stageName(bench);
+    const times = await timeStages(context.gpu, bench, { repetitions, warmUp, tries }),
+      name = stageName(bench);
     const { shareBefore, ...stages } = times;
     const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`).join(", ");
     print(
@@ -236,7 +237,7 @@ async function main(args: readonly string[]): Promise<void> {
   const isSoftware = gpu.info.subgroupSize === 0;
   const tokens = Number(given.tokens ?? (isSoftware ? 1024 : 16384));
   using probe = await createProbe(gpu);
-  const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3 } : { probe, warmUp: 150 };
+  const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3, tries: 2 } : { probe, warmUp: 150 };
   const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
   if (!json) console.log(`${gpu.info.description}, ${tokens} tokens`);
   let count = 0;

@@ -10,9 +10,6 @@ import { estimateMedian } from "../statistics.ts";
 const CONFIRMED = 1.1;
 /** Milliseconds of timed repetitions that no such stretch covers. */
 const LONG = 1000;
-/** Submissions of a piece of work. */
-const MOST_TRIES = 6;
-
 /**
  * The fastest of several submissions of the same work that another one confirms, or that was longer than a slow
  * stretch.
@@ -48,7 +45,8 @@ export interface Submission {
  * Submits a piece of work until the fastest submission is confirmed.
  *
  * @param submit times the work once
- * @returns milliseconds of each repetition of the submission that counts: after six tries the fastest, confirmed or not
+ * @param options the most submissions: default 6
+ * @returns milliseconds of each repetition of the submission that counts: after the last try the fastest, confirmed or not
  *
  * @example
  * ```ts
@@ -57,9 +55,12 @@ export interface Submission {
  * console.log(await timeConfirmed(submit)); // [3]
  * ```
  */
-export async function timeConfirmed(submit: () => Promise<Submission>): Promise<readonly number[]> {
+export async function timeConfirmed(
+  submit: () => Promise<Submission>,
+  { tries = 6 }: { readonly tries?: number } = {},
+): Promise<readonly number[]> {
   const runs: (readonly number[])[] = [];
-  for (let i = 0; i < MOST_TRIES; i++) {
+  for (let i = 0; i < tries; i++) {
     const { milliseconds, trusted = true } = await submit();
     runs.push(milliseconds);
     const confirmed = confirmedRun(runs);

@@ -39,6 +39,8 @@ export interface StageBenchOptions {
   readonly repetitions: number;
   /** Milliseconds of warm-up in the same submission. */
   readonly warmUp: number;
+  /** The most submissions of a stage; default 6. */
+  readonly tries?: number;
 }
 
 /** Milliseconds of every stage: medians. */
@@ -82,7 +84,7 @@ export async function timeStages(
   await submit(scope, stages.all);
   await checkStages(scope, bench, { data, stages });
   const time = async (label: string, encode: Encode) =>
-    estimateMedian(await timeConfirmed(() => timeWork(scope, encode, { label, ...options }))).median;
+    estimateMedian(await timeConfirmed(() => timeWork(scope, encode, { label, ...options }), options)).median;
   const { encodes } = stages;
   const times = {
     pyramid: await time("pyramid", encodes.pyramid),
