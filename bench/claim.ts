@@ -14,7 +14,7 @@ import { drawClaim } from "./claim/charts.ts";
 import { claimPage } from "./claim/page.ts";
 import { type ClaimPlan, planClaim } from "./claim/plan.ts";
 import { runCommand } from "./command.ts";
-import { inColours } from "./report/write.ts";
+import { inColours } from "./report/theme.ts";
 import { parseArgs } from "./std.ts";
 import type { SweepRow } from "./sweep/columns.ts";
 import { describeEnvironment } from "./sweep/environment.ts";

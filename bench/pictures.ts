@@ -11,6 +11,7 @@ import type { Qkv } from "../reference/tensor.ts";
 import { type ChartSpec, renderChart } from "./chart.ts";
 import { escapeHtml } from "./report/html.ts";
 import { cellRuns, levelColours, levelName, mapChart } from "./report/maps.ts";
+import { inColours } from "./report/theme.ts";
 
 const FOLDER = new URL("../docs/pictures/", import.meta.url);
 const BLOCKS = { blockM: 128, blockN: 64 } as const;
@@ -65,15 +66,9 @@ function levelMapChart(qkv: Qkv): ChartSpec {
     colours: levelColours(first),
     xTitle: "key block",
     yTitle: "query block",
-    width: 520,
+    width: 580,
   });
   return { ...chart, background: "white" };
-}
-
-/** Colours of the report's page, as they are on a white one: a picture stands alone. */
-function onWhite(svg: string): string {
-  return svg.replaceAll("var(--ink)", "#1c2024").replaceAll("var(--line)", "#d5dae0")
-    .replaceAll("var(--skipped)", "#e9edf1");
 }
 
 /** A page of a terminal as a picture: fixed-width text, light on dark. */
@@ -99,7 +94,7 @@ if (import.meta.main) {
   const { qkv } = await loadTrace(DEFAULT_TRACES[0]);
   await Deno.mkdir(FOLDER, { recursive: true });
   for (const [name, chart] of [["pyramid", pyramidChart(qkv)], ["level-map", levelMapChart(qkv)]] as const) {
-    await Deno.writeTextFile(new URL(`${name}.svg`, FOLDER), onWhite(await renderChart(chart)));
+    await Deno.writeTextFile(new URL(`${name}.svg`, FOLDER), inColours(await renderChart(chart)));
     console.log(`docs/pictures/${name}.svg`);
   }
   const table = await Deno.readTextFile(new URL("../sweep-example.txt", FOLDER));

@@ -60,8 +60,8 @@ export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
  */
 export const LIGHT_COLOURS: Readonly<Record<string, string>> = {
   "var(--ink)": "#1c2024",
-  "var(--line)": "#d9d9d9",
-  "var(--skipped)": "#efefef",
+  "var(--line)": "#d5dae0",
+  "var(--skipped)": "#e9edf1",
   "var(--level-128)": "#fde0c5",
   "var(--level-64)": "#fbd0ae",
   "var(--level-32)": "#f8bd92",
@@ -71,6 +71,19 @@ export const LIGHT_COLOURS: Readonly<Record<string, string>> = {
   "var(--level-2)": "#a94c66",
   "var(--level-1)": "#5b2a64",
 };
+
+/**
+ * A chart with the colours of a light page in it, as it needs them when it stands alone.
+ *
+ * @example
+ * ```ts
+ * import { inColours } from "./theme.ts";
+ * console.log(inColours("var(--ink)")); // #1c2024
+ * ```
+ */
+export function inColours(svg: string): string {
+  return Object.entries(LIGHT_COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
+}
 
 /**
  * The Vega-Lite configuration of every chart; colours of text and lines come from the page's style.

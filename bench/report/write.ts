@@ -8,7 +8,7 @@ import { COLUMN_NAMES, type SweepRow } from "../sweep/columns.ts";
 import { type StoredRun, writeWhole } from "../sweep/write.ts";
 import { buildReport } from "./page.ts";
 import type { ReportChart } from "./sections.ts";
-import { LIGHT_COLOURS } from "./theme.ts";
+import { inColours } from "./theme.ts";
 
 /** Columns that every row of a run shares need no place in the table of the report. */
 function telling(rows: readonly SweepRow[]): (keyof SweepRow)[] {
@@ -50,17 +50,4 @@ export async function writeReport(
   for (const { name, svg } of charts) await writeWhole(join(folder, "plots", `${name}.svg`), inColours(svg));
   const captions = charts.map(({ name, caption }) => `- [${name}](${name}.svg): ${caption}\n`);
   await writeWhole(join(folder, "plots", "captions.md"), captions.join(""));
-}
-
-/**
- * A chart with the colours of a light page in it, as it needs them when it stands alone.
- *
- * @example
- * ```ts
- * import { inColours } from "./write.ts";
- * console.log(inColours("var(--ink)")); // #1c2024
- * ```
- */
-export function inColours(svg: string): string {
-  return Object.entries(LIGHT_COLOURS).reduce((text, [name, colour]) => text.replaceAll(name, colour), svg);
 }

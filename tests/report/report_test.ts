@@ -1,5 +1,6 @@
 import { buildReport } from "../../bench/report/page.ts";
 import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../../bench/report/maps.ts";
+import { inColours, LIGHT_COLOURS } from "../../bench/report/theme.ts";
 import { verdict } from "../../bench/report/verdict.ts";
 import { escapeHtml, formatNumber, sortableTable } from "../../bench/report/html.ts";
 import { paretoFront } from "../../bench/pareto.ts";
@@ -121,4 +122,21 @@ Deno.test("report: an axis of which there are several values tells its charts an
   assertEquals((await errorCharts(someRows())).map(({ name }) => name), [
     "error-raster-order-sampled-importance",
   ]);
+});
+
+Deno.test("report: a chart that stands alone has the colours of the light page, and none by name", async () => {
+  const style = await Deno.readTextFile(new URL("../../bench/report/style.css", import.meta.url));
+  const light = style.slice(0, style.indexOf("}"));
+  for (const [name, colour] of Object.entries(LIGHT_COLOURS)) {
+    assertStringIncludes(light, `${name.slice(4, -1)}: ${colour};`);
+  }
+  const runs = cellRuns(["skipped", "level 1", "level 8"], { columns: 3 });
+  const chart = mapChart(runs, { title: "map", colours: levelColours([0, 1, 8]), xTitle: "key block" });
+  const svg = await renderChart(chart);
+  assertStringIncludes(svg, "var(--level-8)");
+  assertEquals(inColours(svg).includes("var("), false);
+  for await (const { name } of Deno.readDir(new URL("../../docs/pictures/", import.meta.url))) {
+    const picture = await Deno.readTextFile(new URL(`../../docs/pictures/${name}`, import.meta.url));
+    assertEquals(picture.includes("var("), false, name);
+  }
 });
