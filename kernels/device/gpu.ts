@@ -56,6 +56,9 @@ const LIMITS = [
 
 const FEATURES = ["shader-f16", "timestamp-query"] as const;
 
+/** Implementations in use, kept: some, as Dawn's package, take their devices with them when they are collected. */
+const IMPLEMENTATIONS = new Set<GPU>();
+
 /**
  * Opens a device with all limits that its adapter has, and the features that the kernels use.
  *
@@ -78,6 +81,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   const features = FEATURES.filter((name) => adapter.features.has(name));
   const device = await requestDevice(adapter, features, requiredLimits);
+  IMPLEMENTATIONS.add(implementation);
   const gpu = new Gpu(device, infoOf(device, adapter), options);
   try {
     await gpu.probe(options.subgroups ?? true);
@@ -98,8 +102,7 @@ async function requestDevice(
     const requiredFeatures = [...features, "subgroups" as GPUFeatureName];
     return await adapter.requestDevice({ requiredFeatures, requiredLimits });
   } catch {
-    const again = await adapter.requestDevice({ requiredFeatures: [...features], requiredLimits });
-    return again;
+    return await adapter.requestDevice({ requiredFeatures: [...features], requiredLimits });
   }
 }
 
