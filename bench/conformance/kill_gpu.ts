@@ -16,7 +16,8 @@ import { type Judged, judgeOutputs, type ReadCase } from "./judge.ts";
 import { attentionCases, named } from "./kill_matrix.ts";
 import { stageCases } from "./kill_stages.ts";
 import { outputFile } from "./planted.ts";
-import { WGSL_MUTANTS, type WgslMutant } from "./wgsl_mutants.ts";
+import type { WgslMutant } from "./wgsl_mutant.ts";
+import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
 
 /** What became of one mutant. */
 export interface MutantOutcome {

@@ -5,21 +5,8 @@
  * @module
  */
 
+import type { WgslMutant } from "./wgsl_mutant.ts";
 import { CAP, IMPORTANCE, LEVELS, LISTS } from "./wgsl_mutants_stages.ts";
-
-/** One mistake in the text of a kernel. */
-export interface WgslMutant {
-  /** What is wrong; the catalogue's name where it has one. */
-  readonly name: string;
-  /** How the labels of the pipelines begin whose text is changed. */
-  readonly kernel: string;
-  /** The stage whose cases find it. */
-  readonly stage: "attention" | "importance" | "levels" | "cap";
-  /** What is replaced, all over the text, and by what. */
-  readonly replace: readonly (readonly [pattern: RegExp, text: string])[];
-  /** Whether the catalogue has the mistake, under this name. */
-  readonly known: boolean;
-}
 
 const known = { kernel: "attention", stage: "attention", known: true } as const;
 const unknown = { ...known, known: false } as const;

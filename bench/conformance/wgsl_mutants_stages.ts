@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WgslMutant } from "./wgsl_mutants.ts";
+import type { WgslMutant } from "./wgsl_mutant.ts";
 
 const lists = { kernel: "work lists", stage: "attention" } as const;
 

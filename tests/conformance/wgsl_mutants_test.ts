@@ -2,7 +2,8 @@
 import { Catalogue } from "../../bench/conformance/diagnose.ts";
 import { judgeMutant, ourCases } from "../../bench/conformance/kill_gpu.ts";
 import { attentionCases } from "../../bench/conformance/kill_matrix.ts";
-import { WGSL_MUTANTS, type WgslMutant } from "../../bench/conformance/wgsl_mutants.ts";
+import type { WgslMutant } from "../../bench/conformance/wgsl_mutant.ts";
+import { WGSL_MUTANTS } from "../../bench/conformance/wgsl_mutants.ts";
 import { openGpu } from "../../kernels/device/gpu.ts";
 import { InputError } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../assert.ts";
