@@ -23,7 +23,9 @@ Deno.test("WGSL mutants: log term, pooling and shared heads are killed and named
   assertEquals(cases.length, 1);
   const judge = (mutant: WgslMutant | null) => judgeMutant(gpu, mutant, { cases, catalogue });
   assertEquals((await judge(null)).failing, 0);
-  for (const name of ["log term missing", "pooled by the sum", "kv head mapped modulo"]) {
+  for (
+    const name of ["log term missing", "pooled by the sum", "kv head mapped modulo", "last block dropped"]
+  ) {
     const { failing, changed, names } = await judge(mutantOf(name));
     assertEquals([failing, changed], [1, 1], name);
     assert(names.includes(name), `${name} is called ${names}`);
