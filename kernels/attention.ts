@@ -9,7 +9,7 @@ import steps from "./attention_steps.wgsl" with { type: "text" };
 import tiles from "./attention_tiles.wgsl" with { type: "text" };
 import type { Gpu } from "./device/gpu.ts";
 import { bindKernel } from "./device/kernel.ts";
-import type { Encode } from "./device/timing.ts";
+import type { Encode } from "./device/pass.ts";
 import { upload } from "./device/transfer.ts";
 import { groupTokens } from "./lists.ts";
 import { packSections, type Sections } from "./sections.ts";

@@ -7,7 +7,7 @@ import { requireInput } from "../reference/errors.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { AttentionKernel } from "./attention.ts";
 import type { Gpu } from "./device/gpu.ts";
-import type { Encode } from "./device/timing.ts";
+import { type Encode, submitPass } from "./device/pass.ts";
 import { upload } from "./device/transfer.ts";
 import { groupTokens } from "./lists.ts";
 import { type ListsStage, prepareLists } from "./selection/lists.ts";
@@ -55,7 +55,8 @@ export class GivenLists {
       this.#bound = undefined;
     }
     upload(this.#gpu, this.#levels, { data: levels.data as Int32Array<ArrayBuffer> });
-    await this.#make(this.#lists);
+    // once: calls with the same levels need no more
+    await submitPass(this.#gpu, [this.#lists.encode], { label: "work lists" });
     return this.#bound ??= await kernel(this.#lists);
   }
 
@@ -71,17 +72,6 @@ export class GivenLists {
       stray === undefined,
       () => `\`levels\` holds ${stray}; this pipeline was built for 0, ${[...known].join(", ")}.`,
     );
-  }
-
-  /** Runs the kernels that make lists, once: calls with the same levels need no more. */
-  async #make({ encode }: ListsStage): Promise<void> {
-    const { device } = this.#gpu;
-    await this.#gpu.scoped("work lists", () => {
-      const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
-      encode(pass);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    });
   }
 }
 

@@ -15,7 +15,8 @@ import {
   type Tensor,
 } from "../reference/tensor.ts";
 import type { Gpu } from "./device/gpu.ts";
-import { type Encode, timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
+import type { Encode } from "./device/pass.ts";
+import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
 import { download, poison, upload } from "./device/transfer.ts";
 import { requireInput } from "../reference/errors.ts";
 import { runStages, type StageTimings } from "./run.ts";

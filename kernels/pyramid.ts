@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "./device/gpu.ts";
 import { prepareKernel, spreadWorkgroups } from "./device/kernel.ts";
-import type { Encode } from "./device/timing.ts";
+import type { Encode } from "./device/pass.ts";
 import { upload } from "./device/transfer.ts";
 import code from "./pyramid.wgsl" with { type: "text" };
 import { packSections, type Sections } from "./sections.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Gpu } from "./device/gpu.ts";
-import { type Encode, submitWithTimestamps } from "./device/timing.ts";
+import { type Encode, encodePass } from "./device/pass.ts";
+import { submitWithTimestamps } from "./device/timing.ts";
 
 /** Names of the stages of the pipeline. */
 export type StageName = "order" | "pyramid" | "importance" | "levels" | "lists" | "attention";
@@ -42,7 +43,7 @@ export async function runStages(gpu: Gpu, passes: readonly StagePass[]): Promise
   const ticks = await submitWithTimestamps(
     gpu,
     "psa",
-    (encoder, writes) => passes.forEach((each, i) => encodePass(encoder, each, writes(i))),
+    (encoder, writes) => passes.forEach((each, i) => encodePass(encoder, each.encode, writes(i))),
     passes.length,
   );
   passes.forEach(({ stage }, i) => sums[stage] += Math.max(0, ticks[i]) * gpu.info.nanosecondsPerTick / 1e6);
@@ -52,16 +53,6 @@ export async function runStages(gpu: Gpu, passes: readonly StagePass[]): Promise
 
 function submit(gpu: Gpu, passes: readonly StagePass[]): void {
   const encoder = gpu.device.createCommandEncoder();
-  for (const each of passes) encodePass(encoder, each);
+  for (const { encode } of passes) encodePass(encoder, encode);
   gpu.device.queue.submit([encoder.finish()]);
-}
-
-function encodePass(
-  encoder: GPUCommandEncoder,
-  { encode }: StagePass,
-  timestampWrites?: GPUComputePassTimestampWrites,
-): void {
-  const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
-  encode(pass);
-  pass.end();
 }

@@ -7,7 +7,7 @@
 import type { Qkv, Tensor } from "../reference/tensor.ts";
 import { type AttentionKernel, buildAttention } from "./attention.ts";
 import type { Gpu } from "./device/gpu.ts";
-import type { Encode } from "./device/timing.ts";
+import type { Encode } from "./device/pass.ts";
 import { download } from "./device/transfer.ts";
 import { GivenLists, levelShape } from "./given_lists.ts";
 import { groupTokens } from "./lists.ts";

@@ -5,7 +5,7 @@
  */
 import { importanceKindOf } from "../../fixtures/conformance/stages.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import type { Encode } from "../../kernels/device/timing.ts";
+import { type Encode, submitPass } from "../../kernels/device/pass.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
 import { prepareImportance } from "../../kernels/selection/importance.ts";
 import { prepareCap, prepareLevels } from "../../kernels/selection/levels.ts";
@@ -70,12 +70,7 @@ export async function gpuStage(gpu: Gpu, judged: Judged): Promise<Record<string,
   using scope = gpu.scope();
   const { encode, output } = await prepare(scope, call);
   poison(scope, output);
-  await scope.scoped(stage, () => {
-    const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
-    encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-  });
+  await submitPass(scope, [encode], { label: stage });
   const { shape, data: { length } } = call.tensors[`expected_${stage}`];
   const bytes = await download(scope, output, { size: 4 * length });
   return {

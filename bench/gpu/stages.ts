@@ -12,7 +12,8 @@ import { seededRandom } from "../../reference/random.ts";
 import type { AttentionShape, Qkv, Tensor } from "../../reference/tensor.ts";
 import { buildAttention } from "../../kernels/attention.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { type Encode, timeWork } from "../../kernels/device/timing.ts";
+import { type Encode, submitPass } from "../../kernels/device/pass.ts";
+import { timeWork } from "../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
 import { groupTokens, makeLists } from "../../kernels/lists.ts";
 import { preparePyramid } from "../../kernels/pyramid.ts";
@@ -81,7 +82,7 @@ export async function timeStages(
 ): Promise<StageTimes> {
   using scope = gpu.scope();
   const data = makeData(bench), stages = await buildStages(scope, bench, data);
-  await submit(scope, stages.all);
+  await submitPass(scope, stages.all, { label: "stages" });
   await checkStages(scope, bench, { data, stages });
   const time = async (label: string, encode: Encode) =>
     estimateMedian(await timeConfirmed(() => timeWork(scope, encode, { label, ...options }), options)).median;
@@ -173,15 +174,6 @@ async function buildStages(gpu: Gpu, bench: StageBench, data: { q: Data; k: Data
   };
   for (const buffer of [importance.importance, levels.levels, lists.list]) poison(gpu, buffer);
   return { encodes, all: Object.values(encodes), importance, levels, lists, sections };
-}
-
-async function submit(gpu: Gpu, encodes: readonly Encode[]): Promise<void> {
-  await gpu.scoped("stages", () => {
-    const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
-    for (const encode of encodes) encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-  });
 }
 
 /** How far an entry of importance may be off, as a part of it; in float16, sums of 64 products are in half precision. */

@@ -5,7 +5,7 @@
  */
 import { requireInput } from "../../reference/errors.ts";
 import type { Gpu } from "./gpu.ts";
-import type { Encode } from "./timing.ts";
+import type { Encode } from "./pass.ts";
 
 /** What one dispatch of a kernel reads, writes and how many workgroups it has. */
 export interface Dispatch {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "./gpu.ts";
+import { type Encode, encodePass } from "./pass.ts";
 import { download } from "./transfer.ts";
 
 /** One measured piece of work. */
@@ -23,9 +24,6 @@ export interface TimingOptions {
   /** Milliseconds of the same work that go before in the same submission, so that clocks are up; default 0. */
   readonly warmUp?: number;
 }
-
-/** Encodes the work once into a pass. */
-export type Encode = (pass: GPUComputePassEncoder) => void;
 
 const MOST_WARM_UPS = 400;
 
@@ -61,17 +59,6 @@ async function submitTimed(
     delta * gpu.info.nanosecondsPerTick / 1e6
   );
   return { milliseconds, source: "timestamp" };
-}
-
-/** Encodes one pass. */
-function encodePass(
-  encoder: GPUCommandEncoder,
-  encode: Encode,
-  timestampWrites?: GPUComputePassTimestampWrites,
-) {
-  const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
-  encode(pass);
-  pass.end();
 }
 
 /** Submits passes with timestamps around them; the ticks that each took. */

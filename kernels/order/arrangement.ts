@@ -8,7 +8,7 @@ import { InputError } from "../../reference/errors.ts";
 import { gilbertOrder, type Order, semanticOrder, tileOrder } from "../../reference/order.ts";
 import type { Qkv } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import type { StagePass } from "../run.ts";
 import type { ResolvedSetup } from "../setup.ts";
 import { createOrderBuffer, type OrderBuffer, prepareGather, prepareScatter, uploadOrder } from "./order.ts";

@@ -7,7 +7,7 @@
 import type { Order } from "../../reference/order.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel, spreadWorkgroups } from "../device/kernel.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import code from "./order.wgsl" with { type: "text" };
 

@@ -9,7 +9,7 @@ import { sampleOffsets } from "../../reference/importance.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import meansCode from "./importance_means.wgsl" with { type: "text" };
 import { prepareProduct, type Product } from "./importance_product.ts";
 

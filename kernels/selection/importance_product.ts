@@ -7,7 +7,7 @@
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { bindKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import { expandTemplate, type TemplateParameters } from "../template.ts";
 import blocksTemplate from "./importance_blocks.wgsl" with { type: "text" };

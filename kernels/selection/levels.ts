@@ -14,7 +14,7 @@ import { alignment, assignLevels } from "../../reference/levels.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import levelsCode from "./levels.wgsl" with { type: "text" };
 import similarityCode from "./similarity.wgsl" with { type: "text" };

@@ -7,7 +7,7 @@ import type { PsaConfig } from "../../reference/config/config.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/timing.ts";
+import type { Encode } from "../device/pass.ts";
 import { requireNumbered, TILE_TOKENS } from "../lists.ts";
 import listsCode from "./lists.wgsl" with { type: "text" };
 import scanCode from "./lists_scan.wgsl" with { type: "text" };

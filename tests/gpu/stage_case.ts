@@ -8,7 +8,7 @@ import fc from "fast-check";
 import type { DType, FloatData, PsaConfig, Ratio, Tensor } from "../../mod.ts";
 import { seededRandom } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import type { Encode } from "../../kernels/device/timing.ts";
+import { type Encode, submitPass } from "../../kernels/device/pass.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
 import type { Shares } from "../../reference/config/config.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
@@ -145,12 +145,7 @@ export async function runStages(
   { output, length }: { readonly output: GPUBuffer; readonly length: number },
 ): Promise<ArrayBuffer> {
   poison(gpu, output);
-  await gpu.scoped("test", () => {
-    const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
-    for (const { encode } of stages) encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-  });
+  await submitPass(gpu, stages.map(({ encode }) => encode), { label: "test" });
   return await download(gpu, output, { size: 4 * length });
 }
 

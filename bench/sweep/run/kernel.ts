@@ -5,7 +5,8 @@
  */
 import { buildAttention } from "../../../kernels/attention.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { type Encode, timeWork, type Timing } from "../../../kernels/device/timing.ts";
+import { type Encode, submitPass } from "../../../kernels/device/pass.ts";
+import { timeWork, type Timing } from "../../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../../kernels/device/transfer.ts";
 import { makeLists } from "../../../kernels/lists.ts";
 import { preparePyramid } from "../../../kernels/pyramid.ts";
@@ -198,12 +199,7 @@ export class GpuCall implements Disposable {
   async #run(encode: Encode): Promise<Tensor<FloatData>> {
     const { gpu, options: { dtype } } = this, { batch, heads, seqQ, valueDim } = this.#shape;
     poison(gpu, this.#buffers.out);
-    await gpu.scoped("a case of the sweep", () => {
-      const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
-      encode(pass);
-      pass.end();
-      gpu.device.queue.submit([encoder.finish()]);
-    });
+    await submitPass(gpu, [encode], { label: "a case of the sweep" });
     const shape = [batch, heads, seqQ, valueDim];
     const size = batch * heads * seqQ * valueDim * ELEMENT_BYTES[dtype];
     const bytes = await download(gpu, this.#buffers.out, { size });
