@@ -47,17 +47,21 @@ export class GivenLists {
     const most = mostGroups(levels, { blockN: config.blockN, group });
     this.#levels ??= this.#gpu.createBuffer("given levels", { size: 4 * levels.data.length });
     if (this.#lists === undefined || most > this.#most) {
-      for (const buffer of this.#lists ? [this.#lists.list, this.#lists.offsets] : []) {
-        this.#gpu.destroyBuffer(buffer);
-      }
+      this.#free();
       this.#lists = await prepareLists(this.#gpu, this.#levels, { shape, config, group, mostGroups: most });
       this.#most = most;
-      this.#bound = undefined;
     }
     upload(this.#gpu, this.#levels, { data: levels.data as Int32Array<ArrayBuffer> });
-    // once: calls with the same levels need no more
+    // not among the passes of a call, whose times are those of attention over levels that are given
     await submitPass(this.#gpu, [this.#lists.encode], { label: "work lists" });
     return this.#bound ??= await kernel(this.#lists);
+  }
+
+  /** Forgets the lists, so that none are left over if larger ones do not fit on the device. */
+  #free(): void {
+    if (this.#lists === undefined) return;
+    for (const buffer of [this.#lists.list, this.#lists.offsets]) this.#gpu.destroyBuffer(buffer);
+    this.#lists = this.#bound = undefined;
   }
 
   #check(levels: Tensor<Int32Array>): void {
