@@ -14,6 +14,7 @@ import { upload } from "./device/transfer.ts";
 import { groupTokens } from "./lists.ts";
 import { packSections, type Sections } from "./sections.ts";
 import { expandTemplate, type TemplateParameters } from "./template.ts";
+import { preshift, wordsTemplate } from "./words.ts";
 
 /** What decides the text of the attention kernel. */
 export interface AttentionKernelOptions {
@@ -52,11 +53,6 @@ export function workgroupBytes(blockM: number, buffers = 2): number {
   return CHUNK_BYTES + buffers * WEIGHT_BUFFER_BYTES * blockM / 8;
 }
 
-/** How often Q is halved before half-precision sums, so that a logit of 1e4 does not overflow them. */
-export function preshift({ dtype, shape }: Pick<AttentionKernelOptions, "dtype" | "shape">): number {
-  return dtype === "f16" ? Math.ceil(Math.log2(Math.sqrt(shape.headDim))) : 0;
-}
-
 /** The values that attention.wgsl is expanded with. */
 export function attentionParameters(options: AttentionKernelOptions): TemplateParameters {
   const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial, subgroups } = options;
@@ -75,7 +71,7 @@ export function attentionParameters(options: AttentionKernelOptions): TemplatePa
     SUBGROUPS: subgroups,
     UNROLL: subgroups,
     SPLIT: split,
-    PRESHIFT: preshift(options),
+    PRESHIFT: preshift(dtype, headDim),
     GROUP: group,
     PER_LANE: 8 / group,
     BM: blockM,
@@ -114,7 +110,7 @@ function chunksAtOnce(
 
 /** The WGSL of the attention kernel for one shape. */
 export function attentionCode(options: AttentionKernelOptions): string {
-  return expandTemplate([tiles, steps, kernel].join("\n"), attentionParameters(options));
+  return expandTemplate([wordsTemplate, tiles, steps, kernel].join("\n"), attentionParameters(options));
 }
 
 /** What decides attention of one shape, and the buffers that it reads and writes. */
@@ -177,14 +173,15 @@ export async function buildAttention(gpu: Gpu, options: AttentionStageOptions): 
 
 /** The numbers of a call, as the kernel reads them. */
 function uploadCall(gpu: Gpu, options: AttentionStageOptions): GPUBuffer {
-  const { shape: { heads, kvHeads, seqQ, seqK }, dense, scale, tail, blockN, sections } = options;
+  const { shape: { headDim, heads, kvHeads, seqQ, seqK }, dtype, dense, scale, tail, blockN, sections } =
+    options;
   const uniform = gpu.createBuffer("attention call", {
     size: 32 + 128,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
   const end = tail === "replicate" && !dense ? Math.ceil(seqK / blockN) * blockN : seqK;
   const floats = new Float32Array(40), words = new Uint32Array(floats.buffer);
-  floats.set([scale * Math.LOG2E * 2 ** preshift(options), -Infinity]);
+  floats.set([scale * Math.LOG2E * 2 ** preshift(dtype, headDim), -Infinity]);
   words.set([seqQ, end], 2);
   new Int32Array(floats.buffer).set([seqK - seqQ], 4);
   words.set([heads, kvHeads, 0, ...packSections(sections)], 5);

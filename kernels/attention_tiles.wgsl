@@ -1,15 +1,6 @@
 // What the attention kernel reads and where it puts it: bindings, workgroup memory, the groups of a tile, and the loads and
 // stores of a chunk. attention.wgsl says how they fit together.
 
-//#if F16
-enable f16;
-alias Piece = vec4<u32>;
-alias Word = vec2<f16>;
-//#else
-alias Piece = vec4f;
-alias Word = f32;
-//#end
-
 struct Section { first_row: u32, tokens: u32, unused0: u32, unused1: u32 }
 struct Call {
   scale: f32,              // log2(e) * scale, times 2^PRESHIFT
@@ -76,9 +67,6 @@ fn bias_of(group: u32, token: u32) -> f32 {
 }
 
 //#if F16
-fn pair(word: u32) -> Word { return vec2<f16>(unpack2x16float(word)); }
-fn shrunk(word: u32) -> u32 { return pack2x16float(vec2f(pair(word) * #{2 ** -PRESHIFT}h)); }
-fn whole(sum: Word) -> f32 { return f32(sum.x) + f32(sum.y); }
 fn pack_pairs(first: vec4f, second: vec4f) -> Piece {
   return vec4<u32>(pack2x16float(vec2f(first.x, second.x)), pack2x16float(vec2f(first.y, second.y)),
     pack2x16float(vec2f(first.z, second.z)), pack2x16float(vec2f(first.w, second.w)));
@@ -89,9 +77,6 @@ fn low_pairs(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
     (a.y & 0xffffu) | (b.y << 16u), (a.y >> 16u) | (b.y & 0xffff0000u));
 }
 fn high_pairs(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> { return low_pairs(a.zwzw, b.zwzw); }
-//#else
-fn pair(word: f32) -> Word { return word; }
-fn whole(sum: Word) -> f32 { return sum; }
 //#end
 
 // Four words of a query, of a key and of a value; beyond the last channel, zeros. A chunk is 4 pieces.
@@ -99,12 +84,7 @@ fn load_q(at: u32, chunk: u32, piece: u32) -> Piece {
 //#if D_PIECES % 4 != 0
   if (chunk * 4u + piece >= #{D_PIECES}u) { return Piece(); }
 //#end
-//#if F16
-  let words = q[at + chunk * 4u];
-  return vec4<u32>(shrunk(words.x), shrunk(words.y), shrunk(words.z), shrunk(words.w));
-//#else
-  return q[at + chunk * 4u];
-//#end
+  return shrunk(q[at + chunk * 4u]);
 }
 
 fn load_k(at: u32, chunk: u32, piece: u32) -> Piece {
@@ -120,17 +100,6 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#end
   return v[at];
 }
-
-//#if !SUBGROUPS
-// Four numbers as a piece of workgroup memory, and back.
-//#if F16
-fn to_piece(x: vec4f) -> Piece { return bitcast<vec4<u32>>(x); }
-fn from_piece(x: Piece) -> vec4f { return bitcast<vec4f>(x); }
-//#else
-fn to_piece(x: vec4f) -> Piece { return x; }
-fn from_piece(x: Piece) -> vec4f { return x; }
-//#end
-//#end
 
 // Keys of the next chunk, and the queries' channels with them, are asked for before the chunk at hand is worked on, and
 // stored after it. What is stored is transposed: the words of four tokens lie side by side.

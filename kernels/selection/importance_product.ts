@@ -10,6 +10,7 @@ import { bindKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import { expandTemplate, type TemplateParameters } from "../template.ts";
+import { preshift, wordsTemplate } from "../words.ts";
 import blocksTemplate from "./importance_blocks.wgsl" with { type: "text" };
 import rowsCode from "./importance_rows.wgsl" with { type: "text" };
 import scoresTemplate from "./importance_scores.wgsl" with { type: "text" };
@@ -73,18 +74,13 @@ function scoreParameters(options: ScoreKernelOptions): TemplateParameters {
     STAYS: CHUNK_BYTES * (2 + steps) <= workgroupMemory,
     AT_ONCE: unroll && steps % 2 === 0 && (f16 || parts === 1) ? 2 : 1,
     FLUSH: steps > 4,
-    PRESHIFT: preshift(options),
+    PRESHIFT: preshift(dtype, headDim * parts),
   };
 }
 
 /** The WGSL of the kernel of scores. */
 export function scoreCode(options: ScoreKernelOptions): string {
-  return expandTemplate([scoresTemplate, blocksTemplate].join("\n"), scoreParameters(options));
-}
-
-/** How often queries are halved in half precision, where 64 products at most are added to either half of a sum. */
-function preshift({ dtype, headDim, parts }: ScoreKernelOptions): number {
-  return dtype === "f16" ? Math.ceil(Math.log2(Math.sqrt(Math.min(128, headDim * parts)))) : 0;
+  return expandTemplate([wordsTemplate, scoresTemplate, blocksTemplate].join("\n"), scoreParameters(options));
 }
 
 /** What {@link prepareProduct} needs to know. */
@@ -136,7 +132,7 @@ export async function prepareProduct(
     constants: {
       ...scoreConstants(options, tilesOfHead),
       TILES: each,
-      FACTOR: product.factor * 2 ** preshift(kernel),
+      FACTOR: product.factor * 2 ** preshift(kernel.dtype, kernel.headDim * kernel.parts),
     },
   });
   const rowPipeline = await gpu.createPipeline(rowsCode, {

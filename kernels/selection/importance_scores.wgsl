@@ -26,15 +26,6 @@
 // from workgroup memory allow. No gain: 16 x 8 scores an invocation (registers spill), 1 to 64 tiles a workgroup (8 and 16
 // are best by 1 to 5 %). Groups of tokens are 64 steps deep; f32 is faster there with one chunk at a time (10.4 to 9.8).
 
-//#if F16
-enable f16;
-alias Piece = vec4<u32>;
-alias Word = vec2<f16>;
-//#else
-alias Piece = vec4f;
-alias Word = f32;
-//#end
-
 const PIECES = #{PIECES}u;    // 16-byte pieces a token
 const CHUNKS = #{CHUNKS}u;    // of 4 pieces, a token
 const PARTS = #{PARTS}u;     // tokens that are concatenated to one row or column: the stride, or 1
@@ -72,27 +63,11 @@ const HIDDEN = -1.0e30;
 var<workgroup> k_staged: array<array<array<array<Piece, 16>, 2>, 16>, 2>;
 var<workgroup> q_staged: array<array<array<array<Piece, 16>, 2>, 16>, #{STAYS ? STEPS : 2}>;
 
-//#if F16
-fn pair(word: u32) -> Word { return vec2<f16>(unpack2x16float(word)); }
-fn shrunk(word: u32) -> u32 { return pack2x16float(vec2f(pair(word) * #{2 ** -PRESHIFT}h)); }
-fn whole(sum: Word) -> f32 { return f32(sum.x) + f32(sum.y); }
-fn to_piece(x: vec4f) -> Piece { return bitcast<vec4<u32>>(x); }
-fn from_piece(x: Piece) -> vec4f { return bitcast<vec4f>(x); }
-//#else
-fn to_piece(x: vec4f) -> Piece { return x; }
-fn from_piece(x: Piece) -> vec4f { return x; }
-//#end
-
 // A piece of the row whose first token is `token`, for a step; beyond the last channel, zeros.
 fn query_piece(head: u32, token: u32, step: u32, quad: u32) -> Piece {
 //#use place_of_step
   let row = head + min(token + PARTS - 1u - part, Q_TOKENS - 1u);
-  let words = queries[row * PIECES + piece];
-//#if F16
-  return vec4<u32>(shrunk(words.x), shrunk(words.y), shrunk(words.z), shrunk(words.w));
-//#else
-  return words;
-//#end
+  return shrunk(queries[row * PIECES + piece]);
 }
 
 // The like of a column, whose tokens ascend where those of a row descend.
