@@ -10,6 +10,13 @@ import { estimateMedian } from "../statistics.ts";
 const CONFIRMED = 1.1;
 /** Milliseconds of timed repetitions that no such stretch covers. */
 const LONG = 1000;
+
+/** Submissions of the same work, the fastest first. */
+function fastestFirst(runs: readonly (readonly number[])[]) {
+  return runs.map((times) => ({ times, median: estimateMedian(times).median }))
+    .sort((a, b) => a.median - b.median);
+}
+
 /**
  * The fastest of several submissions of the same work that another one confirms, or that was longer than a slow
  * stretch.
@@ -24,13 +31,10 @@ const LONG = 1000;
  * ```
  */
 export function confirmedRun(runs: readonly (readonly number[])[]): readonly number[] | undefined {
-  const sorted = runs.map((times) => ({ times, median: estimateMedian(times).median }))
-    .sort((a, b) => a.median - b.median);
-  const [fastest, next] = sorted;
-  const long = fastest !== undefined && fastest.times.reduce((sum, time) => sum + time, 0) > LONG;
-  return long || (next !== undefined && next.median <= CONFIRMED * fastest.median)
-    ? fastest.times
-    : undefined;
+  const [fastest, next] = fastestFirst(runs);
+  if (fastest === undefined) return undefined;
+  const isLong = fastest.times.reduce((sum, time) => sum + time, 0) > LONG;
+  return isLong || next?.median <= CONFIRMED * fastest.median ? fastest.times : undefined;
 }
 
 /** What one submission gave. */
@@ -66,5 +70,5 @@ export async function timeConfirmed(
     const confirmed = confirmedRun(runs);
     if (trusted && confirmed !== undefined) return confirmed;
   }
-  return runs.toSorted((a, b) => estimateMedian(a).median - estimateMedian(b).median)[0];
+  return fastestFirst(runs)[0].times;
 }
