@@ -4,6 +4,7 @@
  *
  * @module
  */
+import style from "./style.css" with { type: "text" };
 import type { ChartSpec } from "../chart.ts";
 
 /** The palette of Okabe and Ito without black and yellow, which vanish on a dark or a light page. */
@@ -58,19 +59,11 @@ export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
  * console.log(LIGHT_COLOURS["var(--level-1)"]); // #5b2a64
  * ```
  */
-export const LIGHT_COLOURS: Readonly<Record<string, string>> = {
-  "var(--ink)": "#1c2024",
-  "var(--line)": "#d5dae0",
-  "var(--skipped)": "#e9edf1",
-  "var(--level-128)": "#fde0c5",
-  "var(--level-64)": "#fbd0ae",
-  "var(--level-32)": "#f8bd92",
-  "var(--level-16)": "#f3a678",
-  "var(--level-8)": "#eb8a62",
-  "var(--level-4)": "#d66b5d",
-  "var(--level-2)": "#a94c66",
-  "var(--level-1)": "#5b2a64",
-};
+export const LIGHT_COLOURS: Readonly<Record<string, string>> = Object.fromEntries(
+  style.slice(0, style.indexOf("}")).matchAll(/(--[\w-]+): (#\w+);/g).map((
+    [, name, colour],
+  ) => [`var(${name})`, colour]),
+);
 
 /**
  * A chart with the colours of a light page in it, as it needs them when it stands alone.
