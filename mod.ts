@@ -13,15 +13,20 @@ export {
   tensor,
   type TensorData,
 } from "./reference/tensor.ts";
-export { buildPyramid, type PyramidLevel, type PyramidOptions, type Tail } from "./reference/pyramid.ts";
+export {
+  buildPyramid,
+  type PyramidLevel,
+  type PyramidOptions,
+  type Tail,
+} from "./reference/pyramid/pyramid.ts";
 export {
   type AttentionOptions,
   type AttentionResult,
   denseAttention,
   pyramidAttention,
   type PyramidAttentionOptions,
-} from "./reference/attention.ts";
-export { compare, type Comparison } from "./reference/metrics.ts";
+} from "./reference/attention/attention.ts";
+export { compare, type Comparison } from "./reference/judge/metrics.ts";
 export {
   attentionTolerance,
   gradientTolerance,
@@ -31,12 +36,12 @@ export {
   type TensorTolerance,
   type Tolerance,
   type ToleranceOptions,
-} from "./reference/tolerance.ts";
+} from "./reference/judge/tolerance.ts";
 export {
   type AttentionGradient,
   type GradientOptions,
   pyramidAttentionGradient,
-} from "./reference/gradient.ts";
+} from "./reference/attention/gradient.ts";
 export { type ParallelOptions, pyramidAttentionParallel } from "./reference/parallel/parallel.ts";
 export { psaParallel } from "./reference/parallel/psa_parallel.ts";
 export {
@@ -68,7 +73,7 @@ export {
   type SemanticOptions,
   semanticOrder,
   tileOrder,
-} from "./reference/order.ts";
+} from "./reference/order/order.ts";
 export {
   antidiagonalImportance,
   type AntidiagonalOptions,
@@ -79,12 +84,22 @@ export {
   type QueryKey,
   sampledImportance,
   sampleOffsets,
-} from "./reference/importance.ts";
-export { assignLevels, type AssignOptions, levelDensity, type RuleOptions } from "./reference/levels.ts";
-export { fromSegments, type SegmentOptions, toSegments } from "./reference/segments.ts";
-export { similarityCap, type SimilarityOptions } from "./reference/similarity.ts";
-export { BINARY_SHARES, type BudgetOptions, DEFAULT_SHARES, levelsForDensity } from "./reference/budget.ts";
-export type { CausalSizes } from "./reference/causal.ts";
+} from "./reference/importance/importance.ts";
+export {
+  assignLevels,
+  type AssignOptions,
+  levelDensity,
+  type RuleOptions,
+} from "./reference/levels/assign.ts";
+export { fromSegments, type SegmentOptions, toSegments } from "./reference/lists/segments.ts";
+export { similarityCap, type SimilarityOptions } from "./reference/levels/similarity.ts";
+export {
+  BINARY_SHARES,
+  type BudgetOptions,
+  DEFAULT_SHARES,
+  levelsForDensity,
+} from "./reference/levels/budget.ts";
+export type { CausalSizes } from "./reference/levels/causal.ts";
 export type {
   AssignmentConfig,
   Box,
@@ -116,7 +131,7 @@ export {
   type VideoShape,
 } from "./reference/config/presets.ts";
 export { configErrors, type SequenceLengths, validateConfig } from "./reference/config/validate.ts";
-export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./reference/mass.ts";
+export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./reference/judge/mass.ts";
 export { methodOf, METHODS } from "./reference/methods/mod.ts";
 export {
   type MethodInputOptions,
@@ -169,4 +184,4 @@ export {
   type StageTimings,
 } from "./kernels/psa.ts";
 export type { Timing, TimingOptions } from "./kernels/device/timing.ts";
-export { createSlicedPsa, type SlicedPsa } from "./kernels/slices.ts";
+export { createSlicedPsa, type SlicedPsa } from "./kernels/sliced.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { PsaConfig } from "../reference/config/config.ts";
-import { levelDensity } from "../reference/levels.ts";
+import { levelDensity } from "../reference/levels/assign.ts";
 import {
   type AttentionShape,
   attentionShape,
@@ -19,11 +19,11 @@ import type { Encode } from "./device/pass.ts";
 import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
 import { download, poison, upload } from "./device/transfer.ts";
 import { requireInput } from "../reference/errors.ts";
-import { runStages, type StageTimings } from "./run.ts";
-import { type PsaSetup, type ResolvedSetup, resolveSetup } from "./setup.ts";
-import { buildStages, type LevelSource, type Stages } from "./stages.ts";
-export type { PsaSetup } from "./setup.ts";
-export type { StageName, StageTimings } from "./run.ts";
+import { runStages, type StageTimings } from "./device/stage.ts";
+import { type PsaSetup, type ResolvedSetup, resolveSetup } from "./plan.ts";
+import { buildStages, type LevelSource, type Stages } from "./pipeline.ts";
+export type { PsaSetup } from "./plan.ts";
+export type { StageName, StageTimings } from "./device/stage.ts";
 
 /** Inputs that are on the device already, in the element type and layout of the call. */
 export interface QkvBuffers {

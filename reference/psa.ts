@@ -4,15 +4,31 @@
  *
  * @module
  */
-import { type AttentionResult, pyramidAttention, type PyramidAttentionOptions } from "./attention.ts";
-import { levelsForDensity } from "./budget.ts";
+import {
+  type AttentionResult,
+  pyramidAttention,
+  type PyramidAttentionOptions,
+} from "./attention/attention.ts";
+import { levelsForDensity } from "./levels/budget.ts";
 import type { PsaConfig } from "./config/config.ts";
 import { type SequenceLengths, validateConfig } from "./config/validate.ts";
-import { antidiagonalImportance, fullImportance, pooledImportance, sampledImportance } from "./importance.ts";
-import { applyRules, assignLevels, levelDensity, type RuleOptions } from "./levels.ts";
-import { gilbertOrder, invertOrder, type Order, permuteTokens, semanticOrder, tileOrder } from "./order.ts";
-import type { QueryKey } from "./scores.ts";
-import { similarityCap } from "./similarity.ts";
+import {
+  antidiagonalImportance,
+  fullImportance,
+  pooledImportance,
+  sampledImportance,
+} from "./importance/importance.ts";
+import { applyRules, assignLevels, levelDensity, type RuleOptions } from "./levels/assign.ts";
+import {
+  gilbertOrder,
+  invertOrder,
+  type Order,
+  permuteTokens,
+  semanticOrder,
+  tileOrder,
+} from "./order/order.ts";
+import type { QueryKey } from "./importance/scores.ts";
+import { similarityCap } from "./levels/similarity.ts";
 import { attentionShape, type FloatData, type Qkv, queryKeyShape, type Tensor } from "./tensor.ts";
 
 /** What {@link psa} computes. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { SweepRow } from "../sweep/columns.ts";
-import { estimateMedian, type MedianEstimate } from "../statistics.ts";
+import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 import { type PooledTime, pooledTimes, ratioNoise } from "./times.ts";
 
 /** What two methods have to share to be compared. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ChartSpec, renderChart } from "../chart.ts";
+import { type ChartSpec, renderChart } from "../report/chart.ts";
 import { lineChart, type SeriesPoint } from "../report/charts.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/theme.ts";

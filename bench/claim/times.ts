@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { quantile } from "../statistics.ts";
+import { quantile } from "../timing/statistics.ts";
 
 /** One timed row: a method at a density on a head. */
 export interface TimedRow {

@@ -14,9 +14,9 @@ import { download, POISON } from "../../kernels/device/transfer.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { attentionShape, type Tensor } from "../../reference/tensor.ts";
-import { callOfFile } from "./diagnose.ts";
+import { callOfFile } from "../../fixtures/conformance/diagnose/diagnose.ts";
 import { gpuStage } from "./gpu_stages.ts";
-import type { Judged } from "./judge.ts";
+import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Bytes behind outputs in which nothing should be written. */
 const GUARD = 4096;

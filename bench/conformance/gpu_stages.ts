@@ -7,13 +7,13 @@ import { importanceKindOf } from "../../fixtures/conformance/stages.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { type Encode, submitPass } from "../../kernels/device/pass.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
-import { prepareImportance } from "../../kernels/selection/importance.ts";
-import { prepareCap, prepareLevels } from "../../kernels/selection/levels.ts";
+import { prepareImportance } from "../../kernels/importance/importance.ts";
+import { prepareCap, prepareLevels } from "../../kernels/levels/levels.ts";
 import type { AssignmentConfig, PsaConfig } from "../../reference/config/config.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { stageCallOf } from "./diagnose_stages.ts";
-import type { Judged } from "./judge.ts";
-import type { StageCall } from "../../fixtures/conformance/stage_mistakes/stage_mistake.ts";
+import { stageCallOf } from "../../fixtures/conformance/diagnose/stages.ts";
+import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
+import type { StageCall } from "../../fixtures/conformance/deviations/stages/stage_mistake.ts";
 
 /** A stage's kernels, prepared. */
 interface Prepared {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Verdict } from "./judge.ts";
+import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Text as XML may hold it; characters that XML forbids become question marks. */
 function escaped(text: string): string {

@@ -5,7 +5,7 @@
  */
 import { CASE_FIELDS } from "../../fixtures/case_fields.ts";
 import { parseCase, resolveCase } from "../../fixtures/cases.ts";
-import type { Verdict } from "./judge.ts";
+import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Fields that tell cases apart and explain nothing. */
 const NAMES_ONLY = new Set(["seed", "head", "input", "preset"]);

@@ -6,13 +6,13 @@
 import { download } from "../../kernels/device/transfer.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa, type ForwardOptions, type Psa } from "../../kernels/psa.ts";
-import { pyramidAttention } from "../../reference/attention.ts";
-import { compare } from "../../reference/metrics.ts";
+import { pyramidAttention } from "../../reference/attention/attention.ts";
+import { compare } from "../../reference/judge/metrics.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { attentionTolerance } from "../../reference/tolerance.ts";
-import { estimateMedian, type MedianEstimate } from "../statistics.ts";
+import { attentionTolerance } from "../../reference/judge/tolerance.ts";
+import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 import { type GpuCase, levelsOf, nameOf } from "./cases.ts";
-import { timeConfirmed } from "./confirmed.ts";
+import { timeConfirmed } from "../timing/confirmed.ts";
 import { type Data, inputsOf, makeData } from "./stages.ts";
 
 /** How much slower than its best the known call may be before a case is timed again. */

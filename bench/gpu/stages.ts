@@ -10,19 +10,19 @@ import type { PsaConfig } from "../../reference/config/config.ts";
 import { blockImportance, levelsFromImportance } from "../../reference/psa.ts";
 import { seededRandom } from "../../reference/random.ts";
 import type { AttentionShape, Qkv, Tensor } from "../../reference/tensor.ts";
-import { buildAttention } from "../../kernels/attention.ts";
+import { buildAttention } from "../../kernels/attention/attention.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { type Encode, submitPass } from "../../kernels/device/pass.ts";
 import { timeWork } from "../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../kernels/device/transfer.ts";
-import { groupTokens, makeLists } from "../../kernels/lists.ts";
-import { preparePyramid } from "../../kernels/pyramid.ts";
-import { layOutSections } from "../../kernels/sections.ts";
-import { prepareImportance } from "../../kernels/selection/importance.ts";
-import { prepareLevels } from "../../kernels/selection/levels.ts";
-import { prepareLists } from "../../kernels/selection/lists.ts";
-import { timeConfirmed } from "./confirmed.ts";
-import { estimateMedian } from "../statistics.ts";
+import { groupTokens, makeLists } from "../../kernels/lists/naive.ts";
+import { preparePyramid } from "../../kernels/pyramid/pyramid.ts";
+import { layOutSections } from "../../kernels/pyramid/layout.ts";
+import { prepareImportance } from "../../kernels/importance/importance.ts";
+import { prepareLevels } from "../../kernels/levels/levels.ts";
+import { prepareLists } from "../../kernels/lists/build.ts";
+import { timeConfirmed } from "../timing/confirmed.ts";
+import { estimateMedian } from "../timing/statistics.ts";
 
 /** A call whose stages are timed. */
 export interface StageBench {

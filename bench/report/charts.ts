@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChartSpec } from "../chart.ts";
+import type { ChartSpec } from "./chart.ts";
 import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, type SeriesScales } from "./theme.ts";
 
 /** One point of a line: a method at a density, with the interval of its value. */

@@ -5,9 +5,9 @@
  * @module
  */
 import type { Box } from "../../reference/config/config.ts";
-import type { Order } from "../../reference/order.ts";
+import type { Order } from "../../reference/order/order.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { renderChart } from "../chart.ts";
+import { renderChart } from "./chart.ts";
 import { cellRuns, frameRuns, levelColours, levelName, mapChart, MASS_COLOURS, massClass } from "./maps.ts";
 import type { ReportChart } from "./sections.ts";
 

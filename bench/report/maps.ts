@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { ChartSpec } from "../chart.ts";
+import type { ChartSpec } from "./chart.ts";
 import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, LEVEL_COLOURS } from "./theme.ts";
 
 /** A run of equal cells in one row of a map. */

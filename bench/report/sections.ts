@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { renderChart } from "../chart.ts";
-import { paretoFront } from "../pareto.ts";
+import { renderChart } from "./chart.ts";
+import { paretoFront } from "./pareto.ts";
 import { type ChartFrame, lineChart, paretoChart, type SeriesPoint, speedupChart } from "./charts.ts";
 import { figure } from "./html.ts";
 import { axesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";

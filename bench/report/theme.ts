@@ -5,7 +5,7 @@
  * @module
  */
 import style from "./style.css" with { type: "text" };
-import type { ChartSpec } from "../chart.ts";
+import type { ChartSpec } from "./chart.ts";
 
 /** The palette of Okabe and Ito without black and yellow, which vanish on a dark or a light page. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c"];

@@ -5,7 +5,7 @@
  * @module
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
-import { closestString } from "../std.ts";
+import { closestString } from "../std/std.ts";
 import { type Column, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
 
 /** A limit: by how many times a column may grow. */

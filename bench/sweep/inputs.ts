@@ -15,7 +15,7 @@ import {
   type Qkv,
   type Tensor,
 } from "../../reference/tensor.ts";
-import { headOf } from "../../reference/visible.ts";
+import { headOf } from "../../reference/attention/visible.ts";
 import type { VariantOptions } from "./options/variants.ts";
 
 /** One attention call that the sweep runs on. */

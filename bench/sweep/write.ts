@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { InputError } from "../../reference/errors.ts";
-import { parseCsv, stringifyCsv } from "../std.ts";
+import { parseCsv, stringifyCsv } from "../std/std.ts";
 import { type Cell, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
-import { probeSubgroups } from "./subgroups.ts";
+import { probeSubgroups } from "./probe/subgroups.ts";
 import { calibrateTimestamps } from "./timing.ts";
 
 /** No WebGPU adapter was found: there is no driver that WebGPU can use. */

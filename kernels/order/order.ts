@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Order } from "../../reference/order.ts";
+import type { Order } from "../../reference/order/order.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { prepareKernel, spreadWorkgroups } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";

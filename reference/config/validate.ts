@@ -4,8 +4,8 @@
  * @module
  */
 import { InputError } from "../errors.ts";
-import { isLevel } from "../pyramid.ts";
-import { ratioErrors, shareErrors } from "../ratios.ts";
+import { isLevel } from "../pyramid/pyramid.ts";
+import { ratioErrors, shareErrors } from "../levels/ratios.ts";
 import type { AssignmentConfig, Box, ImportanceConfig, PsaConfig } from "./config.ts";
 
 /** The block sizes of queries and of keys that PSA is defined for here. */

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type AttentionResult, denseAttention } from "../attention.ts";
+import { type AttentionResult, denseAttention } from "../attention/attention.ts";
 import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
-import { blockMass } from "../mass.ts";
-import { requireBlock } from "../pyramid.ts";
+import { blockMass } from "../judge/mass.ts";
+import { requireBlock } from "../pyramid/pyramid.ts";
 import { blockImportance } from "../psa.ts";
 import { attentionShape, type Qkv } from "../tensor.ts";
 import type { Method, MethodInputs } from "./method.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { AttentionResult } from "../attention.ts";
-import type { CausalSizes } from "../causal.ts";
+import type { AttentionResult } from "../attention/attention.ts";
+import type { CausalSizes } from "../levels/causal.ts";
 import type { Box, ImportanceConfig } from "../config/config.ts";
 import type { Qkv, Tensor } from "../tensor.ts";
 

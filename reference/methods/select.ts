@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { BINARY_SHARES, levelsForDensity, requireDensity } from "../budget.ts";
-import { type CausalBlocks, causalBlocks } from "../causal.ts";
+import { BINARY_SHARES, levelsForDensity, requireDensity } from "../levels/budget.ts";
+import { type CausalBlocks, causalBlocks } from "../levels/causal.ts";
 import type { ImportanceConfig, Shares } from "../config/config.ts";
-import { levelDensity, sortedBlocks } from "../levels.ts";
+import { levelDensity, sortedBlocks } from "../levels/assign.ts";
 import type { Tensor } from "../tensor.ts";
-import { droppedMass } from "../mass.ts";
+import { droppedMass } from "../judge/mass.ts";
 import type { BlockSelection, MethodInputs, Selection, SelectionStatus } from "./method.ts";
 
 /** Halvings of an interval in a search for a threshold. */

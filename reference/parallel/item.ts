@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { attendHead } from "../attention.ts";
-import type { Head, PyramidAttentionOptions } from "../visible.ts";
+import { attendHead } from "../attention/attention.ts";
+import type { Head, PyramidAttentionOptions } from "../attention/visible.ts";
 
 /** Query blocks [firstBlock, endBlock) of one head. */
 export interface WorkItem {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type AttentionResult, requireCall } from "../attention.ts";
+import { type AttentionResult, requireCall } from "../attention/attention.ts";
 import { requireInput } from "../errors.ts";
 import type { Qkv, Tensor, TensorData } from "../tensor.ts";
-import { type Head, headOf, type PyramidAttentionOptions } from "../visible.ts";
+import { type Head, headOf, type PyramidAttentionOptions } from "../attention/visible.ts";
 import { attendItem, type WorkItem, type WorkResult } from "./item.ts";
 import { mapInWorkers } from "./pool.ts";
 

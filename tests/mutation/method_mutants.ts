@@ -38,19 +38,19 @@ const shared: readonly Mutant[] = [
   },
   {
     name: "methods: true mass sees the future",
-    file: "reference/mass.ts",
+    file: "reference/judge/mass.ts",
     find: "const seen = causal ?",
     replace: "const seen = causal && scale === Infinity ?",
   },
   {
     name: "methods: true mass of a partial query block is a mean over a whole one",
-    file: "reference/mass.ts",
+    file: "reference/judge/mass.ts",
     find: "rows = Math.min(blockM, seqQ - m * blockM);\n      ",
     replace: "rows = blockM;\n      ",
   },
   {
     name: "methods: dropped mass weighs a partial query block like a whole one",
-    file: "reference/mass.ts",
+    file: "reference/judge/mass.ts",
     find: "mass.data[at] * Math.min(blockM, seqQ - m * blockM)",
     replace: "mass.data[at] * blockM",
   },

@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../../../reference/errors.ts";
-import { closestString } from "../../std.ts";
+import { closestString } from "../../std/std.ts";
 
 /**
  * Reads values of options by kind. What an option has no value for is read from its fallback.

@@ -5,7 +5,7 @@
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
-import { closestString, parseArgs } from "../../std.ts";
+import { closestString, parseArgs } from "../../std/std.ts";
 import { OPTIONS, RUN_ONLY } from "./option_list.ts";
 import { OptionReader, requireName } from "./option_reader.ts";
 import { variantsOf } from "./variants.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { levelDensity } from "../../../reference/levels.ts";
-import { droppedMass } from "../../../reference/mass.ts";
+import { levelDensity } from "../../../reference/levels/assign.ts";
+import { droppedMass } from "../../../reference/judge/mass.ts";
 import type { Selection } from "../../../reference/methods/method.ts";
-import { compare, type Comparison } from "../../../reference/metrics.ts";
+import { compare, type Comparison } from "../../../reference/judge/metrics.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import { attentionShape, type Tensor } from "../../../reference/tensor.ts";
-import { attentionTolerance } from "../../../reference/tolerance.ts";
+import { attentionTolerance } from "../../../reference/judge/tolerance.ts";
 import type { ArrangedTokens } from "./arrange.ts";
 import type { SweepCase } from "../cases.ts";
 import type { GpuCall, PreparedCase } from "./kernel.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { buildAttention } from "../../../kernels/attention.ts";
+import { buildAttention } from "../../../kernels/attention/attention.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { type Encode, submitPass } from "../../../kernels/device/pass.ts";
 import { timeWork, type Timing } from "../../../kernels/device/timing.ts";
 import { download, poison, upload } from "../../../kernels/device/transfer.ts";
-import { makeLists } from "../../../kernels/lists.ts";
-import { preparePyramid } from "../../../kernels/pyramid.ts";
-import { layOutSections, type Sections } from "../../../kernels/sections.ts";
+import { makeLists } from "../../../kernels/lists/naive.ts";
+import { preparePyramid } from "../../../kernels/pyramid/pyramid.ts";
+import { layOutSections, type Sections } from "../../../kernels/pyramid/layout.ts";
 import { requireInput } from "../../../reference/errors.ts";
 import {
   type AttentionShape,

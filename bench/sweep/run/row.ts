@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { estimateMedian } from "../../statistics.ts";
+import { estimateMedian } from "../../timing/statistics.ts";
 import type { SweepRow } from "../columns.ts";
 import type { SweepInput } from "../inputs.ts";
 import type { Judged } from "./judge.ts";
-import type { Measured } from "./measure.ts";
+import type { Measured } from "../../timing/interleaved.ts";
 
 /** The times of a case, and what they are set beside. */
 export interface CaseTimes extends Measured {

@@ -8,7 +8,7 @@ import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { ReportChart } from "../../report/sections.ts";
-import { quantile } from "../../statistics.ts";
+import { quantile } from "../../timing/statistics.ts";
 import { arrangeInput, arrangementOf } from "./arrange.ts";
 import { mapsOfInput } from "./case_maps.ts";
 import type { SweepCase } from "../cases.ts";
@@ -16,7 +16,7 @@ import type { SweepRow } from "../columns.ts";
 import type { SweepInput } from "../inputs.ts";
 import { type Arranged, judgeCase, type Judged } from "./judge.ts";
 import { GpuCall, type PreparedCase } from "./kernel.ts";
-import { measureInterleaved } from "./measure.ts";
+import { measureInterleaved } from "../../timing/interleaved.ts";
 import { type CaseTimes, makeRow } from "./row.ts";
 import type { VariantOptions } from "../options/variants.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { causalBlocks } from "../../causal.ts";
+import { causalBlocks } from "../../levels/causal.ts";
 import type { BlockMethod } from "../method.ts";
 import { levelShape, selectionOf } from "../select.ts";
 

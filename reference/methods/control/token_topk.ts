@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { requireDensity } from "../../budget.ts";
-import { forEachWeightRows } from "../../mass.ts";
-import { evenUp, multiplyRows, ROWS, transpose } from "../../rows.ts";
+import { requireDensity } from "../../levels/budget.ts";
+import { forEachWeightRows } from "../../judge/mass.ts";
+import { evenUp, multiplyRows, ROWS, transpose } from "../../attention/rows.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../visible.ts";
+import { headSlice, kvHeadOf } from "../../attention/visible.ts";
 import type { MethodInputs, OutputSelection, QueryMethod } from "../method.ts";
 
 /**

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { requireDensity } from "../../budget.ts";
-import { sortedBlocks } from "../../levels.ts";
+import { requireDensity } from "../../levels/budget.ts";
+import { sortedBlocks } from "../../levels/assign.ts";
 import type { BlockMethod } from "../method.ts";
 import { requireGridBlocks } from "../inputs.ts";
 import { importanceCost, selectionOf } from "../select.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { causalBlocks } from "../../causal.ts";
-import { blockMeans, type HeadTokens } from "../../scores.ts";
+import { causalBlocks } from "../../levels/causal.ts";
+import { blockMeans, type HeadTokens } from "../../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../visible.ts";
+import { headSlice, kvHeadOf } from "../../attention/visible.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
 import { importanceCost, ranked } from "../select.ts";
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { causalBlocks } from "../../causal.ts";
+import { causalBlocks } from "../../levels/causal.ts";
 import { requireInput } from "../../errors.ts";
-import { blockMeans, type HeadTokens } from "../../scores.ts";
+import { blockMeans, type HeadTokens } from "../../importance/scores.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../visible.ts";
+import { headSlice, kvHeadOf } from "../../attention/visible.ts";
 import type { BlockMethod, MethodInputs } from "../method.ts";
 import { bisectedEntries, importanceCost, massEntries } from "../select.ts";
 

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { requireDensity } from "../../budget.ts";
+import { requireDensity } from "../../levels/budget.ts";
 import type { Box } from "../../config/config.ts";
-import { forEachWeightRows } from "../../mass.ts";
-import { evenUp, multiplyRows, ROWS, transpose } from "../../rows.ts";
+import { forEachWeightRows } from "../../judge/mass.ts";
+import { evenUp, multiplyRows, ROWS, transpose } from "../../attention/rows.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../visible.ts";
+import { headSlice, kvHeadOf } from "../../attention/visible.ts";
 import { requireGridBlocks } from "../inputs.ts";
 import type { BlockMethod, MethodInputs } from "../method.ts";
 import { levelShape, selectionOf } from "../select.ts";

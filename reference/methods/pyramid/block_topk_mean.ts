@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { causalBlocks } from "../../causal.ts";
-import { requireDensity } from "../../budget.ts";
+import { causalBlocks } from "../../levels/causal.ts";
+import { requireDensity } from "../../levels/budget.ts";
 import type { BlockMethod } from "../method.ts";
 import { ranked, selectionOf } from "../select.ts";
 import { psa } from "./psa.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DEFAULT_SHARES } from "../../budget.ts";
+import { DEFAULT_SHARES } from "../../levels/budget.ts";
 import type { BlockMethod } from "../method.ts";
 import { importanceCost, ranked } from "../select.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Ratio } from "../../config/config.ts";
-import { assignLevels } from "../../levels.ts";
+import { assignLevels } from "../../levels/assign.ts";
 import type { BlockMethod } from "../method.ts";
 import { selectionOf } from "../select.ts";
 import { psa } from "./psa.ts";

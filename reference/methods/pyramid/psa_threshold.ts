@@ -4,8 +4,8 @@
  * @module
  */
 import type { Ratio } from "../../config/config.ts";
-import { assignLevels } from "../../levels.ts";
-import { headSlice } from "../../visible.ts";
+import { assignLevels } from "../../levels/assign.ts";
+import { headSlice } from "../../attention/visible.ts";
 import type { BlockMethod } from "../method.ts";
 import { bisected } from "../select.ts";
 import { psa } from "./psa.ts";

@@ -1,0 +1,248 @@
+/**
+ * `deno task bench:gpu`: how fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what
+ * comes before it.
+ *
+ * Every case is checked against the reference before it is timed, and its output again afterwards; a kernel that is
+ * wrong is not timed. Times are medians of repetitions that follow a warm-up in the same submission. A small dense call
+ * is timed beside every case: where it is slower than its best, the machine was, and the case is timed again.
+ *
+ * @module
+ */
+import { runCommand } from "./command.ts";
+import { type Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { type GpuCase, gpuCases, growthCases, nameOf } from "../gpu/cases.ts";
+import { timeForward } from "../gpu/forward.ts";
+import { createProbe, measure, type MeasureOptions } from "../gpu/measure.ts";
+import { type StageBench, stageBenches, timeStages } from "../gpu/stages.ts";
+import type { MedianEstimate } from "../timing/statistics.ts";
+import { closestString, parseArgs } from "../std/std.ts";
+
+/** What was measured of a case. */
+interface GpuRow {
+  readonly part: Part;
+  readonly case: string;
+  readonly density: number;
+  readonly ms: number;
+  readonly ms_low: number;
+  readonly ms_high: number;
+  readonly tflops: number;
+  /** Times faster than dense attention of the same sizes. */
+  readonly speedup: number;
+  /** Milliseconds divided by those of the ideal line. */
+  readonly times_ideal: number;
+  readonly rel_l2: number;
+}
+
+/** Parts of the bench, in the order in which they run. */
+const PARTS = ["table", "densities", "lengths", "forward", "stages"] as const;
+type Part = typeof PARTS[number];
+
+const HELP = `deno task bench:gpu [options]
+
+How fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what comes before it.
+
+  --tokens N     tokens of a head (16384; 1024 in software)
+  --parts LIST   of ${PARTS.join(",")}; all of them
+                   table      both widths and types, four densities, smaller key blocks
+                   densities  time against density, from 1 to .02, with the ideal line
+                   lengths    time against length, from 1K to eight times --tokens (in software to --tokens), with the ideal line
+                   forward    the whole method against dense attention, at twice --tokens
+                   stages     each stage of the whole method, at twice --tokens
+  --filter TEXT  only cases whose canonical string contains it (table, densities, lengths)
+  --json         one JSON object a line
+  --help         print this`;
+
+/** What every part needs. */
+interface Context {
+  readonly gpu: Gpu;
+  readonly tokens: number;
+  /** Tokens of the longest call. */
+  readonly longest: number;
+  readonly filter: string;
+  readonly timing: MeasureOptions;
+  readonly json: boolean;
+}
+
+/** Times the cases of a part; a case is compared with the dense one of its sizes, and with an ideal time. */
+async function runCases(
+  context: Context,
+  part: Part,
+  { cases, ideal }: {
+    readonly cases: readonly GpuCase[];
+    readonly ideal: (given: GpuCase, seen: Seen) => number;
+  },
+): Promise<number> {
+  const { gpu, filter, timing } = context;
+  const seen: Seen = new Map(), wanted = cases.filter((given) => nameOf(given).includes(filter));
+  for (const given of wanted) {
+    const measured = await measure(gpu, given, timing);
+    seen.set(seenKey(given), measured.median);
+    const dense = seen.get(seenKey({ ...given, blockN: 128, density: 1 })) ?? NaN;
+    const row = toRow(given, measured, { part, dense, ideal: ideal(given, seen) });
+    print(context, row, sentence(row));
+  }
+  return wanted.length;
+}
+
+/** Milliseconds of the cases before. */
+type Seen = Map<string, number>;
+
+function seenKey({ shape: { headDim, seqK }, dtype, blockN, density }: GpuCase): string {
+  return `${headDim} ${seqK} ${dtype} ${blockN} ${density.toFixed(3)}`;
+}
+
+function toRow(
+  given: GpuCase,
+  { median, low, high, relL2 }: MedianEstimate & { readonly relL2: number },
+  { part, dense, ideal }: { readonly part: Part; readonly dense: number; readonly ideal: number },
+): GpuRow {
+  const { heads, seqQ, seqK, headDim } = given.shape;
+  const work = given.density * 4 * heads * seqQ * seqK * headDim;
+  return {
+    ...{ part, case: nameOf(given), density: given.density, ms: median, ms_low: low, ms_high: high },
+    ...{ tflops: work / median / 1e9, speedup: dense / median, times_ideal: median / ideal, rel_l2: relL2 },
+  };
+}
+
+function sentence(row: GpuRow): string {
+  const range = `${row.ms.toFixed(3)} ms (${row.ms_low.toFixed(3)} to ${row.ms_high.toFixed(3)})`;
+  return `${row.case}\n    ${range}, ${row.tflops.toFixed(1)} TFLOP/s, ${
+    row.speedup.toFixed(2)
+  } times dense, ${row.times_ideal.toFixed(2)} of the ideal time, relative error ${
+    row.rel_l2.toExponential(1)
+  }`;
+}
+
+/** Ideal: the dense time of the same sizes, times the density. */
+function idealOfDensity(given: GpuCase, seen: Seen): number {
+  return given.density * (seen.get(seenKey({ ...given, blockN: 128, density: 1 })) ?? NaN);
+}
+
+/** Ideal: the best time per pair of tokens among all lengths up to here, of dense attention, times the density. */
+function idealOfLength({ shape: { seqQ, seqK }, density }: GpuCase, seen: Seen): number {
+  const best = Math.min(
+    ...[...seen].filter(([key]) => key.endsWith(" 1.000")).map(([key, ms]) =>
+      ms / Number(key.split(" ")[1]) ** 2
+    ),
+  );
+  return density * best * seqQ * seqK;
+}
+
+/** Times one part; how many cases it had. */
+async function runPart(context: Context, part: Part): Promise<number> {
+  const { gpu, tokens, filter } = context, growth = growthCases(tokens, context.longest);
+  switch (part) {
+    case "table":
+      return await runCases(context, part, {
+        cases: gpuCases(tokens, gpu.has("shader-f16")),
+        ideal: idealOfDensity,
+      });
+    case "densities":
+      return await runCases(context, part, { cases: growth.densities, ideal: idealOfDensity });
+    case "lengths":
+      return await runCases(context, part, { cases: growth.lengths, ideal: idealOfLength });
+    case "forward":
+      return filter ? 0 : await runForward(context);
+    case "stages":
+      return filter ? 0 : await runStages(context);
+  }
+}
+
+/** The calls of the stages that this device can run. */
+function benchesOf({ gpu, tokens }: Context): StageBench[] {
+  return stageBenches(2 * tokens).filter(({ dtype }) => dtype === "f32" || gpu.has("shader-f16"));
+}
+
+/** The whole method against dense attention: both widths and types. */
+async function runForward(context: Context): Promise<number> {
+  const benches = benchesOf(context).slice(0, context.gpu.has("shader-f16") ? 4 : 2);
+  for (const bench of benches) {
+    const { forward, dense, density } = await timeForward(context.gpu, bench, context.timing);
+    const speedup = dense.median / forward.median, name = stageName(bench);
+    const times = `${forward.median.toFixed(3)} ms, dense ${dense.median.toFixed(3)} ms`;
+    print(
+      context,
+      { part: "forward", bench: name, density, forward, dense, speedup },
+      `forward ${name} density ${density.toFixed(3)}: ${times}: ${speedup.toFixed(2)} times as fast`,
+    );
+  }
+  return benches.length;
+}
+
+/** Every stage of the whole method. */
+async function runStages(context: Context): Promise<number> {
+  const { warmUp, repetitions = 7, tries } = context.timing, benches = benchesOf(context);
+  for (const bench of benches) {
+    const times = await timeStages(context.gpu, bench, { repetitions, warmUp, tries }),
+      name = stageName(bench);
+    const { shareBefore, ...stages } = times;
+    const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`).join(", ");
+    print(
+      context,
+      { part: "stages", bench: name, ...times },
+      `stages ${name}: ${text} ms; before attention ${(100 * shareBefore).toFixed(1)} %`,
+    );
+  }
+  return benches.length;
+}
+
+/** Prints what was measured, as JSON or as a sentence. */
+function print({ json }: Context, row: unknown, text: string): void {
+  console.log(json ? JSON.stringify(row) : text);
+}
+
+function stageName(
+  { shape: { heads, headDim, seqK }, config: { blockN, importance, assignment }, dtype }: StageBench,
+): string {
+  const stride = importance.kind === "antidiagonal" ? ` ${importance.stride}` : "";
+  return `D=${headDim} H=${heads} L=${seqK} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
+}
+
+/** The parts that were asked for. */
+function partsOf(list: string | undefined): readonly Part[] {
+  const names = list?.split(",") ?? PARTS;
+  for (const name of names) {
+    requireInput(
+      (PARTS as readonly string[]).includes(name),
+      () => `--parts holds "${name}"; the parts are ${PARTS.join(", ")}.`,
+    );
+  }
+  return PARTS.filter((part) => names.includes(part));
+}
+
+/** The options of the command. */
+function readOptions(args: readonly string[]) {
+  const names = ["tokens", "filter", "parts", "json", "help"];
+  const { help, json, ...texts } = parseArgs(args, {
+    string: ["tokens", "filter", "parts"],
+    boolean: ["json", "help"],
+    unknown: (arg) => {
+      throw new InputError(`${arg} is no option; the nearest one is --${closestString(arg, names)}.`);
+    },
+  });
+  const { tokens, filter, parts } = texts as Partial<Record<"tokens" | "filter" | "parts", string>>;
+  requireInput(
+    tokens === undefined ||
+      Number.isInteger(Number(tokens)) && Number(tokens) > 0 && Number(tokens) % 128 === 0,
+    () => `--tokens is "${tokens}"; it should be a multiple of 128.`,
+  );
+  return { help: help === true, json: json === true, tokens, filter: filter ?? "", parts: partsOf(parts) };
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const { help, json, filter, parts, ...given } = readOptions(args);
+  if (help) return console.log(HELP);
+  using gpu = await openGpu();
+  const isSoftware = gpu.info.subgroupSize === 0;
+  const tokens = Number(given.tokens ?? (isSoftware ? 1024 : 16384));
+  using probe = await createProbe(gpu);
+  const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3, tries: 2 } : { probe, warmUp: 150 };
+  const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
+  if (!json) console.log(`${gpu.info.description}, ${tokens} tokens`);
+  let count = 0;
+  for (const part of parts) count += await runPart(context, part);
+  requireInput(count > 0, () => `--filter "${filter}" matches no case.`);
+}
+
+if (import.meta.main) await runCommand(() => main(Deno.args));

@@ -1,0 +1,103 @@
+/**
+ * Times of several pieces of work that can be compared: interleaved in random order, so that no piece has all of a
+ * slow stretch; a small probe beside every measurement tells slow stretches, whose measurements are repeated.
+ *
+ * @module
+ */
+import { type Random, seededRandom } from "../../reference/random.ts";
+import { estimateMedian, quantile } from "./statistics.ts";
+
+/** When measuring ends, and what it needs from outside. */
+export interface MeasureOptions {
+  /** Confidence of the intervals. */
+  readonly confidence: number;
+  /** Width of an interval over its median at which a piece of work has been measured enough. */
+  readonly precision: number;
+  /** Seconds after which nothing is begun but the first measurement of a piece. */
+  readonly seconds: number;
+  /** Seed of the order. */
+  readonly seed: number;
+  /** Times something small that is always the same. */
+  readonly probe: () => Promise<number>;
+  /** A clock in milliseconds; default the system's. */
+  readonly now?: () => number;
+  /** Called after every measurement. */
+  readonly onMeasured?: () => void;
+}
+
+/** The measurements of one piece of work. */
+export interface Measured {
+  /** Milliseconds. */
+  readonly times: readonly number[];
+  /** How many were left out since they fell into a slow stretch. */
+  readonly repeated: number;
+}
+
+/** A probe this many times slower than the median probe tells a slow stretch. */
+const SLOW = 1.3;
+const FIRST_PROBES = 7, MOST_REPEATED = 4, MOST_TIMES = 60;
+
+/**
+ * Measures pieces of work until their medians are known well enough or the time is over. Every piece is measured at
+ * least once; one whose clock gives no number again and again stays without times.
+ *
+ * @param work what times each piece of work once, in milliseconds
+ * @param options when to end, and the probe
+ *
+ * @example
+ * ```ts
+ * import { measureInterleaved } from "./interleaved.ts";
+ * const options = { confidence: 0.95, precision: 0.1, seconds: 1, seed: 1, probe: () => Promise.resolve(1) };
+ * const [{ times }] = await measureInterleaved([() => Promise.resolve(5)], options);
+ * console.log(times); // [5, 5, 5, 5, 5, 5]
+ * ```
+ */
+export async function measureInterleaved(
+  work: readonly (() => Promise<number>)[],
+  options: MeasureOptions,
+): Promise<Measured[]> {
+  const { probe, onMeasured, now = () => performance.now() } = options;
+  const random = seededRandom(options.seed), end = now() + options.seconds * 1000;
+  const measured = work.map(() => ({ times: [] as number[], repeated: 0 }));
+  const probes: number[] = [], without = new Set<number>();
+  for (let i = 0; i < FIRST_PROBES; i++) probes.push(await probe());
+  for (let busy = true; busy;) {
+    busy = false;
+    for (const piece of shuffled(work.length, random)) {
+      const { times } = measured[piece];
+      if (without.has(piece) || isKnown(times, options)) continue;
+      if (times.length > 0 && now() + quantile(times.toSorted((a, b) => a - b), 0.5) > end) continue;
+      busy = true;
+      const time = await work[piece]();
+      probes.push(await probe());
+      const usual = quantile(probes.toSorted((a, b) => a - b), 0.5);
+      const slow = Math.max(...probes.slice(-2)) > SLOW * usual, lost = !Number.isFinite(time);
+      if ((slow || lost) && measured[piece].repeated < MOST_REPEATED) measured[piece].repeated++;
+      else if (lost) without.add(piece);
+      else times.push(time);
+      onMeasured?.();
+    }
+  }
+  return measured;
+}
+
+/** Whether the median is known as well as was asked. */
+function isKnown(
+  times: readonly number[],
+  { confidence, precision }: Pick<MeasureOptions, "confidence" | "precision">,
+): boolean {
+  if (times.length >= MOST_TIMES) return true;
+  if (times.length === 0) return false;
+  const { median, low, high, confidence: reached } = estimateMedian(times, confidence);
+  return reached >= confidence && high - low <= precision * median;
+}
+
+/** The numbers below `count` in random order. */
+function shuffled(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}

@@ -1,0 +1,169 @@
+/**
+ * Calls that are beyond the limits of a device: they run some heads at a time, in the same buffers' sizes.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../reference/errors.ts";
+import { levelDensity } from "../reference/levels/assign.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+  type Qkv,
+  requireShape,
+  type Tensor,
+} from "../reference/tensor.ts";
+import type { Gpu } from "./device/gpu.ts";
+import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
+import type { StageTimings } from "./device/stage.ts";
+import { resolveSetup } from "./plan.ts";
+
+/** A call that runs in slices. */
+export interface SlicedPsa {
+  /** How many slices there are; 1: the call fits as it is. */
+  readonly slices: number;
+  /** The sizes of a slice. */
+  readonly slice: AttentionShape;
+  /** Runs all slices one after the other; as {@link Psa.forward}, on typed arrays. */
+  forward(qkv: Qkv, options?: ForwardOptions): Promise<ForwardResult>;
+}
+
+/**
+ * Prepares a call that may be beyond the limits of the device: its key heads, each with the query heads that share it,
+ * are cut into as few equal slices as fit. A head is never cut. Results are those of the whole call.
+ *
+ * @param gpu the device
+ * @param setup as for {@link createPsa}
+ * @throws {InputError} naming the limit that a single key head exceeds, or a semantic order, which is made for all heads
+ * together
+ *
+ * @example
+ * ```ts
+ * import { createSlicedPsa, makeWorkload, openGpu } from "../mod.ts";
+ * const { qkv } = makeWorkload("gaussian", { heads: 2, seqQ: 256, headDim: 32 });
+ * using gpu = await openGpu();
+ * const psa = createSlicedPsa(gpu, {
+ *   shape: { batch: 1, heads: 2, kvHeads: 2, seqQ: 256, seqK: 256, headDim: 32, valueDim: 32 },
+ *   config: {
+ *     blockM: 64,
+ *     blockN: 32,
+ *     tile: 32,
+ *     importance: { kind: "pooled" },
+ *     assignment: { mode: "density", density: 0.5 },
+ *   },
+ * });
+ * const { out } = await psa.forward(qkv);
+ * console.log(psa.slices, out.shape); // 1 [1, 2, 256, 32]
+ * ```
+ */
+export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
+  const { units, slices } = countSlices(gpu, setup);
+  const slice = sliceShape(setup.shape, units / slices);
+  requireInput(
+    slices === 1 || setup.config.order?.kind !== "semantic",
+    () => "`order` is semantic; it is made for all heads together, so this call can not be cut into slices.",
+  );
+  return {
+    slices,
+    slice,
+    forward: (qkv, options) => runSlices(gpu, { ...setup, slice, slices }, { qkv, options }),
+  };
+}
+
+/** One key head of one batch entry is a unit; slices are equal numbers of them, and as few as fit. */
+function countSlices(gpu: Gpu, setup: PsaSetup): { units: number; slices: number } {
+  const units = setup.shape.batch * setup.shape.kvHeads;
+  let refused: InputError | undefined;
+  for (let slices = 1; slices <= units; slices++) {
+    if (units % slices !== 0) continue;
+    try {
+      resolveSetup(gpu, slices === 1 ? setup : { ...setup, shape: sliceShape(setup.shape, units / slices) });
+      return { units, slices };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      refused = error;
+    }
+  }
+  throw refused ??
+    new InputError(`\`kvHeads\` is ${setup.shape.kvHeads}; it should be a positive whole number.`);
+}
+
+/** The sizes of some key heads and the query heads that share them. */
+function sliceShape(shape: AttentionShape, kvHeads: number): AttentionShape {
+  return { ...shape, batch: 1, kvHeads, heads: kvHeads * shape.heads / shape.kvHeads };
+}
+
+/** A setup and how it is cut. */
+interface Cut extends PsaSetup {
+  readonly slice: AttentionShape;
+  readonly slices: number;
+}
+
+async function runSlices(
+  gpu: Gpu,
+  cut: Cut,
+  { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
+): Promise<ForwardResult> {
+  const { slice, slices, shape } = cut;
+  requireShape(
+    attentionShape(qkv),
+    shape,
+    (name, is, should) => `\`${name}\` of the inputs is ${is}; this call was prepared for ${should}.`,
+  );
+  if (slices === 1) {
+    using psa = await createPsa(gpu, cut);
+    return await psa.forward(qkv, options);
+  }
+  const { levels } = options, results: ForwardResult[] = [];
+  for (let i = 0; i < slices; i++) {
+    const own = <Data extends Tensor["data"]>(tensor: Tensor<Data>) => part(tensor, { i, slices });
+    using psa = await createPsa(gpu, { ...cut, shape: slice, firstHead: i * slice.heads });
+    results.push(
+      await psa.forward(
+        { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) },
+        { levels: levels && levels !== "dense" ? own(levels) : levels },
+      ),
+    );
+  }
+  return join(results, cut);
+}
+
+/** The i-th of equal parts of a tensor [batch, heads, …], as a batch of one. */
+function part<Data extends Tensor["data"]>(
+  { data, shape: [batch, heads, ...rest] }: Tensor<Data>,
+  { i, slices }: { readonly i: number; readonly slices: number },
+): Tensor<Data> {
+  const length = data.length / slices;
+  return {
+    data: data.subarray(i * length, (i + 1) * length) as Data,
+    shape: [1, batch * heads / slices, ...rest],
+  };
+}
+
+function join(results: readonly ForwardResult[], { shape, config }: Cut): ForwardResult {
+  const { batch, heads, seqQ, seqK } = shape, { blockM, blockN, causal } = config;
+  const levels = joinTensors(results.map((each) => each.levels), { batch, heads });
+  return {
+    out: joinTensors(results.map(({ out }) => out), { batch, heads }),
+    lse: joinTensors(results.map(({ lse }) => lse), { batch, heads }),
+    levels,
+    density: levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
+    timings: results.map(({ timings }) => timings).reduce(addTimings),
+  };
+}
+
+function joinTensors<Data extends Int32Array | Float32Array | Float16Array>(
+  parts: readonly Tensor<Data>[],
+  { batch, heads }: { readonly batch: number; readonly heads: number },
+): Tensor<Data> {
+  const each = parts[0].data.length;
+  const data = new (parts[0].data.constructor as new (length: number) => Data)(each * parts.length);
+  parts.forEach((part, i) => data.set(part.data, i * each));
+  return { data, shape: [batch, heads, ...parts[0].shape.slice(2)] };
+}
+
+function addTimings(a: StageTimings, b: StageTimings): StageTimings {
+  const sums = Object.fromEntries(
+    Object.entries(a).map(([name, ms]) => [name, typeof ms === "number" ? ms + (b[name as "total"]) : ms]),
+  );
+  return sums as StageTimings;
+}

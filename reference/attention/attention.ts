@@ -1,0 +1,177 @@
+/**
+ * Attention over the pyramid in float64, and dense attention as its special case (SPEC section 3).
+ *
+ * @module
+ */
+import { requireInput } from "../errors.ts";
+import { evenUp, interleaveRows, multiplyRows, ROWS, softmaxRow, transpose } from "./rows.ts";
+import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../tensor.ts";
+import {
+  type Head,
+  headOf,
+  headPyramid,
+  type PyramidAttentionOptions,
+  requirePyramidCall,
+  type VisibleBlock,
+  visibleBlock,
+} from "./visible.ts";
+export type { PyramidAttentionOptions } from "./visible.ts";
+
+/** Options of {@link denseAttention}. */
+export type AttentionOptions = Pick<PyramidAttentionOptions, "scale" | "causal">;
+
+/** What attention computes. */
+export interface AttentionResult {
+  /** Outputs, [batch, heads, query tokens, value dimension]; 0 in a row that sees nothing. */
+  readonly out: Tensor<Float64Array>;
+  /** Natural log-sum-exp of the logits, [batch, heads, query tokens]; -Infinity in a row that sees nothing. */
+  readonly lse: Tensor<Float64Array>;
+}
+
+/** A range of the query blocks of one head, and where its rows are written. */
+export interface HeadRange {
+  readonly firstBlock: number;
+  readonly endBlock: number;
+  /** The row that is written first, firstBlock * blockM. */
+  readonly firstRow: number;
+  readonly out: Float64Array;
+  readonly lse: Float64Array;
+}
+
+/** The block size that dense attention is worked through with; the result does not depend on it. */
+const DENSE_BLOCK = 128;
+
+/**
+ * Attention of every query to the pooled tokens that its block's levels show it (SPEC section 3):
+ * s_t = scale * q . k_t + ln(count_t), out = sum of softmax(s)_t v_t, lse = ln sum exp(s_t).
+ *
+ * @param qkv queries, keys and values; grouped heads and another value dimension are allowed
+ * @param levels int32 [batch, heads, query blocks, key blocks]: 0 (skipped) or a power of two that divides `blockN`
+ * @param options block sizes, scale, causal, tail policy
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ *
+ * @example
+ * ```ts
+ * import { pyramidAttention } from "./attention.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(32 * 8).map((_, i) => Math.sin(i)), [1, 1, 32, 8]);
+ * const levels = tensor(new Int32Array([1, 4, 0, 1]), [1, 1, 2, 2]);
+ * const { out, lse } = pyramidAttention({ q: x, k: x, v: x }, levels, { blockM: 16, blockN: 16 });
+ * console.log(out.shape, lse.shape); // [1, 1, 32, 8] [1, 1, 32]
+ * ```
+ */
+export function pyramidAttention(
+  qkv: Qkv,
+  levels: Tensor<Int32Array>,
+  options: PyramidAttentionOptions,
+): AttentionResult {
+  return attend(qkv, requireCall(qkv, levels, options));
+}
+
+/** All heads of a checked call, one after the other. */
+function attend(
+  qkv: Qkv,
+  { levels, options, shape: { batch, heads, seqQ, valueDim } }: PyramidCall,
+): AttentionResult {
+  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  for (let head = 0; head < batch * heads; head++) {
+    attendHead(headOf(qkv, levels, head), options, {
+      firstBlock: 0,
+      endBlock: levels.shape[2],
+      firstRow: 0,
+      out: out.subarray(head * seqQ * valueDim, (head + 1) * seqQ * valueDim),
+      lse: lse.subarray(head * seqQ, (head + 1) * seqQ),
+    });
+  }
+  return {
+    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
+    lse: { data: lse, shape: [batch, heads, seqQ] },
+  };
+}
+
+/**
+ * Attention of every query to every key: {@link pyramidAttention} with level 1 everywhere.
+ *
+ * @param qkv queries, keys and values
+ * @param options scale and causal
+ * @throws {InputError} if the tensors disagree
+ *
+ * @example
+ * ```ts
+ * import { denseAttention } from "./attention.ts";
+ * import { tensor } from "../tensor.ts";
+ * const q = tensor(new Float64Array(8), [1, 1, 1, 8]);
+ * const k = tensor(new Float64Array(2 * 8), [1, 1, 2, 8]);
+ * const v = tensor(new Float64Array([1, 3]), [1, 1, 2, 1]);
+ * console.log(denseAttention({ q, k, v }).out.data); // [2]: both keys weigh the same
+ * ```
+ */
+export function denseAttention(qkv: Qkv, options: AttentionOptions = {}): AttentionResult {
+  return attend(qkv, requireCall(qkv, null, options));
+}
+
+/** A checked call: dense attention has become level 1 everywhere. */
+export interface PyramidCall {
+  readonly levels: Tensor<Int32Array>;
+  readonly options: PyramidAttentionOptions;
+  readonly shape: AttentionShape;
+}
+
+/**
+ * Checks a call with levels, which needs block sizes, or without, which is dense attention.
+ *
+ * @throws {InputError} if anything about the call is wrong
+ */
+export function requireCall(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  { blockM, blockN, scale, causal, tail }: Partial<PyramidAttentionOptions>,
+): PyramidCall {
+  if (levels === null) {
+    const dense = denseLevels(qkv), options = { ...dense, scale, causal, tail };
+    return { levels: dense.levels, options, shape: requirePyramidCall(qkv, dense.levels, options) };
+  }
+  requireInput(
+    blockM !== undefined && blockN !== undefined,
+    "`blockM` and `blockN` should both be given if there are `levels`.",
+  );
+  const options = { blockM, blockN, scale, causal, tail };
+  return { levels, options, shape: requirePyramidCall(qkv, levels, options) };
+}
+
+/** Level 1 everywhere, with all keys in one block. */
+function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
+  const { batch, heads, seqQ, seqK } = attentionShape(qkv);
+  const shape = [batch, heads, Math.ceil(seqQ / DENSE_BLOCK), 1];
+  const levels = { data: new Int32Array(shape[0] * shape[1] * shape[2]).fill(1), shape };
+  return { levels, blockM: DENSE_BLOCK, blockN: seqK };
+}
+
+/** The query blocks [firstBlock, endBlock) of one head; `out` and `lse` receive their rows, from 0 on. */
+export function attendHead(head: Head, options: PyramidAttentionOptions, range: HeadRange): void {
+  const pyramid = headPyramid(head, options);
+  for (let m = range.firstBlock; m < range.endBlock; m++) {
+    attendBlock(visibleBlock(head, pyramid, { ...options, m }), head, range);
+  }
+}
+
+/** One query block: four rows at a time, scores, softmax, and the weighted sum of the values. */
+function attendBlock(block: VisibleBlock, { qkv: { q, v } }: Head, range: HeadRange): void {
+  const { tokens: { keys, values, counts }, rows: { first, end }, scale } = block;
+  const dim = q.shape[3], valueDim = v.shape[3], stride = evenUp(counts.length);
+  const logCounts = Float64Array.from(counts, Math.log);
+  const channels = transpose(values, { rows: stride, columns: valueDim });
+  const weights = new Float64Array(ROWS * stride), sums = new Float64Array(ROWS * evenUp(valueDim));
+  for (let row = first; row < end; row += ROWS) {
+    const seen = [0, 1, 2, 3].map((r) => block.seen(Math.min(row + r, end - 1)));
+    const queries = interleaveRows(q.data, { first: row, end, dim, factor: scale });
+    multiplyRows(queries, keys, { inner: dim, stride: dim, count: seen[3], out: weights });
+    const lse = seen.map((visible, r) => softmaxRow(weights, r, { visible, until: seen[3], logCounts }));
+    multiplyRows(weights, channels, { inner: seen[3], stride, count: valueDim, out: sums });
+    for (let r = 0; r < Math.min(ROWS, end - row); r++) {
+      const to = row + r - range.firstRow;
+      range.lse[to] = lse[r];
+      for (let c = 0; c < valueDim; c++) range.out[to * valueDim + c] = sums[c * ROWS + r];
+    }
+  }
+}

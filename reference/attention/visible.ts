@@ -1,0 +1,202 @@
+/**
+ * What the query blocks of one head see: the union of pooled tokens in SPEC section 3. Attention and its gradient
+ * both begin here.
+ *
+ * @module
+ */
+import { requireInput } from "../errors.ts";
+import {
+  buildPyramid,
+  isLevel,
+  type PyramidLevel,
+  requireBlock,
+  requireTail,
+  type Tail,
+} from "../pyramid/pyramid.ts";
+import { evenUp } from "./rows.ts";
+import { type AttentionShape, attentionShape, type FloatData, type Qkv, type Tensor } from "../tensor.ts";
+
+/** Options of pyramid attention and of everything that follows its blocks. */
+export interface PyramidAttentionOptions {
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** Factor on q . k; default 1 / sqrt(head dimension). */
+  readonly scale?: number;
+  /** Whether a query sees only keys up to its own position, aligned bottom-right; default false. */
+  readonly causal?: boolean;
+  /** What the last, partial key block pools; default `exact`. */
+  readonly tail?: Tail;
+}
+
+/** One query head with the keys and values that it reads: all tensors are [1, 1, …]. */
+export interface Head {
+  readonly qkv: Qkv;
+  readonly levels: Tensor<Int32Array>;
+}
+
+/** The pooled tokens that one query block sees, in ascending order of position. */
+export interface VisibleTokens {
+  /** Their keys, [number rounded up to even, head dimension]. */
+  readonly keys: Float64Array;
+  /** Their values, [number rounded up to even, value dimension]. */
+  readonly values: Float64Array;
+  /** The first position that each covers. */
+  readonly first: Int32Array;
+  /** How many positions each covers, the count of SPEC section 2. */
+  readonly counts: Int32Array;
+}
+
+/** One query block and what it sees. */
+export interface VisibleBlock {
+  readonly tokens: VisibleTokens;
+  /** Its query rows, [first, end). */
+  readonly rows: { readonly first: number; readonly end: number };
+  /** The factor on q . k. */
+  readonly scale: number;
+  /** How many of the tokens a row sees: always the first ones. */
+  seen(row: number): number;
+}
+
+/**
+ * Checks a call of pyramid attention as a whole.
+ *
+ * @returns the sizes of the call
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ */
+export function requirePyramidCall(
+  qkv: Qkv,
+  levels: Tensor<Int32Array>,
+  { blockM, blockN, scale = 1, tail = "exact" }: PyramidAttentionOptions,
+): AttentionShape {
+  const shape = attentionShape(qkv);
+  requireBlock("blockM", blockM);
+  requireBlock("blockN", blockN);
+  requireTail(tail);
+  requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
+  const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
+  requireInput(
+    levels.shape.length === 4 && blocks.every((length, axis) => levels.shape[axis] === length),
+    () => `\`levels\` has shape [${levels.shape}]; these blocks need [${blocks}].`,
+  );
+  const bad = levels.data.find((level) => level !== 0 && !isLevel(level, blockN));
+  requireInput(
+    bad === undefined,
+    () => `\`levels\` holds ${bad}; it should hold 0 and powers of two that divide \`blockN\`, ${blockN}.`,
+  );
+  return shape;
+}
+
+/** The part of a call that one query head reads; nothing is copied. */
+export function headOf({ q, k, v }: Qkv, levels: Tensor<Int32Array>, batchHead: number): Head {
+  const kvHead = kvHeadOf({ q, k }, batchHead);
+  return {
+    qkv: { q: headSlice(q, batchHead), k: headSlice(k, kvHead), v: headSlice(v, kvHead) },
+    levels: headSlice(levels, batchHead),
+  };
+}
+
+/** The key head that a query head reads; both are counted through all batch entries. */
+export function kvHeadOf({ q, k }: Pick<Qkv, "q" | "k">, batchHead: number): number {
+  const [, heads] = q.shape, [, kvHeads] = k.shape;
+  return Math.floor(batchHead / heads) * kvHeads + Math.floor((batchHead % heads) / (heads / kvHeads));
+}
+
+/** One head of a tensor as a tensor of its own on the same data. */
+export function headSlice<Data extends FloatData | Int32Array>(
+  { data, shape }: Tensor<Data>,
+  index: number,
+): Tensor<Data> {
+  const size = shape[2] * shape[3];
+  return { data: data.subarray(index * size, (index + 1) * size) as Data, shape: [1, 1, shape[2], shape[3]] };
+}
+
+/** The pyramid of one head, with the levels that are in use only. */
+export function headPyramid(
+  { qkv, levels }: Head,
+  { blockN, tail }: PyramidAttentionOptions,
+): Map<number, PyramidLevel> {
+  const inUse = [...new Set(levels.data)].filter((level) => level > 0);
+  return buildPyramid(qkv, { blockN, levels: inUse, tail });
+}
+
+/**
+ * The query block `m` of a head with all that it sees.
+ *
+ * @param head the head
+ * @param pyramid its keys and values at the levels in use
+ * @param options the options of the call and the index of the query block
+ */
+export function visibleBlock(
+  { qkv: { q, k }, levels }: Head,
+  pyramid: ReadonlyMap<number, PyramidLevel>,
+  { blockM, blockN, scale, causal, m }: PyramidAttentionOptions & { readonly m: number },
+): VisibleBlock {
+  const [, , seqQ, dim] = q.shape, seqK = k.shape[2], keyBlocks = levels.shape[3];
+  const rows = { first: m * blockM, end: Math.min((m + 1) * blockM, seqQ) };
+  const position = (row: number) => causal ? row + seqK - seqQ : Infinity;
+  const tokens = visibleTokens(levels.data.subarray(m * keyBlocks, (m + 1) * keyBlocks), pyramid, {
+    blockN,
+    until: position(rows.end - 1),
+  });
+  return {
+    tokens,
+    rows,
+    scale: scale ?? 1 / Math.sqrt(dim),
+    seen: (row) => causal ? countUntil(tokens, position(row)) : tokens.counts.length,
+  };
+}
+
+/** How many tokens lie wholly at or before a position: they ascend, so halve the range that is in doubt. */
+function countUntil({ first, counts }: VisibleTokens, position: number): number {
+  let low = 0, high = counts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (first[middle] + counts[middle] - 1 <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Gathers the pooled tokens that these levels show, up to those that reach past position `until`. */
+function visibleTokens(
+  blockLevels: Int32Array,
+  pyramid: ReadonlyMap<number, PyramidLevel>,
+  { blockN, until }: { readonly blockN: number; readonly until: number },
+): VisibleTokens {
+  const runs = visibleRuns(blockLevels, pyramid, { blockN, until });
+  const length = runs.reduce((sum, { from, end }) => sum + end - from, 0);
+  const rows = evenUp(length);
+  const [dim, valueDim] = runs.length === 0 ? [0, 0] : [runs[0].pooled.k.shape[3], runs[0].pooled.v.shape[3]];
+  const keys = new Float64Array(rows * dim), values = new Float64Array(rows * valueDim);
+  const first = new Int32Array(length), counts = new Int32Array(length);
+  let to = 0;
+  for (const { level, pooled, from, end } of runs) {
+    keys.set(pooled.k.data.subarray(from * dim, end * dim), to * dim);
+    values.set(pooled.v.data.subarray(from * valueDim, end * valueDim), to * valueDim);
+    for (let t = from; t < end; t++, to++) {
+      first[to] = t * level;
+      counts[to] = pooled.counts[t];
+    }
+  }
+  return { keys, values, first, counts };
+}
+
+/** The pooled tokens [from, end) of every key block that is not skipped, cut off after position `until`. */
+function visibleRuns(
+  blockLevels: Int32Array,
+  pyramid: ReadonlyMap<number, PyramidLevel>,
+  { blockN, until }: { readonly blockN: number; readonly until: number },
+): { level: number; pooled: PyramidLevel; from: number; end: number }[] {
+  const runs = [];
+  for (let j = 0; j < blockLevels.length; j++) {
+    const level = blockLevels[j], pooled = pyramid.get(level);
+    if (pooled === undefined) continue;
+    const from = j * blockN / level;
+    let end = Math.min(from + blockN / level, pooled.counts.length);
+    while (end > from && (end - 1) * level + pooled.counts[end - 1] - 1 > until) end--;
+    if (end > from) runs.push({ level, pooled, from, end });
+  }
+  return runs;
+}

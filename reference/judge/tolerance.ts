@@ -1,0 +1,277 @@
+/**
+ * How far a right kernel may be from the float64 truth: one policy for the sweep, the tests and whoever else
+ * compares. docs/tolerance.md derives it; in short:
+ *
+ * - Every rounding of a value x is an independent error of variance (u x)^2 / 3, with u the unit roundoff.
+ * - The error of a score has the roundings of its dot product, of the scaled query, of pooled keys, of the maximum
+ *   that is subtracted, and of the exponential. An error e of score t moves the output by p_t e (v_t - out).
+ *   Neighbours' errors may be independent or, where keys are alike, the same: both variances are added.
+ * - To it come the roundings of the weights, of pooled values, of the weighted sum and of the output.
+ * - Gradients pass errors of weights, of dout . v and of dout . out on; importance is a softmax or a maximum of scores.
+ * - These variances are computed for a sample of rows, and their root is multiplied by a safety factor of 3.
+ *
+ * @module
+ */
+import { requireCall } from "../attention/attention.ts";
+import { requireInput } from "../errors.ts";
+import {
+  type Arithmetic,
+  type BlockView,
+  blockView,
+  FORMATS,
+  type RowErrors,
+  rowErrors,
+  storeError2,
+} from "./rounding/attention.ts";
+import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
+import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
+import { sampleRows, seeingRows } from "./tolerance_rows.ts";
+export type { ImportanceKind } from "./rounding/importance.ts";
+import { type FloatData, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
+import {
+  type Head,
+  headOf,
+  headPyramid,
+  headSlice,
+  kvHeadOf,
+  type PyramidAttentionOptions,
+  requirePyramidCall,
+  visibleBlock,
+} from "../attention/visible.ts";
+
+/** The number formats that a kernel may store its data in. */
+export type KernelDType = "f32" | "f16" | "bf16";
+
+/** What a kernel computes with, and the options of its call. */
+export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
+  /** The format of inputs, pooled tokens, weights and outputs. */
+  readonly dtype: KernelDType;
+  /**
+   * The format in which dot products are added up: `f32`, the default, or `f16` for kernels that add up to 64 steps
+   * in half precision before they go on in single precision.
+   */
+  readonly accumulate?: "f32" | "f16";
+}
+
+/** Bounds on the distances of SPEC section 12. A right kernel stays within all of them. */
+export interface Tolerance {
+  /** Bound on the relative L2 error of the outputs; Infinity if the true outputs are all 0, where `maxAbs` decides. */
+  readonly relL2: number;
+  /** Bound on the largest absolute error of an output. */
+  readonly maxAbs: number;
+  /** Bound on the largest absolute error of a log-sum-exp. */
+  readonly lse: number;
+}
+
+const SAFETY = 3;
+/** Steps that are added up in half precision at most. */
+const HALF_STEPS = 64;
+
+/**
+ * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
+ * much as a hundred rows of attention a head.
+ *
+ * @param qkv the inputs as the kernel reads them, that is, already rounded to its format
+ * @param levels the levels of the call, or null for dense attention
+ * @param options the kernel's formats, and the options of the call; with levels, `blockM` and `blockN` are needed
+ * @throws {InputError} if the tensors disagree or an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { attentionTolerance } from "./tolerance.ts";
+ * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
+ * const { relL2 } = attentionTolerance({ q: x, k: x, v: x }, null, { dtype: "f32" });
+ * console.log(relL2 < 1e-4); // true
+ * ```
+ */
+export function attentionTolerance(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  options: ToleranceOptions,
+): Tolerance {
+  const arithmetic = arithmeticOf(options);
+  const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
+  let variance = 0, norm2 = 0, largest = 0, lse = 0;
+  for (let head = 0; head < batch * heads; head++) {
+    for (
+      const { errors, standsFor } of sampleErrors(headOf(qkv, call.levels, head), call.options, arithmetic)
+    ) {
+      variance += standsFor * errors.variance;
+      norm2 += standsFor * errors.norm2;
+      largest = Math.max(largest, errors.largest);
+      lse = Math.max(lse, errors.lse);
+    }
+  }
+  const rows = batch * heads * seqQ;
+  return {
+    relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
+    maxAbs: SAFETY * extreme(rows * valueDim) * largest,
+    lse: SAFETY * extreme(rows) * lse,
+  };
+}
+
+/** Bounds on one gradient, or on importance. */
+export type TensorTolerance = Pick<Tolerance, "relL2" | "maxAbs">;
+
+/**
+ * Bounds on the errors of the gradients that a right kernel computes on these inputs. All rows are looked at, which
+ * costs about as much as a few gradients.
+ *
+ * @param qkv the inputs as the kernel reads them
+ * @param levels the levels of the call
+ * @param dout gradient with respect to the outputs, as the kernel reads it
+ * @param options the kernel's formats, and the options of the call
+ * @throws {InputError} if the tensors disagree or an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { gradientTolerance } from "./tolerance.ts";
+ * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
+ * const levels = tensor(new Int32Array([1, 2, 2, 1]), [1, 1, 2, 2]);
+ * const options = { dtype: "f32", blockM: 16, blockN: 16 } as const;
+ * console.log(gradientTolerance({ q: x, k: x, v: x }, levels, x, options).dq.relL2 < 1e-4); // true
+ * ```
+ */
+export function gradientTolerance(
+  qkv: Qkv,
+  levels: Tensor<Int32Array>,
+  dout: Tensor<FloatData>,
+  options: ToleranceOptions & PyramidAttentionOptions,
+): { readonly dq: TensorTolerance; readonly dk: TensorTolerance; readonly dv: TensorTolerance } {
+  const arithmetic = arithmeticOf(options), { q, k } = qkv;
+  const { batch, heads, seqQ, seqK, headDim, valueDim } = requirePyramidCall(qkv, levels, options);
+  requireInput(
+    String(dout.shape) === String([batch, heads, seqQ, valueDim]),
+    () => `\`dout\` has shape [${dout.shape}]; it should be [${[batch, heads, seqQ, valueDim]}].`,
+  );
+  const kvHeads = batch * k.shape[1];
+  const dqs = Array.from({ length: batch * heads }, () => new GradientErrors(headDim, seqQ));
+  const dks = Array.from({ length: kvHeads }, () => new GradientErrors(headDim, seqK));
+  const dvs = Array.from({ length: kvHeads }, () => new GradientErrors(valueDim, seqK));
+  for (let index = 0; index < batch * heads; index++) {
+    const head = headOf(qkv, levels, index), kvHead = kvHeadOf({ q, k }, index);
+    const blockOf = blocksOf(head, options, arithmetic);
+    for (let m = 0; m < levels.shape[2]; m++) {
+      addGradientErrors(
+        {
+          ...blockOf(m),
+          q: head.qkv.q.data,
+          dout: headSlice(dout, index).data,
+        },
+        arithmetic,
+        { dq: dqs[index], dk: dks[kvHead], dv: dvs[kvHead] },
+      );
+    }
+  }
+  const bound = (parts: readonly GradientErrors[]) =>
+    boundOf(parts.map(({ gradient, variance }) => ({ values: gradient, variance })), arithmetic);
+  return { dq: bound(dqs), dk: bound(dks), dv: bound(dvs) };
+}
+
+/**
+ * Bounds on the error of importance (SPEC section 4) in a kernel that stores scaled queries, pooled blocks and
+ * results in a format. Sampled importance is `groupmax` of its samples.
+ *
+ * @param qk queries and keys, of which `groupmax` reads all
+ * @param options the kind with its sizes, the kernel's formats, and `scale`
+ * @throws {InputError} if an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { importanceTolerance } from "./tolerance.ts";
+ * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
+ * const { relL2 } = importanceTolerance({ q: x, k: x }, { kind: "pooled", blockM: 8, blockN: 8, dtype: "f32" });
+ * console.log(relL2 < 1e-5); // true
+ * ```
+ */
+export function importanceTolerance(
+  { q, k }: Pick<Qkv, "q" | "k">,
+  options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "scale">,
+): TensorTolerance {
+  const arithmetic = arithmeticOf(options), { scale = 1 / Math.sqrt(q.shape[3]) } = options;
+  const parts = Array.from({ length: q.shape[0] * q.shape[1] }, (_, index) => {
+    const queries = toFloat64(headSlice(q, index)), keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, index)));
+    return importanceErrors(queries, keys, { ...options, scale, arithmetic });
+  });
+  return boundOf(parts.map(({ importance, variance }) => ({ values: importance, variance })), arithmetic);
+}
+
+/** Bounds from variances: relative L2, and the largest absolute error. */
+function boundOf(
+  parts: readonly { readonly values: Float64Array; readonly variance: Float64Array }[],
+  { storage }: Arithmetic,
+): TensorTolerance {
+  let variance = 0, norm2 = 0, largest = 0, count = 0;
+  for (const part of parts) {
+    count += part.values.length;
+    part.values.forEach((value, i) => {
+      const error2 = part.variance[i] + storeError2(storage, value);
+      variance += error2;
+      norm2 += value ** 2;
+      largest = Math.max(largest, error2);
+    });
+  }
+  return {
+    relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
+    maxAbs: SAFETY * extreme(count) * Math.sqrt(largest),
+  };
+}
+
+/** How many standard deviations the largest of so many normal errors is away from 0, about. */
+function extreme(count: number): number {
+  return Math.sqrt(2 * Math.log(2 * count));
+}
+
+/** The arithmetic that the options name. */
+function arithmeticOf({ dtype, accumulate = "f32" }: ToleranceOptions): Arithmetic {
+  requireInput(dtype in FORMATS, () => `\`dtype\` is "${dtype}"; it should be "f32", "f16" or "bf16".`);
+  requireInput(
+    accumulate === "f32" || accumulate === "f16",
+    () => `\`accumulate\` is "${accumulate}"; it should be "f32" or "f16".`,
+  );
+  return {
+    storage: FORMATS[dtype],
+    sumUnit: FORMATS[accumulate].unit,
+    sumSteps: accumulate === "f16" ? HALF_STEPS : Infinity,
+  };
+}
+
+/** The expected errors of a sample of a head's rows, and how many rows each stands for. */
+function* sampleErrors(
+  head: Head,
+  options: PyramidAttentionOptions,
+  arithmetic: Arithmetic,
+): Generator<{ errors: RowErrors; standsFor: number }> {
+  const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic);
+  for (const [m, rows] of sampleRows(q, seeingRows(head, options), options.blockM)) {
+    const seen = blockOf(m);
+    for (const { row, standsFor } of rows) {
+      const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));
+      const view = { ...seen, query, visible: seen.block.seen(row), valueDim: v.shape[3] };
+      yield { errors: rowErrors(view, arithmetic), standsFor };
+    }
+  }
+}
+
+/** What each query block of a head sees, and the errors of these tokens. */
+function blocksOf(
+  head: Head,
+  options: PyramidAttentionOptions,
+  { storage }: Arithmetic,
+): (m: number) => BlockView {
+  const { q, k, v } = head.qkv, absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
+  const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
+  return (m) => {
+    const { tokens } = visibleBlock(absolute, absolutePyramid, { ...options, m });
+    const block = visibleBlock(head, pyramid, { ...options, m });
+    return blockView(block, tokens, { storage, dim: q.shape[3], valueDim: v.shape[3] });
+  };
+}
+
+/** The elements' absolute values. */
+function magnitude(source: Tensor<FloatData>): Tensor<Float64Array> {
+  return { data: toFloat64(source).data.map(Math.abs), shape: source.shape };
+}

@@ -1,0 +1,259 @@
+/**
+ * Orders of video tokens (SPEC section 9): permutations that put tokens which are alike into the same block.
+ *
+ * An order p rearranges tokens so that rearranged[n] = tokens[p[n]]. It is an int32 tensor: of shape [tokens] for all
+ * heads, or [batch, heads, tokens] for each its own. It may be shorter than the sequence: the tokens after it, the
+ * text, stay where they are.
+ *
+ * @module
+ */
+import { kMeans } from "./cluster.ts";
+import type { Box } from "../config/config.ts";
+import { requireInput } from "../errors.ts";
+import { gilbertCurve } from "./gilbert.ts";
+import { seededRandom } from "../random.ts";
+import { type FloatData, type Tensor, type TensorData, toFloat64 } from "../tensor.ts";
+
+/** A permutation of tokens: [tokens], or [batch, heads, tokens]. */
+export type Order = Tensor<Int32Array>;
+
+/** Options of {@link gilbertOrder}. */
+export interface GilbertOptions {
+  /**
+   * `curve`: the tokens as the curve visits them. `released`: the gather index of the released code. They are the
+   * same permutation, for the released code does visit its tokens along the curve.
+   */
+  readonly kind: "released" | "curve";
+}
+
+/**
+ * The tokens of a video along the generalised Hilbert curve: tokens near in the order are near in x, y and t.
+ *
+ * @param box the video
+ * @param options which order; the two are equal
+ * @returns [width * height * depth]
+ * @throws {InputError} if a size of the box is not a positive whole number or the kind is unknown
+ *
+ * @example
+ * ```ts
+ * import { gilbertOrder } from "./order.ts";
+ * const order = gilbertOrder({ width: 2, height: 2, depth: 1 }, { kind: "curve" });
+ * console.log(order.data); // [0, 2, 3, 1]
+ * ```
+ */
+export function gilbertOrder(box: Box, { kind }: GilbertOptions): Order {
+  requireBox("box", box);
+  requireInput(
+    kind === "released" || kind === "curve",
+    () => `\`kind\` is "${kind}"; it should be "released" or "curve".`,
+  );
+  const data = gilbertCurve(box);
+  return { data, shape: [data.length] };
+}
+
+/**
+ * The tokens of a video tile by tile: tiles in raster order, and the tokens of a tile in raster order. Where the
+ * sides of a tile do not divide those of the box, the last tiles are smaller.
+ *
+ * @param box the video
+ * @param tile the size of a tile
+ * @returns [width * height * depth]
+ * @throws {InputError} if a size is not a positive whole number
+ *
+ * @example
+ * ```ts
+ * import { tileOrder } from "./order.ts";
+ * const order = tileOrder({ width: 4, height: 2, depth: 1 }, { width: 2, height: 2, depth: 1 });
+ * console.log(order.data); // [0, 1, 4, 5, 2, 3, 6, 7]
+ * ```
+ */
+export function tileOrder(box: Box, tile: Box): Order {
+  requireBox("box", box);
+  requireBox("tile", tile);
+  const data = new Int32Array(box.width * box.height * box.depth);
+  let count = 0;
+  const visitTile = (t0: number, y0: number, x0: number) => {
+    for (let t = t0; t < Math.min(t0 + tile.depth, box.depth); t++) {
+      for (let y = y0; y < Math.min(y0 + tile.height, box.height); y++) {
+        for (let x = x0; x < Math.min(x0 + tile.width, box.width); x++) {
+          data[count++] = x + box.width * (y + box.height * t);
+        }
+      }
+    }
+  };
+  for (let t = 0; t < box.depth; t += tile.depth) {
+    for (let y = 0; y < box.height; y += tile.height) {
+      for (let x = 0; x < box.width; x += tile.width) visitTile(t, y, x);
+    }
+  }
+  return { data, shape: [count] };
+}
+
+/** Options of {@link semanticOrder}. */
+export interface SemanticOptions {
+  /** How many clusters; at most the number of tokens. */
+  readonly clusters: number;
+  /** Seed of the tokens at which the clusters begin. */
+  readonly seed: number;
+  /** Rounds of k-means. */
+  readonly iterations: number;
+  /** Tokens at the end that stay where they are; default 0. */
+  readonly textLength?: number;
+}
+
+/**
+ * The tokens of every head sorted by cluster, those of one cluster in their old order. Clusters come from k-means
+ * (Euclidean) that begins at tokens drawn at random.
+ *
+ * @param tokens [batch, heads, tokens, dimension]
+ * @param options clusters, seed, rounds and text length
+ * @returns [batch, heads, tokens - textLength]
+ * @throws {InputError} if the tokens do not have four axes, or `clusters` is not between 1 and the tokens that move,
+ * or another option is not a whole number
+ *
+ * @example
+ * ```ts
+ * import { semanticOrder } from "./order.ts";
+ * import { tensor } from "../tensor.ts";
+ * const tokens = tensor(new Float32Array([0, 9, 1, 8]), [1, 1, 4, 1]);
+ * const order = semanticOrder(tokens, { clusters: 2, seed: 0, iterations: 5 });
+ * console.log(order.data); // [0, 2, 1, 3] or [1, 3, 0, 2]: 0 and 1 together, 9 and 8 together
+ * ```
+ */
+export function semanticOrder(
+  tokens: Tensor<FloatData>,
+  { clusters, seed, iterations, textLength = 0 }: SemanticOptions,
+): Order {
+  requireInput(
+    tokens.shape.length === 4,
+    () =>
+      `\`tokens\` has shape [${tokens.shape}]; it should have four axes: batch, heads, tokens, dimension.`,
+  );
+  const { data, shape: [batch, heads, length, dim] } = toFloat64(tokens);
+  requireInput(
+    Number.isInteger(textLength) && textLength >= 0 && textLength < length,
+    () => `\`textLength\` is ${textLength}; it should be a whole number below the ${length} tokens.`,
+  );
+  const moving = length - textLength;
+  requireInput(
+    Number.isInteger(clusters) && clusters >= 1 && clusters <= moving,
+    () => `\`clusters\` is ${clusters}; it should be a whole number from 1 to the ${moving} tokens.`,
+  );
+  requireInput(
+    Number.isInteger(iterations) && iterations >= 0,
+    () => `\`iterations\` is ${iterations}; it should be a whole number that is not negative.`,
+  );
+  const order = new Int32Array(batch * heads * moving);
+  for (let head = 0; head < batch * heads; head++) {
+    const points = data.subarray(head * length * dim, (head * length + moving) * dim);
+    const random = seededRandom(seed, Math.floor(head / heads), head % heads);
+    const start = shuffled(moving, random.below).subarray(0, clusters);
+    const { labels } = kMeans(points, { dim, start, iterations });
+    const sorted = Int32Array.from({ length: moving }, (_, i) => i).sort((a, b) =>
+      labels[a] - labels[b] || a - b
+    );
+    order.set(sorted, head * moving);
+  }
+  return { data: order, shape: [batch, heads, moving] };
+}
+
+/** The numbers 0 to length - 1, shuffled. */
+function shuffled(length: number, below: (limit: number) => number): Int32Array {
+  const numbers = Int32Array.from({ length }, (_, i) => i);
+  for (let i = length - 1; i > 0; i--) {
+    const j = below(i + 1);
+    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
+  }
+  return numbers;
+}
+
+/**
+ * Puts tokens into an order: rearranged[n] = tokens[order[n]]. Tokens after the order's last stay where they are.
+ *
+ * @param tokens [batch, heads, tokens, dimension], or [batch, heads, tokens] for one number a token
+ * @param order [m], or [batch, heads, m], with m at most the tokens
+ * @returns a new tensor of the same shape
+ * @throws {InputError} if the shapes do not fit or the order is no permutation
+ *
+ * @example
+ * ```ts
+ * import { permuteTokens } from "./order.ts";
+ * import { tensor } from "../tensor.ts";
+ * const tokens = tensor(new Float32Array([10, 11, 12]), [1, 1, 3, 1]);
+ * console.log(permuteTokens(tokens, tensor(new Int32Array([1, 0]), [2])).data); // [11, 10, 12]
+ * ```
+ */
+export function permuteTokens<Data extends TensorData>(tokens: Tensor<Data>, order: Order): Tensor<Data> {
+  const { data, shape } = tokens, [batch, heads, length, dim = 1] = shape;
+  requireInput(
+    shape.length === 3 || shape.length === 4,
+    () => `\`tokens\` has shape [${shape}]; it should be batch, heads, tokens and perhaps a dimension.`,
+  );
+  const ordered = order.shape[order.shape.length - 1];
+  requireInput(
+    order.shape.length === 1 ||
+      (order.shape.length === 3 && order.shape[0] === batch && order.shape[1] === heads),
+    () =>
+      `\`order\` has shape [${order.shape}]; it should be [tokens], or [${batch}, ${heads}, tokens] as \`tokens\` has.`,
+  );
+  requireInput(
+    ordered <= length,
+    () => `\`order\` moves ${ordered} tokens, but \`tokens\` has only ${length}.`,
+  );
+  requirePermutations(order);
+  const rearranged = data.slice() as Data;
+  for (let head = 0; head < batch * heads; head++) {
+    const row = order.shape.length === 1 ? 0 : head * ordered;
+    for (let n = 0; n < ordered; n++) {
+      const from = (head * length + order.data[row + n]) * dim;
+      rearranged.set(data.subarray(from, from + dim), (head * length + n) * dim);
+    }
+  }
+  return { data: rearranged, shape };
+}
+
+/**
+ * The order that undoes another: permuteTokens(permuteTokens(x, order), invertOrder(order)) is x.
+ *
+ * @param order [tokens], or [batch, heads, tokens]
+ * @returns the same shape
+ * @throws {InputError} if the order is no permutation
+ *
+ * @example
+ * ```ts
+ * import { invertOrder } from "./order.ts";
+ * import { tensor } from "../tensor.ts";
+ * console.log(invertOrder(tensor(new Int32Array([2, 0, 1]), [3])).data); // [1, 2, 0]
+ * ```
+ */
+export function invertOrder(order: Order): Order {
+  requirePermutations(order);
+  const length = order.shape[order.shape.length - 1], data = new Int32Array(order.data.length);
+  for (let i = 0; i < data.length; i++) {
+    const row = i - i % length;
+    data[row + order.data[i]] = i - row;
+  }
+  return { data, shape: order.shape };
+}
+
+/** Throws unless every row of an order holds 0 to its length - 1, each once. */
+function requirePermutations({ data, shape }: Order): void {
+  const length = shape[shape.length - 1], seenIn = new Int32Array(length).fill(-1);
+  for (let i = 0; i < data.length; i++) {
+    const row = Math.floor(i / length), position = data[i];
+    requireInput(
+      position >= 0 && position < length && seenIn[position] !== row,
+      () => `\`order\` holds ${position} in row ${row}; each of 0 to ${length - 1} should be there once.`,
+    );
+    seenIn[position] = row;
+  }
+}
+
+/** Throws unless the sizes of a box are positive whole numbers. */
+function requireBox(name: string, { width, height, depth }: Box): void {
+  requireInput(
+    [width, height, depth].every((side) => Number.isSafeInteger(side) && side > 0),
+    () =>
+      `\`${name}\` is ${width} wide, ${height} high and ${depth} deep; its sides should be positive whole numbers.`,
+  );
+}

@@ -1,0 +1,214 @@
+import {
+  cellsOf,
+  type CellVerdict,
+  type ClaimRow,
+  errorAt,
+  judgeRatios,
+  KINDS,
+} from "../../../bench/claim/cells.ts";
+import { claimPage } from "../../../bench/claim/page.ts";
+import { planClaim } from "../../../bench/claim/plan.ts";
+import { METHODS } from "../../../reference/methods/mod.ts";
+import type { SweepRow } from "../../../bench/sweep/columns.ts";
+import { readRun } from "../../../bench/sweep/write.ts";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "../../support/assert.ts";
+import { runScript, TemporaryFolder } from "../../support/command.ts";
+import { makeSweepRow } from "../../support/rows.ts";
+
+const HEADS = 6;
+
+/** Rows of one method on six heads, at the densities given, with an error that falls with the density. */
+function rowsOf(
+  method: string,
+  { densities = [0.4, 0.2, 0.1], error, change = {} }: {
+    readonly densities?: readonly number[];
+    readonly error: (density: number, head: number) => number;
+    readonly change?: Partial<SweepRow>;
+  },
+): SweepRow[] {
+  return densities.flatMap((density) =>
+    Array.from({ length: HEADS }, (_, head) =>
+      makeSweepRow({
+        ...{ method, density, density_requested: density, head: String(head), rel_l2: error(density, head) },
+        ...{ gpu_ms_median: 100 * density, selection_cost: 0.1, ...change },
+      }))
+  );
+}
+
+/** PSA's error: 0.1 over the density, a little different on every head. */
+const usual = (density: number, head: number) => (0.1 + 0.002 * head) / density;
+const psa = rowsOf("psa", { error: usual });
+
+/** The verdicts of all cells, by density asked. */
+function verdicts(rows: readonly ClaimRow[], footing: "density" | "time" | "cost" = "density") {
+  return Object.fromEntries(cellsOf(rows, footing).map(({ asked, verdict }) => [asked, verdict]));
+}
+
+Deno.test("claim: a win, a loss and a tie are told from the interval over heads", () => {
+  const rival = (factor: (head: number) => number) =>
+    rowsOf("block-topk", { error: (density, head) => factor(head) * usual(density, head) });
+  const all = (verdict: CellVerdict) => ({ 0.4: verdict, 0.2: verdict, 0.1: verdict });
+  assertEquals(verdicts([...psa, ...rival(() => 1.3)]), all("win"));
+  assertEquals(verdicts([...psa, ...rival(() => 0.8)]), all("loss"));
+  assertEquals(verdicts([...psa, ...rival((head) => head === 3 ? 0.9 : 1.3)]), all("tie"));
+  assertEquals(verdicts([...psa, ...rival(() => 1)]), all("tie"));
+  const [cell] = cellsOf([...psa, ...rival((head) => 1 + head / 10)], "density");
+  assertAlmostEquals(cell.median, (1 / 1.2 + 1 / 1.3) / 2, 1e-12);
+  assertAlmostEquals(cell.low, 1 / 1.5, 1e-12);
+  assertAlmostEquals(cell.high, 1, 1e-12);
+});
+
+Deno.test("claim: the density that was reached decides, not the one that was asked for", () => {
+  const forced = (reached: number, error: number) =>
+    rowsOf("xattention", { densities: [0.1], error: () => error, change: { density: reached } });
+  // At .2 PSA has an error of .5 to .56; a rival that reached .2 with .8 loses, though it beats PSA's 1 at .1.
+  assertEquals(verdicts([...psa, ...forced(0.2, 0.8)]), { 0.1: "win" });
+  assertEquals(verdicts([...psa, ...forced(0.1, 0.8)]), { 0.1: "loss" });
+  assertEquals(verdicts([...psa, ...forced(0.05, 0.8)]), { 0.1: "apart" });
+  assertEquals(verdicts([...psa, ...forced(0.5, 0.8)]), { 0.1: "apart" });
+});
+
+Deno.test("claim: at equal time a slower rival is set beside what PSA does in that time", () => {
+  const slow = rowsOf("block-topk", {
+    densities: [0.1],
+    error: (density, head) => 0.8 * usual(density, head),
+    change: { gpu_ms_median: 20 },
+  });
+  assertEquals(verdicts([...psa, ...slow]), { 0.1: "loss" });
+  assertEquals(verdicts([...psa, ...slow], "time"), { 0.1: "win" });
+  const none = slow.map((row) => ({ ...row, gpu_ms_median: null, selection_cost: 0.2 }));
+  const [cell] = cellsOf([...psa, ...none], "time");
+  assertEquals([cell.footing, cell.verdict], ["cost", "win"]);
+  // A choice that costs nothing may read more: .1 more here, at which PSA's own error counts.
+  const cheap = slow.map((row) => ({ ...row, density: 0.2, selection_cost: 0 }));
+  assertEquals([verdicts([...psa, ...cheap]), verdicts([...psa, ...cheap], "cost")], [{ 0.1: "win" }, {
+    0.1: "loss",
+  }]);
+});
+
+Deno.test("claim: orders, kinds of inputs and heads are not mixed", () => {
+  const elsewhere = rowsOf("block-topk", { error: usual, change: { order: "gilbert" } });
+  assertEquals(new Set(Object.values(verdicts([...psa, ...elsewhere]))), new Set(["apart"]));
+  const causal = rowsOf("block-topk", { error: usual, change: { causal: "true" } });
+  assertEquals(cellsOf([...psa, ...causal], "density").map(({ group }) => group)[0], "causal traces");
+});
+
+Deno.test("claim: few heads and errors of rounding are ties", () => {
+  assertEquals(judgeRatios([0.5, 0.5, 0.5, 0.5, 0.5]).verdict, "tie");
+  assertEquals(judgeRatios([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]).verdict, "win");
+  assertEquals(judgeRatios([]).verdict, "apart");
+  const near = [1.0005, 1.0002, 1.0009, 1.0004, 1.0001, 1.0003];
+  assertEquals(judgeRatios(near).verdict, "tie");
+  assertEquals(judgeRatios(near.map((ratio) => 1 / ratio)).verdict, "tie");
+  const exact = (size: number, method: string) => rowsOf(method, { error: () => size });
+  const between = exact(1e-8, "block-topk").map((row) => ({ ...row, density: 0.3 }));
+  assertEquals(new Set(Object.values(verdicts([...exact(1e-8, "psa"), ...between]))), new Set(["tie"]));
+  assertEquals(
+    new Set(Object.values(verdicts([...exact(1e-8, "psa"), ...exact(1e-6, "block-topk")]))),
+    new Set(["tie"]),
+  );
+});
+
+Deno.test("claim: an error between two points lies on a straight line on logarithmic axes", () => {
+  const points = [{ x: 0.1, error: 0.4 }, { x: 0.4, error: 0.1 }, { x: 0.8, error: 0.1 }];
+  assertAlmostEquals(errorAt(points, 0.2)!, 0.2, 1e-12);
+  assertAlmostEquals(errorAt(points, 0.1)!, 0.4, 1e-12);
+  assertAlmostEquals(errorAt(points, 0.6)!, 0.1, 1e-12);
+  assertAlmostEquals(errorAt(points, 0.099)!, 0.04 / 0.099, 1e-12);
+  assertEquals([errorAt(points, 0.097), errorAt(points, 0.9), errorAt([], 1)], [null, null, null]);
+});
+
+Deno.test("claim: the page tells losses as plainly as wins", () => {
+  const rows = [...psa, ...rowsOf("block-topk", { error: (density, head) => 0.8 * usual(density, head) })];
+  const { markdown, sentences } = claimPage({ rows, environment: {} }, []);
+  assertMatch(
+    sentences[0],
+    /^At equal density, against binary masks, PSA loses less error in 0 of 3 cells, more in 3, and 0 are .*\. It loses \*\*more\*\* on video traces in raster order 3 of 3\.$/,
+  );
+  assertStringIncludes(markdown, "| block-topk | 1.25 (1.25 to 1.25) **loses** |");
+  assertStringIncludes(
+    markdown,
+    "| video traces, raster | block-topk 1.25 at 0.4, 1.25 at 0.2, 1.25 at 0.1 |",
+  );
+  assertStringIncludes(markdown, "PSA loses less error than a binary mask in no cell.");
+});
+
+Deno.test("claim: every method but PSA itself is of one kind, and runs where it can", async () => {
+  const told = KINDS.flatMap(({ methods }) => methods), names = METHODS.map(({ name }) => name);
+  assertEquals(told.toSorted(), names.filter((name) => name !== "psa" && name !== "dense").sort());
+  const { inputs } = await planClaim({ quick: false, filter: "" }, { gpu: null });
+  const cases = inputs.flatMap((each) => each.cases.map(({ given }) => given));
+  assertEquals(new Set(cases.map(({ method }) => method.name)), new Set([...told, "psa"]));
+  assertEquals(new Set(cases.map(({ data }) => data.input ?? data.workload)).size, 5 + 6);
+  assertEquals(
+    [...new Set(cases.filter(({ data }) => data.causal).map(({ layout }) => layout.order.kind))],
+    ["raster"],
+  );
+});
+
+Deno.test("claim: the command writes page, plots and rows, and writes them again from the rows", async () => {
+  await using folder = new TemporaryFolder();
+  const args = ["--quick", "--no-gpu", "--filter", "workload=gaussian"];
+  const { code, stdout, stderr } = await runScript("claim.ts", [...args, "--out", folder.at("a")]);
+  assertEquals(code, 0, stderr);
+  assert(!stderr.includes("WARN"), stderr);
+  assertMatch(stdout, /^At equal density, against binary masks, PSA loses less error in \d+ of \d+ cells/);
+  const { rows } = await readRun(folder.at("a"));
+  assertEquals(new Set(rows.map(({ head }) => head)).size, 6);
+  const page = await Deno.readTextFile(folder.at("a/claim.md"));
+  for (
+    const text of [
+      "workload gaussian, raster",
+      "**loses**",
+      "wins",
+      "without times",
+      "## PSA at equal density + selection cost",
+    ]
+  ) {
+    assertStringIncludes(page, text);
+  }
+  for (const [, link] of page.matchAll(/\((pictures\/[^)]+)\)/g)) {
+    const svg = await Deno.readTextFile(folder.at(`a/${link}`));
+    assert(svg.startsWith("<svg") && !svg.includes("var("), link);
+  }
+  const again = await runScript("claim.ts", ["--from", folder.at("a"), "--out", folder.at("b")]);
+  assertEquals([again.code, await Deno.readTextFile(folder.at("b/claim.md"))], [0, page]);
+});
+
+Deno.test("claim: bad input is told in one sentence, and nothing is written", async () => {
+  await using folder = new TemporaryFolder();
+  for (
+    const [args, sentence] of [
+      [["--fast"], /^"--fast" is no option of claim/],
+      [["fast"], /^"fast" is no option of claim/],
+      [["--out="], /^--out is empty/],
+      [["--from", folder.at("nowhere")], /holds no run/],
+      [["--quick", "--list", "--filter", "workload=video method=none"], /no case matches it/],
+    ] as const
+  ) {
+    const { code, stderr, stdout } = await runScript("claim.ts", args);
+    assertMatch(stderr, sentence);
+    assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
+  }
+  const { stdout } = await runScript("claim.ts", [
+    "--quick",
+    "--list",
+    "--filter",
+    "workload=sinks method=psa",
+  ]);
+  assertMatch(stdout, /\n12 cases\n$/);
+});
+
+Deno.test("claim: times that are noisy make no verdict where exact ones do", () => {
+  const rival = (factor: (head: number) => number) =>
+    rowsOf("block-topk", { densities: [0.2], error: (density, head) => 1.25 * usual(density, head) })
+      .map((row) => ({ ...row, gpu_ms_median: 20 * factor(Number(row.head)) }));
+  assertEquals(verdicts([...psa, ...rival(() => 1)], "time"), { 0.2: "win" });
+  assertEquals(verdicts([...psa, ...rival((head) => head % 2 ? 1.5 : 0.7)], "time"), { 0.2: "tie" });
+});

@@ -1,0 +1,39 @@
+/** `deno task bench:gpu` as a user runs it: rows that add up, and bad input refused. */
+import { runScript } from "../../support/command.ts";
+import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
+
+Deno.test("bench:gpu: a part of the table as JSON, with figures that add up", async () => {
+  const { code, stdout, stderr } = await runScript("bench_gpu.ts", [
+    ...["--tokens", "128", "--parts", "densities", "--json"],
+  ]);
+  assertEquals(code, 0, stderr);
+  const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(rows.length, 11);
+  assertEquals(rows[0].density, 1);
+  for (const row of rows) {
+    assertMatch(row.case, /^attention B=1 H=16 Lq=128 Lk=128 D=64 bm=128 bn=128 /);
+    assert(row.ms_low <= row.ms && row.ms <= row.ms_high && row.ms > 0, JSON.stringify(row));
+    assert(Math.abs(row.speedup * row.ms / rows[0].ms - 1) < 1e-9);
+    assert(Math.abs(row.times_ideal * row.speedup * row.density - 1) < 1e-9);
+    assert(Math.abs(row.tflops * row.ms * 1e9 / (row.density * 4 * 16 * 128 * 128 * 64) - 1) < 1e-9);
+    assert(row.rel_l2 < 1e-5);
+  }
+});
+
+for (
+  const [args, sentence] of [
+    [["--tokens", "100"], '--tokens is "100"; it should be a multiple of 128.'],
+    [
+      ["--parts", "table,length"],
+      '--parts holds "length"; the parts are table, densities, lengths, forward, stages.',
+    ],
+    [["--token", "128"], "--token is no option; the nearest one is --tokens."],
+    [["--parts", "table", "--filter", "D=7 "], '--filter "D=7 " matches no case.'],
+  ] as const
+) {
+  Deno.test(`bench:gpu refuses ${args.join(" ")}`, async () => {
+    const { code, stderr } = await runScript("bench_gpu.ts", args);
+    assertEquals(code, 2);
+    assertEquals(stderr.trim().split("\n").at(-1), sentence);
+  });
+}

@@ -1,0 +1,22 @@
+/** Our own kernels, judged by the kit as anyone's are. */
+import { runExport } from "../../bench/cli/export.ts";
+import { runVerify } from "../../bench/cli/verify.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { TemporaryFolder } from "../support/command.ts";
+
+for (const dtype of ["f32", "f16"]) {
+  Deno.test(`conformance: the kernels of this project pass smoke in ${dtype}`, async () => {
+    await using folder = new TemporaryFolder();
+    await runExport(["--out", folder.at("cases"), "--dtype", dtype]);
+    const { code, text } = await runVerify([folder.at("cases"), "--outputs", folder.at("outputs"), "--gpu"]);
+    assertEquals(code, 0, text);
+    const right = text.split("\n").filter((line) => line.startsWith("right")).map((line) =>
+      line.split(/ +/)[1]
+    );
+    const counts = ["attention", "importance", "levels", "cap"].map((stage) =>
+      right.filter((name) => name === stage).length
+    );
+    assertEquals(counts, [14, 4, 3, 2], text);
+    assertStringIncludes(text, "5 cases have no kernel here and were left out");
+  });
+}

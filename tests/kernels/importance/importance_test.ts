@@ -1,0 +1,84 @@
+/** Importance on the device against the reference, for every kind, shape and element type. */
+import fc from "fast-check";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { prepareImportance } from "../../../kernels/importance/importance.ts";
+import { blockImportance } from "../../../reference/psa.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { lacksHalves } from "../../support/implementation.ts";
+import { importanceRounding } from "../../support/importance_rounding.ts";
+import { bufferOf, gpuTest, qkvOf, runStages, type StageCase, stageCases } from "../../support/stage_case.ts";
+
+/** Importance of the device. */
+async function importanceOnDevice(
+  gpu: Gpu,
+  c: StageCase,
+  { length, ...options }: { length: number; scratch?: number; unroll?: boolean },
+) {
+  const { q, k } = qkvOf(c);
+  const inputs = { q: bufferOf(gpu, q), k: bufferOf(gpu, k) };
+  const stage = await prepareImportance(gpu, inputs, { ...c, ...options });
+  return new Float32Array(await runStages(gpu, [stage], { output: stage.importance, length }));
+}
+
+/** The largest error, relative to the entry and to a part of its row's mean. */
+async function worstError(gpu: Gpu, c: StageCase): Promise<number> {
+  const want = blockImportance(qkvOf(c), c.config);
+  const got = await importanceOnDevice(gpu, c, { length: want.data.length });
+  const small = 1e-6 / want.shape[3];
+  return want.data.reduce((worst, x, i) => {
+    const error = Math.abs(got[i] - x) / (x + small);
+    return Number.isNaN(error) || error > worst ? error : worst;
+  }, 0);
+}
+
+for (const kind of ["sampled", "full", "antidiagonal", "pooled"] as const) {
+  gpuTest(`importance on the device is the reference's: ${kind}`, async (gpu) => {
+    let most = 0;
+    const onlySingles = lacksHalves(gpu, `${kind} importance in float16`);
+    const cases = stageCases().filter(({ config, dtype }) =>
+      config.importance.kind === kind && !(onlySingles && dtype === "f16")
+    );
+    await fc.assert(
+      fc.asyncProperty(cases, async (c) => {
+        const error = await worstError(gpu, c), bound = importanceRounding(c);
+        most = Math.max(most, error / bound);
+        assert(error <= bound, `relative error ${error}, bound ${bound}`);
+      }),
+      { seed: 2512, numRuns: 20 },
+    );
+    console.log(`${kind}: at most ${most.toFixed(3)} of the bound`);
+  });
+}
+
+gpuTest("importance in many chunks, or unrolled, is the same to the bit", async (gpu) => {
+  for (const kind of ["sampled", "full"] as const) {
+    const c: StageCase = {
+      shape: { batch: 1, heads: 3, kvHeads: 1, seqQ: 700, seqK: 300, headDim: 40, valueDim: 8 },
+      config: {
+        ...{ blockM: 64, blockN: 32, tile: 32, importance: { kind, seed: 7 } },
+        assignment: { mode: "density", density: 0.5 },
+      },
+      dtype: "f32",
+      seed: 3,
+    };
+    const length = 3 * 11 * 10;
+    const whole = await importanceOnDevice(gpu, c, { length });
+    assertEquals(await importanceOnDevice(gpu, c, { length, scratch: 1 }), whole);
+    assertEquals(await importanceOnDevice(gpu, c, { length, unroll: gpu.info.subgroupSize === 0 }), whole);
+  }
+});
+
+gpuTest("causal antidiagonal importance of queries before the first key is zero", async (gpu) => {
+  const c: StageCase = {
+    shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 300, seqK: 70, headDim: 8, valueDim: 8 },
+    config: {
+      ...{ blockM: 32, blockN: 16, tile: 16, causal: true, importance: { kind: "antidiagonal", stride: 8 } },
+      assignment: { mode: "density", density: 0.5 },
+    },
+    dtype: "f32",
+    seed: 3,
+  };
+  const got = await importanceOnDevice(gpu, c, { length: 10 * 5 });
+  assert(got.subarray(0, 5 * 7).every((x) => x === 0), `${got}`);
+  assert(got.subarray(5 * 9).some((x) => x > 0));
+});

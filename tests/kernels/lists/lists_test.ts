@@ -1,0 +1,89 @@
+/** Work lists made on the device hold the same groups as those made from the same levels by the CPU. */
+import fc from "fast-check";
+import type { Tensor } from "../../../mod.ts";
+import { seededRandom } from "../../../mod.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { download, poison } from "../../../kernels/device/transfer.ts";
+import { groupTokens, makeLists } from "../../../kernels/lists/naive.ts";
+import { layOutSections } from "../../../kernels/pyramid/layout.ts";
+import { prepareLists } from "../../../kernels/lists/build.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { bufferOf, gpuTest, runStages, type StageCase, stageCases } from "../../support/stage_case.ts";
+
+/** Levels of a case: everywhere one of a few that divide the key block. */
+function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCase): Tensor<Int32Array> {
+  const random = seededRandom(seed), { blockM, blockN } = config;
+  const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
+  const all = Array.from({ length: Math.log2(blockN) + 1 }, (_, i) => 2 ** i);
+  const some = [0, ...all].filter(() => random.uniform() < 0.6).concat(random.below(2));
+  const length = shape.reduce((product, length) => product * length, 1);
+  return { data: Int32Array.from({ length }, () => some[random.below(some.length)]), shape };
+}
+
+/** Asserts that the device's lists, and the order of rows, are those of the CPU, up to the order of groups in a row. */
+async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
+  const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
+  const sections = layOutSections(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
+  const want = makeLists(levels, { blockN, sections });
+  const stage = await prepareLists(gpu, bufferOf(gpu, levels), {
+    ...c,
+    group: groupTokens(sections, blockN),
+  });
+  poison(gpu, stage.list);
+  const rows = (want.offsets.length - 1) / 2;
+  const read = { output: stage.offsets, length: want.offsets.length };
+  const offsets = new Uint32Array(await runStages(gpu, [stage], read));
+  assertEquals(offsets, want.offsets);
+  const list = new Uint32Array(await download(gpu, stage.list));
+  for (let row = 0; row < rows; row++) {
+    const [got, wanted] = [list, want.list].map((entries) => entries.slice(offsets[row], offsets[row + 1]));
+    const filled = got.findLastIndex((entry) => entry !== 0) + 1;
+    assert(got.subarray(0, filled).every((entry) => entry !== 0), "padding is at the end of a row");
+    assertEquals(got.sort(), wanted.sort(), `row ${row}`);
+  }
+}
+
+gpuTest("work lists of the device hold the groups that the levels ask for", async (gpu) => {
+  const cases = stageCases({}, { tokens: 700 });
+  const property = fc.asyncProperty(cases, (c) => assertLists(gpu, c, levelsOf(c)));
+  await fc.assert(property, { seed: 2512, numRuns: 25 });
+});
+
+gpuTest("work lists of rows and of key blocks beyond the width of a workgroup", async (gpu) => {
+  const config = {
+    ...{ blockM: 16, blockN: 16, tile: 16, importance: { kind: "full" as const } },
+    assignment: { mode: "density" as const, density: 1 },
+  };
+  for (const [seqQ, seqK] of [[16 * 700, 100], [20, 16 * 700 - 3]]) {
+    const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 };
+    const c: StageCase = { shape, config, dtype: "f32", seed: 5 };
+    await assertLists(gpu, c, levelsOf(c));
+  }
+});
+
+gpuTest("work lists of levels that skip everything are empty", async (gpu) => {
+  const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ: 70, seqK: 90, headDim: 8, valueDim: 8 };
+  const config = {
+    ...{ blockM: 32, blockN: 32, tile: 16, importance: { kind: "full" as const } },
+    assignment: { mode: "density" as const, density: 1 },
+  };
+  const levels = { data: new Int32Array(2 * 3 * 3), shape: [1, 2, 3, 3] };
+  await assertLists(gpu, { shape, config, dtype: "f32", seed: 0 }, levels);
+});
+
+Deno.test("work lists read the tokens that are seen and no others, where a block has four or more", () => {
+  const random = seededRandom(8), blocks = 64;
+  for (
+    const [blockN, levels] of [[64, [1, 2, 8]], [32, [1, 2, 4, 8]], [128, [1, 8, 32]], [16, [1, 4]]] as const
+  ) {
+    const sections = layOutSections(1, { seqK: blocks * blockN, blockN, levels: [...levels], tail: "exact" });
+    const group = groupTokens(sections, blockN);
+    const data = Int32Array.from({ length: blocks }, () => [0, ...levels][random.below(levels.length + 1)]);
+    const { list } = makeLists({ data, shape: [1, 1, 1, blocks] }, { blockN, sections });
+    const tokens = data.reduce((sum, level) => sum + (level === 0 ? 0 : blockN / level), 0);
+    const read = list.filter((entry) => entry !== 0).length * group;
+    assertEquals(read, tokens, `bn=${blockN} levels ${levels}`);
+    assertEquals(list.length * group % 128, 0);
+    assert(list.length * group - read < 128, "padding is less than a tile");
+  }
+});

@@ -1,0 +1,89 @@
+/** Calls beyond the limits of a device: cut into slices of heads, they give the whole call's results, bit for bit. */
+import { createPsa, createSlicedPsa, InputError, makeWorkload, type PsaConfig } from "../../mod.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { gpuTest } from "../support/stage_case.ts";
+
+const shape = { batch: 2, heads: 4, kvHeads: 2, seqQ: 200, seqK: 150, headDim: 32, valueDim: 32 };
+const config: PsaConfig = {
+  ...{ blockM: 64, blockN: 32, tile: 32, importance: { kind: "sampled", seed: 3 } },
+  assignment: { mode: "density", density: 0.4, shares: { 1: 0.5, 4: 0.5 } },
+};
+const { qkv } = makeWorkload("gaussian", { ...shape, seed: 5 });
+
+/** Says that the device binds no more bytes than this. */
+function limit(gpu: Gpu, bytes: number): void {
+  gpu.info = { ...gpu.info, limits: { ...gpu.info.limits, maxStorageBufferBindingSize: bytes } };
+}
+
+/** Bytes of q for one key head of one batch entry: the largest buffer of a call of one. */
+const UNIT = 2 * shape.seqQ * shape.headDim * 4;
+
+gpuTest("slices: a call that fits is one slice", (gpu) => {
+  assertEquals(createSlicedPsa(gpu, { shape, config }).slices, 1);
+  return Promise.resolve();
+});
+
+for (const [units, slices] of [[1, 4], [2, 2], [3, 2]]) {
+  gpuTest(
+    `slices: ${slices} where ${units} key heads fit, with the results of the whole call`,
+    async (gpu) => {
+      using psa = await createPsa(gpu, { shape, config });
+      const whole = await psa.forward(qkv);
+      limit(gpu, units * UNIT);
+      await assertRejects(() => createPsa(gpu, { shape, config }), InputError, "maxStorageBufferBindingSize");
+      const sliced = createSlicedPsa(gpu, { shape, config });
+      assertEquals(sliced.slices, slices);
+      const got = await sliced.forward(qkv);
+      assertEquals(got.levels, whole.levels);
+      assertEquals(got.out, whole.out);
+      assertEquals(got.lse, whole.lse);
+      assertEquals(got.density, whole.density);
+      assert(got.timings.total > 0);
+      const { levels } = whole;
+      assertEquals((await sliced.forward(qkv, { levels })).out, (await psa.forward(qkv, { levels })).out);
+      const dense = await sliced.forward(qkv, { levels: "dense" });
+      assertEquals(dense.density, 1);
+      assertEquals(dense.out, (await psa.forward(qkv, { levels: "dense" })).out);
+    },
+  );
+}
+
+gpuTest(
+  "slices: what can not be cut is refused with the limit, and other inputs by their sizes",
+  async (gpu) => {
+    await assertRejects(
+      () => createSlicedPsa(gpu, { shape: { ...shape, seqQ: 100 }, config }).forward(qkv),
+      InputError,
+      "`seqQ` of the inputs is 200; this call was prepared for 100.",
+    );
+    limit(gpu, UNIT - 4);
+    assertThrows(
+      () => createSlicedPsa(gpu, { shape, config }),
+      InputError,
+      `the limit maxStorageBufferBindingSize of this adapter is ${UNIT - 4}`,
+    );
+    limit(gpu, UNIT);
+    const semantic = { ...config, order: { kind: "semantic", clusters: 2, seed: 0, iterations: 2 } } as const;
+    assertThrows(
+      () => createSlicedPsa(gpu, { shape: { ...shape, seqK: shape.seqQ }, config: semantic }),
+      InputError,
+      "`order` is semantic",
+    );
+  },
+);
+
+gpuTest(
+  "a device with too little workgroup memory is refused by name, before anything is made",
+  async (gpu) => {
+    const { bytes } = gpu;
+    gpu.info = { ...gpu.info, limits: { ...gpu.info.limits, maxComputeWorkgroupStorageSize: 16384 } };
+    await assertRejects(
+      () => createPsa(gpu, { shape, config }),
+      InputError,
+      "`blockM` is 64, which needs 24576 bytes of workgroup memory; the limit maxComputeWorkgroupStorageSize of this " +
+        "adapter is 16384.",
+    );
+    assertEquals(gpu.bytes, bytes);
+  },
+);

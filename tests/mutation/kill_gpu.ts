@@ -1,0 +1,174 @@
+/**
+ * `deno task kill-matrix:gpu`: plants mistakes into the WGSL of our own kernels, runs them on this machine's adapter, and
+ * holds the conformance kit to it: every one has to be found. `--write` writes docs/kill-matrix-gpu.md.
+ *
+ * @module
+ */
+import { Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import type { Tensor } from "../../reference/tensor.ts";
+import { runCommand } from "../../bench/cli/command.ts";
+import { Catalogue } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
+import { gpuAttention } from "../../bench/conformance/gpu_outputs.ts";
+import { gpuStage } from "../../bench/conformance/gpu_stages.ts";
+import { type Judged, judgeOutputs, type ReadCase } from "../../fixtures/conformance/judge/judge.ts";
+import { attentionCases, named } from "./kill_matrix.ts";
+import { stageCases } from "./kill_stages.ts";
+import { outputFile } from "../../fixtures/conformance/diagnose/planted.ts";
+import type { WgslMutant } from "./wgsl_mutant.ts";
+import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
+
+/** What became of one mutant. */
+export interface MutantOutcome {
+  /** The mutant's name. */
+  readonly mutant: string;
+  /** Cases that fail. */
+  readonly failing: number;
+  /** Cases whose kernels' text the mutant changed. */
+  readonly changed: number;
+  /** Cases that ran. */
+  readonly cases: number;
+  /** The names that the diagnosis gives. */
+  readonly names: readonly string[];
+  /** How many failing cases they explain. */
+  readonly explained: number;
+}
+
+/**
+ * Runs work with a changed text of the kernels, and counts the pipelines that were changed.
+ *
+ * @param mutant what to change; null: nothing
+ * @param work what to run
+ * @returns how often the text of a pipeline was changed
+ */
+async function withMutant(mutant: WgslMutant | null, work: () => Promise<void>): Promise<number> {
+  const original = Gpu.prototype.createPipeline;
+  let changed = 0;
+  Gpu.prototype.createPipeline = function (code, options) {
+    const mutated = mutant !== null && options.label.startsWith(mutant.kernel)
+      ? mutant.replace.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), code)
+      : code;
+    if (mutated !== code) changed++;
+    return original.call(this, mutated, options);
+  };
+  try {
+    await work();
+    return changed;
+  } finally {
+    Gpu.prototype.createPipeline = original;
+  }
+}
+
+/** What our kernels give for a case, judged; what they write behind their buffers counts. */
+async function judgeOurs(gpu: Gpu, judged: Judged): Promise<ReadCase> {
+  const { tensors, outside } = judged.listed.case.startsWith("attention ")
+    ? await gpuAttention(gpu, judged)
+    : { tensors: await gpuStage(gpu, judged), outside: "" };
+  if (tensors === undefined) throw new InputError(`${judged.listed.case} has no kernel.`);
+  const output = { ...outputFile(tensors as Record<string, Tensor>), metadata: { outside } };
+  return { ...judged, output, verdict: judgeOutputs(judged, output) };
+}
+
+/**
+ * Runs our kernels with a mistake on cases of one stage, and judges and diagnoses what they give.
+ *
+ * @param gpu the device
+ * @param mutant the mistake; null: none
+ * @param options the cases, and the catalogue to diagnose with; without it nothing is diagnosed
+ * @throws {InputError} if the mutant's pattern is nowhere in the kernels' text
+ */
+export async function judgeMutant(
+  gpu: Gpu,
+  mutant: WgslMutant | null,
+  { cases, catalogue }: { readonly cases: readonly Judged[]; readonly catalogue?: Catalogue },
+): Promise<MutantOutcome> {
+  const read: ReadCase[] = [];
+  let changed = 0;
+  for (const judged of cases) {
+    const times = await withMutant(mutant, async () => {
+      read.push(await judgeOurs(gpu, judged));
+    });
+    changed += times > 0 ? 1 : 0;
+  }
+  requireInput(
+    mutant === null || changed > 0,
+    () => `The mutant "${mutant?.name}" is nowhere in the text of the kernel ${mutant?.kernel}.`,
+  );
+  const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;
+  const [found] = failing === 0 || catalogue === undefined
+    ? []
+    : mutant?.stage === "attention"
+    ? [catalogue.explain(read)]
+    : explainStages(read);
+  return {
+    ...{ mutant: mutant?.name ?? "none", failing, changed, cases: cases.length },
+    ...{ names: found?.names ?? [], explained: found?.explained ?? 0 },
+  };
+}
+
+/** The cases of the smoke suite that our kernels are made for. */
+export function ourCases(): Judged[] {
+  const stages = stageCases("smoke").filter(({ listed }) => /^(importance|levels|cap) /.test(listed.case));
+  return [...attentionCases("smoke"), ...stages];
+}
+
+/** How an outcome reads in the table. */
+function row(
+  { mutant, failing, changed, names, explained }: MutantOutcome,
+  { kernel, known }: WgslMutant,
+): string {
+  const part = names.length > 0 && explained < failing ? ` (${explained} of ${failing})` : "";
+  const shown = `${named(mutant, names)}${part}`;
+  return `| ${kernel} | ${mutant} | ${failing} of ${changed} | ${
+    known ? shown : `not in the catalogue: ${shown}`
+  } |`;
+}
+
+function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOutcome): string {
+  const killed = outcomes.filter(({ failing }) => failing > 0).length;
+  const known = WGSL_MUTANTS.filter((mutant) => mutant.known);
+  const right = outcomes.filter(({ mutant, names }) => names.includes(mutant)).length;
+  return [
+    "# Mistakes planted into our own WGSL",
+    "",
+    "Written by `deno task kill-matrix:gpu --write`: each mistake is planted alone into the text of a kernel, and the kernels",
+    `run on the ${honest.cases} cases of the smoke suite that they are made for, in float32. Wrong cases are counted among those whose`,
+    `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${gpu.info.description}. Without a mistake ${honest.failing} cases are wrong.`,
+    "",
+    `Killed: ${killed} of ${outcomes.length}; named: ${right} of the ${known.length} that the catalogue has.`,
+    "",
+    "| kernel | mistake | wrong cases | named |",
+    "| --- | --- | --- | --- |",
+    ...outcomes.map((outcome, i) => row(outcome, WGSL_MUTANTS[i])),
+    "",
+    "Outputs have 4 KiB behind their end in which nothing may be written: a kernel that writes rows that do not exist is",
+    "found wherever there are such rows. A missing barrier is not among the mutants: what it does depends on the machine.",
+    "Work lists have no stage of their own in the suites: they are made on the device of the levels of a case, and judged by",
+    "what attention makes of them; a test compares them with those of the host.",
+    "",
+  ].join("\n");
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  for (const arg of args) {
+    requireInput(arg === "--write", () => `${arg} is no option; the only one is --write.`);
+  }
+  using gpu = await openGpu();
+  const cases = ourCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
+  const honest = await judgeMutant(gpu, null, { cases, catalogue });
+  console.log(`without a mistake: ${honest.failing} of ${honest.cases} wrong`);
+  for (const mutant of WGSL_MUTANTS) {
+    const own = cases.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
+    const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
+    outcomes.push(outcome);
+    console.log(row(outcome, mutant));
+  }
+  if (args.includes("--write")) {
+    const path = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
+    await Deno.writeTextFile(path, markdown(gpu, outcomes, honest));
+  }
+  return honest.failing === 0 && outcomes.every(({ failing }) => failing > 0) ? 0 : 1;
+}
+
+if (import.meta.main) await runCommand(() => main(Deno.args));

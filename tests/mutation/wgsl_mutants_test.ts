@@ -1,0 +1,74 @@
+/** Mistakes planted into our own WGSL are found by the kit, and named where the catalogue has them. */
+import { Catalogue } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { judgeMutant, ourCases } from "./kill_gpu.ts";
+import { attentionCases } from "./kill_matrix.ts";
+import type { WgslMutant } from "./wgsl_mutant.ts";
+import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
+import { openGpu } from "../../kernels/device/gpu.ts";
+import { InputError } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+
+const PAGE = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
+
+function mutantOf(name: string): WgslMutant {
+  const mutant = WGSL_MUTANTS.find((each) => each.name === name);
+  assert(mutant !== undefined, name);
+  return mutant;
+}
+
+Deno.test("WGSL mutants: log term, pooling and shared heads are killed and named; without a mistake nothing is", async () => {
+  using gpu = await openGpu();
+  const cases = attentionCases("smoke").filter(({ listed }) => listed.case.includes("B=2 H=4"));
+  const catalogue = new Catalogue();
+  assertEquals(cases.length, 1);
+  const judge = (mutant: WgslMutant | null) => judgeMutant(gpu, mutant, { cases, catalogue });
+  assertEquals((await judge(null)).failing, 0);
+  for (
+    const name of ["log term missing", "pooled by the sum", "kv head mapped modulo", "last block dropped"]
+  ) {
+    const { failing, changed, names } = await judge(mutantOf(name));
+    assertEquals([failing, changed], [1, 1], name);
+    assert(names.includes(name), `${name} is called ${names}`);
+  }
+  await assertRejects(
+    () => judge({ ...mutantOf("lse in base 2"), replace: [[/this is nowhere/g, ""]] }),
+    InputError,
+    'The mutant "lse in base 2" is nowhere in the text of the kernel attention.',
+  );
+});
+
+Deno.test("WGSL mutants: importance, levels and caps are killed and named, and so are writes behind the output", async () => {
+  using gpu = await openGpu();
+  const catalogue = new Catalogue(), all = ourCases();
+  for (
+    const name of ["key heads taken modulo", "causal diagonal forgotten", "comparison of the cap inverted"]
+  ) {
+    const mutant = mutantOf(name),
+      cases = all.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
+    const { failing, names } = await judgeMutant(gpu, mutant, { cases, catalogue });
+    assert(failing > 0, name);
+    assertEquals(names, [name]);
+  }
+  const tail = all.filter(({ listed }) => listed.case.includes("B=2 H=4 Hk=2 Lq=130"));
+  const stray = await judgeMutant(gpu, mutantOf("rows beyond the last query are written"), {
+    cases: tail,
+  });
+  assertEquals([stray.failing, stray.cases], [1, 1]);
+});
+
+Deno.test("WGSL mutants: the page has a row for each of them, and none survives", async () => {
+  const rows = (await Deno.readTextFile(PAGE)).split("\n").filter((line) =>
+    line.startsWith("| ") && !/^\| (kernel|-+) /.test(line)
+  );
+  const cells = rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assertEquals(
+    cells.map(([kernel, name]) => `${kernel} ${name}`),
+    WGSL_MUTANTS.map(({ kernel, name }) => `${kernel} ${name}`),
+  );
+  for (const [i, [, name, wrong, named]] of cells.entries()) {
+    assert(Number(wrong.split(" of ")[0]) > 0, `${name} survives`);
+    if (WGSL_MUTANTS[i].known) {
+      assert(/^(yes|one of \d+)( \(\d+ of \d+\))?$/.test(named), `${name} is named ${named}`);
+    }
+  }
+});

@@ -1,0 +1,51 @@
+/**
+ * Runs the sweep as a user does: in a process of its own, with arguments, looking at what it prints, writes and returns.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+/** What a command did. */
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a script of bench/.
+ *
+ * @param script its file
+ * @param args its arguments
+ */
+export async function runScript(script: string, args: readonly string[]): Promise<CommandResult> {
+  const path = fileURLToPath(new URL(`../../bench/cli/${script}`, import.meta.url));
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", path, ...args],
+    stdin: "null",
+    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" },
+  });
+  const { code, stdout, stderr } = await command.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: decode(stdout), stderr: decode(stderr) };
+}
+
+/** The sweep on a small workload without a GPU. */
+export function smallSweep(out: string, ...args: string[]): Promise<CommandResult> {
+  const small = ["--workload", "video", "--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"];
+  return runScript("sweep.ts", [...small, "--no-gpu", "--densities", "1,.25", "--out", out, ...args]);
+}
+
+/** A folder that goes away with the test. */
+export class TemporaryFolder implements AsyncDisposable {
+  readonly path = Deno.makeTempDirSync();
+
+  /** A path in it. */
+  at(name: string): string {
+    return `${this.path}/${name}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
