@@ -1,6 +1,6 @@
 /**
  * The buffers of a call, and what moves tokens between the order in which they are given and the one in which blocks
- * are cut (SPEC section 9).
+ * are cut (docs/definition.md#orders).
  *
  * @module
  */

@@ -52,7 +52,7 @@ export interface ForwardResult {
   readonly lse: Tensor<Float32Array>;
   /** The levels that were used, int32 [batch, heads, query blocks, key blocks]. */
   readonly levels: Tensor<Int32Array>;
-  /** Their density (SPEC section 7). */
+  /** Their density (docs/definition.md#density). */
   readonly density: number;
   /** Milliseconds of each stage. */
   readonly timings: StageTimings;

@@ -1,6 +1,6 @@
 /**
  * The whole method on one attention call, for the path of video generation and for that of video understanding:
- * order, importance, levels, attention over the pyramid, order back (SPEC sections 2 to 9).
+ * order, importance, levels, attention over the pyramid, order back (docs/definition.md).
  *
  * @module
  */
@@ -38,7 +38,7 @@ export interface PsaResult extends AttentionResult {
    * of tokens in the configuration's order.
    */
   readonly levels: Tensor<Int32Array>;
-  /** The density of these levels (SPEC section 7). */
+  /** The density of these levels (docs/definition.md#density). */
   readonly density: number;
 }
 
@@ -112,7 +112,7 @@ export function finishPsa(
 }
 
 /**
- * The first stage of {@link psa}: tokens in the configuration's order (SPEC section 9). Text, the tail of
+ * The first stage of {@link psa}: tokens in the configuration's order (docs/definition.md#orders). Text, the tail of
  * `textLength` tokens, stays where it is.
  *
  * @param qkv the inputs
@@ -159,7 +159,7 @@ export function arrangeTokens<Data extends FloatData>(
 }
 
 /**
- * The second stage of {@link psa}: the importance of key blocks to query blocks (SPEC section 4).
+ * The second stage of {@link psa}: the importance of key blocks to query blocks (docs/definition.md#importance).
  *
  * @param qk queries and keys in the order in which blocks are cut
  * @param config block sizes, importance, causal and scale
@@ -194,7 +194,7 @@ export function blockImportance(
 export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
 
 /**
- * The third stage of {@link psa}: levels from importance, with all the rules of SPEC section 5.
+ * The third stage of {@link psa}: levels from importance, with all the rules of docs/definition.md#levels.
  *
  * @param importance [batch, heads, query blocks, key blocks]
  * @param config block sizes, tile, assignment, text length and causal

@@ -1,5 +1,5 @@
 /**
- * Row-major tensors over typed arrays, and the shapes of one attention call (SPEC section 1).
+ * Row-major tensors over typed arrays, and the shapes of one attention call (docs/definition.md#notation).
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface Tensor<Data extends TensorData = TensorData> {
   readonly shape: readonly number[];
 }
 
-/** The inputs of one attention call (SPEC section 1). */
+/** The inputs of one attention call (docs/definition.md#notation). */
 export interface Qkv<Data extends FloatData = FloatData> {
   /** Queries, [batch, heads, query tokens, head dimension]. */
   readonly q: Tensor<Data>;

@@ -206,9 +206,9 @@ function sentence({ names, distance, sections, explained, failing }: Explanation
   const all = names.map((name) => `'${name}'`).join(" or ");
   const others = failing - explained;
   const rest = others === 0 ? "" : `; of the other ${others} the cause is unknown`;
-  return `matches ${all} to ${
-    short(distance)
-  }; SPEC section ${sections} (${explained} of ${failing} wrong cases)${rest}`;
+  return `matches ${all} to ${short(distance)}; docs/definition.md#${
+    sections.replaceAll(", ", " #")
+  } (${explained} of ${failing} wrong cases)${rest}`;
 }
 
 if (import.meta.main) {

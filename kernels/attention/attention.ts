@@ -1,5 +1,5 @@
 /**
- * Attention over the pyramid on the device (SPEC section 3).
+ * Attention over the pyramid on the device (docs/definition.md#attention).
  *
  * @module
  */

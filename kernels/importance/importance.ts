@@ -1,5 +1,5 @@
 /**
- * Importance of key blocks on the device (SPEC section 4): `sampled`, `full`, `antidiagonal` and `pooled`, all as one
+ * Importance of key blocks on the device (docs/definition.md#importance): `sampled`, `full`, `antidiagonal` and `pooled`, all as one
  * matrix product with a reducing end (importance_product.ts), of tokens or of their means.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Levels of key blocks on the device (SPEC sections 5 and 6): ranks, quotas, text, causal pattern, similarity cap.
+ * Levels of key blocks on the device (docs/definition.md#levels and #cap): ranks, quotas, text, causal pattern, similarity cap.
  *
  * Where the number of blocks of each level does not depend on importance (`topk`, `density`), the reference computes
  * it, and the device is handed a table: there is one source of truth.
@@ -205,7 +205,7 @@ export interface CapOptions extends Pick<LevelsOptions, "dtype"> {
 }
 
 /**
- * Prepares the similarity cap (SPEC section 6), or where no level has a threshold a stand-in that is not read.
+ * Prepares the similarity cap (docs/definition.md#cap), or where no level has a threshold a stand-in that is not read.
  *
  * @param gpu the device
  * @param k the keys

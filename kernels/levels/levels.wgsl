@@ -1,4 +1,4 @@
-// Levels of key blocks from their importance (SPEC section 5): one workgroup a row, that is a query block of a head.
+// Levels of key blocks from their importance (docs/definition.md#levels): one workgroup a row, that is a query block of a head.
 //
 // Quotas go by rank: how many key blocks of the row come before a given one, by descending importance, ties to the
 // lower index. The kernel counts instead of sorting: every invocation keeps four blocks in registers and compares

@@ -1,4 +1,4 @@
-// Similarity cap (SPEC section 6): how far each key block may be pooled, from the keys alone.
+// Similarity cap (docs/definition.md#cap): how far each key block may be pooled, from the keys alone.
 //
 // One workgroup owns one key block. For every measured ratio, an invocation takes a group of `ratio` tokens, reads
 // its first and last key, 16 bytes at a time, and has their cosine; the workgroup adds the cosines up. The largest

@@ -1,5 +1,5 @@
 /**
- * Token order on the device (SPEC section 9): rows are gathered into the order in which blocks are cut, and the
+ * Token order on the device (docs/definition.md#orders): rows are gathered into the order in which blocks are cut, and the
  * output is scattered back.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The pyramid on the device: all levels of keys or values in one pass (SPEC section 2).
+ * The pyramid on the device: all levels of keys or values in one pass (docs/definition.md#pyramid).
  *
  * @module
  */

@@ -1,4 +1,4 @@
-// The pyramid (SPEC section 2): means of 2, 4, 8, … tokens, all levels in one pass over the tokens. A template.
+// The pyramid (docs/definition.md#pyramid): means of 2, 4, 8, … tokens, all levels in one pass over the tokens. A template.
 //
 // Level 1 is the input itself and lies at the start of the buffer; the levels follow it, in the same layout (row-major,
 // token then channel), so the pass reads every token once and writes less than it reads. A thread owns a piece (16

@@ -1,5 +1,5 @@
 /**
- * Attention over the pyramid in float64, and dense attention as its special case (SPEC section 3).
+ * Attention over the pyramid in float64, and dense attention as its special case (docs/definition.md#attention).
  *
  * @module
  */
@@ -42,7 +42,7 @@ export interface HeadRange {
 const DENSE_BLOCK = 128;
 
 /**
- * Attention of every query to the pooled tokens that its block's levels show it (SPEC section 3):
+ * Attention of every query to the pooled tokens that its block's levels show it (docs/definition.md#attention):
  * s_t = scale * q . k_t + ln(count_t), out = sum of softmax(s)_t v_t, lse = ln sum exp(s_t).
  *
  * @param qkv queries, keys and values; grouped heads and another value dimension are allowed

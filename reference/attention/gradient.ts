@@ -1,5 +1,5 @@
 /**
- * The gradient of attention over the pyramid, with the levels held fixed (SPEC section 10).
+ * The gradient of attention over the pyramid, with the levels held fixed (docs/definition.md#gradients).
  *
  * Weights are computed again from queries and keys, one query block at a time, so that memory grows with the
  * number of tokens: with p the weights of a row, dp = dout . v and delta = sum of p dp, the gradient of a score is
@@ -62,7 +62,7 @@ interface TokenGradient {
 }
 
 /**
- * The gradient of {@link pyramidAttention} with the levels held fixed (SPEC section 10): of the sum of dout * out,
+ * The gradient of {@link pyramidAttention} with the levels held fixed (docs/definition.md#gradients): of the sum of dout * out,
  * and of dlse * lse if it is given. The gradient of a pooled token is shared equally by the tokens that it averages.
  * Rows that see nothing add nothing.
  *

@@ -1,5 +1,5 @@
 /**
- * What the query blocks of one head see: the union of pooled tokens in SPEC section 3. Attention and its gradient
+ * What the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention. Attention and its gradient
  * both begin here.
  *
  * @module
@@ -44,7 +44,7 @@ export interface VisibleTokens {
   readonly values: Float64Array;
   /** The first position that each covers. */
   readonly first: Int32Array;
-  /** How many positions each covers, the count of SPEC section 2. */
+  /** How many positions each covers, the count of docs/definition.md#pyramid. */
   readonly counts: Int32Array;
 }
 

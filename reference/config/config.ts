@@ -1,5 +1,5 @@
 /**
- * One configuration for the whole method, for both released paths (SPEC sections 1 to 9).
+ * One configuration for the whole method, for both released paths (docs/definition.md).
  *
  * @module
  */
@@ -7,17 +7,17 @@
 /** A pooling ratio: a power of two that divides the key block, or 0 for a skipped block. */
 export type Level = number;
 
-/** One quota of SPEC section 5: [level, start, end], fractions of the row; only `end` counts. */
+/** One quota of docs/definition.md#levels: [level, start, end], fractions of the row; only `end` counts. */
 export type Ratio = readonly [level: Level, start: number, end: number];
 
-/** How key blocks are scored (SPEC section 4). `full` is `sampled` with every token taken. */
+/** How key blocks are scored (docs/definition.md#importance). `full` is `sampled` with every token taken. */
 export type ImportanceConfig =
   | { readonly kind: "sampled"; readonly seed: number }
   | { readonly kind: "full" }
   | { readonly kind: "antidiagonal"; readonly stride: number }
   | { readonly kind: "pooled" };
 
-/** How scores become levels: the released modes (SPEC section 5), or a budget of density. */
+/** How scores become levels: the released modes (docs/definition.md#levels), or a budget of density. */
 export type AssignmentConfig =
   | { readonly mode: "topk"; readonly ratios: readonly Ratio[] }
   | { readonly mode: "threshold"; readonly ratios: readonly Ratio[]; readonly minFullRatio?: number }
@@ -26,7 +26,7 @@ export type AssignmentConfig =
 /** Shares of a density budget: level to share, in ascending order of level; the shares sum to 1. */
 export type Shares = ReadonlyMap<Level, number> | Readonly<Record<Level, number>>;
 
-/** The order in which tokens are put before blocks are cut (SPEC section 9). */
+/** The order in which tokens are put before blocks are cut (docs/definition.md#orders). */
 export type OrderConfig =
   | { readonly kind: "raster" }
   | { readonly kind: "gilbert"; readonly box: Box; readonly variant: "released" | "curve" }
@@ -48,7 +48,7 @@ export interface Box {
   readonly depth: number;
 }
 
-/** Everything that PSA needs to know beside q, k and v. Fields that are left out have the values of the SPEC. */
+/** Everything that PSA needs to know beside q, k and v. Fields that are left out have the values of the definition. */
 export interface PsaConfig {
   /** Query block size in tokens: 16, 32, 64 or 128. */
   readonly blockM: number;
@@ -60,7 +60,7 @@ export interface PsaConfig {
   readonly importance: ImportanceConfig;
   /** How scores become levels. */
   readonly assignment: AssignmentConfig;
-  /** Thresholds of the similarity cap by level (SPEC section 6); left out: no cap. */
+  /** Thresholds of the similarity cap by level (docs/definition.md#cap); left out: no cap. */
   readonly similarityThresholds?: Readonly<Record<Level, number>>;
   /** Text tokens at the end of the keys, always read in full; default 0. */
   readonly textLength?: number;
@@ -68,7 +68,7 @@ export interface PsaConfig {
   readonly causal?: boolean;
   /** Factor on q . k; default 1 / sqrt(head dimension). */
   readonly scale?: number;
-  /** What the last, partial key block pools (SPEC section 2); default `exact`. */
+  /** What the last, partial key block pools (docs/definition.md#pyramid); default `exact`. */
   readonly tail?: "exact" | "replicate";
   /** The order of the tokens; default raster, which leaves them where they are. */
   readonly order?: OrderConfig;

@@ -1,5 +1,5 @@
 /**
- * How much each key block matters to each query block (SPEC section 4).
+ * How much each key block matters to each query block (docs/definition.md#importance).
  *
  * @module
  */

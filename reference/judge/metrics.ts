@@ -1,5 +1,5 @@
 /**
- * How far a result is from the float64 truth (SPEC section 12).
+ * How far a result is from the float64 truth (docs/definition.md#accuracy).
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Comparison {
 }
 
 /**
- * Compares a result with the truth (SPEC section 12). Two equal infinities, such as the log-sum-exp of two rows
+ * Compares a result with the truth (docs/definition.md#accuracy). Two equal infinities, such as the log-sum-exp of two rows
  * that see nothing, agree. Any other pair with a non-finite value makes `relL2` and `maxAbs` infinite, so that no
  * bound accepts it; `cosine` is that of the finite pairs.
  *

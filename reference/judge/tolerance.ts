@@ -53,7 +53,7 @@ export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
   readonly accumulate?: "f32" | "f16";
 }
 
-/** Bounds on the distances of SPEC section 12. A right kernel stays within all of them. */
+/** Bounds on the distances of docs/definition.md#accuracy. A right kernel stays within all of them. */
 export interface Tolerance {
   /** Bound on the relative L2 error of the outputs; Infinity if the true outputs are all 0, where `maxAbs` decides. */
   readonly relL2: number;
@@ -171,7 +171,7 @@ export function gradientTolerance(
 }
 
 /**
- * Bounds on the error of importance (SPEC section 4) in a kernel that stores scaled queries, pooled blocks and
+ * Bounds on the error of importance (docs/definition.md#importance) in a kernel that stores scaled queries, pooled blocks and
  * results in a format. Sampled importance is `groupmax` of its samples.
  *
  * @param qk queries and keys, of which `groupmax` reads all

@@ -1,6 +1,6 @@
 /**
- * From importance to levels: the released quotas and thresholds with all of their rules (SPEC section 5), and the
- * density that levels cost (SPEC section 7).
+ * From importance to levels: the released quotas and thresholds with all of their rules (docs/definition.md#levels), and the
+ * density that levels cost (docs/definition.md#density).
  *
  * @module
  */
@@ -87,7 +87,7 @@ export type RuleOptions = Pick<
 >;
 
 /**
- * The rules of SPEC section 5 that follow the quotas, in its order: text, causal, similarity cap. They hold for
+ * The rules of docs/definition.md#levels that follow the quotas, in its order: text, causal, similarity cap. They hold for
  * levels that come from a budget as well.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]; changed in place
@@ -256,7 +256,7 @@ function requireCap(
 
 /**
  * Density: the mean of 1 / level over all pairs of blocks, 0 for skipped ones; if causal, over the pairs that are
- * not wholly in the future (SPEC section 7). Sparsity is 1 - density.
+ * not wholly in the future (docs/definition.md#density). Sparsity is 1 - density.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
  * @param options if causal, the sizes that place the blocks

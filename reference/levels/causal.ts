@@ -1,5 +1,5 @@
 /**
- * Which key blocks a causal query block can see: sequences are aligned at their ends (SPEC section 3).
+ * Which key blocks a causal query block can see: sequences are aligned at their ends (docs/definition.md#attention).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Checks of quotas (SPEC section 5) and of shares of a budget, as lists of sentences, so that a whole configuration can be judged at once.
+ * Checks of quotas (docs/definition.md#levels) and of shares of a budget, as lists of sentences, so that a whole configuration can be judged at once.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The similarity cap: a key block whose tokens are unlike is not pooled far (SPEC section 6).
+ * The similarity cap: a key block whose tokens are unlike is not pooled far (docs/definition.md#cap).
  *
  * @module
  */

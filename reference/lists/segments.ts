@@ -1,5 +1,5 @@
 /**
- * The segment format, which the released kernel reads: key block indices grouped by level (SPEC section 8).
+ * The segment format, which the released kernel reads: key block indices grouped by level (docs/definition.md#segments).
  *
  * @module
  */

@@ -50,7 +50,7 @@ export interface MethodInputs {
 export interface Chosen {
   /** Whether the density was kept. */
   readonly status: SelectionStatus;
-  /** The density that was reached (SPEC section 7), with what `finish` adds. */
+  /** The density that was reached (docs/definition.md#density), with what `finish` adds. */
   readonly density: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The brute-force twin of reference/attention/attention.ts: SPEC section 3 as plain loops over tokens, sharing no code with
+ * The brute-force twin of reference/attention/attention.ts: docs/definition.md#attention as plain loops over tokens, sharing no code with
  * the reference. Means are formed where they are needed, one row at a time.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Clusters of tokens that are alike, for the semantic order (SPEC section 9).
+ * Clusters of tokens that are alike, for the semantic order (docs/definition.md#orders).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Orders of video tokens (SPEC section 9): permutations that put tokens which are alike into the same block.
+ * Orders of video tokens (docs/definition.md#orders): permutations that put tokens which are alike into the same block.
  *
  * An order p rearranges tokens so that rearranged[n] = tokens[p[n]]. It is an int32 tensor: of shape [tokens] for all
  * heads, or [batch, heads, tokens] for each its own. It may be shorter than the sequence: the tokens after it, the

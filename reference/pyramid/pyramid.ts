@@ -1,5 +1,5 @@
 /**
- * The pyramid: keys and values averaged over runs of 1, 2, 4, … tokens (SPEC section 2).
+ * The pyramid: keys and values averaged over runs of 1, 2, 4, … tokens (docs/definition.md#pyramid).
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface PyramidOptions {
 }
 
 /**
- * Pools keys and values to every level that is asked for (SPEC section 2). Since a level divides the key block,
+ * Pools keys and values to every level that is asked for (docs/definition.md#pyramid). Since a level divides the key block,
  * runs never cross blocks: block j holds the pooled tokens from j * blockN / level on.
  *
  * @param kv keys [batch, key heads, tokens, head dimension] and values [batch, key heads, tokens, value dimension]

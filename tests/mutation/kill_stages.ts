@@ -59,7 +59,7 @@ export const HONEST_STAGES: readonly HonestStage[] = [
 /** What an honest kernel gives in a case of gradients or importance; whole numbers are the truth. */
 export function honestOutputs(judged: Judged, formats: HonestStage): Record<string, Tensor> {
   const call = stageCallOf(judged), { given, tensors } = call;
-  const right = runStageMistake(call, { name: "none", stage: "order", sections: "9", give: () => ({}) });
+  const right = runStageMistake(call, { name: "none", stage: "order", sections: "orders", give: () => ({}) });
   const { blockM, blockN, causal, scale, tail } = given;
   const float = (name: string) => tensors[name] as Tensor<FloatData>;
   if (given.stage === "gradient") {

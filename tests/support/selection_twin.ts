@@ -38,7 +38,7 @@ function scoring({ q, k }: QueryKey) {
   return { batch, heads, seqQ, seqK, dim, score };
 }
 
-/** SPEC section 4, `sampled`, with the tokens at these offsets of every block. */
+/** docs/definition.md#importance, `sampled`, with the tokens at these offsets of every block. */
 export function twinSampled(
   qk: QueryKey,
   { blockM, blockN, offsets }: {
@@ -68,7 +68,7 @@ export function twinSampled(
   });
 }
 
-/** SPEC section 4, `antidiagonal`. */
+/** docs/definition.md#importance, `antidiagonal`. */
 export function twinAntidiagonal(
   qk: QueryKey,
   { blockM, blockN, stride, causal }: {
@@ -103,7 +103,7 @@ export function twinAntidiagonal(
   });
 }
 
-/** SPEC section 4, `pooled`. */
+/** docs/definition.md#importance, `pooled`. */
 export function twinPooled(
   qk: QueryKey,
   { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
@@ -124,7 +124,7 @@ export function twinPooled(
   });
 }
 
-/** SPEC section 5 without the rules that follow the quotas, for one row: one block after the other. */
+/** docs/definition.md#levels without the rules that follow the quotas, for one row: one block after the other. */
 export function twinRow(
   importance: readonly number[],
   { mode, ratios, blockN, tile, minFullRatio = 0.06 }: AssignOptions,

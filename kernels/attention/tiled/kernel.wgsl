@@ -1,4 +1,4 @@
-// Attention over the pyramid (SPEC section 3): softmax of scale * q . k + ln(count) over the pooled tokens that a query
+// Attention over the pyramid (docs/definition.md#attention): softmax of scale * q . k + ln(count) over the pooled tokens that a query
 // block sees, in one pass over them. A template (template.ts): lines that begin with //# unroll and choose in the text.
 //
 // Work. One workgroup owns BM query rows of one head and a part of the value columns, and walks tiles of 128 keys. A tile

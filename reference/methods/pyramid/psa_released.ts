@@ -9,7 +9,7 @@ import type { BlockMethod } from "../method.ts";
 import { selectionOf } from "../select.ts";
 import { psa } from "./psa.ts";
 
-/** The released default (SPEC section 5). */
+/** The released default (docs/definition.md#levels). */
 const RATIOS: readonly Ratio[] = [[1, 0, 0.1], [2, 0.1, 0.15], [4, 0.15, 0.15], [8, 0.15, 0.35], [
   0,
   0.35,
