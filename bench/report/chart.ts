@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import { parse, View } from "npm:vega@6.4.0";
+import { compile, type TopLevelSpec } from "npm:vega-lite@6.5.0";
 
 /** A Vega-Lite specification of one chart. */
 export type ChartSpec = TopLevelSpec;

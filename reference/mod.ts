@@ -1,0 +1,129 @@
+/**
+ * The door of the reference: Pyramid Sparse Attention in float64, the methods that it is compared with, and the bounds
+ * that say whether a kernel is right. Uses nothing but the language and Web Workers: it runs in Deno, Node and browsers.
+ *
+ * @module
+ */
+export { InputError } from "./errors.ts";
+export {
+  type AttentionShape,
+  type DType,
+  type FloatData,
+  type Qkv,
+  type Tensor,
+  tensor,
+  type TensorData,
+} from "./tensor.ts";
+export { buildPyramid, type PyramidLevel, type PyramidOptions, type Tail } from "./pyramid/pyramid.ts";
+export {
+  type AttentionOptions,
+  type AttentionResult,
+  denseAttention,
+  pyramidAttention,
+  type PyramidAttentionOptions,
+} from "./attention/attention.ts";
+export { compare, type Comparison } from "./judge/metrics.ts";
+export {
+  attentionTolerance,
+  gradientTolerance,
+  type ImportanceKind,
+  importanceTolerance,
+  type KernelDType,
+  type TensorTolerance,
+  type Tolerance,
+  type ToleranceOptions,
+} from "./judge/tolerance.ts";
+export {
+  type AttentionGradient,
+  type GradientOptions,
+  pyramidAttentionGradient,
+} from "./attention/gradient.ts";
+export { type ParallelOptions, pyramidAttentionParallel } from "./parallel/parallel.ts";
+export { psaParallel } from "./parallel/psa_parallel.ts";
+export { type Random, seededRandom } from "./random.ts";
+export {
+  type GilbertOptions,
+  gilbertOrder,
+  invertOrder,
+  type Order,
+  permuteTokens,
+  type SemanticOptions,
+  semanticOrder,
+  tileOrder,
+} from "./order/order.ts";
+export {
+  antidiagonalImportance,
+  type AntidiagonalOptions,
+  type BlockOptions,
+  fullImportance,
+  groupMaxImportance,
+  pooledImportance,
+  type QueryKey,
+  sampledImportance,
+  sampleOffsets,
+} from "./importance/importance.ts";
+export { assignLevels, type AssignOptions, levelDensity, type RuleOptions } from "./levels/assign.ts";
+export { fromSegments, type SegmentOptions, toSegments } from "./lists/segments.ts";
+export { similarityCap, type SimilarityOptions } from "./levels/similarity.ts";
+export { BINARY_SHARES, type BudgetOptions, DEFAULT_SHARES, levelsForDensity } from "./levels/budget.ts";
+export type { CausalSizes } from "./levels/causal.ts";
+export type {
+  AssignmentConfig,
+  Box,
+  ImportanceConfig,
+  Level,
+  OrderConfig,
+  PsaConfig,
+  Ratio,
+  Shares,
+} from "./config/config.ts";
+export {
+  type ArrangedTokens,
+  arrangeTokens,
+  blockImportance,
+  configDensity,
+  type LevelOptions,
+  levelsFromImportance,
+  psa,
+  type PsaResult,
+  selectLevels,
+} from "./psa.ts";
+export {
+  type ModelName,
+  type Preset,
+  presetConfig,
+  type PresetOptions,
+  presets,
+  type PresetSource,
+  type VideoShape,
+} from "./config/presets.ts";
+export { configErrors, type SequenceLengths, validateConfig } from "./config/validate.ts";
+export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./judge/mass.ts";
+export { methodOf, METHODS } from "./methods/mod.ts";
+export { type MethodInputOptions, methodInputs, type MethodLayout, methodLayout } from "./methods/inputs.ts";
+export {
+  bisected,
+  bisectedEntries,
+  type BisectOptions,
+  importanceCost,
+  levelShape,
+  massEntries,
+  ranked,
+  selectionDroppedMass,
+  selectionOf,
+} from "./methods/select.ts";
+export { spargeAttention, type SpargeOptions } from "./methods/mask/spargeattn.ts";
+export type {
+  Basis,
+  BlockMethod,
+  BlockSelection,
+  Chosen,
+  Granularity,
+  Method,
+  MethodFacts,
+  MethodInputs,
+  OutputSelection,
+  QueryMethod,
+  Selection,
+  SelectionStatus,
+} from "./methods/method.ts";
