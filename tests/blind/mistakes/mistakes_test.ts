@@ -1,0 +1,78 @@
+/**
+ * The blind set is what it says: right kernels are right, and every mistake changes what they give.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { compileC, exportRaw, rawCases, ROOT, runAll, verify } from "./kernel.ts";
+import { runAllWgsl } from "./wgsl.ts";
+import { TemporaryFolder } from "../../support/command.ts";
+
+const { mistakes, combinations, nobody_would_list: odd } = JSON.parse(
+  await Deno.readTextFile(new URL("statements.json", import.meta.url)),
+);
+const IN_C = 20;
+
+/** The float32 outputs `out` and `lse` of a case, as bytes. */
+async function outputsOf(folder: string, stem: string): Promise<Float32Array[]> {
+  const read = async (name: string) =>
+    new Float32Array((await Deno.readFile(`${folder}/${stem}.${name}.bin`)).buffer);
+  return [await read("out"), await read("lse")];
+}
+
+/** In how many cases two folders of outputs differ by more than 1e-4 of the largest number. */
+async function changed(cases: string, right: string, planted: string): Promise<number> {
+  let count = 0;
+  for (const { stem } of await rawCases(cases)) {
+    const before = await outputsOf(right, stem), after = await outputsOf(planted, stem);
+    const differs = before.some((tensor, n) => {
+      const most = tensor.reduce((a, x) => Number.isFinite(x) ? Math.max(a, Math.abs(x)) : a, 0);
+      return tensor.some((x, i) => Number.isFinite(x) && !(Math.abs(x - after[n][i]) <= 1e-4 * most));
+    });
+    if (differs) count++;
+  }
+  return count;
+}
+
+Deno.test("statements: 24 mistakes, five combinations, three or more that nobody would list", () => {
+  assertEquals(
+    mistakes.map(({ number }: { number: number }) => number),
+    Array.from({ length: 24 }, (_, n) => n + 1),
+  );
+  assertEquals(combinations.length, 5);
+  assert(odd.length >= 3);
+  for (const { statement, must_say } of mistakes) assert(statement.length > 20 && must_say.length >= 1);
+});
+
+Deno.test("the C kernel is right without a mistake, and every mistake changes a case", async () => {
+  await using folder = new TemporaryFolder();
+  const program = folder.at("kernel"), cases = folder.at("cases"), right = folder.at("right");
+  const why = await compileC(`${ROOT}tests/blind/mistakes/c`, program);
+  if (why !== null) {
+    console.log(`1 check is left out: ${why}`);
+    return;
+  }
+  await exportRaw(cases, "standard");
+  await runAll(program, 0, { cases, outputs: right });
+  const { code, text } = await verify(cases, right);
+  assertEquals(code, 0, text);
+  for (let mistake = 1; mistake <= IN_C; mistake++) {
+    const outputs = folder.at(`mistake-${mistake}`);
+    await runAll(program, mistake, { cases, outputs });
+    assert(await changed(cases, right, outputs) > 0, `mistake ${mistake} changes nothing`);
+  }
+});
+
+Deno.test("the WGSL kernel is right without a mistake, and every mistake changes a case", async () => {
+  await using folder = new TemporaryFolder();
+  const cases = folder.at("cases"), right = folder.at("right");
+  await exportRaw(cases, "smoke");
+  await runAllWgsl(0, { cases, outputs: right });
+  const { code, text } = await verify(cases, right);
+  assertEquals(code, 0, text);
+  for (let mistake = IN_C + 1; mistake <= mistakes.length; mistake++) {
+    const outputs = folder.at(`mistake-${mistake}`);
+    await runAllWgsl(mistake, { cases, outputs });
+    assert(await changed(cases, right, outputs) > 0, `mistake ${mistake} changes nothing`);
+  }
+});

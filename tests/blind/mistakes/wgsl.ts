@@ -1,0 +1,95 @@
+/**
+ * Runs the WGSL kernel of this folder, with a mistake in it, on exported cases.
+ *
+ * @module
+ */
+import { type Gpu, openGpu } from "../../../mod.ts";
+import { type RawCase, rawCases } from "./kernel.ts";
+
+const CODE = await Deno.readTextFile(new URL("kernel.wgsl", import.meta.url));
+
+/** The bytes of a tensor of a case, as many as are there. */
+const bytesOf = (folder: string, stem: string, name: string) =>
+  Deno.readFile(`${folder}/${stem}.${name}.bin`);
+
+/** The order of a case, or every token in its place. */
+async function orderOf(folder: string, { stem, ordered, parameters: p }: RawCase): Promise<Uint8Array> {
+  if (ordered) return await bytesOf(folder, stem, "order");
+  return new Uint8Array(Int32Array.from({ length: Math.max(p.seqQ, p.seqK) }, (_, n) => n).buffer);
+}
+
+/** The sizes of a call as the kernel reads them. */
+function callBytes({ parameters: p }: RawCase): Uint8Array {
+  const sizes = [p.batch, p.heads, p.kvHeads, p.seqQ, p.seqK, p.headDim, p.valueDim, p.blockM, p.blockN];
+  const words = Uint32Array.from([...sizes, Number(p.causal), Number(p.tail === "replicate"), 0]);
+  new Float32Array(words.buffer)[11] = p.scale ?? 1 / Math.sqrt(p.headDim);
+  return new Uint8Array(words.buffer);
+}
+
+/** A buffer on the device with these bytes. */
+function upload({ device }: Gpu, bytes: Uint8Array): GPUBuffer {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
+  const buffer = device.createBuffer({ size: Math.max(16, bytes.length), usage, mappedAtCreation: true });
+  new Uint8Array(buffer.getMappedRange()).set(bytes);
+  buffer.unmap();
+  return buffer;
+}
+
+/** The first bytes of a buffer. */
+async function download({ device }: Gpu, buffer: GPUBuffer, size: number): Promise<Uint8Array> {
+  const read = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, read, 0, size);
+  device.queue.submit([encoder.finish()]);
+  await read.mapAsync(GPUMapMode.READ);
+  const bytes = new Uint8Array(read.getMappedRange()).slice();
+  read.unmap();
+  read.destroy();
+  return bytes;
+}
+
+/** Runs one case and writes its outputs. */
+async function runCase(gpu: Gpu, mistake: number, one: RawCase, paths: Paths): Promise<void> {
+  const { device } = gpu, { parameters: p, stem } = one, rows = p.batch * p.heads * p.seqQ;
+  const pipeline = await gpu.createPipeline(CODE, { label: "blind", constants: { MISTAKE: mistake } });
+  const inputs = await Promise.all(["q", "k", "v", "levels"].map((name) => bytesOf(paths.cases, stem, name)));
+  const poison = (count: number) => new Uint8Array(new Float32Array(count).fill(NaN).buffer);
+  const order = await orderOf(paths.cases, one), lengths = { out: rows * p.valueDim, lse: rows };
+  const all = [callBytes(one), ...inputs, order, poison(lengths.out), poison(lengths.lse)];
+  const buffers = all.map((bytes) => upload(gpu, bytes));
+  const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(Math.ceil(rows / 64));
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+  const shapes = { out: [p.batch, p.heads, p.seqQ, p.valueDim], lse: [p.batch, p.heads, p.seqQ] };
+  for (const [n, name] of (["out", "lse"] as const).entries()) {
+    const bytes = await download(gpu, buffers[6 + n], lengths[name] * 4);
+    const numbers = new Float32Array(bytes.buffer);
+    if (name === "lse") numbers.forEach((x, i) => numbers[i] = x < -2e38 ? -Infinity : x);
+    await Deno.writeFile(`${paths.outputs}/${stem}.${name}.bin`, bytes);
+  }
+  for (const buffer of buffers) buffer.destroy();
+  const tensors = Object.fromEntries(
+    Object.entries(shapes).map((
+      [name, shape],
+    ) => [name, { file: `${stem}.${name}.bin`, dtype: "f32", shape }]),
+  );
+  await Deno.writeTextFile(`${paths.outputs}/${stem}.json`, JSON.stringify({ tensors }));
+}
+
+/** Where cases are, and where outputs go. */
+export interface Paths {
+  readonly cases: string;
+  readonly outputs: string;
+}
+
+/** Runs the WGSL kernel on all cases of attention of a folder. */
+export async function runAllWgsl(mistake: number, paths: Paths): Promise<void> {
+  using gpu = await openGpu();
+  await Deno.mkdir(paths.outputs, { recursive: true });
+  for (const one of await rawCases(paths.cases)) await runCase(gpu, mistake, one, paths);
+}
