@@ -4,9 +4,8 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { matchesFilter } from "../../fixtures/cases.ts";
-import { tracePaths } from "../../fixtures/traces.ts";
+import { TRACES } from "../../fixtures/traces.ts";
 import { WORKLOADS } from "../../fixtures/workloads.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import type { Method } from "../../reference/methods/method.ts";
@@ -16,8 +15,6 @@ import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { parseOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
-
-const TRACES = fileURLToPath(new URL("../../fixtures/data/traces", import.meta.url));
 
 /**
  * What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
@@ -72,7 +69,7 @@ export async function planClaim(
   const methods = ["--methods", names.join(",")];
   const options = parseOptions([...(quick ? QUICK : FULL), ...methods, ...(gpu ? [] : ["--no-gpu"])], names);
   const given = [
-    ...(quick ? [] : await tracePaths(TRACES)).map((path) => ({ inputs: [path] })),
+    ...(quick ? [] : TRACES).map((path) => ({ inputs: [path] })),
     ...WORKLOADS.map((name) => ({ workloads: [name] })),
   ];
   const inputs: PlannedInput[] = [];

@@ -48,13 +48,17 @@ interface Places {
   readonly page: string;
 }
 
-const DOCS = fileURLToPath(new URL("../../docs", import.meta.url));
+/** Where the page goes if nothing else is asked for: to the docs of a checkout; elsewhere beside the rows. */
+function pageFolder(): string {
+  const docs = new URL("../../docs", import.meta.url);
+  return docs.protocol === "file:" ? fileURLToPath(docs) : join("results", "claim");
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const given = readArguments(args);
   if (given.help) return say(HELP);
   const places: Places = given.out === ""
-    ? { rows: join("results", "claim"), page: DOCS }
+    ? { rows: join("results", "claim"), page: pageFolder() }
     : { rows: given.out, page: given.out };
   if (given.from !== "") return await publish(await readRun(given.from), places);
   using gpu = given.gpu && !given.list ? await openGpu() : null;

@@ -1,0 +1,98 @@
+import config from "../../deno.json" with { type: "json" };
+import { assert, assertEquals } from "../support/assert.ts";
+import { copyPackage, type Finished, packageFiles, runDeno } from "../support/package.ts";
+import { serveFolder } from "../support/serve.ts";
+
+/** JSR takes 20 MB; who imports a library in a browser or a job takes less. */
+const LARGEST = 1.5e6;
+/** Files that no module names: people and tools read them. */
+const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
+
+/** The commands, each a file of bench/cli. */
+const COMMANDS = ["sweep", "merge", "compare", "claim", "export", "verify", "wgsl", "setup", "bench_gpu"]
+  .map((name) => `bench/cli/${name}.ts`);
+
+const files = await packageFiles();
+
+/** The paths of all modules that a door or a command leads to. */
+async function reached(entries: readonly string[]): Promise<Set<string>> {
+  const root = new URL("../../", import.meta.url).href, found = new Set<string>();
+  for (const entry of entries) {
+    const { modules } = JSON.parse((await runDeno(["info", "--json", entry])).stdout);
+    for (const { specifier } of modules as { specifier: string }[]) {
+      if (specifier.startsWith(root)) found.add(specifier.slice(root.length));
+    }
+  }
+  return found;
+}
+
+/** What a command of the package did, when it was run by its address. */
+async function runCommand(address: string, args: readonly string[]): Promise<Finished> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const flags = ["-A", "--no-config", "--no-lock", "--no-check"];
+    return await runDeno(["run", ...flags, address, ...args], folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("package: holds what users import and run and nothing else", async () => {
+  const paths = files.map(({ path }) => path);
+  for (const file of READ) assert(paths.includes(file), `${file} should be in the package.`);
+  const others = paths.filter((path) =>
+    !/^(reference|kernels|fixtures|bench)\/.*\.(ts|wgsl|js|css)$/.test(path)
+  );
+  assertEquals(others.filter((path) => path !== "mod.ts" && !READ.includes(path)), []);
+  const modules = await reached([...Object.values(config.exports), ...COMMANDS]);
+  assertEquals([...modules].filter((path) => !paths.includes(path)), [], "every module of a door is there");
+  const idle = paths.filter((path) =>
+    path.startsWith("bench/") && !modules.has(path) && !READ.includes(path)
+  );
+  assertEquals(idle, [], "every file of bench/ is part of a command");
+});
+
+Deno.test("package: is small", () => {
+  const bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert(
+    bytes > 1e5 && bytes < LARGEST,
+    `The package has ${bytes} bytes; it should have less than ${LARGEST}.`,
+  );
+});
+
+Deno.test("package: each door opens from a copy of it", async () => {
+  await using copy = await copyPackage(files);
+  for (const [name, path] of Object.entries(config.exports)) {
+    const program = `console.log(Object.keys(await import(${
+      JSON.stringify(new URL(path, copy.url).href)
+    })).length)`;
+    const { code, stdout, stderr } = await runDeno(["eval", program], copy.folder);
+    assertEquals([code, Number(stdout) > 0 || name === "./cli"], [0, true], `${name}: ${stderr}`);
+  }
+});
+
+Deno.test("package: commands run by their address and fetch no data that they do not need", async () => {
+  await using copy = await copyPackage(files);
+  await using served = serveFolder(copy.url);
+  const run = (name: string, ...args: string[]) => runCommand(`${served.url}bench/cli/${name}.ts`, args);
+  for (const command of ["sweep", "merge", "compare", "claim", "export", "verify"]) {
+    const { code, stdout, stderr } = await run(command, "--help");
+    assertEquals([code, stdout.includes(command)], [0, true], `${command}: ${stdout}${stderr}`);
+  }
+  const exported = await run("export", "--suite", "smoke", "--out", "cases");
+  assertEquals([exported.code, /^\d+ cases, .* MB/m.test(exported.stdout)], [0, true], exported.stderr);
+  const small = ["--no-gpu", "--workload", "video", "--seq", "256", "--dim", "16", "--densities", "1,.25"];
+  const swept = await run("sweep", ...small);
+  assertEquals([swept.code, swept.stdout.includes("video")], [0, true], swept.stderr);
+  assertEquals(served.asked.filter((path) => path.startsWith("fixtures/data")), []);
+});
+
+Deno.test("package: a trace that it does not hold is named, with what to do", async () => {
+  await using copy = await copyPackage(files);
+  const traces = JSON.stringify(new URL("fixtures/traces.ts", copy.url).href);
+  const program = `const { DEFAULT_TRACES, loadTrace } = await import(${traces});
+    console.log((await loadTrace(DEFAULT_TRACES[0]).catch((error) => error)).message)`;
+  const { stdout } = await runDeno(["eval", program], copy.folder);
+  assert(stdout.includes("The trace trace-a-layer4 is not here"), stdout);
+  assert(stdout.includes("give a file of your own or a workload"), stdout);
+});
