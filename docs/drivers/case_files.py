@@ -1,6 +1,6 @@
 """Reads cases and writes outputs as safetensors files with Python's own modules; tensors are (dtype, shape, bytes).
 
-The drivers for PyTorch and for the released kernels are made of it; keep it beside them.
+The drivers for PyTorch, FlexAttention and the released kernels are made of it; keep it beside them.
 """
 import json
 import os
@@ -38,25 +38,38 @@ def write_file(path, tensors, metadata):
     os.replace(path + ".part", path)
 
 
-def run_cases(cases, outputs, run, reason_to_skip=lambda parameters, tensors: None):
+def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None):
     """Writes what run(tensors, parameters) gives, name to (dtype, shape, bytes), for every case of attention.
 
-    Cases that reason_to_skip(parameters, tensors) has a sentence for are left out, and the sentence is printed.
+    Cases for which cannot(parameters) gives (option, value, why) are left out, and outputs/declares.json says so, as
+    well as that other stages are not there; `contract` is "aligned" for kernels that need aligned counts of levels.
     """
     with open(os.path.join(cases, "manifest.json")) as file:
         manifest = json.load(file)
     os.makedirs(outputs, exist_ok=True)
+    left_out = {}
     for case in manifest["cases"]:
         if not case["case"].startswith("attention "):
             continue
         tensors, metadata = read_file(os.path.join(cases, case["file"]))
         parameters = json.loads(metadata["parameters"])
-        reason = reason_to_skip(parameters, tensors)
+        reason = cannot(parameters)
         if reason:
-            print(f"left out: {case['case']}: {reason}")
+            option, value, why = reason
+            values = left_out.setdefault((option, why), [])
+            if value not in values:
+                values.append(value)
             continue
         stamp = {"case": case["case"], "case_sha256": case["sha256"][case["file"]]}
         write_file(os.path.join(outputs, case["file"]), run(tensors, parameters), stamp)
+    declared = {
+        "stages": ["attention"],
+        "cannot": [{"option": option, "values": values, "why": why} for (option, why), values in left_out.items()],
+    }
+    if contract:
+        declared["contract"] = contract
+    with open(os.path.join(outputs, "declares.json"), "w") as file:
+        json.dump(declared, file, indent=1)
 
 
 def arranged_inputs(tensors, device):

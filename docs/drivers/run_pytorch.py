@@ -1,7 +1,9 @@
 """Runs any PyTorch callable on exported cases: python run_pytorch.py CASES OUTPUTS package.module:function
 
 The callable gets (q, k, v, levels, parameters) and returns out, or (out, lse); modules are searched for from the folder
-where you are. Tokens come in the order of the case, and outputs are put back into raster order. It needs torch and numpy.
+where you are. Tokens come in the order of the case, and outputs are put back into raster order. If the callable has an
+attribute `cannot`, a function of the parameters, then cases for which that gives (option, value, why) are left out, and
+OUTPUTS/declares.json says so. It needs torch and numpy.
 """
 import importlib
 import os
@@ -27,7 +29,8 @@ def main(cases, outputs, target):
     module, name = target.split(":")
     sys.path.insert(0, os.getcwd())
     kernel = getattr(importlib.import_module(module), name)
-    run_cases(cases, outputs, runner(kernel, "cuda" if torch.cuda.is_available() else "cpu"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    run_cases(cases, outputs, runner(kernel, device), getattr(kernel, "cannot", lambda parameters: None))
 
 
 if __name__ == "__main__":
