@@ -107,3 +107,13 @@ export function assertClose(got: Tensor, want: Tensor, bound = 1e-12): void {
   const { maxAbs, nonFinite } = compare(got, want);
   assert(maxAbs <= bound && nonFinite === 0, `differs by ${maxAbs}, non-finite values: ${nonFinite}`);
 }
+
+/**
+ * Asserts that no element of two tensors is further apart than 1e-12 of the largest one, or of 1, the size of what
+ * tests draw, where results are smaller; infinities agree.
+ */
+export function assertSame(got: Tensor, want: Tensor): void {
+  let largest = 1;
+  for (const x of want.data) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  assertClose(got, want, 1e-12 * largest);
+}

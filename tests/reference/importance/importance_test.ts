@@ -1,4 +1,4 @@
-/** Importance against the twin, by hand, and facts about it that hold for every input. */
+/** Importance by hand, and facts about it that hold for every input. */
 import {
   antidiagonalImportance,
   fullImportance,
@@ -15,7 +15,6 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../../su
 import { assertClose } from "../../support/attention_case.ts";
 import { head, mapTensor, permutation, permuteRows } from "../../support/tensor_tools.ts";
 import { queryKeyOf, rowsOf, type SelectionCase, selectionFact } from "../../support/selection_case.ts";
-import { twinAntidiagonal, twinPooled, twinSampled } from "../../support/selection_twin.ts";
 
 /** Every way to compute importance of a case. */
 const KINDS: Readonly<Record<string, (qk: QueryKey, c: SelectionCase) => Tensor<Float64Array>>> = {
@@ -32,26 +31,6 @@ function whole(c: SelectionCase): SelectionCase {
   const up = (x: number, block: number) => Math.ceil(x / block) * block;
   return { ...c, seqQ: up(c.seqQ, c.blockM), seqK: up(c.seqK, c.blockN) };
 }
-
-selectionFact("sampled importance is what the definition says", (c) => {
-  const { blockM, blockN, seed } = c, qk = queryKeyOf(c);
-  const offsets = (batchHead: number) => sampleOffsets({ blockM, blockN, seed, batchHead });
-  assertClose(sampledImportance(qk, c), twinSampled(qk, { blockM, blockN, offsets }));
-}, { runs: 25 });
-
-selectionFact("full importance is what the definition says of all tokens", (c) => {
-  const { blockM, blockN } = c, qk = queryKeyOf(c);
-  const all = { query: range(blockM), key: range(blockN) };
-  assertClose(fullImportance(qk, c), twinSampled(qk, { blockM, blockN, offsets: () => all }));
-}, { runs: 15, fixed: { blockM: 4, blockN: 8 } });
-
-selectionFact("antidiagonal importance is what the definition says", (c) => {
-  assertClose(antidiagonalImportance(queryKeyOf(c), c), twinAntidiagonal(queryKeyOf(c), c));
-}, { runs: 25 });
-
-selectionFact("pooled importance is what the definition says", (c) => {
-  assertClose(pooledImportance(queryKeyOf(c), c), twinPooled(queryKeyOf(c), c));
-}, { runs: 25 });
 
 selectionFact("rows of importance sum to 1 and hold no negative number", (c) => {
   for (const kind of ["full", "sampled", "pooled"]) {

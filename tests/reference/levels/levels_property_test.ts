@@ -24,7 +24,6 @@ import {
   type SelectionCase,
   selectionFact,
 } from "../../support/selection_case.ts";
-import { twinRow } from "../../support/selection_twin.ts";
 
 /** The ways to turn importance into levels. */
 const WAYS: readonly ((importance: Tensor, c: SelectionCase) => Tensor<Int32Array>)[] = [
@@ -40,12 +39,6 @@ const place = ({ shape: [, , rows, columns] }: Tensor, at: number) => ({
   m: Math.floor(at / columns) % rows,
   j: at % columns,
 });
-
-selectionFact("levels are what the definition says, row by row", (c) => {
-  const importance = importanceOf(c), options = quotaOptions(c);
-  const levels = rowsOf(assignLevels(importance, options));
-  rowsOf(importance).forEach((row, at) => assertEquals([...levels[at]], twinRow([...row], options)));
-}, { runs: 300 });
 
 selectionFact("a more important block never has a coarser level", (c) => {
   const importance = importanceOf(c);
