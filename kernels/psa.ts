@@ -5,7 +5,7 @@
  * @module
  */
 import type { PsaConfig } from "../reference/config/config.ts";
-import { levelDensity } from "../reference/levels/assign.ts";
+import { levelDensity } from "../reference/levels/density.ts";
 import {
   type AttentionShape,
   attentionShape,

@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError, requireInput } from "../reference/errors.ts";
-import { levelDensity } from "../reference/levels/assign.ts";
+import { levelDensity } from "../reference/levels/density.ts";
 import {
   type AttentionShape,
   attentionShape,

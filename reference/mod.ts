@@ -62,7 +62,8 @@ export {
   sampledImportance,
   sampleOffsets,
 } from "./importance/importance.ts";
-export { assignLevels, type AssignOptions, levelDensity, type RuleOptions } from "./levels/assign.ts";
+export { assignLevels, type AssignOptions, type RuleOptions } from "./levels/assign.ts";
+export { levelDensity } from "./levels/density.ts";
 export { fromSegments, type SegmentOptions, toSegments } from "./lists/segments.ts";
 export { similarityCap, type SimilarityOptions } from "./levels/similarity.ts";
 export { BINARY_SHARES, type BudgetOptions, DEFAULT_SHARES, levelsForDensity } from "./levels/budget.ts";

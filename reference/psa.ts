@@ -18,7 +18,8 @@ import {
   pooledImportance,
   sampledImportance,
 } from "./importance/importance.ts";
-import { applyRules, assignLevels, levelDensity, type RuleOptions } from "./levels/assign.ts";
+import { applyRules, assignLevels, type RuleOptions } from "./levels/assign.ts";
+import { levelDensity } from "./levels/density.ts";
 import {
   gilbertOrder,
   invertOrder,

@@ -90,8 +90,8 @@ export function pyramidAttentionGradient(
   options: GradientOptions,
 ): AttentionGradient {
   const { batch, heads, seqQ, valueDim } = requirePyramidCall(qkv, levels, options);
-  requireShape("dout", dout, [batch, heads, seqQ, valueDim]);
-  if (options.dlse) requireShape("dlse", options.dlse, [batch, heads, seqQ]);
+  requireGradientShape("dout", dout, [batch, heads, seqQ, valueDim]);
+  if (options.dlse) requireGradientShape("dlse", options.dlse, [batch, heads, seqQ]);
   const [dq, dk, dv] = [qkv.q, qkv.k, qkv.v].map(({ data, shape }) => ({
     data: new Float64Array(data.length),
     shape,
@@ -109,7 +109,8 @@ export function pyramidAttentionGradient(
   return { dq, dk, dv };
 }
 
-function requireShape(name: string, { shape }: Tensor, want: readonly number[]): void {
+/** Throws unless a gradient has the shape of what it belongs to. */
+function requireGradientShape(name: string, { shape }: Tensor, want: readonly number[]): void {
   requireInput(
     shape.length === want.length && want.every((length, axis) => shape[axis] === length),
     () => `\`${name}\` has shape [${shape}]; it should be [${want}].`,

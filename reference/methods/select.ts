@@ -6,7 +6,8 @@
 import { BINARY_SHARES, levelsForDensity, requireDensity } from "../levels/budget.ts";
 import { type CausalBlocks, causalBlocks } from "../levels/causal.ts";
 import type { ImportanceConfig, Shares } from "../config/config.ts";
-import { levelDensity, sortedBlocks } from "../levels/assign.ts";
+import { sortedBlocks } from "../levels/assign.ts";
+import { levelDensity } from "../levels/density.ts";
 import type { Tensor } from "../tensor.ts";
 import { droppedMass } from "../judge/mass.ts";
 import type { BlockSelection, MethodInputs, Selection, SelectionStatus } from "./method.ts";

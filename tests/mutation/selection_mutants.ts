@@ -179,7 +179,7 @@ const levels: readonly Mutant[] = [
   },
   {
     name: "the causal density counts the future",
-    file: "reference/levels/assign.ts",
+    file: "reference/levels/density.ts",
     find: "at % columns)) continue;",
     replace: "at % columns)) void 0;",
   },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { levelDensity } from "../../../reference/levels/assign.ts";
+import { levelDensity } from "../../../reference/levels/density.ts";
 import { droppedMass } from "../../../reference/judge/mass.ts";
 import type { Selection } from "../../../reference/methods/method.ts";
 import { compare, type Comparison } from "../../../reference/judge/metrics.ts";
