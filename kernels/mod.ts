@@ -4,23 +4,25 @@
  *
  * @module
  */
-export {
-  Gpu,
-  type GpuInfo,
-  type GpuOptions,
-  NoAdapterError,
-  openGpu,
-  type PipelineOptions,
-} from "./device/gpu.ts";
+export { Gpu, type GpuState, type PipelineOptions } from "./device/gpu.ts";
+export type { Capabilities } from "./device/capabilities.ts";
+export { GpuError, type GpuErrorKind, NoAdapterError } from "./device/errors.ts";
+export { type GpuOptions, openGpu } from "./device/open.ts";
 export {
   createPsa,
   type ForwardOptions,
   type ForwardResult,
+  type GivenLevels,
+  type PreparedCall,
   Psa,
   type PsaSetup,
   type QkvBuffers,
+  type Stage,
   type StageName,
+  type StageOutputs,
   type StageTimings,
 } from "./psa.ts";
+export type { OutputBuffers } from "./buffers.ts";
+export type { ComputePass, Encode } from "./device/pass.ts";
 export type { Timing, TimingOptions } from "./device/timing.ts";
 export { createSlicedPsa, type SlicedPsa } from "./sliced.ts";

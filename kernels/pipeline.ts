@@ -1,145 +1,144 @@
 /**
- * The stages of the pipeline with their buffers, built for one shape and configuration. Kernels that a call does not
- * need (importance where levels are given, the dense kernel) are built when they are first needed.
+ * The calls of a pipeline: the stages between inputs and outputs, one after the other. Levels that importance selects,
+ * levels that are given, and dense attention are three builders with the same face.
  *
  * @module
  */
-import type { Qkv, Tensor } from "../reference/tensor.ts";
-import { type AttentionKernel, buildAttention } from "./attention/attention.ts";
+import type { Tensor } from "../reference/tensor.ts";
+import { buildAttention } from "./attention/attention.ts";
+import type { CallBuffers } from "./buffers.ts";
+import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
-import type { Encode } from "./device/pass.ts";
-import { download } from "./device/transfer.ts";
-import { GivenLists, levelShape } from "./lists/given.ts";
-import { groupTokens } from "./lists/naive.ts";
-import { buildArrangement, type InputBuffers, type OutputBuffers } from "./buffers.ts";
-import { preparePyramid } from "./pyramid/pyramid.ts";
-import type { StagePass } from "./device/stage.ts";
-import { prepareImportance } from "./importance/importance.ts";
-import { prepareLevels } from "./levels/levels.ts";
-import { prepareLists } from "./lists/build.ts";
-import type { ResolvedSetup } from "./plan.ts";
+import { submitPass } from "./device/pass.ts";
+import type { Stage } from "./device/stage.ts";
+import { download, upload } from "./device/transfer.ts";
+import { buildImportance } from "./importance/importance.ts";
+import { buildLevels } from "./levels/levels.ts";
+import { buildLists, type ListBuffers } from "./lists/build.ts";
+import { mostTokensOf, occurringLevels, requireLevels } from "./lists/given.ts";
+import { groupTokens } from "./lists/entry.ts";
+import type { Moves } from "./order/moves.ts";
+import { type ListsPlan, planLists, type PsaPlan, requireSelection, shapeOfLevels } from "./plan.ts";
+import { onlyLevels } from "./pyramid/layout.ts";
+import { buildPyramid } from "./pyramid/pyramid.ts";
 
-/** Where the levels of a call come from. */
-export type LevelSource =
-  | { readonly kind: "selected" }
-  | { readonly kind: "given"; readonly levels: Tensor<Int32Array> }
-  | { readonly kind: "dense" };
-
-/** The stages of a pipeline. */
-export interface Stages {
-  /** What a call reads. */
-  readonly inputs: InputBuffers;
-  /** What a call writes. */
-  readonly outputs: OutputBuffers;
-  /** Makes the order of the tokens where it depends on them; null: the inputs are on the device. */
-  arrange(qkv: Qkv | null): void;
-  /** The passes of a call. */
-  passes(source: LevelSource): Promise<StagePass[]>;
-  /** The levels that the last call used. */
-  readLevels(source: LevelSource): Promise<Tensor<Int32Array>>;
+/** What all calls of a pipeline share. */
+export interface Pipeline {
+  /** What it was built for. */
+  readonly plan: PsaPlan;
+  /** What calls read and write. */
+  readonly buffers: CallBuffers;
+  /** What moves tokens into their order and back. */
+  readonly moves: Moves;
 }
 
-/** Importance, levels and lists, and the buffer that the levels are in. */
-interface Selection {
-  readonly passes: readonly StagePass[];
-  readonly attention: Encode;
-  readonly levels: GPUBuffer;
+/** A call that is built: its stages in the order in which they run. */
+export interface Call {
+  /** The stages. */
+  readonly stages: readonly Stage[];
+  /** The levels that it used, int32 [batch, heads, query blocks, key blocks]. */
+  readonly readLevels: () => Promise<Tensor<Int32Array>>;
 }
 
-/** Builds the stages. */
-export async function buildStages(gpu: Gpu, setup: ResolvedSetup): Promise<Stages> {
-  const arrangement = await buildArrangement(gpu, setup);
-  const pyramid = await buildPyramids(gpu, setup, arrangement.arranged);
-  const attention = once(() => buildKernel(gpu, setup, { buffers: arrangement.arranged, dense: false }));
-  const dense = once(async () =>
-    (await buildKernel(gpu, setup, { buffers: arrangement.arranged, dense: true }))()
+/** Builds the call whose levels importance selects. */
+export async function buildSelectedCall(gpu: Gpu, pipeline: Pipeline): Promise<Call> {
+  const { plan, moves, buffers: { arranged } } = pipeline, { shape, config, dtype, firstHead, chosen } = plan;
+  requireSelection(gpu.info, plan);
+  const pyramid = await pyramidOf(gpu, pipeline, chosen);
+  const importance = await inStage(
+    "importance",
+    () => buildImportance(gpu, { buffers: arranged, shape, config, dtype, firstHead }),
   );
-  const selection = once(async () =>
-    buildSelection(gpu, setup, { ...arrangement.arranged, kernel: await attention() })
+  const levels = await inStage(
+    "levels",
+    () =>
+      buildLevels(gpu, { importance: importance.outputs.importance, k: arranged.k, shape, config, dtype }),
   );
-  const given = new GivenLists(gpu, setup);
-  const around = (passes: readonly StagePass[]) => [...arrangement.gather, ...passes, ...arrangement.scatter];
-  return {
-    inputs: arrangement.inputs,
-    outputs: arrangement.outputs,
-    arrange: arrangement.arrange,
-    passes: async (source) => {
-      if (source.kind === "dense") return around([{ stage: "attention", encode: await dense() }]);
-      if (source.kind === "given") {
-        const encode = await given.bind(source.levels, await attention());
-        return around([...pyramid, { stage: "attention", encode }]);
-      }
-      const { passes, attention: encode } = await selection();
-      return around([...pyramid, ...passes, { stage: "attention", encode }]);
-    },
-    readLevels: async (source) => {
-      if (source.kind === "given") return source.levels;
-      const shape = levelShape(setup);
-      const size = shape.reduce((product, each) => product * each, 1);
-      if (source.kind === "dense") return { data: new Int32Array(size).fill(1), shape };
-      return {
-        data: new Int32Array(await download(gpu, (await selection()).levels, { size: 4 * size })),
-        shape,
-      };
-    },
-  };
-}
-
-/** Builds something when it is first asked for. */
-function once<Result>(build: () => Promise<Result>): () => Promise<Result> {
-  let built: Promise<Result> | undefined;
-  return () => built ??= build();
-}
-
-async function buildPyramids(
-  gpu: Gpu,
-  { shape, config, dtype, sections }: ResolvedSetup,
-  { k, v }: InputBuffers,
-): Promise<StagePass[]> {
-  const { batch, kvHeads, seqK, headDim, valueDim } = shape;
-  const common = {
-    sections,
-    heads: batch * kvHeads,
-    tokens: seqK,
-    dtype,
-    tail: config.tail ?? "exact",
-  } as const;
-  const encodes = [
-    await preparePyramid(gpu, k, { ...common, dim: headDim }),
-    await preparePyramid(gpu, v, { ...common, dim: valueDim }),
-  ];
-  return encodes.map((encode) => ({ stage: "pyramid", encode }));
-}
-
-function buildKernel(
-  gpu: Gpu,
-  { shape, config, dtype, sections, scale }: ResolvedSetup,
-  { buffers, dense }: { readonly buffers: InputBuffers & OutputBuffers; readonly dense: boolean },
-): Promise<AttentionKernel> {
-  const { blockM, blockN, causal = false, tail = "exact" } = config;
-  const coarsest = Math.max(...sections.sections.map(({ level, tokens }) => tokens > 0 ? level : 1));
-  const partial = !dense && tail === "exact" && shape.seqK % coarsest !== 0;
-  return buildAttention(gpu, {
-    ...{ shape, blockM, blockN, dtype, dense, causal, partial, scale, tail, sections, buffers },
+  const lists = await listsOf(gpu, plan, { levels: levels.outputs.levels, lists: plan.lists });
+  const attention = await attentionOf(gpu, pipeline, {
+    levels: chosen,
+    lists: { ...lists.outputs, ...plan.lists },
   });
+  const size = 4 * shapeOfLevels(plan).reduce((product, each) => product * each, 1);
+  return {
+    stages: [...moves.gather, ...pyramid, importance, levels, lists, attention, ...moves.scatter],
+    readLevels: async () => ({
+      data: new Int32Array(await download(gpu, levels.outputs.levels, { size })),
+      shape: shapeOfLevels(plan),
+    }),
+  };
 }
 
-async function buildSelection(
-  gpu: Gpu,
-  { shape, config, dtype, firstHead, sections }: ResolvedSetup,
-  { q, k, kernel }: { readonly q: GPUBuffer; readonly k: GPUBuffer; readonly kernel: AttentionKernel },
-): Promise<Selection> {
-  const importance = await prepareImportance(gpu, { q, k }, { shape, config, dtype, firstHead });
-  const levels = await prepareLevels(gpu, { importance: importance.importance, k }, { shape, config, dtype });
-  const group = groupTokens(sections, config.blockN), { mostGroups } = levels;
-  const lists = await prepareLists(gpu, levels.levels, { shape, config, group, mostGroups });
+/**
+ * Builds a call of given levels. Their work lists are made here, once: they are not among the stages of the call.
+ *
+ * @throws {InputError} if the levels have another shape, or one that the pipeline has no room for
+ */
+export async function buildGivenCall(gpu: Gpu, pipeline: Pipeline, given: Tensor<Int32Array>): Promise<Call> {
+  const { plan, moves } = pipeline, { config: { blockN } } = plan;
+  requireLevels(given, { shape: shapeOfLevels(plan), layout: plan.layout });
+  const occurring = occurringLevels(given), group = groupTokens(occurring, blockN);
+  const room = planLists(plan, { levels: occurring, mostTokens: mostTokensOf(given, { blockN, group }) });
+  const levels = gpu.createBuffer("given levels", { size: given.data.byteLength });
+  upload(gpu, levels, { data: given.data as Int32Array<ArrayBuffer> });
+  const lists = await listsOf(gpu, plan, { levels, lists: room });
+  await inStage("lists", () => submitPass(gpu, [lists.encode], { label: "work lists" }));
+  const attention = await attentionOf(gpu, pipeline, {
+    levels: occurring,
+    lists: { ...lists.outputs, ...room },
+  });
+  const pyramid = await pyramidOf(gpu, pipeline, occurring);
   return {
-    passes: [
-      { stage: "importance", encode: importance.encode },
-      { stage: "levels", encode: levels.encode },
-      { stage: "lists", encode: lists.encode },
-    ],
-    attention: await kernel({ list: lists.list, offsets: lists.offsets }),
-    levels: levels.levels,
+    stages: [...moves.gather, ...pyramid, attention, ...moves.scatter],
+    readLevels: () => Promise.resolve(given),
   };
+}
+
+/** Builds the call in which every level is 1, by the kernel that needs no lists. */
+export async function buildDenseCall(gpu: Gpu, pipeline: Pipeline): Promise<Call> {
+  const { plan, moves } = pipeline, shape = shapeOfLevels(plan);
+  const attention = await attentionOf(gpu, pipeline, { levels: [1] });
+  const size = shape.reduce((product, each) => product * each, 1);
+  return {
+    stages: [...moves.gather, attention, ...moves.scatter],
+    readLevels: () => Promise.resolve({ data: new Int32Array(size).fill(1), shape }),
+  };
+}
+
+/** The pyramid of some levels; none if level 1 is the only one. */
+async function pyramidOf(gpu: Gpu, { plan, buffers }: Pipeline, levels: readonly number[]): Promise<Stage[]> {
+  if (levels.every((level) => level === 1)) return [];
+  const { shape: { batch, kvHeads, seqK, headDim, valueDim }, dtype, tail } = plan,
+    { k, v } = buffers.arranged;
+  return [
+    await inStage("pyramid", () =>
+      buildPyramid(gpu, {
+        ...{ k, v, dims: { k: headDim, v: valueDim }, layout: onlyLevels(plan.layout, [1, ...levels]) },
+        ...{ heads: batch * kvHeads, tokens: seqK, dtype, tail },
+      })),
+  ];
+}
+
+function listsOf(
+  gpu: Gpu,
+  { shape: { batch, heads, seqK }, config: { blockN }, blocks, tail }: PsaPlan,
+  { levels, lists }: { readonly levels: GPUBuffer; readonly lists: ListsPlan },
+) {
+  return inStage(
+    "lists",
+    () => buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, ...lists }),
+  );
+}
+
+function attentionOf(
+  gpu: Gpu,
+  { plan, buffers: { arranged } }: Pipeline,
+  { levels, lists }: { readonly levels: readonly number[]; readonly lists?: ListBuffers & ListsPlan },
+) {
+  const { shape, config: { blockM, blockN, causal = false }, dtype, scale, tail } = plan;
+  return inStage("attention", () =>
+    buildAttention(gpu, {
+      ...{ shape, blockM, blockN, causal, dtype, scale, tail, buffers: arranged, lists },
+      layout: onlyLevels(plan.layout, levels),
+    }));
 }

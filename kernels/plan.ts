@@ -1,17 +1,25 @@
 /**
- * What a pipeline is built for: checked as a whole, before anything is made.
+ * The one place that turns shape and configuration into sizes: blocks, bytes, groups, capacities of lists, workgroup
+ * memory, and what of it a device has no room for. Whoever builds or cuts a call asks here, before anything is made.
  *
  * @module
  */
-import { DEFAULT_SHARES } from "../reference/levels/budget.ts";
 import type { PsaConfig } from "../reference/config/config.ts";
 import { validateConfig } from "../reference/config/validate.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
+import { DEFAULT_SHARES } from "../reference/levels/budget.ts";
 import { listShares } from "../reference/levels/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
-import { workgroupBytes } from "./attention/attention.ts";
-import type { Gpu } from "./device/gpu.ts";
-import { layOutSections, type Sections } from "./pyramid/layout.ts";
+import { attentionWorkgroupBytes } from "./attention/variant.ts";
+import type { Capabilities } from "./device/capabilities.ts";
+import { productOf } from "./importance/kinds.ts";
+import { planProduct, SCORE_WORKGROUP_BYTES, SCRATCH_BYTES } from "./importance/product.ts";
+import { mostSelectedTokens } from "./levels/quotas.ts";
+import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
+import { type PyramidLayout, pyramidLayout } from "./pyramid/layout.ts";
+
+/** Where the levels of a call come from: importance, the caller, or they are 1 everywhere. */
+export type CallKind = "selected" | "given" | "dense";
 
 /** What `createPsa` builds a pipeline for. */
 export interface PsaSetup {
@@ -31,56 +39,123 @@ export interface PsaSetup {
    * drawn by it. Default 0.
    */
   readonly firstHead?: number;
+  /**
+   * Which calls `createPsa` compiles and warms up, `selected` or `dense`; default `["selected"]`. The others are built when
+   * they are first asked for.
+   */
+  readonly ready?: readonly ("selected" | "dense")[];
 }
 
-/** A setup with all choices made. */
-export interface ResolvedSetup {
+/** Bytes on the device, by what they are for. */
+export interface PlanBytes {
+  /** Queries. */
+  readonly q: number;
+  /** Keys and values as they are given. */
+  readonly keys: number;
+  readonly values: number;
+  /** Keys and values with their pyramids. */
+  readonly k: number;
+  readonly v: number;
+  /** Outputs and log-sum-exps. */
+  readonly out: number;
+  readonly lse: number;
+  /** Importance and levels of all blocks. */
+  readonly importance: number;
+  readonly levels: number;
+  /** Scores that importance is made from, a part at a time. */
+  readonly scores: number;
+  /** Work lists of levels that are selected, and where they begin. */
+  readonly lists: number;
+  readonly offsets: number;
+}
+
+/** A setup with all choices made and all sizes known. */
+export interface PsaPlan {
   /** The sizes of the calls. */
   readonly shape: AttentionShape;
   /** The configuration of the method. */
   readonly config: PsaConfig;
-  /** Element type of the kernels. */
+  /** Element type of the kernels, and its bytes. */
   readonly dtype: "f32" | "f16";
-  /** Where the levels lie in keys and values. */
-  readonly sections: Sections;
+  readonly itemBytes: 2 | 4;
   /** Factor on q . k. */
   readonly scale: number;
+  /** What the last, partial key block pools. */
+  readonly tail: "exact" | "replicate";
   /** Index of the first head among those of a larger call. */
   readonly firstHead: number;
+  /** Query blocks and key blocks of a head. */
+  readonly blocks: { readonly M: number; readonly N: number };
+  /** Where levels lie in keys and values, with room for all that can be chosen or given. */
+  readonly layout: PyramidLayout;
+  /** Levels that the configuration can choose, ascending. */
+  readonly chosen: readonly number[];
+  /** What the lists of selected levels need. */
+  readonly lists: ListsPlan;
+  /** Bytes on the device. */
+  readonly bytes: PlanBytes;
+  /** Which calls are built at once. */
+  readonly ready: readonly ("selected" | "dense")[];
+}
+
+/** What work lists need. */
+export interface ListsPlan {
+  /** Pooled tokens of a group. */
+  readonly group: 4 | 8;
+  /** Bytes of the lists. */
+  readonly listBytes: number;
 }
 
 const MOST_DIM = 256;
+/** Invocations of a workgroup of the widest kernels beside attention. */
+const WIDEST_WORKGROUP = 256;
 
 /**
- * Checks a setup and makes its choices.
+ * Checks a setup, makes its choices, and compares what it needs with what a device has.
  *
- * @param gpu the device
+ * @param info what the device can do
  * @param setup shape, configuration, element type
  * @throws {InputError} naming what is wrong, or the limit of the device that the shape exceeds
  */
-export function resolveSetup(gpu: Gpu, setup: PsaSetup): ResolvedSetup {
-  const { shape, config, levels = [], firstHead = 0 } = setup;
-  requireShape(shape);
+export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
+  requireSetup(setup);
+  const { shape, config, levels = [], firstHead = 0, ready = ["selected"] } = setup;
+  requireSizes(shape);
   validateConfig(config, shape);
-  requireWorkgroup(gpu, config);
-  const dtype = resolveDType(gpu, setup.dtype ?? "f32");
-  const { batch, kvHeads, seqK, headDim } = shape, { blockN, tail = "exact" } = config;
-  const sections = layOutSections(batch * kvHeads, {
-    seqK,
-    blockN,
-    levels: [...levelsOf(config), ...levels],
-    tail,
-  });
-  requireMemory(gpu, { shape, config, dtype, sections });
-  return { shape, config, dtype, sections, firstHead, scale: config.scale ?? 1 / Math.sqrt(headDim) };
+  requireGiven(levels, config);
+  const dtype = resolveDType(info, setup.dtype ?? "f32"), itemBytes = dtype === "f16" ? 2 : 4;
+  const { batch, kvHeads, seqQ, seqK, headDim } = shape, { blockM, blockN, tail = "exact" } = config;
+  const chosen = chosenLevels(config);
+  const layout = pyramidLayout(batch * kvHeads, { seqK, blockN, levels: [...chosen, ...levels], tail });
+  const blocks = { M: Math.ceil(seqQ / blockM), N: Math.ceil(seqK / blockN) };
+  const sizes = { shape, config, itemBytes, blocks, layout } as const;
+  const lists = planLists(sizes, { levels: chosen, mostTokens: mostSelectedTokens(config, shape) });
+  const plan: PsaPlan = {
+    ...{ ...sizes, dtype, tail, firstHead, chosen, lists, ready },
+    scale: config.scale ?? 1 / Math.sqrt(headDim),
+    bytes: bytesOf(sizes, { lists, limit: info.limits.maxStorageBufferBindingSize }),
+  };
+  requireAttention(info, plan);
+  if (ready.includes("selected")) requireSelection(info, plan);
+  return plan;
+}
+
+/** Throws unless a setup has all parts. */
+function requireSetup(setup: PsaSetup): void {
+  for (const name of ["shape", "config"] as const) {
+    requireInput(
+      typeof setup?.[name] === "object" && setup[name] !== null,
+      () => `\`${name}\` is ${setup?.[name]}; createPsa needs { shape, config }.`,
+    );
+  }
 }
 
 /** Throws unless sizes are positive integers that the kernels can work with. */
-function requireShape(shape: AttentionShape): void {
-  for (const [name, size] of Object.entries(shape)) {
+function requireSizes(shape: AttentionShape): void {
+  for (const name of ["batch", "heads", "kvHeads", "seqQ", "seqK", "headDim", "valueDim"] as const) {
     requireInput(
-      Number.isInteger(size) && size > 0,
-      () => `\`${name}\` is ${size}; it should be a positive whole number.`,
+      Number.isInteger(shape[name]) && shape[name] > 0,
+      () => `\`${name}\` is ${shape[name]}; it should be a positive whole number.`,
     );
   }
   for (const name of ["headDim", "valueDim"] as const) {
@@ -95,25 +170,24 @@ function requireShape(shape: AttentionShape): void {
   );
 }
 
-/** Throws if a workgroup of the attention kernel is beyond a limit. */
-function requireWorkgroup(gpu: Gpu, { blockM }: PsaConfig): void {
-  const needs = {
-    maxComputeWorkgroupStorageSize: [workgroupBytes(blockM), "bytes of workgroup memory"],
-    maxComputeInvocationsPerWorkgroup: [2 * blockM, "invocations of a workgroup"],
-  } as const;
-  for (const [name, [needed, what]] of Object.entries(needs)) {
-    const limit = gpu.info.limits[name];
+/** Throws unless levels that calls may be given are levels. */
+function requireGiven(levels: readonly number[], { blockN }: PsaConfig): void {
+  requireInput(Array.isArray(levels), () => `\`levels\` is ${levels}; it should be a list of levels.`);
+  for (const level of levels) {
     requireInput(
-      needed <= limit,
-      () =>
-        `\`blockM\` is ${blockM}, which needs ${needed} ${what}; the limit ${name} of this adapter is ${limit}.`,
+      Number.isInteger(level) && level >= 0 && level <= blockN && (level & (level - 1)) === 0,
+      () => `\`levels\` holds ${level}; a level should be 0 or a power of two up to \`blockN\`, ${blockN}.`,
     );
   }
 }
 
-function resolveDType(gpu: Gpu, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
+function resolveDType(info: Capabilities, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
+  requireInput(
+    ["f32", "f16", "auto"].includes(dtype),
+    () => `\`dtype\` is "${dtype}"; it should be "f32", "f16" or "auto".`,
+  );
   if (dtype === "f32") return dtype;
-  if (gpu.has("shader-f16")) return "f16";
+  if (info.features.includes("shader-f16")) return "f16";
   if (dtype === "auto") return "f32";
   throw new InputError(
     '`dtype` is "f16"; this adapter lacks the feature shader-f16, so it should be "f32" or "auto".',
@@ -121,23 +195,121 @@ function resolveDType(gpu: Gpu, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
 }
 
 /** All levels that a configuration can choose: a cap may lower one to any level below it. */
-function levelsOf({ assignment, similarityThresholds = {} }: PsaConfig): number[] {
-  const chosen = assignment.mode === "density"
+function chosenLevels({ assignment, similarityThresholds = {} }: PsaConfig): number[] {
+  const listed = assignment.mode === "density"
     ? listShares(assignment.shares ?? DEFAULT_SHARES).map(({ level }) => level)
     : assignment.ratios.map(([level]) => level);
-  return [1, ...chosen, ...Object.keys(similarityThresholds).map(Number)].filter((level) => level > 0);
+  const levels = [1, ...listed, ...Object.keys(similarityThresholds).map(Number)];
+  return [...new Set(levels)].filter((level) => level > 0).sort((a, b) => a - b);
 }
 
-/** Throws if a buffer would be beyond a limit, before any is made. */
-function requireMemory(
-  gpu: Gpu,
-  { shape, config, dtype, sections }: Pick<ResolvedSetup, "shape" | "config" | "dtype" | "sections">,
+/** Sizes from which bytes follow. */
+type Sizes = Pick<PsaPlan, "shape" | "config" | "itemBytes" | "blocks" | "layout">;
+
+/**
+ * What the work lists of some levels need. Rows are filled up to whole tiles; a tile more lies behind the last row, so that
+ * whoever reads the first tile of a row that has none reads nothing beyond the buffer.
+ *
+ * @param sizes shape, blocks
+ * @param options the levels that occur, and the most pooled tokens that a row asks for
+ */
+export function planLists(
+  { shape: { batch, heads, seqK }, config: { blockN }, blocks: { M, N } }: Sizes,
+  { levels, mostTokens }: { readonly levels: readonly number[]; readonly mostTokens: number },
+): ListsPlan {
+  const group = groupTokens(levels, blockN);
+  requireNumbered(seqK, group);
+  const tiles = Math.ceil(Math.min(mostTokens, N * blockN) / TILE_TOKENS);
+  return { group, listBytes: 4 * (batch * heads * M * tiles + 1) * TILE_TOKENS / group };
+}
+
+function bytesOf(
+  { shape, config, itemBytes, blocks: { M, N }, layout }: Sizes,
+  { lists, limit }: { readonly lists: ListsPlan; readonly limit: number },
+): PlanBytes {
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape, rows = batch * heads * M;
+  const tokens = { q: batch * heads * seqQ, k: batch * kvHeads * seqK };
+  return {
+    q: tokens.q * headDim * itemBytes,
+    keys: tokens.k * headDim * itemBytes,
+    values: tokens.k * valueDim * itemBytes,
+    k: layout.rows * headDim * itemBytes,
+    v: layout.rows * valueDim * itemBytes,
+    out: tokens.q * valueDim * itemBytes,
+    lse: tokens.q * 4,
+    importance: 4 * rows * N,
+    levels: 4 * rows * N,
+    scores: planProduct({
+      ...{ shape, scratch: SCRATCH_BYTES, blocks: [M, N] },
+      product: productOf({ shape: { ...shape, batch: 1, heads: 1 }, config, firstHead: 0 }),
+    }, limit).bytes,
+    lists: lists.listBytes,
+    offsets: 4 * (2 * rows + 1),
+  };
+}
+
+/** Throws if attention is beyond a limit. */
+function requireAttention(info: Capabilities, plan: PsaPlan): void {
+  const { config: { blockM }, bytes, blocks: { M }, shape: { batch, heads } } = plan;
+  requireLimit(info, "maxComputeWorkgroupStorageSize", {
+    what: `\`blockM\` is ${blockM}, which`,
+    needs: attentionWorkgroupBytes(blockM),
+    unit: "bytes of workgroup memory",
+  });
+  requireLimit(info, "maxComputeInvocationsPerWorkgroup", {
+    what: `\`blockM\` is ${blockM}, which`,
+    needs: 2 * blockM,
+    unit: "invocations of a workgroup",
+  });
+  requireBytes(info, "`q`", bytes.q);
+  requireBytes(info, "`k` with its pyramid", bytes.k);
+  requireBytes(info, "`v` with its pyramid", bytes.v);
+  requireBytes(info, "the output", bytes.out);
+  const grid = { needs: Math.max(M, batch * heads), unit: "workgroups along one axis" };
+  requireLimit(info, "maxComputeWorkgroupsPerDimension", { what: "attention", ...grid });
+}
+
+/**
+ * Throws if what selects levels is beyond a limit.
+ *
+ * @throws {InputError} naming the stage and the limit
+ */
+export function requireSelection(info: Capabilities, plan: PsaPlan): void {
+  const { bytes, blocks: { N }, shape: { batch, kvHeads } } = plan;
+  requireLimit(info, "maxComputeWorkgroupStorageSize", {
+    what: "importance",
+    needs: SCORE_WORKGROUP_BYTES,
+    unit: "bytes of workgroup memory",
+  });
+  requireLimit(info, "maxComputeInvocationsPerWorkgroup", {
+    what: "importance",
+    needs: WIDEST_WORKGROUP,
+    unit: "invocations of a workgroup",
+  });
+  requireBytes(info, "the importance of all blocks", bytes.importance);
+  requireBytes(info, "work lists", bytes.lists);
+  const grid = { needs: Math.max(N, batch * kvHeads), unit: "workgroups along one axis" };
+  requireLimit(info, "maxComputeWorkgroupsPerDimension", { what: "the similarity cap", ...grid });
+}
+
+function requireBytes(info: Capabilities, what: string, needs: number): void {
+  for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
+    requireLimit(info, name, { what, needs, unit: "bytes" });
+  }
+}
+
+function requireLimit(
+  { limits }: Capabilities,
+  name: string,
+  { what, needs, unit }: { readonly what: string; readonly needs: number; readonly unit: string },
 ): void {
-  const { batch, heads, seqQ, seqK, headDim, valueDim } = shape, bytes = dtype === "f16" ? 2 : 4;
-  const blocks = Math.ceil(seqQ / config.blockM) * Math.ceil(seqK / config.blockN);
-  gpu.requireSize("`q`", batch * heads * seqQ * headDim * bytes);
-  gpu.requireSize("`k` with its pyramid", sections.rows * headDim * bytes);
-  gpu.requireSize("`v` with its pyramid", sections.rows * valueDim * bytes);
-  gpu.requireSize("the output", batch * heads * seqQ * valueDim * bytes);
-  gpu.requireSize("the importance of all blocks", 4 * batch * heads * blocks);
+  requireInput(
+    needs <= limits[name],
+    () => `${what} needs ${needs} ${unit}; the limit ${name} of this adapter is ${limits[name]}.`,
+  );
+}
+
+/** [batch, heads, query blocks, key blocks]. */
+export function shapeOfLevels({ shape: { batch, heads }, blocks: { M, N } }: PsaPlan): number[] {
+  return [batch, heads, M, N];
 }

@@ -5,35 +5,26 @@
  * @module
  */
 import type { PsaConfig } from "../reference/config/config.ts";
-import { levelDensity } from "../reference/levels/density.ts";
-import {
-  type AttentionShape,
-  attentionShape,
-  dtypeOf,
-  type Qkv,
-  requireShape,
-  type Tensor,
-} from "../reference/tensor.ts";
-import type { Gpu } from "./device/gpu.ts";
-import type { Encode } from "./device/pass.ts";
-import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
-import { download, poison, upload } from "./device/transfer.ts";
 import { requireInput } from "../reference/errors.ts";
-import { runStages, type StageTimings } from "./device/stage.ts";
-import { type PsaSetup, type ResolvedSetup, resolveSetup } from "./plan.ts";
-import { buildStages, type LevelSource, type Stages } from "./pipeline.ts";
+import { levelDensity } from "../reference/levels/density.ts";
+import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
+import { buildBuffers, type OutputBuffers } from "./buffers.ts";
+import type { Gpu } from "./device/gpu.ts";
+import { type Stage, type StageTimings, submitStages, warmUp } from "./device/stage.ts";
+import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
+import { download } from "./device/transfer.ts";
+import { Turns } from "./device/turns.ts";
+import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
+import { requireLevels } from "./lists/given.ts";
+import { buildMoves } from "./order/moves.ts";
+import { buildDenseCall, buildGivenCall, buildSelectedCall, type Call, type Pipeline } from "./pipeline.ts";
+import { buildPlan, type PsaPlan, type PsaSetup, shapeOfLevels } from "./plan.ts";
 export type { PsaSetup } from "./plan.ts";
-export type { StageName, StageTimings } from "./device/stage.ts";
+export type { QkvBuffers } from "./inputs.ts";
+export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stage.ts";
 
-/** Inputs that are on the device already, in the element type and layout of the call. */
-export interface QkvBuffers {
-  /** Queries. */
-  readonly q: GPUBuffer;
-  /** Keys. */
-  readonly k: GPUBuffer;
-  /** Values. */
-  readonly v: GPUBuffer;
-}
+/** Levels that a call is given instead of those that importance selects; `dense` reads everything. */
+export type GivenLevels = Tensor<Int32Array> | "dense";
 
 /** Options of {@link Psa.forward}. */
 export interface ForwardOptions {
@@ -41,7 +32,7 @@ export interface ForwardOptions {
    * Levels to use instead of those that importance gives, for blocks in the configuration's order; `dense` reads
    * everything by the kernel that needs no lists.
    */
-  readonly levels?: Tensor<Int32Array> | "dense";
+  readonly levels?: GivenLevels;
 }
 
 /** What {@link Psa.forward} gives. */
@@ -58,16 +49,31 @@ export interface ForwardResult {
   readonly timings: StageTimings;
 }
 
+/** A call that is built for its levels and runs on the inputs that were loaded last. */
+export interface PreparedCall {
+  /** Its stages in the order in which they run; work lists of given levels are made beforehand. */
+  readonly stages: readonly Stage[];
+  /** Runs it and reads what it gives. */
+  forward(): Promise<ForwardResult>;
+  /** Runs it without reading anything back: outputs stay in {@link Psa.outputs}. */
+  run(): Promise<StageTimings>;
+  /** Times it as one piece of work. */
+  time(options?: Omit<TimingOptions, "label">): Promise<Timing>;
+  /** Frees what belongs to it alone. */
+  free(): void;
+}
+
 /**
- * Builds the method for one shape and configuration: all kernels are compiled and all buffers made, so that calls only
- * move data and run.
+ * Builds the method for one shape and configuration: kernels are compiled and buffers made, so that calls only move data
+ * and run, the first one as fast as all others.
  *
  * @param gpu the device
  * @param setup `shape` of the calls, `config` of the method, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
  * where the device has it)
  * @throws {InputError} if the configuration is wrong, a dimension is not a multiple of 8 up to 256, the device lacks the
- * element type, or a buffer is beyond a limit of the device, which is named before anything is made; `createSlicedPsa`
+ * element type, or something is beyond a limit of the device, which is named before anything is made; `createSlicedPsa`
  * runs such calls some heads at a time
+ * @throws {GpuError} if the device fails
  *
  * @example
  * ```ts
@@ -89,17 +95,24 @@ export interface ForwardResult {
  * ```
  */
 export async function createPsa(gpu: Gpu, setup: PsaSetup): Promise<Psa> {
-  const resolved = resolveSetup(gpu, setup);
-  const scope = gpu.scope();
+  const plan = buildPlan(gpu.info, setup), scope = gpu.scope();
   try {
-    return new Psa(scope, resolved, await buildStages(scope, resolved));
+    const buffers = buildBuffers(scope, plan);
+    const psa = new Psa(scope, { plan, buffers, moves: await buildMoves(scope, plan, buffers) });
+    await psa.makeReady();
+    return psa;
   } catch (error) {
     scope[Symbol.dispose]();
     throw error;
   }
 }
 
-/** The method, built for one shape and configuration by {@link createPsa}. */
+/** A call and the scope that its buffers belong to. */
+interface Built extends Call {
+  readonly scope: Gpu;
+}
+
+/** The method, built for one shape and configuration by {@link createPsa}. Calls take turns: each gets its own results. */
 export class Psa implements Disposable {
   /** The sizes of a call. */
   readonly shape: AttentionShape;
@@ -113,53 +126,93 @@ export class Psa implements Disposable {
    */
   readonly inputs: QkvBuffers;
   /** The buffers of outputs and log-sum-exps, valid until the next call. */
-  readonly outputs: { readonly out: GPUBuffer; readonly lse: GPUBuffer };
+  readonly outputs: OutputBuffers;
   readonly #gpu: Gpu;
-  readonly #stages: Stages;
+  readonly #pipeline: Pipeline;
+  readonly #turns: Turns;
+  readonly #calls = new Set<Built>();
+  #selected: Built | undefined;
+  #dense: Built | undefined;
 
   /** Use {@link createPsa}. */
-  constructor(gpu: Gpu, { shape, config, dtype }: ResolvedSetup, stages: Stages) {
+  constructor(gpu: Gpu, pipeline: Pipeline) {
+    const { plan: { shape, config, dtype }, buffers: { inputs, outputs } } = pipeline;
     [this.shape, this.config, this.dtype] = [shape, config, dtype];
-    this.inputs = stages.inputs;
-    this.outputs = stages.outputs;
-    this.#gpu = gpu;
-    this.#stages = stages;
+    [this.inputs, this.outputs] = [inputs, outputs];
+    [this.#gpu, this.#pipeline] = [gpu, pipeline];
+    this.#turns = new Turns("this Psa", () => this.#freeAll());
   }
 
   /** Bytes on the device beside inputs and outputs, of all that calls have needed up to now. */
   get extraBytes(): number {
-    const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = this.shape;
-    const queries = batch * heads * seqQ, keys = batch * kvHeads * seqK;
-    const elements = (queries + keys) * (headDim + valueDim);
-    return this.#gpu.bytes - elements * this.#itemBytes - 4 * queries;
+    const { q, keys, values, out, lse } = this.#plan.bytes;
+    const all = [...this.#calls].reduce((sum, { scope }) => sum + scope.bytes, this.#gpu.bytes);
+    return all - (q + keys + values + out + lse);
   }
 
   /**
-   * Runs the method on typed arrays or on buffers of the device.
+   * The stages of the call that selects its levels, in the order in which they run.
+   *
+   * @throws {InputError} if `ready` of the setup left it out, and no call has needed it
+   */
+  get stages(): readonly Stage[] {
+    const selected = this.#selected;
+    requireInput(
+      selected !== undefined,
+      '`stages` are there once they are built; `ready` should hold "selected".',
+    );
+    return selected.stages;
+  }
+
+  /** Builds and warms up what the setup wants to be ready. Done by {@link createPsa}. */
+  async makeReady(): Promise<void> {
+    for (const kind of this.#plan.ready) {
+      const { stages } = await this.#build(kind === "dense" ? "dense" : undefined);
+      await warmUp(this.#gpu, stages);
+    }
+  }
+
+  /**
+   * Brings inputs to where calls read them.
+   *
+   * @param qkv typed arrays, or buffers of the device
+   * @throws {InputError} if they have another shape, length or element type
+   */
+  async load(qkv: Qkv | QkvBuffers): Promise<void> {
+    requireInputs(qkv, this.#plan);
+    await this.#turns.take(() => this.#load(qkv));
+  }
+
+  /**
+   * Builds a call for its levels. Several can live side by side; they read the same inputs and write the same outputs. The
+   * pyramid of a call has only the levels that occur.
+   *
+   * @param levels levels to use, or `dense`; left out, importance selects them
+   * @throws {InputError} if the levels have another shape, or one that there is no room for
+   */
+  async prepare(levels?: GivenLevels): Promise<PreparedCall> {
+    const call = await this.#turns.take(() => this.#build(levels));
+    const take = <Result>(work: () => Promise<Result>) => this.#turns.take(work);
+    return {
+      stages: call.stages,
+      forward: () => take(() => this.#forward(call)),
+      run: () => take(() => submitStages(this.#gpu, call.stages)),
+      time: (options = {}) => take(() => this.#time(call, options)),
+      free: () => this.#free(call),
+    };
+  }
+
+  /**
+   * Runs the method on typed arrays or on buffers of the device. Calls take turns; arrays are read when a call's turn
+   * comes.
    *
    * @param qkv the inputs
    * @param options levels to use instead of those that importance gives
    * @throws {InputError} if the inputs have another shape or element type, or the levels another shape
+   * @throws {GpuError} if the device fails, or this was disposed of
    */
   async forward(qkv: Qkv | QkvBuffers, options: ForwardOptions = {}): Promise<ForwardResult> {
-    const timings = await this.run(qkv, options);
-    const { batch, heads, seqQ, seqK, valueDim } = this.shape;
-    const { blockM, blockN, causal } = this.config;
-    const [bytes, lse, levels] = [
-      await download(this.#gpu, this.outputs.out, {
-        size: batch * heads * seqQ * valueDim * this.#itemBytes,
-      }),
-      await download(this.#gpu, this.outputs.lse, { size: batch * heads * seqQ * 4 }),
-      await this.#stages.readLevels(this.#source(options)),
-    ];
-    const data = this.dtype === "f16" ? new Float16Array(bytes) : new Float32Array(bytes);
-    return {
-      out: { data, shape: [batch, heads, seqQ, valueDim] },
-      lse: { data: new Float32Array(lse), shape: [batch, heads, seqQ] },
-      levels,
-      density: levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
-      timings,
-    };
+    return await this.#with(qkv, options, (call) => this.#forward(call));
   }
 
   /**
@@ -170,11 +223,7 @@ export class Psa implements Disposable {
    * @returns milliseconds of each stage
    */
   async run(qkv: Qkv | QkvBuffers, options: ForwardOptions = {}): Promise<StageTimings> {
-    this.#load(qkv);
-    const passes = await this.#stages.passes(this.#source(options));
-    poison(this.#gpu, this.outputs.out);
-    poison(this.#gpu, this.outputs.lse);
-    return await runStages(this.#gpu, passes);
+    return await this.#with(qkv, options, ({ stages }) => submitStages(this.#gpu, stages));
   }
 
   /**
@@ -183,67 +232,98 @@ export class Psa implements Disposable {
    *
    * @param options levels, repetitions and warm-up
    */
-  async time(options: ForwardOptions & Omit<TimingOptions, "label"> = {}): Promise<Timing> {
-    const passes = await this.#stages.passes(this.#source(options));
-    const encode: Encode = (pass) => passes.forEach((each) => each.encode(pass));
-    return await timeWork(this.#gpu, encode, { ...options, label: "psa" });
+  async time({ levels, ...options }: ForwardOptions & Omit<TimingOptions, "label"> = {}): Promise<Timing> {
+    return await this.#with(null, { levels }, (call) => this.#time(call, options));
   }
 
-  /** Frees the buffers. */
+  /** Frees the buffers: at once, or when the call that runs has ended. */
   [Symbol.dispose](): void {
+    this.#turns.close();
+  }
+
+  get #plan(): PsaPlan {
+    return this.#pipeline.plan;
+  }
+
+  /** Loads inputs, builds the call, works with it and frees it, all in one turn. */
+  async #with<Result>(
+    qkv: Qkv | QkvBuffers | null,
+    { levels }: ForwardOptions,
+    work: (call: Call) => Promise<Result>,
+  ): Promise<Result> {
+    const plan = this.#plan;
+    if (qkv !== null) requireInputs(qkv, plan);
+    if (levels !== undefined && levels !== "dense") {
+      requireLevels(levels, { shape: shapeOfLevels(plan), layout: plan.layout });
+    }
+    return await this.#turns.take(async () => {
+      if (qkv !== null) await this.#load(qkv);
+      const call = await this.#build(levels);
+      try {
+        return await work(call);
+      } finally {
+        this.#free(call);
+      }
+    });
+  }
+
+  async #load(qkv: Qkv | QkvBuffers): Promise<void> {
+    const { moves, plan } = this.#pipeline;
+    moves.arrange(areBuffers(qkv) ? null : qkv);
+    await loadInputs(this.#gpu, qkv, { inputs: this.inputs, plan });
+  }
+
+  /** Builds a call; those that depend on no levels are built once, and stay. */
+  async #build(levels?: GivenLevels): Promise<Built> {
+    if (levels === undefined) return this.#selected ??= await this.#scoped(buildSelectedCall);
+    if (levels === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
+    return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, levels));
+  }
+
+  async #scoped(build: (gpu: Gpu, pipeline: Pipeline) => Promise<Call>): Promise<Built> {
+    const scope = this.#gpu.scope();
+    try {
+      const call = { ...await build(scope, this.#pipeline), scope };
+      this.#calls.add(call);
+      return call;
+    } catch (error) {
+      scope[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #free(call: Call): void {
+    const built = call as Built;
+    if (built === this.#selected || built === this.#dense) return;
+    if (this.#calls.delete(built)) built.scope[Symbol.dispose]();
+  }
+
+  #freeAll(): void {
+    for (const { scope } of this.#calls) scope[Symbol.dispose]();
+    this.#calls.clear();
     this.#gpu[Symbol.dispose]();
   }
 
-  get #itemBytes(): number {
-    return this.dtype === "f16" ? 2 : 4;
+  async #time({ stages }: Call, options: Omit<TimingOptions, "label">): Promise<Timing> {
+    return await timeWork(this.#gpu, (pass) => stages.forEach((each) => each.encode(pass)), {
+      ...options,
+      label: "psa",
+    });
   }
 
-  #source({ levels }: ForwardOptions): LevelSource {
-    if (levels === undefined) return { kind: "selected" };
-    return levels === "dense" ? { kind: "dense" } : { kind: "given", levels };
-  }
-
-  /** Brings the inputs to where the kernels read them. */
-  #load(qkv: Qkv | QkvBuffers): void {
-    if ("usage" in qkv.q) this.#copy(qkv as QkvBuffers);
-    else this.#upload(qkv as Qkv);
-  }
-
-  #upload(qkv: Qkv): void {
-    requireShape(
-      attentionShape(qkv),
-      this.shape,
-      (name, is, should) => `\`${name}\` of the inputs is ${is}; this pipeline was built for ${should}.`,
-    );
-    requireInput(
-      dtypeOf(qkv.q) === this.dtype,
-      () => `The inputs are ${dtypeOf(qkv.q)}; this pipeline was built for ${this.dtype}.`,
-    );
-    for (const name of ["q", "k", "v"] as const) {
-      upload(this.#gpu, this.inputs[name], { data: qkv[name].data as Float32Array<ArrayBuffer> });
-    }
-    this.#stages.arrange(qkv);
-  }
-
-  #copy(buffers: QkvBuffers): void {
-    const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = this.shape;
-    const elements = {
-      q: batch * heads * seqQ * headDim,
-      k: batch * kvHeads * seqK * headDim,
-      v: batch * kvHeads * seqK * valueDim,
+  async #forward(call: Call): Promise<ForwardResult> {
+    const timings = await submitStages(this.#gpu, call.stages), { bytes } = this.#plan;
+    const { batch, heads, seqQ, seqK, valueDim } = this.shape, { blockM, blockN, causal } = this.config;
+    const out = await download(this.#gpu, this.outputs.out, { size: bytes.out });
+    const lse = await download(this.#gpu, this.outputs.lse, { size: bytes.lse });
+    const levels = await call.readLevels();
+    const data = this.dtype === "f16" ? new Float16Array(out) : new Float32Array(out);
+    return {
+      out: { data, shape: [batch, heads, seqQ, valueDim] },
+      lse: { data: new Float32Array(lse), shape: [batch, heads, seqQ] },
+      levels,
+      density: levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
+      timings,
     };
-    const encoder = this.#gpu.device.createCommandEncoder();
-    for (const name of ["q", "k", "v"] as const) {
-      const size = elements[name] * this.#itemBytes;
-      requireInput(
-        buffers[name].size >= size,
-        () => `The buffer of \`${name}\` has ${buffers[name].size} bytes; the shape needs ${size}.`,
-      );
-      if (buffers[name] !== this.inputs[name]) {
-        encoder.copyBufferToBuffer(buffers[name], 0, this.inputs[name], 0, size);
-      }
-    }
-    this.#gpu.device.queue.submit([encoder.finish()]);
-    this.#stages.arrange(null);
   }
 }

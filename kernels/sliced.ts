@@ -5,17 +5,14 @@
  */
 import { InputError, requireInput } from "../reference/errors.ts";
 import { levelDensity } from "../reference/levels/density.ts";
-import {
-  type AttentionShape,
-  attentionShape,
-  type Qkv,
-  requireShape,
-  type Tensor,
-} from "../reference/tensor.ts";
+import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
 import type { StageTimings } from "./device/stage.ts";
-import { resolveSetup } from "./plan.ts";
+import { requireInputs } from "./inputs.ts";
+import { groupTokens } from "./lists/entry.ts";
+import { mostTokensOf, occurringLevels, requireLevels } from "./lists/given.ts";
+import { buildPlan, planLists, type PsaPlan, shapeOfLevels } from "./plan.ts";
 
 /** A call that runs in slices. */
 export interface SlicedPsa {
@@ -28,7 +25,7 @@ export interface SlicedPsa {
 }
 
 /**
- * Prepares a call that may be beyond the limits of the device: its key heads, each with the query heads that share it,
+ * Plans a call that may be beyond the limits of the device: its key heads, each with the query heads that share it,
  * are cut into as few equal slices as fit. A head is never cut. Results are those of the whole call.
  *
  * @param gpu the device
@@ -56,35 +53,58 @@ export interface SlicedPsa {
  * ```
  */
 export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
-  const { units, slices } = countSlices(gpu, setup);
-  const slice = sliceShape(setup.shape, units / slices);
-  requireInput(
-    slices === 1 || setup.config.order?.kind !== "semantic",
-    () => "`order` is semantic; it is made for all heads together, so this call can not be cut into slices.",
-  );
+  const cut = cutCall(gpu, setup);
   return {
-    slices,
-    slice,
-    forward: (qkv, options) => runSlices(gpu, { ...setup, slice, slices }, { qkv, options }),
+    slices: cut.slices,
+    slice: cut.shape,
+    forward: (qkv, options) => runSlices(gpu, setup, { qkv, options }),
   };
 }
 
+/** How a call is cut: how many slices, and the sizes of one. */
+interface Cut {
+  readonly slices: number;
+  readonly shape: AttentionShape;
+}
+
 /** One key head of one batch entry is a unit; slices are equal numbers of them, and as few as fit. */
-function countSlices(gpu: Gpu, setup: PsaSetup): { units: number; slices: number } {
-  const units = setup.shape.batch * setup.shape.kvHeads;
+function cutCall(gpu: Gpu, setup: PsaSetup, levels?: Tensor<Int32Array>): Cut {
+  const units = unitsOf(setup);
   let refused: InputError | undefined;
   for (let slices = 1; slices <= units; slices++) {
     if (units % slices !== 0) continue;
+    const shape = slices === 1 ? setup.shape : sliceShape(setup.shape, units / slices);
     try {
-      resolveSetup(gpu, slices === 1 ? setup : { ...setup, shape: sliceShape(setup.shape, units / slices) });
-      return { units, slices };
+      const plan = buildPlan(gpu.info, { ...setup, shape });
+      if (levels !== undefined) requireLists(gpu, plan, levels);
+      requireInput(
+        slices === 1 || setup.config.order?.kind !== "semantic",
+        () =>
+          "`order` is semantic; it is made for all heads together, so this call can not be cut into slices.",
+      );
+      return { slices, shape };
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       refused = error;
     }
   }
-  throw refused ??
-    new InputError(`\`kvHeads\` is ${setup.shape.kvHeads}; it should be a positive whole number.`);
+  throw refused;
+}
+
+/** Key heads of all batch entries; 1 if sizes are wrong, which the plan of the whole call then tells. */
+function unitsOf({ shape }: PsaSetup): number {
+  const units = shape?.batch * shape?.kvHeads;
+  return Number.isInteger(units) && units > 0 ? units : 1;
+}
+
+/** Throws if the work lists of given levels are beyond a limit. */
+function requireLists(gpu: Gpu, plan: PsaPlan, levels: Tensor<Int32Array>): void {
+  const { blockN } = plan.config, occurring = occurringLevels(levels), group = groupTokens(occurring, blockN);
+  const { listBytes } = planLists(plan, {
+    levels: occurring,
+    mostTokens: mostTokensOf(levels, { blockN, group }),
+  });
+  gpu.requireSize("work lists", listBytes);
 }
 
 /** The sizes of some key heads and the query heads that share them. */
@@ -92,39 +112,34 @@ function sliceShape(shape: AttentionShape, kvHeads: number): AttentionShape {
   return { ...shape, batch: 1, kvHeads, heads: kvHeads * shape.heads / shape.kvHeads };
 }
 
-/** A setup and how it is cut. */
-interface Cut extends PsaSetup {
-  readonly slice: AttentionShape;
-  readonly slices: number;
-}
-
 async function runSlices(
   gpu: Gpu,
-  cut: Cut,
+  setup: PsaSetup,
   { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
 ): Promise<ForwardResult> {
-  const { slice, slices, shape } = cut;
-  requireShape(
-    attentionShape(qkv),
-    shape,
-    (name, is, should) => `\`${name}\` of the inputs is ${is}; this call was prepared for ${should}.`,
-  );
+  const { levels } = options, given = levels === "dense" ? undefined : levels;
+  const whole = buildPlan(withoutLimits(gpu), setup);
+  requireInputs(qkv, whole);
+  if (given) requireLevels(given, { shape: shapeOfLevels(whole), layout: whole.layout });
+  const { slices, shape } = cutCall(gpu, setup, given), results: ForwardResult[] = [];
+  const ready = levels === undefined ? ["selected" as const] : [];
   if (slices === 1) {
-    using psa = await createPsa(gpu, cut);
+    using psa = await createPsa(gpu, { ...setup, ready });
     return await psa.forward(qkv, options);
   }
-  const { levels } = options, results: ForwardResult[] = [];
   for (let i = 0; i < slices; i++) {
     const own = <Data extends Tensor["data"]>(tensor: Tensor<Data>) => part(tensor, { i, slices });
-    using psa = await createPsa(gpu, { ...cut, shape: slice, firstHead: i * slice.heads });
-    results.push(
-      await psa.forward(
-        { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) },
-        { levels: levels && levels !== "dense" ? own(levels) : levels },
-      ),
-    );
+    using psa = await createPsa(gpu, { ...setup, shape, ready, firstHead: i * shape.heads });
+    const inputs = { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) };
+    results.push(await psa.forward(inputs, { levels: given ? own(given) : levels }));
   }
-  return join(results, cut);
+  return join(results, setup);
+}
+
+/** What the device can do, with no limits: a whole call is checked by it, whose slices have limits. */
+function withoutLimits({ info }: Gpu) {
+  const limits = Object.fromEntries(Object.keys(info.limits).map((name) => [name, Infinity]));
+  return { ...info, limits };
 }
 
 /** The i-th of equal parts of a tensor [batch, heads, …], as a batch of one. */
@@ -139,7 +154,7 @@ function part<Data extends Tensor["data"]>(
   };
 }
 
-function join(results: readonly ForwardResult[], { shape, config }: Cut): ForwardResult {
+function join(results: readonly ForwardResult[], { shape, config }: PsaSetup): ForwardResult {
   const { batch, heads, seqQ, seqK } = shape, { blockM, blockN, causal } = config;
   const levels = joinTensors(results.map((each) => each.levels), { batch, heads });
   return {

@@ -9,12 +9,14 @@
  * @module
  */
 import { runCommand } from "./command.ts";
-import { type Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { type GpuCase, gpuCases, growthCases, nameOf } from "../gpu/cases.ts";
 import { timeForward } from "../gpu/forward.ts";
 import { createProbe, measure, type MeasureOptions } from "../gpu/measure.ts";
-import { type StageBench, stageBenches, timeStages } from "../gpu/stages.ts";
+import type { StageBench } from "../gpu/data.ts";
+import { stageBenches, timeStages } from "../gpu/stages.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
 import { closestString, parseArgs } from "../std/std.ts";
 

@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError, requireInput } from "../../reference/errors.ts";
-import { openGpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { drawClaim } from "../claim/charts.ts";
 import { claimPage } from "../claim/page.ts";
 import { type ClaimPlan, planClaim } from "../claim/plan.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { runCommand } from "./command.ts";
-import { openGpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { writeReport } from "../report/write.ts";

@@ -8,11 +8,11 @@
  * @module
  */
 import { runCommand } from "./command.ts";
-import { attentionCode, type AttentionKernelOptions } from "../../kernels/attention/attention.ts";
+import { attentionCode, type AttentionKernelOptions } from "../../kernels/attention/variant.ts";
 import { pyramidCode } from "../../kernels/pyramid/pyramid.ts";
-import { groupTokens } from "../../kernels/lists/naive.ts";
+import { groupTokens } from "../../kernels/lists/entry.ts";
 import { scoreCode } from "../../kernels/importance/product.ts";
-import { layOutSections, type Sections } from "../../kernels/pyramid/layout.ts";
+import { levelsOfLayout, type PyramidLayout, pyramidLayout } from "../../kernels/pyramid/layout.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString, parseArgs } from "../std/std.ts";
 
@@ -100,17 +100,23 @@ export function wgslOf(args: readonly string[]): string {
     return scoreCode({ headDim, dtype, parts: number("stride"), unroll, workgroupMemory });
   }
   const options: AttentionKernelOptions = {
-    shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 128, seqK: 128, headDim, valueDim },
-    ...{ blockM: number("block-m"), dtype, workgroupMemory: number("workgroup-memory") },
-    group: groupTokens(sectionsOf(String(parsed.levels), number("block-n")), number("block-n")),
+    shape: { headDim, valueDim },
+    ...{ blockM: number("block-m"), dtype },
+    group: groupTokens(
+      levelsOfLayout(layoutOf(String(parsed.levels), number("block-n"))),
+      number("block-n"),
+    ),
     ...{ dense: parsed.dense === true, causal: parsed.causal === true, partial: parsed.partial === true },
-    subgroups: parsed["no-subgroups"] !== true,
+  };
+  const device = {
+    ...{ subgroupSize: parsed["no-subgroups"] === true ? 0 : 32, subgroupDirective: "" },
+    limits: { maxComputeWorkgroupStorageSize: number("workgroup-memory") },
   };
   requireInput(
     [16, 32, 64, 128].includes(options.blockM),
     () => `--block-m is ${options.blockM}; it should be 16, 32, 64 or 128.`,
   );
-  return attentionCode(options);
+  return attentionCode(device, options);
 }
 
 function pyramidOf(
@@ -121,17 +127,17 @@ function pyramidOf(
     readonly blockN: number;
   },
 ): string {
-  return pyramidCode(sectionsOf(levels, blockN), { heads: 1, dim: headDim, dtype, tail: "exact" });
+  return pyramidCode({ layout: layoutOf(levels, blockN), heads: 1, dim: headDim, dtype, tail: "exact" });
 }
 
 /** Where the levels that are asked for would lie. */
-function sectionsOf(levels: string, blockN: number): Sections {
+function layoutOf(levels: string, blockN: number): PyramidLayout {
   const listed = levels.split(",").map(Number);
   requireInput(
     listed.some((level) => level > 1) && listed.every((level) => blockN % level === 0),
     () => `--levels is "${levels}"; it should list powers of two that divide ${blockN}, one of them above 1.`,
   );
-  return layOutSections(1, { seqK: 128, blockN, levels: listed, tail: "exact" });
+  return pyramidLayout(1, { seqK: 128, blockN, levels: listed, tail: "exact" });
 }
 
 if (import.meta.main) await runCommand(() => console.log(wgslOf(Deno.args)));

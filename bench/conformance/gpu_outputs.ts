@@ -8,9 +8,10 @@ import type { Manifest } from "../../fixtures/conformance/manifest.ts";
 import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { orderConfigOf } from "../../fixtures/conformance/call.ts";
 import { writeSafetensors } from "../../fixtures/safetensors.ts";
-import { openGpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { download, POISON } from "../../kernels/device/transfer.ts";
+import { POISON, poisonOutputs } from "../../kernels/device/poison.ts";
+import { download } from "../../kernels/device/transfer.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { attentionShape, type Tensor } from "../../reference/tensor.ts";
@@ -82,8 +83,12 @@ export async function gpuAttention(gpu: Gpu, judged: Judged): Promise<AttentionO
       importance: { kind: "pooled" },
       assignment: { mode: "density", density: 1 },
     },
+    ready: [],
   });
-  const { out, lse } = await psa.forward(qkv, { levels });
+  await psa.load(qkv as Parameters<typeof psa.load>[0]);
+  const call = await psa.prepare(levels);
+  poisonOutputs(guarded, call.stages);
+  const { out, lse } = await call.forward();
   const found = [
     await strayWords(guarded, psa.outputs.out, { name: "out", size: out.data.byteLength }),
     await strayWords(guarded, psa.outputs.lse, { name: "lse", size: lse.data.byteLength }),

@@ -7,7 +7,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 import { checkBlock, type MeasureOptions, timeFast } from "./measure.ts";
-import { inputsOf, makeData, type StageBench } from "./stages.ts";
+import { inputsOf, makeData, type StageBench } from "./data.ts";
 
 /** What was measured of a whole call. */
 export interface ForwardTimes {

@@ -13,7 +13,7 @@ import { attentionTolerance } from "../../reference/judge/tolerance.ts";
 import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 import { type GpuCase, levelsOf, nameOf } from "./cases.ts";
 import { timeConfirmed } from "../timing/confirmed.ts";
-import { type Data, inputsOf, makeData } from "./stages.ts";
+import { type Data, inputsOf, makeData } from "./data.ts";
 
 /** How much slower than its best the known call may be before a case is timed again. */
 const SLOW = 1.15;
@@ -105,6 +105,7 @@ export async function createProbe(gpu: Gpu): Promise<Probe> {
         ...{ blockM: 128, blockN: 128, tile: 32, importance: { kind: "pooled" } },
         assignment: { mode: "density", density: 1 },
       },
+      ready: ["dense"],
     }),
   );
 }
@@ -162,7 +163,7 @@ export async function measure(
     importance: { kind: "pooled" },
     assignment: { mode: "density", density: 0.5, shares: { 1: 0.4, 2: 0.2, 4: 0.2, 8: 0.2 } },
   } as const;
-  using psa = await createPsa(gpu, { shape, config, dtype });
+  using psa = await createPsa(gpu, { shape, config, dtype, ready: [] });
   const data = makeData({ shape, config, dtype });
   const levels = given.shares.length === 0 ? "dense" : levelsOf(given);
   await psa.run(inputsOf(shape, data), { levels });

@@ -1,38 +1,25 @@
 /**
- * Time of every stage of the pipeline on the device, and the share that comes before attention.
+ * Time of every stage of the method on the device, and the share that comes before attention.
  *
- * Stages are timed one by one on what the stages before them made, with warm-up in the same submission; nothing is
- * timed before one row of importance, levels and work lists has been compared with the reference.
+ * Stages are those of `createPsa`. They are timed one by one on what the stages before them made, with warm-up in the same
+ * submission; nothing is timed before one row of importance and levels, and one block of outputs, which work lists lead to,
+ * have been compared with the reference.
  *
  * @module
  */
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { poison } from "../../kernels/device/poison.ts";
+import type { Stage, StageName } from "../../kernels/device/stage.ts";
+import { timeWork } from "../../kernels/device/timing.ts";
+import { download } from "../../kernels/device/transfer.ts";
+import { createPsa, type Psa } from "../../kernels/psa.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { blockImportance, levelsFromImportance } from "../../reference/psa.ts";
-import { seededRandom } from "../../reference/random.ts";
-import type { AttentionShape, Qkv, Tensor } from "../../reference/tensor.ts";
-import { buildAttention } from "../../kernels/attention/attention.ts";
-import type { Gpu } from "../../kernels/device/gpu.ts";
-import { type Encode, submitPass } from "../../kernels/device/pass.ts";
-import { timeWork } from "../../kernels/device/timing.ts";
-import { download, poison, upload } from "../../kernels/device/transfer.ts";
-import { groupTokens, makeLists } from "../../kernels/lists/naive.ts";
-import { preparePyramid } from "../../kernels/pyramid/pyramid.ts";
-import { layOutSections } from "../../kernels/pyramid/layout.ts";
-import { prepareImportance } from "../../kernels/importance/importance.ts";
-import { prepareLevels } from "../../kernels/levels/levels.ts";
-import { prepareLists } from "../../kernels/lists/build.ts";
+import type { Tensor } from "../../reference/tensor.ts";
 import { timeConfirmed } from "../timing/confirmed.ts";
 import { estimateMedian } from "../timing/statistics.ts";
-
-/** A call whose stages are timed. */
-export interface StageBench {
-  /** The sizes of the call. */
-  readonly shape: AttentionShape;
-  /** The configuration. */
-  readonly config: PsaConfig;
-  /** Element type. */
-  readonly dtype: "f16" | "f32";
-}
+import { type Data, inputsOf, makeData, type StageBench } from "./data.ts";
+import { checkBlock } from "./measure.ts";
 
 /** How stages are timed. */
 export interface StageBenchOptions {
@@ -80,100 +67,36 @@ export async function timeStages(
   bench: StageBench,
   options: StageBenchOptions,
 ): Promise<StageTimes> {
-  using scope = gpu.scope();
-  const data = makeData(bench), stages = await buildStages(scope, bench, data);
-  await submitPass(scope, stages.all, { label: "stages" });
-  await checkStages(scope, bench, { data, stages });
-  const time = async (label: string, encode: Encode) =>
-    estimateMedian(await timeConfirmed(() => timeWork(scope, encode, { label, ...options }), options)).median;
-  const { encodes } = stages;
+  using psa = await createPsa(gpu, bench);
+  const data = makeData(bench);
+  for (const name of ["importance", "levels", "lists"] as const) {
+    for (const buffer of Object.values(stageOf(psa, name).outputs)) poison(gpu, buffer);
+  }
+  const { levels } = await psa.forward(inputsOf(bench.shape, data));
+  await checkStages(gpu, bench, { data, psa });
+  const { blockM, blockN } = bench.config, given = { ...bench, blockM, blockN, shares: [], density: 1 };
+  await checkBlock(gpu, psa, { given, data, levels });
+  const time = async (name: StageName) => {
+    const { encode } = stageOf(psa, name);
+    const timed = () => timeWork(gpu, encode, { label: name, ...options });
+    return estimateMedian(await timeConfirmed(timed, options)).median;
+  };
   const times = {
-    pyramid: await time("pyramid", encodes.pyramid),
-    importance: await time("importance", encodes.importance),
-    levels: await time("levels", encodes.levels),
-    lists: await time("lists", encodes.lists),
-    attention: await time("attention", encodes.attention),
+    pyramid: await time("pyramid"),
+    importance: await time("importance"),
+    levels: await time("levels"),
+    lists: await time("lists"),
+    attention: await time("attention"),
   };
   const before = times.pyramid + times.importance + times.levels + times.lists;
   return { ...times, shareBefore: before / (before + times.attention) };
 }
 
-/** Numbers of an element type. */
-export type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
-
-/** Inputs of a call: normal numbers, a million of them repeated from changing places, since only their kind matters. */
-export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: Data } {
-  const random = seededRandom(5), period = 1 << 20, Type = dtype === "f16" ? Float16Array : Float32Array;
-  const base = new Type(2 * period).map(() => random.normal());
-  const make = (length: number) => {
-    const data = new Type(length);
-    for (let at = 0; at < length; at += period) {
-      const start = random.below(period);
-      data.set(base.subarray(start, start + Math.min(period, length - at)), at);
-    }
-    return data;
-  };
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
-  return {
-    q: make(batch * heads * seqQ * headDim),
-    k: make(batch * kvHeads * seqK * headDim),
-    v: make(batch * kvHeads * seqK * valueDim),
-  };
-}
-
-/**
- * The numbers of a call as tensors.
- *
- * @param shape the sizes of the call
- * @param data its numbers
- */
-export function inputsOf(shape: AttentionShape, { q, k, v }: { q: Data; k: Data; v: Data }): Qkv {
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
-  return {
-    q: { data: q, shape: [batch, heads, seqQ, headDim] },
-    k: { data: k, shape: [batch, kvHeads, seqK, headDim] },
-    v: { data: v, shape: [batch, kvHeads, seqK, valueDim] },
-  };
-}
-
-/** The stages with their buffers. */
-async function buildStages(gpu: Gpu, bench: StageBench, data: { q: Data; k: Data; v: Data }) {
-  const { shape, config, dtype } = bench, { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
-  const bytes = dtype === "f16" ? 2 : 4, { blockM, blockN } = config, tail = config.tail ?? "exact";
-  const sections = layOutSections(batch * kvHeads, { seqK, blockN, levels: [1, 2, 4, 8], tail });
-  const buffers = {
-    q: gpu.createBuffer("q", { size: data.q.byteLength }),
-    k: gpu.createBuffer("k", { size: sections.rows * headDim * bytes }),
-    v: gpu.createBuffer("v", { size: sections.rows * valueDim * bytes }),
-    out: gpu.createBuffer("out", { size: batch * heads * seqQ * valueDim * bytes }),
-    lse: gpu.createBuffer("lse", { size: 4 * batch * heads * seqQ }),
-  };
-  for (const name of ["q", "k", "v"] as const) upload(gpu, buffers[name], { data: data[name] });
-  const common = { sections, heads: batch * kvHeads, tokens: seqK, dtype, tail };
-  const pyramids = [
-    await preparePyramid(gpu, buffers.k, { ...common, dim: headDim }),
-    await preparePyramid(gpu, buffers.v, { ...common, dim: valueDim }),
-  ];
-  const importance = await prepareImportance(gpu, buffers, bench);
-  const levels = await prepareLevels(gpu, { importance: importance.importance, k: buffers.k }, bench);
-  const lists = await prepareLists(gpu, levels.levels, {
-    ...bench,
-    group: groupTokens(sections, blockN),
-    mostGroups: levels.mostGroups,
-  });
-  const kernel = await buildAttention(gpu, {
-    ...{ shape, blockM, blockN, dtype, tail, sections, buffers, dense: false, partial: seqK % 8 !== 0 },
-    ...{ causal: config.causal ?? false, scale: config.scale ?? 1 / Math.sqrt(headDim) },
-  });
-  const encodes = {
-    pyramid: (pass: GPUComputePassEncoder) => pyramids.forEach((encode) => encode(pass)),
-    importance: importance.encode,
-    levels: levels.encode,
-    lists: lists.encode,
-    attention: await kernel(lists),
-  };
-  for (const buffer of [importance.importance, levels.levels, lists.list]) poison(gpu, buffer);
-  return { encodes, all: Object.values(encodes), importance, levels, lists, sections };
+/** A stage of the whole method. */
+function stageOf({ stages }: Psa, name: StageName): Stage {
+  const stage = stages.find((each) => each.name === name);
+  if (stage === undefined) throw new Error(`there is no stage ${name}`);
+  return stage;
 }
 
 /** How far an entry of importance may be off, as a part of it; in float16, sums of 64 products are in half precision. */
@@ -183,7 +106,7 @@ const IMPORTANCE_OFF = { f32: 1e-4, f16: 0.03 };
 async function checkStages(
   gpu: Gpu,
   { shape, config, dtype }: StageBench,
-  { data, stages }: { data: { q: Data; k: Data }; stages: Awaited<ReturnType<typeof buildStages>> },
+  { data, psa }: { readonly data: { readonly q: Data; readonly k: Data }; readonly psa: Psa },
 ): Promise<void> {
   const { blockM, blockN } = config, { seqK, headDim } = shape, N = Math.ceil(seqK / blockN);
   const head = (tokens: Data, length: number): Tensor<Data> => ({
@@ -191,20 +114,16 @@ async function checkStages(
     shape: [1, 1, length, headDim],
   });
   const wanted = blockImportance({ q: head(data.q, blockM), k: head(data.k, seqK) }, config);
-  const row = new Float32Array(await download(gpu, stages.importance.importance, { size: 4 * N }));
+  const read = (name: StageName) => download(gpu, stageOf(psa, name).outputs[name], { size: 4 * N });
+  const row = new Float32Array(await read("importance"));
   const off = row.reduce(
     (most, x, j) => Math.max(most, Math.abs(x - wanted.data[j]) / (wanted.data[j] + 1e-9)),
     0,
   );
   if (!(off < IMPORTANCE_OFF[dtype])) throw new Error(`importance is off by ${off} of an entry`);
   const levels = levelsFromImportance({ data: row, shape: [1, 1, 1, N] }, config, { seqQ: blockM, seqK });
-  const got = new Int32Array(await download(gpu, stages.levels.levels, { size: 4 * N }));
+  const got = new Int32Array(await read("levels"));
   if (levels.data.some((level, j) => level !== got[j])) throw new Error("levels are wrong");
-  const { list } = makeLists(levels, { blockN, sections: stages.sections });
-  const groups = new Uint32Array(await download(gpu, stages.lists.list, { size: 4 * list.length }));
-  groups.sort();
-  list.sort();
-  if (list.some((group, i) => group !== groups[i])) throw new Error("work lists are wrong");
 }
 
 /** The calls that the bench times: default ratios at 32K tokens, and what changes with blocks and importance. */

@@ -8,7 +8,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { casesOf, type SweepCase } from "./cases.ts";
 import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
-import { largestBuffer } from "./run/kernel.ts";
+import { requireFits } from "./run/kernel.ts";
 import type { Shard, SweepOptions } from "./options/options.ts";
 import type { PlacedCase } from "./run/run.ts";
 import { type VariantOptions, variantsOf } from "./options/variants.ts";
@@ -65,7 +65,7 @@ export async function planSweep(
     const known = new Set(inputs.flatMap(({ cases }) => cases.map(({ given: { name } }) => name)));
     for (const source of await inputSources(variant)) {
       const fits = (sized: Pick<SweepInput, "name" | "shape">) =>
-        gpu && requireLimits(sized, { gpu, options: variant });
+        gpu && requireFits(gpu, { ...sized, options: { ...variant, causal: false } });
       if (source.shape !== undefined) fits({ name: source.name, shape: source.shape });
       for (const [part, input] of (await source.load()).entries()) {
         fits(input);
@@ -91,19 +91,6 @@ export async function planSweep(
     inputs: inputs.map((input) => ({ ...input, cases: input.cases.filter(({ index }) => mine.has(index)) }))
       .filter(({ cases }) => cases.length > 0),
   };
-}
-
-/** Throws if an input does not fit the device, naming the limit. */
-function requireLimits(
-  { name, shape }: Pick<SweepInput, "name" | "shape">,
-  { gpu, options }: { readonly gpu: Gpu; readonly options: VariantOptions },
-): void {
-  const { label, size } = largestBuffer(shape, options);
-  gpu.requireSize(`${label} of ${name}`, size);
-  requireInput(
-    options.dtype === "f32" || gpu.has("shader-f16"),
-    () => `--dtype is f16; ${gpu.info.description} lacks the feature shader-f16.`,
-  );
 }
 
 /** Throws if two inputs have the same name, so that rows could not be told apart. */

@@ -1,40 +1,11 @@
 /**
- * The one place that owns adapter, device, pipelines and buffers, and frees them.
+ * The one place that owns device, pipelines and buffers, and frees them.
  *
  * @module
  */
-import { InputError, requireInput } from "../../reference/errors.ts";
-import { probeSubgroups } from "./probe/subgroups.ts";
-import { calibrateTimestamps } from "./timing.ts";
-
-/** No WebGPU adapter was found: there is no driver that WebGPU can use. */
-export class NoAdapterError extends InputError {}
-
-/** Options of {@link openGpu}. */
-export interface GpuOptions {
-  /** The WebGPU implementation; default the built-in one. */
-  readonly gpu?: GPU;
-  /** Whether kernels may use subgroups where the device has them; default true. */
-  readonly subgroups?: boolean;
-  /** Called with a sentence when the device reports an error that no call was waiting for; default: thrown later. */
-  readonly onError?: (sentence: string) => void;
-}
-
-/** What a device is and has; goes into every environment record. */
-export interface GpuInfo {
-  /** The adapter's description, or its vendor and architecture where it has none. */
-  readonly description: string;
-  /** The adapter's vendor. */
-  readonly vendor: string;
-  /** The features of the device. */
-  readonly features: readonly string[];
-  /** The limits of the device that kernels depend on. */
-  readonly limits: Readonly<Record<string, number>>;
-  /** Lanes of a subgroup that shuffles work in; 0 where there are none. */
-  readonly subgroupSize: number;
-  /** Nanoseconds a tick of a timestamp; 0 where there are no timestamps. */
-  readonly nanosecondsPerTick: number;
-}
+import { requireInput } from "../../reference/errors.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { asGpuError, GpuError, scopeError } from "./errors.ts";
 
 /** How a compute pipeline is built. */
 export interface PipelineOptions {
@@ -44,126 +15,67 @@ export interface PipelineOptions {
   readonly constants?: Readonly<Record<string, number>>;
 }
 
-const LIMITS = [
-  "maxStorageBufferBindingSize",
-  "maxBufferSize",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupsPerDimension",
-  "maxStorageBuffersPerShaderStage",
-] as const;
-
-const FEATURES = ["shader-f16", "timestamp-query"] as const;
-
-/** Implementations in use, kept: some, as Dawn's package, take their devices with them when they are collected. */
-const IMPLEMENTATIONS = new Set<GPU>();
-
-/**
- * Opens a device with all limits that its adapter has, and the features that the kernels use.
- *
- * @param options the WebGPU implementation, and what kernels may use
- * @throws {NoAdapterError} if there is no adapter
- *
- * @example
- * ```ts
- * import { openGpu } from "./gpu.ts";
- * using gpu = await openGpu();
- * console.log(gpu.info.description);
- * ```
- */
-export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
-  const implementation = options.gpu ?? navigator.gpu;
-  const adapter = await implementation?.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) {
-    throw new NoAdapterError("No WebGPU adapter was found; a Vulkan, Metal or Direct3D 12 driver is needed.");
-  }
-  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-  const features = FEATURES.filter((name) => adapter.features.has(name));
-  const device = await requestDevice(adapter, features, requiredLimits);
-  IMPLEMENTATIONS.add(implementation);
-  const gpu = new Gpu(device, infoOf(device, adapter), options);
-  try {
-    await gpu.probe(options.subgroups ?? true);
-  } catch (error) {
-    gpu[Symbol.dispose]();
-    throw error;
-  }
-  return gpu;
+/** What a {@link Gpu} is made with. */
+export interface GpuState {
+  /** What is called with a sentence when the device reports an error that no call was waiting for. */
+  readonly onError?: (sentence: string) => void;
+  /** Milliseconds that one wait for the device may take. */
+  readonly patience?: number;
 }
 
-/** Asks for subgroups although adapters do not list them, and does without where that is refused. */
-async function requestDevice(
-  adapter: GPUAdapter,
-  features: readonly GPUFeatureName[],
-  requiredLimits: Record<string, number>,
-): Promise<GPUDevice> {
-  try {
-    const requiredFeatures = [...features, "subgroups" as GPUFeatureName];
-    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  } catch {
-    return await adapter.requestDevice({ requiredFeatures: [...features], requiredLimits });
-  }
-}
-
-/** What a device tells of itself; shuffles and timestamps are found out by {@link Gpu.probe}. */
-function infoOf(device: GPUDevice, { info: { description, vendor, architecture } }: GPUAdapter): GpuInfo {
-  return {
-    description: description || `${vendor} ${architecture}`.trim(),
-    vendor,
-    features: [...device.features as unknown as Iterable<string>].sort(),
-    limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
-    subgroupSize: 0,
-    nanosecondsPerTick: 0,
-  };
-}
-
-/** What the device reported while nobody waited, and what was running then. */
-interface DeviceState {
-  trouble: string | null;
+/** What all scopes of a device share. */
+interface Shared {
+  /** What the device reported while nobody waited; the next call throws it. */
+  trouble: GpuError | null;
+  /** Why the device is gone; all calls throw it. */
+  gone: GpuError | null;
   running: string;
-  disposed: boolean;
-  subgroupDirective: string;
-  /** Pipelines that are built, by text and constants: scopes share them. */
-  readonly pipelines: Map<string, GPUComputePipeline>;
+  readonly patience: number;
+  /** Pipelines that are built, by text and constants. */
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
 }
+
+/** Milliseconds that one wait for the device may take if nobody says. */
+const PATIENCE = 600_000;
 
 /** An open device, or a scope of one. Everything that it makes is freed when it is disposed of. */
 export class Gpu implements Disposable {
-  /** What the device is and has. */
-  info: GpuInfo;
+  /** What the device is and can do. */
+  info: Capabilities;
   /** The device itself. */
   readonly device: GPUDevice;
   #buffers = new Set<GPUBuffer>();
-  #state: DeviceState;
+  #shared: Shared;
   #isScope: boolean;
   #guard: number;
 
   /** Use {@link openGpu}, or {@link Gpu.scope}. */
   constructor(
     device: GPUDevice,
-    info: GpuInfo,
-    { onError, state, guard = 0 }: GpuOptions & { state?: DeviceState; guard?: number } = {},
+    info: Capabilities,
+    { onError, patience = PATIENCE, shared, guard = 0 }: GpuState & { shared?: Shared; guard?: number } = {},
   ) {
-    this.#guard = guard;
     this.device = device;
     this.info = info;
-    this.#isScope = state !== undefined;
-    this.#state = state ??
-      { trouble: null, running: "nothing", disposed: false, subgroupDirective: "", pipelines: new Map() };
-    if (state === undefined) this.#listen(onError);
+    this.#guard = guard;
+    this.#isScope = shared !== undefined;
+    this.#shared = shared ??
+      { trouble: null, gone: null, running: "nothing", patience, pipelines: new Map() };
+    if (shared === undefined) this.#listen(onError);
   }
 
   #listen(onError?: (sentence: string) => void): void {
-    const state = this.#state;
+    const shared = this.#shared;
     this.device.addEventListener("uncapturederror", (event) => {
-      const { message } = (event as GPUUncapturedErrorEvent).error;
-      const sentence = `The GPU reported an error while ${state.running} ran: ${message}`;
-      state.trouble ??= sentence;
+      const { error } = event as GPUUncapturedErrorEvent;
+      const { kind } = scopeError(error, { label: shared.running });
+      const sentence = `The GPU reported an error while ${shared.running} ran: ${error.message}`;
+      shared.trouble ??= new GpuError(sentence, { kind, label: shared.running });
       onError?.(sentence);
     });
     this.device.lost.then(({ message }) => {
-      if (!state.disposed) state.trouble ??= `The GPU was lost while ${state.running} ran: ${message}`;
+      const sentence = `The GPU was lost while ${shared.running} ran: ${message}`;
+      shared.gone ??= new GpuError(sentence, { kind: "lost", label: shared.running });
     });
   }
 
@@ -179,22 +91,7 @@ export class Gpu implements Disposable {
    * seen instead of dropped; default those of this scope
    */
   scope({ guard = this.#guard }: { readonly guard?: number } = {}): Gpu {
-    return new Gpu(this.device, this.info, { state: this.#state, guard });
-  }
-
-  /** What the device's compiler wants at the beginning of text that uses subgroups; found out by {@link Gpu.probe}. */
-  get subgroupDirective(): string {
-    return this.#state.subgroupDirective;
-  }
-  set subgroupDirective(directive: string) {
-    this.#state.subgroupDirective = directive;
-  }
-
-  /** Finds out by running it what no feature tells: shuffles of subgroups, and the length of a tick. */
-  async probe(subgroups: boolean): Promise<void> {
-    const subgroupSize = subgroups ? await probeSubgroups(this) : 0;
-    const nanosecondsPerTick = this.has("timestamp-query") ? await calibrateTimestamps(this) : 0;
-    this.info = { ...this.info, subgroupSize, nanosecondsPerTick };
+    return new Gpu(this.device, this.info, { shared: this.#shared, guard });
   }
 
   /** Whether the device has a feature. */
@@ -250,46 +147,110 @@ export class Gpu implements Disposable {
   /**
    * Builds a compute pipeline from WGSL with an entry point `main`; the same text is built once a device.
    *
-   * @throws {Error} what the compiler says, with the label
+   * @throws {GpuError} what the compiler says, with the label
    */
   async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
-    const text = code.includes("subgroup") ? this.subgroupDirective + code : code;
-    const key = JSON.stringify([text, constants]), built = this.#state.pipelines.get(key);
-    if (built !== undefined) return built;
-    const pipeline = await this.scoped(label, () => {
-      const module = this.device.createShaderModule({ label, code: text });
-      const compute = { module, entryPoint: "main", constants: { ...constants } };
-      return this.device.createComputePipeline({ label, layout: "auto", compute });
-    });
-    this.#state.pipelines.set(key, pipeline);
-    return pipeline;
+    const key = JSON.stringify([code, constants]), { pipelines } = this.#shared;
+    const built = pipelines.get(key) ?? this.#compile(code, { label, constants });
+    pipelines.set(key, built);
+    try {
+      return await built;
+    } catch (error) {
+      pipelines.delete(key);
+      throw error;
+    }
   }
 
-  /** Runs WebGPU calls in error scopes, so that what they report is thrown with the label. */
+  async #compile(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
+    const { device } = this;
+    try {
+      const { pipeline } = await this.scoped(label, () => {
+        const module = device.createShaderModule({ label, code });
+        const compute = { module, entryPoint: "main", constants: { ...constants } };
+        const description = { label, layout: "auto" as const, compute };
+        const pipeline = typeof device.createComputePipelineAsync === "function"
+          ? device.createComputePipelineAsync(description)
+          : Promise.resolve(device.createComputePipeline(description));
+        pipeline.catch(() => {}); // it is awaited below, unless the scope has an error of its own
+        return { pipeline };
+      });
+      return await this.wait(pipeline, { label });
+    } catch (error) {
+      const { kind } = asGpuError(error, { kind: "compile", label }) as GpuError;
+      if (kind !== "compile" && kind !== "validation") throw error;
+      const message = (error as Error).message;
+      throw new GpuError(message.startsWith(label) ? message : `${label}: ${message}`, {
+        kind: "compile",
+        label,
+      });
+    }
+  }
+
+  /**
+   * Runs WebGPU calls in error scopes, so that what they report is thrown with the label. Scopes are opened and closed
+   * before anything is awaited: calls that run side by side do not take each other's errors.
+   *
+   * @throws {GpuError} what the device reports
+   */
   async scoped<Result>(label: string, calls: () => Result): Promise<Result> {
     this.throwTrouble();
-    this.#state.running = label;
+    this.#shared.running = label;
     for (const filter of ["validation", "out-of-memory", "internal"] as const) {
       this.device.pushErrorScope(filter);
     }
-    let result: Result | undefined, thrown: unknown;
+    let result: Result | undefined, thrown: Error | undefined;
     try {
       result = calls();
     } catch (error) {
-      thrown = error;
+      thrown = asGpuError(error, { kind: "validation", label });
     }
-    const errors = [];
-    for (let i = 0; i < 3; i++) errors.push(await this.device.popErrorScope());
-    const [error] = errors.filter((each) => each !== null);
-    if (error) throw new Error(`${label}: ${error.message}`);
-    if (thrown !== undefined) throw new Error(`${label}: ${(thrown as Error).message}`);
-    this.throwTrouble();
+    const popped = [1, 2, 3].map(() => this.device.popErrorScope());
+    const errors = await this.wait(Promise.all(popped), { label });
+    const error = errors.find((each) => each !== null);
+    this.#throwGone();
+    if (error) throw scopeError(error, { label });
+    if (thrown !== undefined) throw thrown;
     return result as Result;
   }
 
-  /** Throws what the device reported while nobody waited. */
+  /**
+   * Waits for the device, but not forever.
+   *
+   * @param promise what the device is to finish
+   * @param options what runs, for the error
+   * @throws {GpuError} if the device is lost, fails, or takes longer than `openGpu` was told to wait
+   */
+  async wait<Result>(promise: Promise<Result>, { label }: { readonly label: string }): Promise<Result> {
+    const { patience } = this.#shared;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const message = `${label} did not finish within ${
+          patience / 1000
+        } seconds; the device hangs or is far too slow.`;
+        reject(new GpuError(message, { kind: "timeout", label }));
+      }, patience);
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } catch (error) {
+      this.#throwGone();
+      throw asGpuError(error, { kind: "internal", label });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Throws what the device reported while nobody waited: once, or if the device is gone, always. */
   throwTrouble(): void {
-    if (this.#state.trouble !== null) throw new Error(this.#state.trouble);
+    this.#throwGone();
+    const { trouble } = this.#shared;
+    this.#shared.trouble = null;
+    if (trouble !== null) throw trouble;
+  }
+
+  #throwGone(): void {
+    if (this.#shared.gone !== null) throw this.#shared.gone;
   }
 
   /** Frees the buffers and, unless this is a scope, the device. */
@@ -297,7 +258,8 @@ export class Gpu implements Disposable {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.clear();
     if (this.#isScope) return;
-    this.#state.disposed = true;
+    const message = "The GPU was closed; open another one with openGpu.";
+    this.#shared.gone ??= new GpuError(message, { kind: "disposed", label: this.#shared.running });
     this.device.destroy();
   }
 }

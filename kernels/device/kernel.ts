@@ -26,7 +26,7 @@ export interface Dispatch {
  * @returns encodes the dispatch into a pass
  * @throws {InputError} if there are more workgroups than the device allows
  */
-export async function prepareKernel(
+export async function buildKernel(
   gpu: Gpu,
   code: string,
   { constants, ...dispatch }: Dispatch & { readonly constants?: Readonly<Record<string, number>> },

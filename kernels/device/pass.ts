@@ -5,8 +5,11 @@
  */
 import type { Gpu } from "./gpu.ts";
 
+/** What kernels need of a pass. */
+export type ComputePass = Pick<GPUComputePassEncoder, "setPipeline" | "setBindGroup" | "dispatchWorkgroups">;
+
 /** Encodes the work once into a pass. */
-export type Encode = (pass: GPUComputePassEncoder) => void;
+export type Encode = (pass: ComputePass) => void;
 
 /** Encodes one pass. */
 export function encodePass(

@@ -1,5 +1,5 @@
 /**
- * Running the stages of the pipeline in one submission, each with its time.
+ * The contract of a stage, and running stages in one submission, each with its time.
  *
  * @module
  */
@@ -7,18 +7,23 @@ import type { Gpu } from "./gpu.ts";
 import { type Encode, encodePass } from "./pass.ts";
 import { submitWithTimestamps } from "./timing.ts";
 
-/** Names of the stages of the pipeline. */
+/** Names of the stages of the method. */
 export type StageName = "order" | "pyramid" | "importance" | "levels" | "lists" | "attention";
 
 const STAGE_NAMES: readonly StageName[] = ["order", "pyramid", "importance", "levels", "lists", "attention"];
 
-/** A stage and what encodes it; a stage may have several. */
-export interface StagePass {
-  /** The stage. */
-  readonly stage: StageName;
-  /** Encodes it into a pass. */
+/** A stage that is built for its buffers: what every `build…` gives. */
+export interface Stage<Outputs extends StageOutputs = StageOutputs> {
+  /** Which stage of the method it is; a call can have several of one name. */
+  readonly name: StageName;
+  /** Encodes the stage into a pass. */
   readonly encode: Encode;
+  /** The buffers that hold what the stage makes, once it has run. */
+  readonly outputs: Outputs;
 }
+
+/** Buffers by what is in them. */
+export type StageOutputs = Readonly<Record<string, GPUBuffer>>;
 
 /** Milliseconds of each stage; a stage that did not run has 0. */
 export type StageTimings = Readonly<Record<StageName | "total", number>> & {
@@ -27,32 +32,53 @@ export type StageTimings = Readonly<Record<StageName | "total", number>> & {
 };
 
 /**
- * Submits the stages, one pass each, and waits until they are done.
+ * Submits stages, one pass each, and waits until they are done.
  *
  * @param gpu the device
- * @param passes the stages in the order in which they run
+ * @param stages the stages in the order in which they run
  */
-export async function runStages(gpu: Gpu, passes: readonly StagePass[]): Promise<StageTimings> {
+export async function submitStages(gpu: Gpu, stages: readonly Stage[]): Promise<StageTimings> {
   const sums = Object.fromEntries(STAGE_NAMES.map((name) => [name, 0])) as Record<StageName, number>;
-  if (gpu.info.nanosecondsPerTick === 0) {
+  const { nanosecondsPerTick } = gpu.info, label = "psa";
+  if (nanosecondsPerTick === 0) {
     const begin = performance.now();
-    await gpu.scoped("psa", () => submit(gpu, passes));
-    await gpu.device.queue.onSubmittedWorkDone();
+    await gpu.scoped(label, () => {
+      const encoder = gpu.device.createCommandEncoder();
+      for (const { encode } of stages) encodePass(encoder, encode);
+      gpu.device.queue.submit([encoder.finish()]);
+    });
+    await gpu.wait(gpu.device.queue.onSubmittedWorkDone(), { label });
     return { ...sums, total: performance.now() - begin, source: "wall" };
   }
   const ticks = await submitWithTimestamps(
     gpu,
-    "psa",
-    (encoder, writes) => passes.forEach((each, i) => encodePass(encoder, each.encode, writes(i))),
-    passes.length,
+    label,
+    (encoder, writes) => stages.forEach((each, i) => encodePass(encoder, each.encode, writes(i))),
+    stages.length,
   );
-  passes.forEach(({ stage }, i) => sums[stage] += Math.max(0, ticks[i]) * gpu.info.nanosecondsPerTick / 1e6);
+  stages.forEach(({ name }, i) => sums[name] += Math.max(0, ticks[i]) * nanosecondsPerTick / 1e6);
   const total = Object.values(sums).reduce((sum, each) => sum + each, 0);
   return { ...sums, total, source: "timestamp" };
 }
 
-function submit(gpu: Gpu, passes: readonly StagePass[]): void {
-  const encoder = gpu.device.createCommandEncoder();
-  for (const { encode } of passes) encodePass(encoder, encode);
-  gpu.device.queue.submit([encoder.finish()]);
+/**
+ * Runs one workgroup of every kernel and waits: drivers that compile when a kernel first runs have then done so.
+ *
+ * @param gpu the device
+ * @param stages the stages, whose buffers may hold anything that their kernels have written, or zeros
+ */
+export async function warmUp(gpu: Gpu, stages: readonly Stage[]): Promise<void> {
+  await gpu.scoped("warm-up", () => {
+    const encoder = gpu.device.createCommandEncoder();
+    encodePass(encoder, (pass) => {
+      const one = {
+        setPipeline: pass.setPipeline.bind(pass),
+        setBindGroup: pass.setBindGroup.bind(pass),
+        dispatchWorkgroups: () => pass.dispatchWorkgroups(1),
+      };
+      for (const { encode } of stages) encode(one);
+    });
+    gpu.device.queue.submit([encoder.finish()]);
+  });
+  await gpu.wait(gpu.device.queue.onSubmittedWorkDone(), { label: "warm-up" });
 }

@@ -55,23 +55,11 @@ export async function download(
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, padded);
       gpu.device.queue.submit([encoder.finish()]);
     });
-    await staging.mapAsync(GPUMapMode.READ);
+    await gpu.wait(staging.mapAsync(GPUMapMode.READ), { label: `reading ${buffer.label}` });
     const bytes = staging.getMappedRange().slice(0, size);
     staging.unmap();
     return bytes;
   } finally {
     gpu.destroyBuffer(staging);
-  }
-}
-
-/** NaN, as f32 and as f16. */
-export const POISON = 0x7fff7fff;
-
-/** Fills a buffer with {@link POISON}, so that an element which nobody writes is seen. */
-export function poison(gpu: Gpu, buffer: GPUBuffer): void {
-  const size = Math.min(buffer.size, CHUNK);
-  const nans = new Uint32Array(size / 4).fill(POISON);
-  for (let offset = 0; offset < buffer.size; offset += size) {
-    upload(gpu, buffer, { data: nans.subarray(0, Math.min(size, buffer.size - offset) / 4), offset });
   }
 }

@@ -1,4 +1,4 @@
-// The end of a tile of importance_scores.wgsl: its scores become one number for each row and key block, the largest or the
+// The end of a tile of scores.wgsl: its scores become one number for each row and key block, the largest or the
 // log-sum-exp, first over the four columns of an invocation in its registers, then, through workgroup memory, over the
 // invocations that share a key block. Four rows are reduced at a time, by vector instructions.
 

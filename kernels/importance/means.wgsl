@@ -3,23 +3,13 @@
 // Invocations are laid out as [token][piece of four channels], so that neighbours read neighbouring bytes; each adds
 // up every 256 / PIECES-th token, and one invocation a piece adds up what they have. The kernel reads the tokens once.
 
-override F16: bool;         // tokens are float16, else float32
 override PIECES: u32;       // four-channel pieces a token, at most 64
 override TOKENS: u32;       // tokens a head
 override BLOCK: u32;        // tokens a block
 
-@group(0) @binding(0) var<storage, read> tokens: array<vec4u>;
 @group(0) @binding(1) var<storage, read_write> means: array<vec4f>;
 
 var<workgroup> partial: array<vec4f, 256>;
-
-// Channels 4 * piece .. 4 * piece + 3 of all tokens taken as one row.
-fn channels(piece: u32) -> vec4f {
-  if (!F16) { return bitcast<vec4f>(tokens[piece]); }
-  let pair = tokens[piece / 2u];
-  let words = select(pair.xy, pair.zw, piece % 2u == 1u);
-  return vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
-}
 
 @compute @workgroup_size(256)
 fn main(

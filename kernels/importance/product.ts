@@ -1,6 +1,6 @@
 /**
- * The matrix product that all kinds of importance are (importance_scores.wgsl), and the reduction of its rows
- * (importance_rows.wgsl).
+ * The matrix product that all kinds of importance are (scores.wgsl), and the reduction of its rows
+ * (rows.wgsl).
  *
  * @module
  */
@@ -10,7 +10,8 @@ import { bindKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
-import { preshift, wordsTemplate } from "../wgsl/packed.ts";
+import { packedTemplate, preshift } from "../wgsl/packed.ts";
+import type { Product } from "./kinds.ts";
 import blocksTemplate from "./blocks.wgsl" with { type: "text" };
 import rowsCode from "./rows.wgsl" with { type: "text" };
 import scoresTemplate from "./scores.wgsl" with { type: "text" };
@@ -24,27 +25,13 @@ const MOST_TILES = 8;
 /** Workgroups that keep a large device busy. */
 const ENOUGH_WORKGROUPS = 1024;
 
-/** What rows and columns of the product are. */
-export interface Product {
-  /** Rows of a query block, and columns of a key block. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Rows and columns of a head that exist; the others are hidden. */
-  readonly rowCount: number;
-  readonly columnCount: number;
-  /** Offsets of the sampled tokens: queries and then keys, for each (batch, head), or once for all. */
-  readonly offsets: readonly (readonly number[])[];
-  /** Tokens between one run of offsets and the next. */
-  readonly strides: readonly [number, number];
-  /** Offsets of a run. */
-  readonly samples: readonly [number, number];
-  /** Tokens concatenated to one row. */
-  readonly parts: number;
-  /** Factor on a product. */
-  readonly factor: number;
-  /** Sums of probabilities instead of maxima. */
-  readonly sums: boolean;
-}
+/** Bytes that scores take at a time if nobody says. */
+export const SCRATCH_BYTES = 1 << 25;
+/** Row tiles that one dispatch can have. */
+const MOST_ROW_TILES = 65535;
+
+/** Bytes of workgroup memory that the kernel of scores needs: two chunks of queries and two of keys. */
+export const SCORE_WORKGROUP_BYTES = 4 * CHUNK_BYTES;
 
 /** What decides the text of the kernel of scores. */
 export interface ScoreKernelOptions {
@@ -60,7 +47,7 @@ export interface ScoreKernelOptions {
   readonly workgroupMemory: number;
 }
 
-/** The values that importance_scores.wgsl is expanded with. */
+/** The values that scores.wgsl is expanded with. */
 function scoreParameters(options: ScoreKernelOptions): TemplateParameters {
   const { headDim, dtype, parts, unroll, workgroupMemory } = options, f16 = dtype === "f16";
   const pieces = headDim / (f16 ? 8 : 4), chunks = Math.ceil(pieces / 4), steps = parts * chunks;
@@ -80,10 +67,13 @@ function scoreParameters(options: ScoreKernelOptions): TemplateParameters {
 
 /** The WGSL of the kernel of scores. */
 export function scoreCode(options: ScoreKernelOptions): string {
-  return expandTemplate([wordsTemplate, scoresTemplate, blocksTemplate].join("\n"), scoreParameters(options));
+  return expandTemplate(
+    [packedTemplate, scoresTemplate, blocksTemplate].join("\n"),
+    scoreParameters(options),
+  );
 }
 
-/** What {@link prepareProduct} needs to know. */
+/** What {@link buildProduct} needs to know. */
 export interface ProductOptions {
   /** The sizes of the call; tokens may be means. */
   readonly shape: Omit<AttentionShape, "valueDim">;
@@ -104,7 +94,7 @@ export interface ProductOptions {
 }
 
 /**
- * Prepares scores and their reduction, in chunks of row tiles whose scores fit into the scratch buffer.
+ * Builds scores and their reduction, in chunks of row tiles whose scores fit into the scratch buffer.
  *
  * @param gpu the device
  * @param inputs queries and keys
@@ -112,58 +102,126 @@ export interface ProductOptions {
  * @returns what encodes the chunks, one after the other
  * @throws {InputError} if a dispatch is beyond a limit of the device
  */
-export async function prepareProduct(
+export async function buildProduct(
   gpu: Gpu,
-  { q, k }: { readonly q: GPUBuffer; readonly k: GPUBuffer },
+  inputs: { readonly q: GPUBuffer; readonly k: GPUBuffer },
   options: ProductOptions,
 ): Promise<Encode[]> {
-  const { shape: { batch, heads }, product, scratch, importance, blocks: [M, N] } = options;
-  const tilesOfHead = Math.ceil(M * product.rows / TILE), tiles = tilesOfHead * batch * heads;
-  const bytes = 4 * N * TILE, most = Math.min(scratch, gpu.info.limits.maxStorageBufferBindingSize);
-  const chunk = Math.min(tiles, Math.max(1, Math.floor(most / bytes)), 65535);
-  const scores = gpu.createBuffer("scores of key blocks", { size: chunk * bytes });
-  const table = Uint32Array.from(product.offsets.flat());
+  const plan = planProduct(options, gpu.info.limits.maxStorageBufferBindingSize);
+  const scores = gpu.createBuffer("scores of key blocks", { size: plan.bytes });
+  const table = Uint32Array.from(options.product.offsets.flat());
   const offsets = gpu.createBuffer("offsets of sampled tokens", { size: table.byteLength });
   upload(gpu, offsets, { data: table });
-  const columnTiles = Math.ceil(product.columnCount / TILE), each = tilesEach(columnTiles, chunk);
-  const kernel = kernelOptions(gpu, options);
-  const scorePipeline = await gpu.createPipeline(scoreCode(kernel), {
+  const pipelines = await buildPipelines(gpu, plan, options);
+  const encodes: Encode[] = [];
+  for (let first = 0; first < plan.tiles; first += plan.chunk) {
+    const range = { first, count: Math.min(plan.chunk, plan.tiles - first) };
+    encodes.push(...await bindChunk(gpu, pipelines, { ...inputs, ...range, plan, offsets, scores, options }));
+  }
+  return encodes;
+}
+
+/** How the product is cut. */
+interface ProductPlan {
+  /** Tiles of 128 rows of a head, and of all heads. */
+  readonly tilesOfHead: number;
+  readonly tiles: number;
+  /** Row tiles whose scores are in memory at a time, and their bytes. */
+  readonly chunk: number;
+  readonly bytes: number;
+  /** Tiles of columns, and how many of them a workgroup makes. */
+  readonly columnTiles: number;
+  readonly each: number;
+}
+
+/**
+ * How the product is cut, so that scores fit into their scratch buffer.
+ *
+ * @param options sizes, and what rows and columns are
+ * @param limit the most bytes that a buffer may have
+ */
+export function planProduct(
+  { shape: { batch, heads }, product, scratch, blocks: [M, N] }: Pick<
+    ProductOptions,
+    "shape" | "product" | "scratch" | "blocks"
+  >,
+  limit: number,
+): ProductPlan {
+  const tilesOfHead = Math.ceil(M * product.rows / TILE), tiles = tilesOfHead * batch * heads;
+  const ofTile = 4 * N * TILE, fitting = Math.max(1, Math.floor(Math.min(scratch, limit) / ofTile));
+  const chunk = Math.min(tiles, fitting, MOST_ROW_TILES), columnTiles = Math.ceil(product.columnCount / TILE);
+  return {
+    tilesOfHead,
+    tiles,
+    chunk,
+    bytes: chunk * ofTile,
+    columnTiles,
+    each: tilesEach(columnTiles, chunk),
+  };
+}
+
+/** The kernels of scores and of rows. */
+interface ProductPipelines {
+  readonly scores: GPUComputePipeline;
+  readonly rows: GPUComputePipeline;
+}
+
+async function buildPipelines(
+  gpu: Gpu,
+  plan: ProductPlan,
+  options: ProductOptions,
+): Promise<ProductPipelines> {
+  const { product, blocks: [M, N] } = options, kernel = kernelOptions(gpu, options);
+  const scores = await gpu.createPipeline(scoreCode(kernel), {
     label: "importance scores",
     constants: {
-      ...scoreConstants(options, tilesOfHead),
-      TILES: each,
+      ...scoreConstants(options, plan.tilesOfHead),
+      TILES: plan.each,
       FACTOR: product.factor * 2 ** preshift(kernel.dtype, kernel.headDim * kernel.parts),
     },
   });
-  const rowPipeline = await gpu.createPipeline(rowsCode, {
+  const rows = await gpu.createPipeline(rowsCode, {
     label: "importance rows",
     constants: {
-      ...{ N, M, ROWS: product.rows, ROW_TILES: tilesOfHead },
+      ...{ N, M, ROWS: product.rows, ROW_TILES: plan.tilesOfHead },
       ...{ SUM_ROWS: Number(product.sums), NORMALISE: Number(!product.sums) },
     },
   });
-  const encode: Encode[] = [];
-  for (let first = 0; first < tiles; first += chunk) {
-    const count = Math.min(chunk, tiles - first);
-    const range = gpu.createBuffer("range of row tiles", {
-      size: 16,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    upload(gpu, range, { data: Uint32Array.of(first) });
-    encode.push(
-      await bindKernel(gpu, scorePipeline, {
-        label: "importance scores",
-        buffers: [range, q, k, offsets, scores],
-        workgroups: [Math.ceil(columnTiles / each), count],
-      }),
-      await bindKernel(gpu, rowPipeline, {
-        label: "importance rows",
-        buffers: [range, scores, importance],
-        workgroups: [TILE / Math.max(4, product.rows), count],
-      }),
-    );
-  }
-  return encode;
+  return { scores, rows };
+}
+
+/** What encodes the scores of some row tiles, and their reduction. */
+async function bindChunk(
+  gpu: Gpu,
+  pipelines: ProductPipelines,
+  { first, count, q, k, plan, offsets, scores, options: { importance, product } }: {
+    readonly first: number;
+    readonly count: number;
+    readonly q: GPUBuffer;
+    readonly k: GPUBuffer;
+    readonly plan: ProductPlan;
+    readonly offsets: GPUBuffer;
+    readonly scores: GPUBuffer;
+    readonly options: ProductOptions;
+  },
+): Promise<Encode[]> {
+  const range = gpu.createBuffer("range of row tiles", {
+    size: 16,
+    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  });
+  upload(gpu, range, { data: Uint32Array.of(first) });
+  return [
+    await bindKernel(gpu, pipelines.scores, {
+      label: "importance scores",
+      buffers: [range, q, k, offsets, scores],
+      workgroups: [Math.ceil(plan.columnTiles / plan.each), count],
+    }),
+    await bindKernel(gpu, pipelines.rows, {
+      label: "importance rows",
+      buffers: [range, scores, importance],
+      workgroups: [TILE / Math.max(4, product.rows), count],
+    }),
+  ];
 }
 
 /** What decides the text of the kernel of scores. */
@@ -179,7 +237,7 @@ function tilesEach(columnTiles: number, rowTiles: number): number {
   return each;
 }
 
-/** Overrides of importance_scores.wgsl. */
+/** Overrides of scores.wgsl. */
 function scoreConstants(
   { shape, causal, product, blocks: [, N] }: ProductOptions,
   tilesOfHead: number,

@@ -13,18 +13,10 @@
 // are the same for all tiles: they stay in workgroup memory if they fit (STAYS), else they stream with the keys.
 //
 // float32 accumulates vec4s of four rows. float16 pairs channels, so that a multiply-add works on two halves: sums of at
-// most 64 steps stay in half precision and are then added up in float32 (FLUSH: if there are more), as in attention.wgsl;
+// most 64 steps stay in half precision and are then added up in float32 (FLUSH: if there are more), as in attention;
 // queries are halved PRESHIFT times before, which is exact, so that large scores do not overflow.
 //
-// What becomes of a tile's scores is in importance_blocks.wgsl.
-//
-// Measured on an H100 (32K tokens, a quarter of both sides, D=128 H=12 / D=64 H=16, with the reduction of rows), ms:
-// one tile a workgroup, requests behind the barrier, all in float32: f32 5.43 / 4.18, f16 5.38 / 4.16. Half precision
-// 3.94 / 3.12; two chunks unrolled at once 3.74 / 2.97, f32 5.34 / 3.98; queries that stay, 8 tiles a workgroup and the
-// present reduction of rows 3.43 / 2.62, f32 5.23 / 3.77; vec4s f32 5.17 / 3.65; for f16 every second column takes its
-// rows in another order 3.38 / 2.57. Without its loads and stores the f32 product takes 4.2 at D=128, which is what reads
-// from workgroup memory allow. No gain: 16 x 8 scores an invocation (registers spill), 1 to 64 tiles a workgroup (8 and 16
-// are best by 1 to 5 %). Groups of tokens are 64 steps deep; f32 is faster there with one chunk at a time (10.4 to 9.8).
+// What becomes of a tile's scores is in blocks.wgsl.
 
 const PIECES = #{PIECES}u;    // 16-byte pieces a token
 const CHUNKS = #{CHUNKS}u;    // of 4 pieces, a token

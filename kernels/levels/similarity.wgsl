@@ -5,7 +5,6 @@
 // ratio whose mean passes its threshold is the cap, else 1. Keys are read once from memory and then from cache, which
 // is all that this kernel costs.
 
-override F16: bool;         // keys are float16, else float32
 override PIECES: u32;       // four-channel pieces a key
 override TOKENS: u32;       // tokens a head
 override BLOCK: u32;        // tokens a key block
@@ -13,20 +12,11 @@ override RATIOS: u32;       // measured ratios
 
 struct Threshold { ratio: u32, threshold: f32 }
 
-@group(0) @binding(0) var<storage, read> keys: array<vec4u>;
 @group(0) @binding(1) var<storage, read> thresholds: array<Threshold>;
 @group(0) @binding(2) var<storage, read_write> caps: array<u32>;
 
 const THREADS = 64u;
 var<workgroup> partial: array<f32, 64>;
-
-// Channels 4 * piece .. 4 * piece + 3 of all keys taken as one row.
-fn channels(piece: u32) -> vec4f {
-  if (!F16) { return bitcast<vec4f>(keys[piece]); }
-  let pair = keys[piece / 2u];
-  let words = select(pair.xy, pair.zw, piece % 2u == 1u);
-  return vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
-}
 
 // The cosine of the angle between two keys, given by their first pieces; 0 if one has no length.
 fn cosine(first: u32, last: u32) -> f32 {

@@ -4,8 +4,9 @@
 // time, and knows from its level how many groups it has; a scan over the invocations tells where they go. A key block
 // of GROUP or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
 // group's level writes it, with a mask of the tokens of all that have it, so that a level of one token a block costs
-// one group for as many blocks. The row is padded to whole tiles of 128 tokens with empty masks. The kernel runs twice:
-// to count (COUNT), and, after lists_scan.wgsl has turned counts into offsets, to write; each row then also counts how
+// one group for as many blocks. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
+// not count, so that whoever reads a tile reads nothing but tokens of the row. The kernel runs twice:
+// to count (COUNT), and, after scan.wgsl has turned counts into offsets, to write; each row then also counts how
 // many of its head are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
 // and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
 
@@ -19,7 +20,7 @@ override REPLICATE: bool;   // pooled tokens behind the end exist: the last toke
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
 @group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order [heads * M]
-@group(0) @binding(2) var<storage, read_write> list: array<u32>;       // index | log2(level) << 20 | mask << 24
+@group(0) @binding(2) var<storage, read_write> list: array<u32>;       // entries
 
 const THREADS = 256u;
 var<workgroup> scan: array<u32, 256>;
@@ -60,7 +61,7 @@ fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   let group = j * (BLOCK / level) / GROUP;
   for (var g = 0u; g < count; g++) {
     let mask = mask_of(row, level, (group + g) * GROUP);
-    list[at + g] = (group + g) | (firstTrailingBit(level) << 20u) | (mask << 24u);
+    list[at + g] = entry_of(group + g, firstTrailingBit(level), mask);
   }
 }
 
@@ -108,8 +109,9 @@ fn main(
   let padded = (at - begin + tile - 1u) / tile * tile;
   if (COUNT) {
     if (lid == 0u) { offsets[index] = padded; }
-  } else if (at + lid < begin + padded) {
-    list[at + lid] = 0u;
+  } else {
+    storageBarrier();   // the last entry is another invocation's
+    if (at + lid < begin + padded) { list[at + lid] = list[at - 1u] | ENTRY_FILLS; }
   }
   if (!COUNT) { take_turn(group.y * M, group.x, grid.x * grid.y, lid); }
 }

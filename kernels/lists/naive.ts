@@ -1,44 +1,14 @@
 /**
- * Work lists: what the attention kernel reads of the levels. A row of levels, one query block of a head, becomes a
- * list of groups; a group is 8 consecutive pooled tokens of one level, one u32:
- *
- *     bits 0 .. 19   index of the group: its first token, divided by 8, among the pooled tokens of its level
- *     bits 20 .. 22  log2 of the level
- *     bits 24 .. 31  which of its 8 tokens the query block sees
- *
- * Where some level leaves fewer than 8 tokens of a block, groups have 4 instead, and where even those are more than a
- * block has, one group spans neighbouring blocks, and the mask says whose tokens are seen. Lists are padded to whole
- * tiles of 128 tokens with empty groups.
+ * Work lists on the host, the readable twin of build.wgsl: tests hold the device's lists to these. A row of levels, one
+ * query block of a head, becomes a list of groups of pooled tokens, each an {@link Entry}. Where even 4 tokens are more than
+ * a block has, one group spans neighbouring blocks, and the mask says whose tokens count. Rows are filled up to whole tiles
+ * of 128 tokens with repetitions of their last entry, whose tokens do not count.
  *
  * @module
  */
-import { requireInput } from "../../reference/errors.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import type { Sections } from "../pyramid/layout.ts";
-
-/** Pooled tokens of a tile. */
-export const TILE_TOKENS = 128;
-/** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
-const MOST_GROUPS = 1 << 20;
-
-/**
- * Pooled tokens of a group: 8, or 4 where some level in use leaves fewer than 8 tokens of a block, so that neighbours
- * of other levels are not read for nothing.
- *
- * @param sections the levels in use
- * @param blockN key block size in tokens
- */
-export function groupTokens({ sections }: Sections, blockN: number): 4 | 8 {
-  return sections.some(({ level, tokens }) => tokens > 0 && blockN / level < 8) ? 4 : 8;
-}
-
-/** Throws if there are more key tokens than the entries of a list can number. */
-export function requireNumbered(tokens: number, group: number): void {
-  requireInput(
-    tokens / group <= MOST_GROUPS,
-    () => `\`k\` has ${tokens} tokens; work lists number ${MOST_GROUPS * group} at most.`,
-  );
-}
+import { type LevelRows, levelsOfLayout, type PyramidLayout } from "../pyramid/layout.ts";
+import { groupTokens, packEntry, requireNumbered, TILE_TOKENS, unpackEntry } from "./entry.ts";
 
 /** Work lists of all query blocks of all heads. */
 export interface WorkLists {
@@ -55,31 +25,31 @@ export interface WorkLists {
  * Makes the work lists of levels.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
- * @param options key block size, and the sections that hold the pooled tokens
+ * @param options key block size, and where the levels lie
  * @throws {InputError} if there are more groups than an entry can number
  *
  * @example
  * ```ts
  * import { makeLists } from "./naive.ts";
- * import { layOutSections } from "../pyramid/layout.ts";
+ * import { pyramidLayout } from "../pyramid/layout.ts";
  * import { tensor } from "../../reference/tensor.ts";
- * const sections = layOutSections(1, { seqK: 128, blockN: 64, levels: [1, 8], tail: "exact" });
- * const { list } = makeLists(tensor(new Int32Array([0, 8]), [1, 1, 1, 2]), { blockN: 64, sections });
+ * const layout = pyramidLayout(1, { seqK: 128, blockN: 64, levels: [1, 8], tail: "exact" });
+ * const { list } = makeLists(tensor(new Int32Array([0, 8]), [1, 1, 1, 2]), { blockN: 64, layout });
  * console.log(list[0] === (1 | 3 << 20 | 255 << 24) >>> 0); // true
  * ```
  */
 export function makeLists(
   levels: Tensor<Int32Array>,
-  { blockN, sections }: { readonly blockN: number; readonly sections: Sections },
+  { blockN, layout }: { readonly blockN: number; readonly layout: PyramidLayout },
 ): WorkLists {
   const columns = levels.shape[3], rows = levels.data.length / columns;
-  const group = groupTokens(sections, blockN);
-  requireNumbered(sections.sections[0].tokens, group);
+  const group = groupTokens(levelsOfLayout(layout), blockN);
+  requireNumbered(layout.levels[0].tokens, group);
   const list: number[] = [], offsets = new Uint32Array(2 * rows + 1);
   for (let row = 0; row < rows; row++) {
     const own = levels.data.subarray(row * columns, (row + 1) * columns);
-    for (const { level, tokens } of sections.sections) addGroups(list, own, { level, tokens, blockN, group });
-    while (list.length % (TILE_TOKENS / group) !== 0) list.push(0);
+    for (const rows of layout.levels) addGroups(list, own, { rows, blockN, group });
+    while (list.length % (TILE_TOKENS / group) !== 0) list.push(filling(list[list.length - 1]));
     offsets[row + 1] = list.length;
   }
   orderBlocks(offsets, levels.shape[2]);
@@ -96,21 +66,25 @@ function orderBlocks(offsets: Uint32Array, blocks: number): void {
   }
 }
 
+/** An entry that repeats another one and does not count. */
+function filling(entry: number): number {
+  return packEntry({ ...unpackEntry(entry), fills: true });
+}
+
 /** Appends the groups of one level of a row. */
 function addGroups(
   list: number[],
   row: Int32Array,
-  { level, tokens, blockN, group }: {
-    readonly level: number;
-    readonly tokens: number;
+  { rows: { level, tokens }, blockN, group }: {
+    readonly rows: LevelRows;
     readonly blockN: number;
     readonly group: number;
   },
 ): void {
-  const perBlock = blockN / level, log = Math.log2(level);
+  const perBlock = blockN / level;
   let index = -1, mask = 0;
   const flush = () => {
-    if (mask !== 0) list.push((index | log << 20 | mask << 24) >>> 0);
+    if (mask !== 0) list.push(packEntry({ index, level, mask }));
     mask = 0;
   };
   for (let j = 0; j < row.length; j++) {

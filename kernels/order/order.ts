@@ -6,7 +6,7 @@
  */
 import type { Order } from "../../reference/order/order.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { prepareKernel, spreadWorkgroups } from "../device/kernel.ts";
+import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
 import code from "./order.wgsl" with { type: "text" };
@@ -35,15 +35,17 @@ export interface MoveOptions {
   readonly tokens: number;
   /** Bytes of a token, a multiple of 4. */
   readonly bytes: number;
+  /** Whether rows move back from the order to where they came from; else into the order. */
+  readonly back: boolean;
 }
 
 /**
- * Makes room for an order on the device.
+ * Builds room for an order on the device.
  *
  * @param gpu the device
  * @param order sizes: tokens that it moves, and orders; to be filled by {@link uploadOrder}
  */
-export function createOrderBuffer(
+export function buildOrderBuffer(
   gpu: Gpu,
   { tokens, count }: { readonly tokens: number; readonly count: number },
 ): OrderBuffer {
@@ -56,42 +58,26 @@ export function uploadOrder(gpu: Gpu, { buffer }: OrderBuffer, order: Order): vo
 }
 
 /**
- * Prepares moving rows into an order: rearranged[n] = tokens[order[n]].
+ * Builds moving rows into an order, rearranged[n] = tokens[order[n]], or back from it, tokens[order[n]] = rearranged[n].
  *
  * @param gpu the device
  * @param order the order
- * @param options what moves
+ * @param options what moves, and which way
  * @returns encodes the dispatch into a pass
  */
-export function prepareGather(gpu: Gpu, order: OrderBuffer, options: MoveOptions): Promise<Encode> {
-  return prepareMove(gpu, order, { ...options, scatter: false });
-}
-
-/**
- * Prepares moving rows back from an order: tokens[order[n]] = rearranged[n].
- *
- * @param gpu the device
- * @param order the order
- * @param options what moves
- * @returns encodes the dispatch into a pass
- */
-export function prepareScatter(gpu: Gpu, order: OrderBuffer, options: MoveOptions): Promise<Encode> {
-  return prepareMove(gpu, order, { ...options, scatter: true });
-}
-
-function prepareMove(
+export function buildMove(
   gpu: Gpu,
   order: OrderBuffer,
-  { label, from, to, heads, tokens, bytes, scatter }: MoveOptions & { readonly scatter: boolean },
+  { label, from, to, heads, tokens, bytes, back }: MoveOptions,
 ): Promise<Encode> {
-  const words = bytes / 4;
-  return prepareKernel(gpu, code, {
+  const width = bytes / 4;
+  return buildKernel(gpu, code, {
     label,
     constants: {
-      ...{ SCATTER: Number(scatter), WIDTH: words, HEADS: heads, TOKENS: tokens },
+      ...{ SCATTER: Number(back), WIDTH: width, HEADS: heads, TOKENS: tokens },
       ...{ ORDERED: order.tokens, ORDERS: order.count },
     },
     buffers: [order.buffer, from, to],
-    workgroups: spreadWorkgroups(Math.ceil(heads * tokens * words / 256)),
+    workgroups: spreadWorkgroups(Math.ceil(heads * tokens * width / 256)),
   });
 }

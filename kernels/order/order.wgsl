@@ -1,12 +1,12 @@
 // Token order: rows of q, k and v are gathered into the order in which blocks are cut, and the rows of the output and
 // of the log-sum-exp are scattered back.
 //
-// A row is WIDTH words of 4 bytes, whatever the element type, and one invocation moves one word, so neighbours read
+// A row is WIDTH times 4 bytes, whatever the element type, and one invocation moves 4 bytes, so neighbours read
 // and write neighbouring bytes of a row: the kernel runs at the speed of memory. The order covers the first ORDERED
 // tokens of a head; those behind it (text) stay where they are.
 
 override SCATTER: bool;     // from the order back to where tokens came from; else into the order
-override WIDTH: u32;        // words a row
+override WIDTH: u32;        // u32s a row
 override HEADS: u32;        // heads, through all batch entries
 override TOKENS: u32;       // tokens a head
 override ORDERED: u32;      // tokens that the order moves, the first ones

@@ -1,38 +1,41 @@
 /**
  * Where the levels of the pyramid lie in the buffers of keys and values: level 1, the input itself, first, then the
- * coarser levels, each row-major [heads, pooled tokens, channels].
+ * coarser levels, each row-major [heads, pooled tokens, channels]. This file and layout.wgsl are the only ones that know.
  *
  * @module
  */
+export { default as layoutTemplate } from "./layout.wgsl" with { type: "text" };
 
-/** One level in a buffer. */
-export interface Section {
+/** Where one level lies. */
+export interface LevelRows {
   /** The level. */
   readonly level: number;
   /** The row at which it begins, counted in tokens over all heads. */
   readonly firstRow: number;
-  /** Pooled tokens of a head. */
+  /** Pooled tokens of a head; 0 if the level is not there. */
   readonly tokens: number;
 }
 
-/** The sections of a buffer and the rows that they take. */
-export interface Sections {
-  /** By log2(level); levels that are not in use have no tokens. */
-  readonly sections: readonly Section[];
-  /** Rows of all sections. */
+/** Where all levels lie, and the rows that they take. */
+export interface PyramidLayout {
+  /** By log2(level): 1, 2, 4, …, 128. */
+  readonly levels: readonly LevelRows[];
+  /** Rows of all levels. */
   readonly rows: number;
 }
 
 /** Levels that a kernel's table has room for: 1, 2, 4, …, 128. */
-export const MOST_LEVELS = 8;
+const MOST_LEVELS = 8;
+/** Bytes of the table in a kernel's uniforms. */
+export const LAYOUT_BYTES = 16 * MOST_LEVELS;
 
 /**
  * Lays out the levels of keys or values.
  *
  * @param heads heads of all batch entries
- * @param options key tokens, key block size, levels in use, and what a partial block pools
+ * @param options key tokens, key block size, levels that are there, and what a partial block pools
  */
-export function layOutSections(
+export function pyramidLayout(
   heads: number,
   { seqK, blockN, levels, tail }: {
     readonly seqK: number;
@@ -40,9 +43,9 @@ export function layOutSections(
     readonly levels: readonly number[];
     readonly tail: "exact" | "replicate";
   },
-): Sections {
+): PyramidLayout {
   let rows = 0;
-  const sections = Array.from({ length: MOST_LEVELS }, (_, log) => {
+  const places = Array.from({ length: MOST_LEVELS }, (_, log) => {
     const level = 2 ** log, firstRow = rows;
     if (level > 1 && !levels.includes(level)) return { level, firstRow, tokens: 0 };
     const padded = tail === "replicate" && level > 1 ? Math.ceil(seqK / blockN) * blockN : seqK;
@@ -50,10 +53,20 @@ export function layOutSections(
     rows += heads * tokens;
     return { level, firstRow, tokens };
   });
-  return { sections, rows };
+  return { levels: places, rows };
 }
 
-/** The table of sections as the kernels read it: [first row, tokens, 0, 0] for each level. */
-export function packSections({ sections }: Sections): number[] {
-  return sections.flatMap(({ firstRow, tokens }) => [firstRow, tokens, 0, 0]);
+/** The levels that are there, finest first. */
+export function levelsOfLayout({ levels }: PyramidLayout): number[] {
+  return levels.flatMap(({ level, tokens }) => tokens > 0 ? [level] : []);
+}
+
+/** The same places with only some of the levels there. */
+export function onlyLevels({ levels, rows }: PyramidLayout, wanted: readonly number[]): PyramidLayout {
+  return { rows, levels: levels.map((each) => wanted.includes(each.level) ? each : { ...each, tokens: 0 }) };
+}
+
+/** The table as kernels read it: [first row, tokens, 0, 0] for each level. */
+export function packLayout({ levels }: PyramidLayout): number[] {
+  return levels.flatMap(({ firstRow, tokens }) => [firstRow, tokens, 0, 0]);
 }

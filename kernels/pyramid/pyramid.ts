@@ -1,22 +1,23 @@
 /**
- * The pyramid on the device: all levels of keys or values in one pass (docs/definition.md#pyramid).
+ * The pyramid on the device: all levels of keys and of values, in one pass each (docs/definition.md#pyramid).
  *
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { prepareKernel, spreadWorkgroups } from "../device/kernel.ts";
+import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
+import type { Stage } from "../device/stage.ts";
 import { upload } from "../device/transfer.ts";
-import code from "./pyramid.wgsl" with { type: "text" };
-import { packSections, type Sections } from "./layout.ts";
 import { expandTemplate } from "../wgsl/template.ts";
+import { LAYOUT_BYTES, layoutTemplate, packLayout, type PyramidLayout } from "./layout.ts";
+import code from "./pyramid.wgsl" with { type: "text" };
 
-/** What {@link preparePyramid} needs to know. */
-export interface PyramidStageOptions {
+/** What decides the text of the pyramid kernel. */
+export interface PyramidKernelOptions {
+  /** Where the levels lie; those that are to be made are there. */
+  readonly layout: PyramidLayout;
   /** Heads of all batch entries. */
   readonly heads: number;
-  /** Tokens of a head. */
-  readonly tokens: number;
   /** Channels of a token. */
   readonly dim: number;
   /** Element type. */
@@ -25,49 +26,72 @@ export interface PyramidStageOptions {
   readonly tail: "exact" | "replicate";
 }
 
-/** The WGSL of the pyramid kernel, for levels up to the largest in use. */
-export function pyramidCode(
-  sections: Sections,
-  { heads, dim, dtype, tail }: Omit<PyramidStageOptions, "tokens">,
-): string {
-  const wanted = sections.sections.flatMap(({ level, tokens }) =>
-    level > 1 && tokens > 0 ? [Math.log2(level)] : []
-  );
-  return expandTemplate(code, {
+/** What {@link buildPyramid} needs to know. */
+export interface PyramidOptions extends Omit<PyramidKernelOptions, "dim"> {
+  /** Keys, in which level 1 lies already. */
+  readonly k: GPUBuffer;
+  /** Values, the like. */
+  readonly v: GPUBuffer;
+  /** Channels of a key and of a value. */
+  readonly dims: { readonly k: number; readonly v: number };
+  /** Tokens of a head. */
+  readonly tokens: number;
+}
+
+/** Levels above 1 that a layout has. */
+function pooledLevels({ levels }: PyramidLayout) {
+  return levels.filter(({ level, tokens }) => level > 1 && tokens > 0);
+}
+
+/** The WGSL of the pyramid kernel, for levels up to the largest that is there. */
+export function pyramidCode({ layout, heads, dim, dtype, tail }: PyramidKernelOptions): string {
+  const wanted = pooledLevels(layout).map(({ level }) => Math.log2(level));
+  return expandTemplate(layoutTemplate + code, {
     F16: dtype === "f16",
     REPLICATE: tail === "replicate",
     PIECES: dim / (dtype === "f16" ? 8 : 4),
     HEADS: heads,
     TOP: Math.max(...wanted),
-    WANTED: `,${wanted.join(",")},`,
+    WANTED: wanted.reduce((bits, log) => bits | 1 << log, 0),
   });
 }
 
 /**
- * Prepares the pyramid of one buffer, in which level 1 lies already.
+ * Builds the pyramid of keys and values. It does nothing if level 1 is the only one.
  *
  * @param gpu the device
- * @param buffer keys or values, laid out as `sections` says
- * @param options sections, sizes, element type, tail
- * @returns encodes the pass; nothing if level 1 is the only one
+ * @param options buffers, layout, sizes, element type, tail
  */
-export async function preparePyramid(
+export async function buildPyramid(
+  gpu: Gpu,
+  options: PyramidOptions,
+): Promise<Stage<Readonly<Record<"k" | "v", GPUBuffer>>>> {
+  const { k, v, dims, layout } = options, isNeeded = pooledLevels(layout).length > 0;
+  const encodes = isNeeded
+    ? [
+      await buildLevels(gpu, k, { ...options, dim: dims.k }),
+      await buildLevels(gpu, v, { ...options, dim: dims.v }),
+    ]
+    : [];
+  return { name: "pyramid", encode: (pass) => encodes.forEach((encode) => encode(pass)), outputs: { k, v } };
+}
+
+/** All levels of one buffer. */
+async function buildLevels(
   gpu: Gpu,
   buffer: GPUBuffer,
-  options: PyramidStageOptions & { readonly sections: Sections },
+  options: PyramidKernelOptions & Pick<PyramidOptions, "tokens">,
 ): Promise<Encode> {
-  const { sections, heads, tokens, dim, dtype } = options;
-  const pooled = sections.sections.filter((section) => section.level > 1 && section.tokens > 0);
-  if (pooled.length === 0) return () => {};
+  const { layout, heads, tokens, dim, dtype } = options, pooled = pooledLevels(layout);
   const run = Math.max(...pooled.map(({ level }) => level));
-  const runs = Math.max(...pooled.map((section) => Math.ceil(section.tokens * section.level / run)));
+  const runs = Math.max(...pooled.map((each) => Math.ceil(each.tokens * each.level / run)));
   const uniform = gpu.createBuffer("pyramid call", {
-    size: 16 + 128,
+    size: 16 + LAYOUT_BYTES,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
-  upload(gpu, uniform, { data: Uint32Array.from([tokens, runs, 0, 0, ...packSections(sections)]) });
+  upload(gpu, uniform, { data: Uint32Array.from([tokens, runs, 0, 0, ...packLayout(layout)]) });
   const pieces = dim / (dtype === "f16" ? 8 : 4);
-  return await prepareKernel(gpu, pyramidCode(sections, options), {
+  return await buildKernel(gpu, pyramidCode(options), {
     label: "pyramid",
     buffers: [uniform, buffer],
     workgroups: spreadWorkgroups(Math.ceil(heads * runs * pieces / 64)),

@@ -12,13 +12,12 @@ alias Piece = vec4<u32>;
 alias Piece = vec4f;
 //#end
 
-struct Section { first_row: u32, tokens: u32, unused0: u32, unused1: u32 }
 struct Call {
   tokens: u32,     // of a head
   runs: u32,       // of 2^TOP tokens, of a head
   unused0: u32,
   unused1: u32,
-  sections: array<Section, 8>, // where each level lies, by log2(level)
+  levels: array<LevelRows, 8>, // where each level lies, by log2(level)
 }
 
 @group(0) @binding(0) var<uniform> call: Call;
@@ -53,14 +52,14 @@ fn read(head: u32, token: u32, piece: u32) -> Channels {
 }
 
 fn write(head: u32, level: u32, pooled: u32, piece: u32, sum: Channels) {
-  let section = call.sections[level];
-  if (pooled >= section.tokens) { return; }
+  let place = call.levels[level];
+  if (pooled >= place.tokens) { return; }
 //#if REPLICATE
   let count = 1u << level;
 //#else
   let count = min(1u << level, call.tokens - (pooled << level));
 //#end
-  rows[(section.first_row + head * section.tokens + pooled) * #{PIECES}u + piece] = mean(sum, f32(count));
+  rows[row_in(place, head, pooled) * #{PIECES}u + piece] = mean(sum, f32(count));
 }
 
 @compute @workgroup_size(64)
@@ -77,7 +76,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     let token = run * #{2 ** TOP}u + i * 2u;
     sum1 = add(read(head, token, piece), read(head, token + 1u, piece));
 //#for l in 1 .. TOP + 1
-//#if WANTED.includes(`,${l},`)
+//#if (WANTED >> l) & 1
     if ((i & #{2 ** (l - 1) - 1}u) == #{2 ** (l - 1) - 1}u) { write(head, #{l}u, token >> #{l}u, piece, sum#{l}); }
 //#end
 //#if l < TOP

@@ -1,9 +1,10 @@
 /**
- * What the matrix products of attention and importance share: words.wgsl, and its parameters.
+ * What the matrix products of attention and importance share: packed.wgsl, and its parameters.
  *
  * @module
  */
-export { default as wordsTemplate } from "./packed.wgsl" with { type: "text" };
+export { default as packedTemplate } from "./packed.wgsl" with { type: "text" };
+export { default as channelsCode } from "./channels.wgsl" with { type: "text" };
 
 /** Products that are added in half precision before float32 takes over: 64 to either half of a sum. */
 const HALF_PRODUCTS = 128;

@@ -1,6 +1,6 @@
 // Words and pieces, what the matrix products of attention and importance are made of: a piece is 16 bytes, four words, as
 // it lies in memory; a word is a channel in float32, and in float16 a pair of halves, so that a multiply-add works on two.
-// Queries are halved PRESHIFT times before sums in half precision (words.ts), which is exact.
+// Queries are halved PRESHIFT times before sums in half precision (packed.ts), which is exact.
 
 //#if F16
 enable f16;

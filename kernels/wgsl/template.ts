@@ -11,14 +11,15 @@
  *     //#block store              the lines up to the matching end get a name, and stand for nothing here
  *     //#use store                the lines of that name, with the parameters and loops' variables of this place
  *
- * and with `#{expression}` anywhere else, which stands for the expression's value. Expressions are JavaScript over the
- * parameters and the loops' variables.
+ * and with `#{expression}` anywhere else, which stands for the expression's value. Expressions ({@link evaluate}) are a
+ * small part of JavaScript over the parameters and the loops' variables.
  *
  * @module
  */
+import { evaluate, type Value } from "./expression.ts";
 
 /** Values that the expressions of a template may name. */
-export type TemplateParameters = Readonly<Record<string, number | boolean | string>>;
+export type TemplateParameters = Readonly<Record<string, Value>>;
 
 /** A template, taken apart: text, loops and alternatives. */
 type Node =
@@ -103,11 +104,11 @@ function expand(nodes: readonly Node[], parameters: TemplateParameters, blocks: 
   return nodes.flatMap((node) => {
     if (node.kind === "text") {
       return [
-        node.text.replaceAll(/#\{([^}]+)\}/g, (_, expression) => String(evaluate(expression, parameters))),
+        node.text.replaceAll(/#\{([^}]+)\}/g, (_, expression) => String(valueOf(expression, parameters))),
       ];
     }
     if (node.kind === "if") {
-      return expand(evaluate(node.condition, parameters) ? node.body : node.otherwise, parameters, blocks);
+      return expand(valueOf(node.condition, parameters) ? node.body : node.otherwise, parameters, blocks);
     }
     if (node.kind === "use") {
       const body = blocks.get(node.name);
@@ -116,21 +117,17 @@ function expand(nodes: readonly Node[], parameters: TemplateParameters, blocks: 
       }
       return expand(body, parameters, blocks);
     }
-    const from = Number(evaluate(node.from, parameters)), until = Number(evaluate(node.until, parameters));
+    const from = Number(valueOf(node.from, parameters)), until = Number(valueOf(node.until, parameters));
     const rounds = Array.from({ length: Math.max(0, until - from) }, (_, i) => from + i);
     return rounds.flatMap((value) => expand(node.body, { ...parameters, [node.name]: value }, blocks));
   });
 }
 
 /** The value of an expression over the parameters. */
-function evaluate(expression: string, parameters: TemplateParameters): unknown {
+function valueOf(expression: string, parameters: TemplateParameters): Value {
   try {
-    const value = new Function(...Object.keys(parameters), `"use strict"; return (${expression});`)(
-      ...Object.values(parameters),
-    );
-    if (value === undefined || Number.isNaN(value)) throw new Error(`it is ${value}`);
-    return value;
+    return evaluate(expression, parameters);
   } catch (error) {
-    throw new Error(`The template's expression "${expression}" fails: ${(error as Error).message}`);
+    throw new Error(`The template's expression "${expression}" fails: ${(error as Error).message}.`);
   }
 }

@@ -14,7 +14,8 @@ import {
   type Tensor,
 } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { prepareImportance } from "../../kernels/importance/importance.ts";
+import { poisonOutputs } from "../../kernels/device/poison.ts";
+import { buildImportance } from "../../kernels/importance/importance.ts";
 import { arrangeTokens, blockImportance, levelsFromImportance } from "../../reference/psa.ts";
 import { similarityCap } from "../../reference/levels/similarity.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -56,10 +57,10 @@ async function importanceOnDevice(gpu: Gpu, c: StageCase, qkv: ReturnType<typeof
   const { batch, heads, seqQ, seqK } = c.shape, { blockM, blockN } = c.config;
   const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
   const inputs = { q: bufferOf(gpu, qkv.q), k: bufferOf(gpu, qkv.k) };
-  const stage = await prepareImportance(gpu, inputs, c);
+  const stage = await buildImportance(gpu, { buffers: inputs, ...c });
   const length = shape.reduce((product, each) => product * each, 1);
   return {
-    data: new Float32Array(await runStages(gpu, [stage], { output: stage.importance, length })),
+    data: new Float32Array(await runStages(gpu, [stage], { output: stage.outputs.importance, length })),
     shape,
   };
 }
@@ -69,6 +70,7 @@ async function check(gpu: Gpu, c: StageCase, seen: Ties): Promise<void> {
   const { shape, config, dtype } = c, { blockM, blockN, causal, tail } = config;
   const given = qkvOf(c), { qkv, queryOrder } = arrangeTokens(given, config);
   using psa = await createPsa(gpu, { shape, config, dtype });
+  poisonOutputs(gpu, psa.stages);
   const got = await psa.forward(given);
 
   const fromDevice = levelsFrom(await importanceOnDevice(gpu, c, qkv), c, qkv.k);

@@ -55,7 +55,8 @@ gpuTest(
     await assertRejects(
       () => createSlicedPsa(gpu, { shape: { ...shape, seqQ: 100 }, config }).forward(qkv),
       InputError,
-      "`seqQ` of the inputs is 200; this call was prepared for 100.",
+      "`q` has shape [2,4,200,32]; this pipeline was built for [batch, heads, query tokens, head dimension], " +
+        "here [2,4,100,32].",
     );
     limit(gpu, UNIT - 4);
     assertThrows(
@@ -85,5 +86,37 @@ gpuTest(
         "adapter is 16384.",
     );
     assertEquals(gpu.bytes, bytes);
+  },
+);
+
+gpuTest(
+  "slices: work lists count, which are the largest buffer of small query blocks with a threshold",
+  (gpu) => {
+    limit(gpu, 2 ** 27);
+    const { slices, slice } = createSlicedPsa(gpu, {
+      shape: { batch: 1, heads: 16, kvHeads: 16, seqQ: 65536, seqK: 65536, headDim: 64, valueDim: 64 },
+      config: {
+        ...{ blockM: 32, blockN: 64, tile: 32, importance: { kind: "pooled" } },
+        assignment: { mode: "threshold", ratios: [[1, 0, 0.5], [4, 0.5, 0.9], [0, 0.9, 1]] },
+      },
+    });
+    // a head has 2048 rows of at most 8192 groups of 8 tokens: 64 MiB; a tile lies behind those of all heads
+    assertEquals([slices, slice.heads], [16, 1]);
+    return Promise.resolve();
+  },
+);
+
+gpuTest(
+  "importance that needs more workgroup memory than there is is refused before anything is made",
+  async (gpu) => {
+    const { bytes } = gpu;
+    gpu.info = { ...gpu.info, limits: { ...gpu.info.limits, maxComputeWorkgroupStorageSize: 24576 } };
+    await assertRejects(
+      () => createPsa(gpu, { shape, config }),
+      InputError,
+      "importance needs 32768 bytes of workgroup memory; the limit maxComputeWorkgroupStorageSize of this adapter is 24576.",
+    );
+    assertEquals(gpu.bytes, bytes);
+    (await createPsa(gpu, { shape, config, ready: [] }))[Symbol.dispose]();
   },
 );

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import { Gpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { runCommand } from "../../bench/cli/command.ts";

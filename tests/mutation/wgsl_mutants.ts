@@ -78,7 +78,7 @@ const ATTENTION: readonly WgslMutant[] = [
   {
     ...unknown,
     name: "tokens that pad a group are counted",
-    replace: [[/\(\(group >> \(24u \+ token\)\) & 1u\) == 1u/g, "true"]],
+    replace: [[/\(\(entry >> \(24u \+ token\)\) & 1u\) == 1u/g, "true"]],
   },
   {
     ...unknown,

@@ -31,7 +31,7 @@ export const LISTS: readonly WgslMutant[] = [
     ...lists,
     known: false,
     name: "entries that pad a list are seen",
-    replace: [[/list\[at \+ lid\] = 0u;/g, "list[at + lid] = 0xff000000u;"]],
+    replace: [[/list\[at - 1u\] \| ENTRY_FILLS/g, "list[at - 1u]"]],
   },
   {
     ...lists,

@@ -4,7 +4,7 @@ import { judgeMutant, ourCases } from "./kill_gpu.ts";
 import { attentionCases } from "./kill_matrix.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
-import { openGpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { InputError } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Gpu, openGpu } from "../../kernels/device/gpu.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 
 /** The package that Dawn comes in; it is not among the imports of the project, which does not need it. */
 const DAWN = "npm:webgpu@0.6.2";

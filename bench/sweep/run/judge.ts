@@ -12,7 +12,17 @@ import { attentionShape, type Tensor } from "../../../reference/tensor.ts";
 import { attentionTolerance } from "../../../reference/judge/tolerance.ts";
 import type { ArrangedTokens } from "./arrange.ts";
 import type { SweepCase } from "../cases.ts";
-import type { GpuCall, PreparedCase } from "./kernel.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import type { PreparedCall, Psa } from "../../../kernels/psa.ts";
+import { runChecked } from "./kernel.ts";
+
+/** The call of an input on the GPU. */
+export interface GpuCall {
+  /** The device. */
+  readonly gpu: Gpu;
+  /** The call, with its tensors on the device. */
+  readonly psa: Psa;
+}
 
 /** Tokens in the order of a layout, and what belongs to them. */
 export interface Arranged extends ArrangedTokens {
@@ -31,7 +41,7 @@ export interface Attended {
   /** The kernel's distance from the reference, its bound, and whether it is right; null if none ran. */
   readonly kernel: { readonly relL2: number; readonly bound: number; readonly isRight: boolean } | null;
   /** The case on the GPU; null if none ran. */
-  readonly prepared: PreparedCase | null;
+  readonly prepared: PreparedCall | null;
 }
 
 /** What is known of a case before its time is measured. */
@@ -53,7 +63,7 @@ export interface Judged {
   /** Mass that no token stands for. */
   readonly droppedMass: number;
   /** The case on the GPU, ready to be timed; null if no kernel runs it. */
-  readonly prepared: PreparedCase | null;
+  readonly prepared: PreparedCall | null;
 }
 
 /** How an error spreads over rows and heads. */
@@ -148,7 +158,7 @@ async function attendLevels(
     ? truth
     : (await pyramidAttentionParallel(qkv, levels, { ...options, ...workers })).out;
   if (call === null) return { out: reference, kernel: null, prepared: null };
-  const prepared = await call.prepare(levels), out = await prepared.run();
+  const prepared = await call.psa.prepare(levels ?? "dense"), out = await runChecked(call.gpu, prepared);
   const format = dtype === "f16" ? "f16" : "f32";
   const bound = attentionTolerance(qkv, levels, { ...options, dtype: format, accumulate: format });
   const { relL2, maxAbs, nonFinite } = compare(out, reference);

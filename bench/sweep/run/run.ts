@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
+import type { PreparedCall } from "../../../kernels/psa.ts";
 import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
@@ -14,8 +15,8 @@ import { mapsOfInput } from "./case_maps.ts";
 import type { SweepCase } from "../cases.ts";
 import type { SweepRow } from "../columns.ts";
 import type { SweepInput } from "../inputs.ts";
-import { type Arranged, judgeCase, type Judged } from "./judge.ts";
-import { GpuCall, type PreparedCase } from "./kernel.ts";
+import { type Arranged, type GpuCall, judgeCase, type Judged } from "./judge.ts";
+import { openCall } from "./kernel.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
 import { type CaseTimes, makeRow } from "./row.ts";
 import type { VariantOptions } from "../options/variants.ts";
@@ -88,8 +89,8 @@ export async function runInput(
   for (const { given } of cases) {
     const key = arrangementOf(given);
     if (!arranged.has(key)) {
-      const made = arrange(input, given, { options, gpu, truth: out });
-      if (made.call) calls.use(made.call);
+      const made = await arrange(input, given, { options, gpu, truth: out });
+      if (made.call) calls.use(made.call.psa);
       arranged.set(key, made);
     }
     judged.push(await judgeCase(given, arranged.get(key)!));
@@ -105,15 +106,16 @@ export async function runInput(
 }
 
 /** The input in the order of a case, as its method sees it and as the kernels see it. */
-function arrange(
+async function arrange(
   input: SweepInput,
   given: SweepCase,
   { options: { seed, dtype }, gpu, truth }: Pick<RunContext, "options" | "gpu"> & {
     readonly truth: Tensor<Float64Array>;
   },
-): Arranged {
+): Promise<Arranged> {
   const tokens = arrangeInput(input, given, { seed, truth }), { blockM, blockN } = given.layout;
-  const call = gpu && new GpuCall(gpu, { qkv: tokens.qkv, causal: input.causal, blockM, blockN, dtype });
+  const options = { causal: input.causal, blockM, blockN, dtype };
+  const call = gpu && { gpu, psa: await openCall(gpu, tokens.qkv, options) };
   return { ...tokens, truth: tokens.truth ?? truth, attended: [], call };
 }
 
@@ -123,7 +125,7 @@ async function timeCases(
   { gpu, options, call, onProgress }: RunContext & { readonly gpu: Gpu; readonly call: GpuCall },
 ): Promise<(CaseTimes | null)[]> {
   const measuredDense = judged.find(({ given }) => given.method.name === "dense")?.prepared;
-  const dense = measuredDense ?? await call.prepare(null);
+  const dense = measuredDense ?? await call.psa.prepare("dense");
   const pieces = [...new Set([dense, ...judged.flatMap(({ prepared }) => prepared ?? [])])];
   const clocks = pieces.map(clockOf);
   const { probe, free } = await openProbe(gpu);
@@ -144,7 +146,7 @@ async function timeCases(
 }
 
 /** One measurement of a piece: the median of so many repetitions in one submission that it is long enough. */
-function clockOf(piece: PreparedCase): { measure: () => Promise<number>; source: () => CaseTimes["source"] } {
+function clockOf(piece: PreparedCall): { measure: () => Promise<number>; source: () => CaseTimes["source"] } {
   let source: CaseTimes["source"] = "timestamp", expected = NaN;
   const measure = async () => {
     const repetitions = Math.ceil(Math.min(MOST_REPETITIONS, Math.max(1, MEASUREMENT / expected))) || 1;
@@ -158,7 +160,7 @@ function clockOf(piece: PreparedCase): { measure: () => Promise<number>; source:
 /** A small dense call that is always the same. */
 async function openProbe(gpu: Gpu): Promise<{ probe: () => Promise<number>; free: () => void }> {
   const { qkv } = makeWorkload("gaussian", { seqQ: 512, headDim: 64 });
-  const call = new GpuCall(gpu, { qkv, causal: false, blockM: 128, blockN: 64, dtype: "f32" });
-  const { measure } = clockOf(await call.prepare(null));
-  return { probe: measure, free: () => call[Symbol.dispose]() };
+  const psa = await openCall(gpu, qkv, { causal: false, blockM: 128, blockN: 64, dtype: "f32" });
+  const { measure } = clockOf(await psa.prepare("dense"));
+  return { probe: measure, free: () => psa[Symbol.dispose]() };
 }

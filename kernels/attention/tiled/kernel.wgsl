@@ -3,7 +3,7 @@
 //
 // Work. One workgroup owns BM query rows of one head and a part of the value columns, and walks tiles of 128 keys. A tile
 // is 16 groups of 8 pooled tokens, and the groups come from anywhere: pooled blocks of every level share tiles, so that a
-// density of 5 % costs 5 %. What a tile is made of is read from a list, one u32 a group (lists.ts); with level 1
+// density of 5 % costs 5 %. What a tile is made of is read from a list, one u32 a group (lists/entry.ts); with level 1
 // everywhere (DENSE) the list is the order of the keys and is not stored. Where blocks of some level have fewer than 8
 // tokens, the 8 of a lane are two groups of 4 (GROUP, PER_LANE).
 //
@@ -19,7 +19,7 @@
 // tokens is xored with the piece, so that stores and loads of a warp fall on all banks. A chunk of the second product takes
 // the j-th token of all 16 groups. Arrays are nested, with constants for all indices but the thread's own: the compiler's
 // clamps are then computed once. Two chunks can be unrolled at once (…_AT_ONCE), so that which buffer is read is a
-// constant as well; attention.ts says where that won. In float32 keys and values are bound as writable (KEYS_ACCESS):
+// constant as well; variant.ts says where that won. In float32 keys and values are bound as writable (KEYS_ACCESS):
 // compilers move loads of read-only memory to where they are used, and then wait for them.
 //
 // A chunk asks for the next one, waits at the barrier for what the one before stored, computes, and stores what it asked
@@ -29,15 +29,8 @@
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
 //
-// Measured on an H100 (B=1, L=16384, bm=bn=128; D=128 H=12 / D=64 H=16), TFLOP/s of dense attention, one change after the
-// other: pieces of tokens in workgroup memory f32 39.5 / 36.4, f16 50.3 / 42.2; transposed 42.4 / 39.5, 54.3 / 45.8; two
-// chunks at once 42.6 / 40.1, 55.2 / 52.1; float32 zigzags through the operands of a step 43.0 / 40.8; requests before the
-// barrier, and one chunk of values at once, f16 60.6 / 52.4; keys writable f32 43.8 / 40.9 (f16: 56.3 / 50.1, so not there).
-// At density .15: before these two f32 36.0 / 35.7, f16 46.4 / 43.5; with them 39.2 / 37.1, 53.5 / 46.6; longest lists first
-// 43.1 / 38.6, 56.9 / 49.0. No gain: storage barriers (a fifth slower), keys and queries transposed in memory beforehand,
-// 16 orders of multiply-adds in float16, list entries read one tile ahead, half of the warps storing in the middle of a
-// chunk, all chunks unrolled (half the speed: the text outgrows the instruction cache). Where there are no subgroups the
-// inner loops stay loops: software Vulkan then compiles in half the time and runs as fast.
+// Where there are no subgroups the inner loops stay loops: software Vulkan then compiles in half the time and runs as fast.
+// bench/README.md tells what each of these was worth, and what was tried without gain.
 //
 // float16 (F16): a word is a pair. Scores pair channels, the second product pairs neighbouring keys, so that every
 // multiply-add works on two halves. Sums of at most 64 steps stay in half precision, all else is float32; Q is halved

@@ -1,4 +1,4 @@
-// The parts of attention.wgsl, as named blocks of its template: each stands in the text where the kernel uses it, and reads
+// The parts of kernel.wgsl, as named blocks of its template: each stands in the text where the kernel uses it, and reads
 // and writes the variables of that place.
 
 // Scores of 8 rows x 8 keys, chunk by chunk of the channels. The next chunk is on its way meanwhile; after the last one, the
@@ -73,8 +73,8 @@
       let row = i32(first_row + ty * 8u) + call.position;
 //#for j in 0 .. 8
       {
-        let group = own_group#{PER_LANE * j >> 3};
-        let end = ((group & 0xfffffu) * #{GROUP}u + #{j % GROUP + 1}u) << ((group >> 20u) & 7u);
+        let entry = own_group#{PER_LANE * j >> 3};
+        let end = (entry_index(entry) * #{GROUP}u + #{j % GROUP + 1}u) << entry_log_level(entry);
         let late = i32(#{PARTIAL ? "min(end, call.seq_k)" : "end"}) - 1 - row;
         ta#{j} = select(ta#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(0, 1, 2, 3));
         tb#{j} = select(tb#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(4, 5, 6, 7));

@@ -1,7 +1,6 @@
 // What the attention kernel reads and where it puts it: bindings, workgroup memory, the groups of a tile, and the loads and
-// stores of a chunk. attention.wgsl says how they fit together.
+// stores of a chunk. kernel.wgsl says how they fit together.
 
-struct Section { first_row: u32, tokens: u32, unused0: u32, unused1: u32 }
 struct Call {
   scale: f32,              // log2(e) * scale, times 2^PRESHIFT
   minus_infinity: f32,
@@ -11,7 +10,7 @@ struct Call {
   heads: u32,              // query heads a batch entry
   kv_heads: u32,           // key heads a batch entry
   unused: u32,
-  sections: array<Section, 8>, // where each level lies in K and V, by log2(level)
+  levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
 }
 
 @group(0) @binding(0) var<uniform> call: Call;
@@ -37,33 +36,34 @@ const EMPTY = -1e29;
 const HALVINGS = 6.0;
 //#end
 
-// A group of the list: index | log2(level) << 20 | mask of its tokens << 24.
+// An entry of the list. Without a list it is the group of that number, and beyond the end the last one, to fill up the tile.
 //#if DENSE
 fn group_at(index: u32, first: u32) -> u32 {
-  let tokens = clamp(i32(call.seq_k) - i32(index * 8u), 0, 8);
-  return select(index, 0u, tokens == 0) | (((1u << u32(tokens)) - 1u) << 24u);
+  let last = (call.seq_k - 1u) / 8u;
+  let tokens = min(call.seq_k - min(index, last) * 8u, 8u);
+  return entry_of(min(index, last), 0u, (1u << tokens) - 1u) | select(0u, ENTRY_FILLS, index > last);
 }
 //#else
 fn group_at(index: u32, first: u32) -> u32 { return list[first + index]; }
 //#end
 
 // The row of a group's first token in K and V.
-fn row_of(group: u32, kv_head: u32) -> u32 {
-  let section = (group >> 20u) & 7u;
-  return call.sections[section].first_row + kv_head * call.sections[section].tokens + (group & 0xfffffu) * #{GROUP}u;
+fn row_of(entry: u32, kv_head: u32) -> u32 {
+  let level = entry_log_level(entry);
+  return call.levels[level].first_row + kv_head * call.levels[level].tokens + entry_index(entry) * #{GROUP}u;
 }
 
 // log2 of how many tokens a token of a group stands for, or the value of a masked one.
-fn bias_of(group: u32, token: u32) -> f32 {
-  let level = (group >> 20u) & 7u;
+fn bias_of(entry: u32, token: u32) -> f32 {
+  let level = entry_log_level(entry);
 //#if PARTIAL
-  let first = ((group & 0xfffffu) * #{GROUP}u + token) << level;
+  let first = (entry_index(entry) * #{GROUP}u + token) << level;
   let count = min(1u << level, call.seq_k - min(first, call.seq_k));
   let bias = select(log2(f32(count)), f32(level), count == (1u << level));
 //#else
   let bias = f32(level);
 //#end
-  return select(MASKED, bias, ((group >> (24u + token)) & 1u) == 1u);
+  return select(MASKED, bias, entry_counts(entry, token) & !entry_fills(entry));
 }
 
 //#if F16

@@ -15,25 +15,39 @@ const PROBE = `
   result[lid] = vec2u(size, subgroupShuffleXor(lid * 3u + 1u, 1u) + 65536u * subgroupShuffleXor(lid, 16u));
 }`;
 
+/** Shuffles of a device. */
+export interface Shuffles {
+  /** Lanes of a subgroup; 0 where kernels can not use shuffles. */
+  readonly size: number;
+  /** What the compiler wants at the beginning of text that uses them. */
+  readonly directive: string;
+}
+
+/** Lanes of a subgroup that the kernels are laid out for. */
+const NEEDED = 32;
+
 /**
  * Lanes of a subgroup if shuffles work over at least 32 lanes, the width that the kernels are laid out for; else 0.
- * Some compilers want subgroups enabled by a directive, others do not know it: both are tried, and the device remembers.
+ *
+ * Some compilers want subgroups enabled by a directive, others do not know it: both are tried. A driver may choose another
+ * width for every pipeline: where the adapter says how few lanes it may choose, that has to be enough. Where the adapter
+ * does not say, the width of the probe's own pipeline is all that is known, and is taken for that of every other.
  */
-export async function probeSubgroups(gpu: Gpu): Promise<number> {
+export async function probeSubgroups(gpu: Gpu): Promise<Shuffles> {
+  const { least } = gpu.info.subgroupSizes;
+  if (least > 0 && least < NEEDED) return { size: 0, directive: "" };
   for (const directive of ["", "enable subgroups;\n"]) {
-    gpu.subgroupDirective = directive;
-    const size = await runProbe(gpu);
-    if (size !== undefined) return size;
+    const size = await runProbe(gpu, directive);
+    if (size !== undefined) return { size, directive: size > 0 ? directive : "" };
   }
-  gpu.subgroupDirective = "";
-  return 0;
+  return { size: 0, directive: "" };
 }
 
 /** Runs the probe; undefined if it does not compile. */
-async function runProbe(gpu: Gpu): Promise<number | undefined> {
+async function runProbe(gpu: Gpu, directive: string): Promise<number | undefined> {
   const buffer = gpu.createBuffer("subgroup probe", { size: LANES * 8 });
   try {
-    const pipeline = await gpu.createPipeline(PROBE, { label: "subgroup probe" });
+    const pipeline = await gpu.createPipeline(directive + PROBE, { label: "subgroup probe" });
     await gpu.scoped("subgroup probe", () => {
       const layout = pipeline.getBindGroupLayout(0);
       const group = gpu.device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer } }] });
@@ -51,7 +65,7 @@ async function runProbe(gpu: Gpu): Promise<number | undefined> {
       (_, lane) =>
         result[2 * lane] === size && result[2 * lane + 1] === (lane ^ 1) * 3 + 1 + 65536 * (lane ^ 16),
     );
-    return size >= 32 && right.every(Boolean) ? size : 0;
+    return size >= NEEDED && right.every(Boolean) ? size : 0;
   } catch {
     return undefined; // the compiler does not know subgroups, or wants another directive
   } finally {

@@ -16,9 +16,10 @@ import {
 } from "../../../mod.ts";
 import { buildAttention } from "../../../kernels/attention/attention.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { download, poison, upload } from "../../../kernels/device/transfer.ts";
+import { poison, poisonOutputs } from "../../../kernels/device/poison.ts";
+import { download, upload } from "../../../kernels/device/transfer.ts";
 import { createPsa } from "../../../kernels/psa.ts";
-import { layOutSections } from "../../../kernels/pyramid/layout.ts";
+import { pyramidLayout } from "../../../kernels/pyramid/layout.ts";
 import { resolveCase } from "../../../fixtures/cases.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { lacksHalves } from "../../support/implementation.ts";
@@ -73,8 +74,12 @@ async function check(gpu: Gpu, given: Case): Promise<void> {
     },
     dtype,
     levels: [...new Set(levels.data)].filter((level) => level > 0),
+    ready: [],
   });
-  const got = await psa.forward(qkv, { levels });
+  await psa.load(qkv);
+  const call = await psa.prepare(levels);
+  poisonOutputs(gpu, call.stages);
+  const got = await call.forward();
   const options = { blockM, blockN, causal, tail: tail as "exact" | "replicate" };
   const want = pyramidAttention(qkv, levels, options);
   const bound = attentionTolerance(qkv, levels, { ...options, dtype, accumulate: dtype });
@@ -153,7 +158,7 @@ gpuTest(
 gpuTest("gpu: attention writes its outputs and nothing beside them", async (gpu) => {
   const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 45, seqK: 50, headDim: 16, valueDim: 24 };
   const { qkv: { q, k, v } } = makeWorkload("gaussian", { ...shape, seed: 2 });
-  const room = 4096, sections = layOutSections(1, { seqK: 50, blockN: 16, levels: [1], tail: "exact" });
+  const room = 4096, layout = pyramidLayout(1, { seqK: 50, blockN: 16, levels: [1], tail: "exact" });
   const buffer = (label: string, size: number) => gpu.createBuffer(label, { size });
   const buffers = {
     ...{
@@ -166,22 +171,20 @@ gpuTest("gpu: attention writes its outputs and nothing beside them", async (gpu)
   for (const [name, { data }] of [["q", q], ["k", k], ["v", v]] as const) {
     upload(gpu, buffers[name], { data: data as Float32Array<ArrayBuffer> });
   }
-  const kernel = await buildAttention(gpu, {
+  const stage = await buildAttention(gpu, {
     ...{
       shape,
       blockM: 64,
       blockN: 16,
       dtype: "f32",
-      dense: true,
       causal: false,
-      partial: false,
       scale: 0.25,
     },
-    ...{ tail: "exact", sections, buffers },
+    ...{ tail: "exact", layout, buffers },
   });
   poison(gpu, buffers.lse);
   const length = 45 * 24 + room / 4;
-  const out = await runStages(gpu, [{ encode: await kernel() }], { output: buffers.out, length });
+  const out = await runStages(gpu, [stage], { output: buffers.out, length });
   const sentinels = (bytes: ArrayBuffer, from: number) => [...new Uint32Array(bytes).subarray(from)];
   assert(sentinels(out, 45 * 24).every((word) => word === 0x7fff7fff), "stray writes behind the outputs");
   assert(new Float32Array(out, 0, 45 * 24).every(Number.isFinite), "an output was not written");

@@ -1,7 +1,7 @@
 /** Importance on the device against the reference, for every kind, shape and element type. */
 import fc from "fast-check";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { prepareImportance } from "../../../kernels/importance/importance.ts";
+import { buildImportance } from "../../../kernels/importance/importance.ts";
 import { blockImportance } from "../../../reference/psa.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { lacksHalves } from "../../support/implementation.ts";
@@ -16,8 +16,8 @@ async function importanceOnDevice(
 ) {
   const { q, k } = qkvOf(c);
   const inputs = { q: bufferOf(gpu, q), k: bufferOf(gpu, k) };
-  const stage = await prepareImportance(gpu, inputs, { ...c, ...options });
-  return new Float32Array(await runStages(gpu, [stage], { output: stage.importance, length }));
+  const stage = await buildImportance(gpu, { buffers: inputs, ...c, ...options });
+  return new Float32Array(await runStages(gpu, [stage], { output: stage.outputs.importance, length }));
 }
 
 /** The largest error, relative to the entry and to a part of its row's mean. */

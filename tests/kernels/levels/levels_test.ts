@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Tensor } from "../../../mod.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { prepareLevels } from "../../../kernels/levels/levels.ts";
+import { buildLevels } from "../../../kernels/levels/levels.ts";
 import { levelsFromImportance } from "../../../reference/psa.ts";
 import { similarityCap } from "../../../reference/levels/similarity.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
@@ -31,9 +31,9 @@ function importanceOf(
 /** Levels of the device. */
 async function levelsOnDevice(gpu: Gpu, c: StageCase, importance: Tensor<Float32Array>) {
   const inputs = { importance: bufferOf(gpu, importance), k: bufferOf(gpu, qkvOf(c).k) };
-  const stage = await prepareLevels(gpu, inputs, c);
+  const stage = await buildLevels(gpu, { ...inputs, ...c });
   const length = importance.data.length;
-  return new Int32Array(await runStages(gpu, [stage], { output: stage.levels, length }));
+  return new Int32Array(await runStages(gpu, [stage], { output: stage.outputs.levels, length }));
 }
 
 /** Levels of the reference. */

@@ -3,10 +3,12 @@ import fc from "fast-check";
 import type { Tensor } from "../../../mod.ts";
 import { seededRandom } from "../../../mod.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { download, poison } from "../../../kernels/device/transfer.ts";
-import { groupTokens, makeLists } from "../../../kernels/lists/naive.ts";
-import { layOutSections } from "../../../kernels/pyramid/layout.ts";
-import { prepareLists } from "../../../kernels/lists/build.ts";
+import { poison } from "../../../kernels/device/poison.ts";
+import { download } from "../../../kernels/device/transfer.ts";
+import { buildLists } from "../../../kernels/lists/build.ts";
+import { groupTokens, packEntry, unpackEntry } from "../../../kernels/lists/entry.ts";
+import { makeLists } from "../../../kernels/lists/naive.ts";
+import { pyramidLayout } from "../../../kernels/pyramid/layout.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { bufferOf, gpuTest, runStages, type StageCase, stageCases } from "../../support/stage_case.ts";
 
@@ -23,23 +25,31 @@ function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCa
 /** Asserts that the device's lists, and the order of rows, are those of the CPU, up to the order of groups in a row. */
 async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
   const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
-  const sections = layOutSections(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
-  const want = makeLists(levels, { blockN, sections });
-  const stage = await prepareLists(gpu, bufferOf(gpu, levels), {
-    ...c,
-    group: groupTokens(sections, blockN),
+  const layout = pyramidLayout(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
+  const want = makeLists(levels, { blockN, layout });
+  const [batch, heads, M, N] = levels.shape, group = groupTokens([...levels.data], blockN);
+  const stage = await buildLists(gpu, {
+    levels: bufferOf(gpu, levels),
+    ...{ heads: batch * heads, blocks: { M, N }, seqK, blockN, tail, group },
+    listBytes: want.list.byteLength + 4,
   });
-  poison(gpu, stage.list);
+  const { outputs } = stage;
+  poison(gpu, outputs.list);
   const rows = (want.offsets.length - 1) / 2;
-  const read = { output: stage.offsets, length: want.offsets.length };
+  const read = { output: outputs.offsets, length: want.offsets.length };
   const offsets = new Uint32Array(await runStages(gpu, [stage], read));
   assertEquals(offsets, want.offsets);
-  const list = new Uint32Array(await download(gpu, stage.list));
+  const list = new Uint32Array(await download(gpu, outputs.list));
   for (let row = 0; row < rows; row++) {
     const [got, wanted] = [list, want.list].map((entries) => entries.slice(offsets[row], offsets[row + 1]));
-    const filled = got.findLastIndex((entry) => entry !== 0) + 1;
-    assert(got.subarray(0, filled).every((entry) => entry !== 0), "padding is at the end of a row");
-    assertEquals(got.sort(), wanted.sort(), `row ${row}`);
+    const counted = (entries: Uint32Array) => entries.filter((entry) => !unpackEntry(entry).fills);
+    const own = counted(got), last = own.at(-1);
+    assertEquals(own.toSorted(), counted(wanted).sort(), `row ${row}`);
+    const filling = got.subarray(own.length);
+    assert(
+      filling.every((entry) => entry === packEntry({ ...unpackEntry(last!), fills: true })),
+      "a row ends with repetitions of its last entry that do not count",
+    );
   }
 }
 
@@ -76,12 +86,12 @@ Deno.test("work lists read the tokens that are seen and no others, where a block
   for (
     const [blockN, levels] of [[64, [1, 2, 8]], [32, [1, 2, 4, 8]], [128, [1, 8, 32]], [16, [1, 4]]] as const
   ) {
-    const sections = layOutSections(1, { seqK: blocks * blockN, blockN, levels: [...levels], tail: "exact" });
-    const group = groupTokens(sections, blockN);
+    const layout = pyramidLayout(1, { seqK: blocks * blockN, blockN, levels: [...levels], tail: "exact" });
+    const group = groupTokens(levels, blockN);
     const data = Int32Array.from({ length: blocks }, () => [0, ...levels][random.below(levels.length + 1)]);
-    const { list } = makeLists({ data, shape: [1, 1, 1, blocks] }, { blockN, sections });
+    const { list } = makeLists({ data, shape: [1, 1, 1, blocks] }, { blockN, layout });
     const tokens = data.reduce((sum, level) => sum + (level === 0 ? 0 : blockN / level), 0);
-    const read = list.filter((entry) => entry !== 0).length * group;
+    const read = list.filter((entry) => !unpackEntry(entry).fills).length * group;
     assertEquals(read, tokens, `bn=${blockN} levels ${levels}`);
     assertEquals(list.length * group % 128, 0);
     assert(list.length * group - read < 128, "padding is less than a tile");

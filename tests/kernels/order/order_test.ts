@@ -2,12 +2,7 @@
 import fc from "fast-check";
 import { invertOrder, permuteTokens, seededRandom } from "../../../mod.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import {
-  createOrderBuffer,
-  prepareGather,
-  prepareScatter,
-  uploadOrder,
-} from "../../../kernels/order/order.ts";
+import { buildMove, buildOrderBuffer, uploadOrder } from "../../../kernels/order/order.ts";
 import type { Order } from "../../../reference/order/order.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { bufferOf, gpuTest, randomTensor, runStages } from "../../support/stage_case.ts";
@@ -46,14 +41,14 @@ async function assertMoves(gpu: Gpu, c: {
   const { batch, heads, words, scatter } = c, all = c.tokens + c.text;
   const order = randomOrder(c);
   const rows = randomTensor([batch, heads, all, words], { dtype: "f32", seed: c.seed });
-  const buffer = createOrderBuffer(gpu, { tokens: c.tokens, count: c.own ? batch * heads : 1 });
+  const buffer = buildOrderBuffer(gpu, { tokens: c.tokens, count: c.own ? batch * heads : 1 });
   uploadOrder(gpu, buffer, order);
   const length = rows.data.length, to = gpu.createBuffer("moved", { size: 4 * length });
   const options = {
     label: "move",
     ...{ from: bufferOf(gpu, rows), to, heads: batch * heads, tokens: all, bytes: 4 * words },
   };
-  const encode = await (scatter ? prepareScatter : prepareGather)(gpu, buffer, options);
+  const encode = await buildMove(gpu, buffer, { ...options, back: scatter });
   const got = new Float32Array(await runStages(gpu, [{ encode }], { output: to, length }));
   assertEquals(got, permuteTokens(rows, scatter ? invertOrder(order) : order).data);
 }

@@ -64,5 +64,5 @@ Deno.test("template: mistakes are named with their line or expression", () => {
     "Line 2 of the template uses the block lost",
   );
   assertThrows(() => expandTemplate("#{MISSING + 1}"), Error, '"MISSING + 1"');
-  assertThrows(() => expandTemplate("#{0 / 0}"), Error, "it is NaN");
+  assertThrows(() => expandTemplate("#{0 / 0}"), Error, "it is not a number");
 });

@@ -1,0 +1,56 @@
+/**
+ * Calls of the bench and their numbers.
+ *
+ * @module
+ */
+import type { PsaConfig } from "../../reference/config/config.ts";
+import { seededRandom } from "../../reference/random.ts";
+import type { AttentionShape, Qkv } from "../../reference/tensor.ts";
+
+/** A call whose stages are timed. */
+export interface StageBench {
+  /** The sizes of the call. */
+  readonly shape: AttentionShape;
+  /** The configuration. */
+  readonly config: PsaConfig;
+  /** Element type. */
+  readonly dtype: "f16" | "f32";
+}
+
+/** Numbers of an element type. */
+export type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
+
+/** Inputs of a call: normal numbers, a million of them repeated from changing places, since only their kind matters. */
+export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: Data } {
+  const random = seededRandom(5), period = 1 << 20, Type = dtype === "f16" ? Float16Array : Float32Array;
+  const base = new Type(2 * period).map(() => random.normal());
+  const make = (length: number) => {
+    const data = new Type(length);
+    for (let at = 0; at < length; at += period) {
+      const start = random.below(period);
+      data.set(base.subarray(start, start + Math.min(period, length - at)), at);
+    }
+    return data;
+  };
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
+  return {
+    q: make(batch * heads * seqQ * headDim),
+    k: make(batch * kvHeads * seqK * headDim),
+    v: make(batch * kvHeads * seqK * valueDim),
+  };
+}
+
+/**
+ * The numbers of a call as tensors.
+ *
+ * @param shape the sizes of the call
+ * @param data its numbers
+ */
+export function inputsOf(shape: AttentionShape, { q, k, v }: { q: Data; k: Data; v: Data }): Qkv {
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
+  return {
+    q: { data: q, shape: [batch, heads, seqQ, headDim] },
+    k: { data: k, shape: [batch, kvHeads, seqK, headDim] },
+    v: { data: v, shape: [batch, kvHeads, seqK, valueDim] },
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * Which kernel attention is, and its text: decided here alone, from the call and what the device can do. Other kernels than
+ * the tiled one go beside it.
+ *
+ * @module
+ */
+import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Capabilities } from "../device/capabilities.ts";
+import { entryTemplate } from "../lists/entry.ts";
+import { layoutTemplate } from "../pyramid/layout.ts";
+import { packedTemplate, preshift } from "../wgsl/packed.ts";
+import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
+import kernel from "./tiled/kernel.wgsl" with { type: "text" };
+import steps from "./tiled/steps.wgsl" with { type: "text" };
+import tiles from "./tiled/tiles.wgsl" with { type: "text" };
+
+/** What of a call decides the text of the kernel. */
+export interface AttentionKernelOptions {
+  /** The sizes of the call. */
+  readonly shape: Pick<AttentionShape, "headDim" | "valueDim">;
+  /** Query block size in tokens: 16, 32, 64 or 128. */
+  readonly blockM: number;
+  /** Element type of q, k, v and out. */
+  readonly dtype: "f32" | "f16";
+  /** Whether every level is 1: no list is read. */
+  readonly dense: boolean;
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** Whether some pooled token stands for fewer tokens than its level. */
+  readonly partial: boolean;
+  /** Pooled tokens of a group of the lists ({@link groupTokens}). */
+  readonly group: 4 | 8;
+}
+
+/** What of a device decides it. */
+export type AttentionDevice = Pick<Capabilities, "subgroupSize" | "subgroupDirective" | "limits">;
+
+/** Bytes of one of the buffers that hold 16 keys' weights, for each row of threads. */
+const WEIGHT_BUFFER_BYTES = 512;
+/** Bytes of the two chunks of keys or values. */
+const CHUNK_BYTES = 2 * 8192;
+
+/**
+ * Bytes of workgroup memory that the kernel takes: two chunks of keys, and buffers of weights.
+ *
+ * @param blockM query block size in tokens
+ * @param buffers buffers of weights; default 2, the fewest
+ */
+export function attentionWorkgroupBytes(blockM: number, buffers = 2): number {
+  return CHUNK_BYTES + buffers * WEIGHT_BUFFER_BYTES * blockM / 8;
+}
+
+/** Columns of values that one workgroup makes. */
+export function columnsAtOnce(valueDim: number): 64 | 128 {
+  return valueDim <= 64 ? 64 : 128;
+}
+
+/** The WGSL of attention for one call on one device. */
+export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
+  const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
+  const template = [packedTemplate, layoutTemplate, entryTemplate, tiles, steps, kernel].join("\n");
+  return directive + expandTemplate(template, tiledParameters(device, options));
+}
+
+/** The values that the tiled kernel is expanded with. */
+function tiledParameters(device: AttentionDevice, options: AttentionKernelOptions): TemplateParameters {
+  const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial } = options;
+  const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
+  const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
+  const columns = columnsAtOnce(valueDim), split = columns === 64, units = f16 ? 4 : 8;
+  const chunks = Math.ceil(headDim / perPiece / 4);
+  const fits = attentionWorkgroupBytes(blockM, 4) <= device.limits.maxComputeWorkgroupStorageSize;
+  const buffers = fits ? 4 : 2;
+  return {
+    ...{ F16: f16, DENSE: dense, CAUSAL: causal, PARTIAL: partial, SUBGROUPS: subgroups, UNROLL: subgroups },
+    ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
+    ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
+    ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },
+    ...chunksAtOnce(options, { split, paired: subgroups && fits && chunks % 2 === 0 }),
+    KEYS_ACCESS: subgroups && !f16 ? "read_write" : "read",
+    ...{ LOADS: loads, K_GROUPS: Math.max(1, 256 / threads), V_GROUPS: f16 ? loads / 2 : loads },
+    ...{ V_ACROSS: columns / perPiece, PART_KEYS: buffers * (f16 ? 2 : 1), UNITS: units },
+    ...{ PBUF: buffers, PARTS: units / buffers, V_CHUNKS: buffers / (split ? 2 : 1) },
+    Q_WAITS: split && buffers === 2,
+  };
+}
+
+/** How many chunks of each product are unrolled at once: what was fastest, where `paired` allows two. */
+function chunksAtOnce(
+  { dtype, dense }: AttentionKernelOptions,
+  { split, paired }: { readonly split: boolean; readonly paired: boolean },
+): TemplateParameters {
+  const f16 = dtype === "f16";
+  return {
+    SCORES_AT_ONCE: paired && (f16 || dense || !split) ? 2 : 1,
+    VALUES_AT_ONCE: paired && (!f16 || dense && split) ? 2 : 1,
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * What a device is and can do: the one record from which kernels decide.
+ *
+ * @module
+ */
+
+/** What a device is and can do; goes into every environment record. */
+export interface Capabilities {
+  /** The adapter's description, or its vendor and architecture where it has none. */
+  readonly description: string;
+  /** The adapter's vendor. */
+  readonly vendor: string;
+  /** What WebGPU runs on: `vulkan`, `gl`, `metal`, `d3d12`, or `unknown`. */
+  readonly backend: string;
+  /** The features of the device. */
+  readonly features: readonly string[];
+  /** The limits of the device that kernels depend on. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Lanes of a subgroup that shuffles work in; 0 where there are none, or where they are not guaranteed 32 lanes. */
+  readonly subgroupSize: number;
+  /** The least and the most lanes that a subgroup of any pipeline can have, as the adapter says; 0 if it does not. */
+  readonly subgroupSizes: { readonly least: number; readonly most: number };
+  /** What the compiler wants at the beginning of text that uses subgroups; empty: nothing. */
+  readonly subgroupDirective: string;
+  /** Nanoseconds a tick of a timestamp; 0 where there are no timestamps. */
+  readonly nanosecondsPerTick: number;
+}
+
+/** The limits that a device is asked for, all that its adapter has. */
+export const LIMITS = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupsPerDimension",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+/** The features that kernels use where the adapter has them. */
+export const FEATURES = ["shader-f16", "timestamp-query"] as const;
+
+/** What implementations say of an adapter beside the standard. */
+type Told = GPUAdapterInfo & {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly backend?: string;
+};
+
+/** What adapter and device tell of themselves; shuffles and timestamps are found out by running them. */
+export function toldCapabilities(adapter: GPUAdapter, device: GPUDevice): Capabilities {
+  const { description, vendor, architecture } = adapter.info;
+  return {
+    description: description || `${vendor} ${architecture}`.trim(),
+    vendor,
+    backend: backendOf(adapter),
+    features: [...device.features as unknown as Iterable<string>].sort(),
+    limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
+    subgroupSize: 0,
+    subgroupSizes: subgroupSizesOf(adapter),
+    subgroupDirective: "",
+    nanosecondsPerTick: 0,
+  };
+}
+
+/** What WebGPU allows a subgroup to be; adapters that give just this know nothing of their own. */
+const ANY_LEAST = 4, ANY_MOST = 128;
+
+/** The least and the most lanes of a subgroup; 0 where the adapter does not know. */
+export function subgroupSizesOf({ info }: GPUAdapter): Capabilities["subgroupSizes"] {
+  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = info as Told;
+  return least === ANY_LEAST && most === ANY_MOST ? { least: 0, most: 0 } : { least, most };
+}
+
+/**
+ * What WebGPU runs on. Only some implementations say it. On Linux it is Vulkan or, where no driver was found, OpenGL; the
+ * latter knows no sizes of subgroups, has no float16 and never stores into BGRA textures, which drivers of Vulkan do.
+ */
+export function backendOf(adapter: GPUAdapter, platform: string = navigator.platform ?? ""): string {
+  const told = (adapter.info as Told).backend;
+  if (told) return told.toLowerCase();
+  if (/mac|iphone|ipad/i.test(platform)) return "metal";
+  if (!/linux/i.test(platform)) return "unknown";
+  const lacks = !adapter.features.has("shader-f16") && !adapter.features.has("bgra8unorm-storage");
+  return lacks && subgroupSizesOf(adapter).least === 0 ? "gl" : "vulkan";
+}

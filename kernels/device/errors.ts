@@ -1,0 +1,71 @@
+/**
+ * What can go wrong on a device.
+ *
+ * @module
+ */
+import { InputError } from "../../reference/errors.ts";
+
+/** No WebGPU adapter was found: there is no driver that WebGPU can use. */
+export class NoAdapterError extends InputError {}
+
+/**
+ * What went wrong: the device was lost, has no memory left, refused a shader or a call (`validation`), did not finish in
+ * time, failed otherwise (`internal`), or what was called has been disposed of.
+ */
+export type GpuErrorKind =
+  | "lost"
+  | "out-of-memory"
+  | "compile"
+  | "validation"
+  | "timeout"
+  | "internal"
+  | "disposed";
+
+/** A fault of the device, or of how it was used. */
+export class GpuError extends Error {
+  /** What went wrong. */
+  readonly kind: GpuErrorKind;
+  /** What was running: a kernel, a transfer, a call. */
+  readonly label: string;
+  /** The stage of the method that it belongs to; undefined outside of any. */
+  readonly stage: string | undefined;
+
+  /** Says what went wrong where. */
+  constructor(
+    message: string,
+    { kind, label, stage }: { readonly kind: GpuErrorKind; readonly label: string; readonly stage?: string },
+  ) {
+    super(message);
+    this.name = "GpuError";
+    [this.kind, this.label, this.stage] = [kind, label, stage];
+  }
+}
+
+/** The error of an error scope, typed. */
+export function scopeError(error: GPUError, { label }: { readonly label: string }): GpuError {
+  const kind = error instanceof GPUOutOfMemoryError
+    ? "out-of-memory"
+    : error instanceof GPUValidationError
+    ? "validation"
+    : "internal";
+  return new GpuError(`${label}: ${error.message}`, { kind, label });
+}
+
+/** Anything thrown, typed: what is a {@link GpuError} or an {@link InputError} already stays as it is. */
+export function asGpuError(
+  error: unknown,
+  { kind, label }: { readonly kind: GpuErrorKind; readonly label: string },
+): Error {
+  if (error instanceof GpuError || error instanceof InputError) return error;
+  return new GpuError(`${label}: ${(error as Error)?.message ?? error}`, { kind, label });
+}
+
+/** Runs the work of a stage, whose errors then name it. */
+export async function inStage<Result>(stage: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GpuError) || error.stage !== undefined) throw error;
+    throw new GpuError(error.message, { kind: error.kind, label: error.label, stage });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Opening a device: it is asked what it can do, and what no feature tells is found out by running it.
+ *
+ * @module
+ */
+import { InputError } from "../../reference/errors.ts";
+import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
+import { NoAdapterError } from "./errors.ts";
+import { Gpu } from "./gpu.ts";
+import { probeSubgroups } from "./probe/subgroups.ts";
+import { probeTick } from "./probe/tick.ts";
+
+/** Options of {@link openGpu}. */
+export interface GpuOptions {
+  /** The WebGPU implementation; default the built-in one. */
+  readonly gpu?: GPU;
+  /** Whether kernels may use subgroups where the device has them; default true. */
+  readonly subgroups?: boolean;
+  /** Whether OpenGL will do where there is no driver of Vulkan; default false: it is slow, and known to hang. */
+  readonly allowGl?: boolean;
+  /** Milliseconds that one wait for the device may take before it counts as hanging; default ten minutes. */
+  readonly patience?: number;
+  /** Called with a sentence when the device reports an error that no call was waiting for; default: thrown later. */
+  readonly onError?: (sentence: string) => void;
+}
+
+/** Implementations in use, kept: some, as Dawn's package, take their devices with them when they are collected. */
+const IMPLEMENTATIONS = new Set<GPU>();
+
+/**
+ * Opens a device with all limits that its adapter has, and the features that the kernels use.
+ *
+ * @param options the WebGPU implementation, and what kernels may use
+ * @throws {NoAdapterError} if there is no adapter
+ * @throws {InputError} if the only adapter is OpenGL's and nobody asked for it
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "./open.ts";
+ * using gpu = await openGpu();
+ * console.log(gpu.info.description, gpu.info.backend);
+ * ```
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const implementation = options.gpu ?? navigator.gpu;
+  const adapter = await implementation?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new NoAdapterError("No WebGPU adapter was found; a Vulkan, Metal or Direct3D 12 driver is needed.");
+  }
+  const device = await requestDevice(adapter);
+  const told = toldCapabilities(adapter, device);
+  if (told.backend === "gl" && options.allowGl !== true) {
+    device.destroy();
+    throw new InputError(
+      `The only WebGPU adapter is OpenGL's (${told.description}), on which kernels can hang; install a Vulkan driver, or ` +
+        "call openGpu({ allowGl: true }).",
+    );
+  }
+  IMPLEMENTATIONS.add(implementation);
+  const gpu = new Gpu(device, told, options);
+  try {
+    gpu.info = await probe(gpu, { subgroups: options.subgroups ?? true });
+  } catch (error) {
+    gpu[Symbol.dispose]();
+    throw error;
+  }
+  return gpu;
+}
+
+/** Asks for subgroups although adapters do not list them, and does without where that is refused. */
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  const features: GPUFeatureName[] = FEATURES.filter((name) => adapter.features.has(name));
+  try {
+    const requiredFeatures = [...features, "subgroups" as GPUFeatureName];
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  } catch {
+    return await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  }
+}
+
+/** Finds out what no feature tells: shuffles of subgroups, and the length of a tick. */
+async function probe(gpu: Gpu, { subgroups }: { readonly subgroups: boolean }): Promise<Capabilities> {
+  const shuffles = subgroups ? await probeSubgroups(gpu) : { size: 0, directive: "" };
+  const nanosecondsPerTick = gpu.has("timestamp-query") ? await probeTick(gpu) : 0;
+  return {
+    ...gpu.info,
+    nanosecondsPerTick,
+    subgroupSize: shuffles.size,
+    subgroupDirective: shuffles.directive,
+  };
+}

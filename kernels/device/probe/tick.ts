@@ -1,0 +1,52 @@
+/**
+ * How long a tick of a timestamp is, found out by timing work with both clocks.
+ *
+ * @module
+ */
+import type { Gpu } from "../gpu.ts";
+import { encodePass } from "../pass.ts";
+import { submitWithTimestamps } from "../timing.ts";
+
+const SPIN = `
+@group(0) @binding(0) var<storage, read_write> result: array<f32>;
+const ROUNDS = 16384u; // software Vulkan stops a loop after 65535 rounds
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  var x = f32(id.x);
+  for (var i = 0u; i < ROUNDS; i++) { x = fma(x, 0.9999, 0.5); }
+  result[id.x & 63u] = x;
+}`;
+
+/**
+ * Nanoseconds a tick. Timestamps can come as raw ticks, so work that is long enough for the clock on the wall to
+ * measure is timed by both; what lies near 1 is nanoseconds already.
+ */
+export async function probeTick(gpu: Gpu): Promise<number> {
+  const buffer = gpu.createBuffer("calibration", { size: 256 });
+  try {
+    const pipeline = await gpu.createPipeline(SPIN, { label: "calibration" });
+    const layout = pipeline.getBindGroupLayout(0);
+    const group = gpu.device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer } }] });
+    for (let rows = 1; rows <= 32768; rows *= 8) {
+      const begin = performance.now();
+      const [ticks] = await submitWithTimestamps(
+        gpu,
+        "calibration",
+        (encoder, writes) =>
+          encodePass(encoder, (pass) => {
+            pass.setPipeline(pipeline);
+            pass.setBindGroup(0, group);
+            pass.dispatchWorkgroups(512, rows);
+          }, writes(0)),
+        1,
+      );
+      const wall = (performance.now() - begin) * 1e6;
+      if (wall < 150e6) continue;
+      if (!(ticks > 0)) return 0;
+      const ratio = wall / ticks;
+      return ratio > 0.5 && ratio < 2 ? 1 : ratio;
+    }
+    return 0;
+  } finally {
+    gpu.destroyBuffer(buffer);
+  }
+}

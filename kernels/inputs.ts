@@ -1,0 +1,129 @@
+/**
+ * The door of a call: what it is given is checked and brought to where the kernels read it.
+ *
+ * @module
+ */
+import { requireInput } from "../reference/errors.ts";
+import { type AttentionShape, dtypeOf, type Qkv, type Tensor } from "../reference/tensor.ts";
+import type { InputBuffers } from "./buffers.ts";
+import type { Gpu } from "./device/gpu.ts";
+import { upload } from "./device/transfer.ts";
+import type { PsaPlan } from "./plan.ts";
+
+/** Inputs that are on the device already, in the element type and layout of the call. */
+export interface QkvBuffers {
+  /** Queries. */
+  readonly q: GPUBuffer;
+  /** Keys. */
+  readonly k: GPUBuffer;
+  /** Values. */
+  readonly v: GPUBuffer;
+}
+
+const NAMES = ["q", "k", "v"] as const;
+
+/** Whether inputs are buffers of the device. */
+export function areBuffers(qkv: Qkv | QkvBuffers): qkv is QkvBuffers {
+  return typeof qkv?.q === "object" && qkv.q !== null && "usage" in qkv.q;
+}
+
+/**
+ * Throws unless inputs are those that a pipeline was built for.
+ *
+ * @throws {InputError} naming the input, what it is and what it should be
+ */
+export function requireInputs(qkv: Qkv | QkvBuffers, plan: PsaPlan): void {
+  requireInput(
+    typeof qkv === "object" && qkv !== null,
+    () => `The inputs are ${qkv}; they should be { q, k, v }.`,
+  );
+  if (areBuffers(qkv)) requireBuffers(qkv, plan);
+  else for (const name of NAMES) requireTensor(qkv[name], name, plan);
+}
+
+/** The shape that an input should have, and the layout that it is in. */
+function shapeOf(name: typeof NAMES[number], shape: AttentionShape): { shape: number[]; layout: string } {
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
+  return {
+    q: { shape: [batch, heads, seqQ, headDim], layout: "[batch, heads, query tokens, head dimension]" },
+    k: { shape: [batch, kvHeads, seqK, headDim], layout: "[batch, key heads, key tokens, head dimension]" },
+    v: { shape: [batch, kvHeads, seqK, valueDim], layout: "[batch, key heads, key tokens, value dimension]" },
+  }[name];
+}
+
+function requireTensor(given: Tensor, name: typeof NAMES[number], { shape, dtype }: PsaPlan): void {
+  const { shape: should, layout } = shapeOf(name, shape);
+  const wanted = `${layout}, here [${should}]`;
+  requireInput(
+    typeof given === "object" && given !== null && ArrayBuffer.isView(given.data) &&
+      Array.isArray(given.shape),
+    () => `\`${name}\` is ${kindOf(given)}; it should be { data, shape }, the shape ${wanted}.`,
+  );
+  requireInput(
+    given.shape.length === 4,
+    () => `\`${name}\` has shape [${given.shape}]; it should be ${wanted}.`,
+  );
+  requireInput(
+    `${given.shape}` === `${should}`,
+    () => `\`${name}\` has shape [${given.shape}]; this pipeline was built for ${wanted}.`,
+  );
+  const size = should.reduce((product, each) => product * each, 1);
+  requireInput(
+    given.data.length === size,
+    () => `\`${name}\` holds ${given.data.length} numbers; its shape [${should}] needs ${size}.`,
+  );
+  const Type = dtype === "f16" ? "Float16Array" : "Float32Array", is = given.data.constructor.name;
+  requireInput(
+    dtypeOf(given) === dtype && is === Type,
+    () =>
+      `\`${name}\` is a ${is}; this pipeline was built for ${dtype}: convert it with ${Type}.from(data), or build the ` +
+      `pipeline with another \`dtype\`.`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  return value === null || value === undefined
+    ? String(value)
+    : `a ${value.constructor?.name ?? typeof value}`;
+}
+
+function requireBuffers(qkv: QkvBuffers, plan: PsaPlan): void {
+  const bytes = { q: plan.bytes.q, k: plan.bytes.keys, v: plan.bytes.values };
+  for (const name of NAMES) {
+    const { size, usage } = qkv[name] ?? {};
+    requireInput(
+      usage !== undefined,
+      () => `\`${name}\` is ${kindOf(qkv[name])}; it should be a buffer, as \`q\` is.`,
+    );
+    requireInput(
+      size >= bytes[name],
+      () => `The buffer of \`${name}\` has ${size} bytes; the shape needs ${bytes[name]}.`,
+    );
+    requireInput(
+      (usage & GPUBufferUsage.COPY_SRC) !== 0,
+      () => `The buffer of \`${name}\` lacks the usage COPY_SRC; make it with GPUBufferUsage.COPY_SRC.`,
+    );
+  }
+}
+
+/** Brings inputs, which have been checked, into buffers. */
+export async function loadInputs(
+  gpu: Gpu,
+  qkv: Qkv | QkvBuffers,
+  { inputs, plan }: { readonly inputs: InputBuffers; readonly plan: PsaPlan },
+): Promise<void> {
+  if (!areBuffers(qkv)) {
+    for (const name of NAMES) {
+      upload(gpu, inputs[name], { data: qkv[name].data as Float32Array<ArrayBuffer> });
+    }
+    return;
+  }
+  const bytes = { q: plan.bytes.q, k: plan.bytes.keys, v: plan.bytes.values };
+  await gpu.scoped("copying inputs", () => {
+    const encoder = gpu.device.createCommandEncoder();
+    for (const name of NAMES) {
+      if (qkv[name] !== inputs[name]) encoder.copyBufferToBuffer(qkv[name], 0, inputs[name], 0, bytes[name]);
+    }
+    gpu.device.queue.submit([encoder.finish()]);
+  });
+}

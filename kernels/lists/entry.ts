@@ -1,0 +1,66 @@
+/**
+ * The entries of work lists. An entry is one u32 and stands for a group, 8 consecutive pooled tokens of one level (4 where
+ * some level leaves fewer than 8 tokens of a block):
+ *
+ *     bits 0 .. 19   index of the group: its first token, divided by the tokens of a group, among those of its level
+ *     bits 20 .. 22  log2 of the level
+ *     bit 23         whether the entry only fills up its tile: it repeats the one before, and its tokens do not count
+ *     bits 24 .. 31  which tokens of the group count
+ *
+ * This file and entry.wgsl are the only ones that know the layout. Lists do not know who reads them.
+ *
+ * @module
+ */
+import { requireInput } from "../../reference/errors.ts";
+export { default as entryTemplate } from "./entry.wgsl" with { type: "text" };
+
+/** What an entry says. */
+export interface Entry {
+  /** Which group among those of its level. */
+  readonly index: number;
+  /** The level. */
+  readonly level: number;
+  /** Which tokens of the group count, one bit each. */
+  readonly mask: number;
+  /** Whether it only fills up its tile; default false. */
+  readonly fills?: boolean;
+}
+
+/** Pooled tokens to whose multiples rows of lists are filled up. */
+export const TILE_TOKENS = 128;
+/** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
+const MOST_GROUPS = 1 << 20;
+
+/** The entry as a u32. */
+export function packEntry({ index, level, mask, fills = false }: Entry): number {
+  return (index | Math.log2(level) << 20 | Number(fills) << 23 | mask << 24) >>> 0;
+}
+
+/** What a u32 says. */
+export function unpackEntry(entry: number): Required<Entry> {
+  return {
+    index: entry & 0xfffff,
+    level: 1 << (entry >>> 20 & 7),
+    mask: entry >>> 24,
+    fills: (entry >>> 23 & 1) === 1,
+  };
+}
+
+/**
+ * Pooled tokens of a group: 8, or 4 where some level leaves fewer than 8 tokens of a block, so that neighbours of other
+ * levels are not read for nothing.
+ *
+ * @param levels the levels in use
+ * @param blockN key block size in tokens
+ */
+export function groupTokens(levels: readonly number[], blockN: number): 4 | 8 {
+  return levels.some((level) => level > 0 && blockN / level < 8) ? 4 : 8;
+}
+
+/** Throws if there are more key tokens than the entries of a list can number. */
+export function requireNumbered(tokens: number, group: number): void {
+  requireInput(
+    tokens / group <= MOST_GROUPS,
+    () => `\`k\` has ${tokens} tokens; work lists number ${MOST_GROUPS * group} at most.`,
+  );
+}
