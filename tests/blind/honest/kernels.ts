@@ -1,0 +1,110 @@
+/**
+ * Honest kernels: each is the C program of this folder with other places of roundings and orders of sums.
+ *
+ * @module
+ */
+import { type Tensor, tensor, writeSafetensors } from "../../../mod.ts";
+import { roundTo } from "../../../fixtures/workloads.ts";
+import { run } from "../mistakes/kernel.ts";
+import type { HardCall, Storage } from "./data.ts";
+
+/** How a kernel computes. */
+export interface Honest {
+  /** The format of inputs, pooled tokens and outputs. */
+  readonly storage: Storage;
+  /** What factors of both products are rounded to, if to anything. */
+  readonly products?: "tf32";
+  /** What weights are rounded to before the second product. */
+  readonly weights?: "f16" | "bf16";
+  readonly tile: number;
+  readonly splits?: number;
+  readonly reversed?: boolean;
+  readonly tree?: boolean;
+  /** Whether scores are in base 2, with queries that are scaled, and rounded to storage, before. */
+  readonly base2?: boolean;
+}
+
+/** All honest kernels by name. */
+export const HONEST: Readonly<Record<string, Honest>> = {
+  "f32 one tile": { storage: "f32", tile: 16384 },
+  "f32 tile 16": { storage: "f32", tile: 16 },
+  "f32 tile 64 base 2": { storage: "f32", tile: 64, base2: true },
+  "f32 tile 256 reversed": { storage: "f32", tile: 256, reversed: true },
+  "f32 tree": { storage: "f32", tile: 64, tree: true },
+  "f32 four splits": { storage: "f32", tile: 64, splits: 4 },
+  "f32 tf32 products": { storage: "f32", tile: 64, products: "tf32", base2: true },
+  "f32 weights f16": { storage: "f32", tile: 64, weights: "f16" },
+  "f16 weights f32": { storage: "f16", tile: 64 },
+  "f16 weights f16": { storage: "f16", tile: 64, weights: "f16" },
+  "f16 base 2 weights f16": { storage: "f16", tile: 32, weights: "f16", base2: true },
+  "f16 four splits reversed": { storage: "f16", tile: 64, weights: "f16", splits: 4, reversed: true },
+  "bf16 weights f32": { storage: "bf16", tile: 64 },
+  "bf16 weights bf16": { storage: "bf16", tile: 64, weights: "bf16" },
+  "bf16 base 2 tree": { storage: "bf16", tile: 128, weights: "bf16", base2: true, tree: true },
+};
+
+/** What a kernel gave. */
+export interface Outputs {
+  readonly out: Tensor<Float32Array>;
+  readonly lse: Tensor<Float32Array>;
+}
+
+const FORMATS = { f32: 0, f16: 1, bf16: 2, tf32: 3 } as const;
+
+/** Writes the inputs of a call where the C program reads them. */
+export async function writeInputs(stem: string, { qkv, levels }: HardCall): Promise<void> {
+  for (const [name, { data }] of Object.entries({ ...qkv, levels })) {
+    await Deno.writeFile(
+      `${stem}.${name}.bin`,
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    );
+  }
+}
+
+/**
+ * Runs an honest kernel.
+ *
+ * @param program the compiled C program
+ * @param kernel how it computes
+ * @param options the call, and where its inputs lie and its outputs go
+ */
+export async function runHonest(
+  program: string,
+  kernel: Honest,
+  { call, stem, to }: { readonly call: HardCall; readonly stem: string; readonly to: string },
+): Promise<Outputs> {
+  const { q, k } = call.qkv, [, heads, seqQ, dim] = q.shape, seqK = k.shape[2];
+  const { storage, products = "f32", weights = "f32", tile, splits = 1 } = kernel;
+  const sizes = [heads, seqQ, seqK, dim, call.blockM, call.blockN, Number(call.causal), call.scale];
+  const ways = [FORMATS[storage], FORMATS[products], FORMATS[weights], tile, splits];
+  const flags = [kernel.reversed, kernel.tree, kernel.base2].map((flag) => Number(flag ?? false));
+  const { code, text } = await run(program, [stem, to, ...[...sizes, ...ways, ...flags].map(String)]);
+  if (code !== 0) throw new Error(`${call.name}: ${text}`);
+  const read = async (name: string) => new Float32Array((await Deno.readFile(`${to}.${name}.bin`)).buffer);
+  return {
+    out: tensor(await read("out"), [1, heads, seqQ, dim]),
+    lse: tensor(await read("lse"), [1, heads, seqQ]),
+  };
+}
+
+/** A call and outputs as a capture: tensors in the storage format, metadata as JSON. */
+export function captureFile({ qkv, levels, ...call }: HardCall, { out, lse }: Outputs, storage: Storage): {
+  readonly tensors: Record<string, Tensor>;
+  readonly metadata: Record<string, string>;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+} {
+  const stored = ({ data, shape }: Tensor<Float32Array>): Tensor =>
+    storage === "f16" ? { data: roundTo("f16", data), shape } : { data, shape };
+  const { q, k, v } = qkv;
+  const tensors = { q: stored(q), k: stored(k), v: stored(v), levels, out: stored(out), lse };
+  const metadata = {
+    block_m: `${call.blockM}`,
+    block_n: `${call.blockN}`,
+    tile: "32",
+    causal: `${call.causal}`,
+    scale: `${call.scale}`,
+    tail: `"exact"`,
+  };
+  const bf16 = storage === "bf16" ? ["q", "k", "v", "out"] : [];
+  return { tensors, metadata, bytes: writeSafetensors(tensors, metadata, { bf16 }) };
+}
