@@ -1,0 +1,239 @@
+/**
+ * Runs one head chunk by chunk: scores, and what a caller wants to be done with them.
+ *
+ * @module
+ */
+import type { Gpu } from "../device/gpu.ts";
+import { prepareKernel } from "../device/kernel.ts";
+import { type Encode, submitPass } from "../device/pass.ts";
+import { download, upload } from "../device/transfer.ts";
+import { expandTemplate } from "../wgsl/template.ts";
+import blocksCode from "./blocks.wgsl" with { type: "text" };
+import callCode from "./call.wgsl" with { type: "text" };
+import {
+  type CallNumbers,
+  type Chunk,
+  cutChunks,
+  type HeadSizes,
+  packCall,
+  TILE,
+  tilesOf,
+} from "./chunks.ts";
+import float64Code from "./float64.wgsl" with { type: "text" };
+import type { PreparedHead } from "./head.ts";
+import productTemplate from "./product.wgsl" with { type: "text" };
+import softmaxCode from "./softmax.wgsl" with { type: "text" };
+
+/** Positions after every token: the shift of calls that are not causal. */
+export const EVERYTHING = 1 << 30;
+
+/** The sizes of a head's call. */
+export interface HeadCall {
+  /** Query rows. */
+  readonly rows: number;
+  /** Rows of a query block. */
+  readonly block: number;
+  /** Channels of queries and keys. */
+  readonly dim: number;
+  /** Factor on q . k. */
+  readonly scale: number;
+  /** A row's position minus its index; {@link EVERYTHING} if the call is not causal. */
+  readonly shift: number;
+  /** Bytes that the scores of a chunk may take. */
+  readonly bytes: number;
+}
+
+/** What is done with a chunk's scores, in order. */
+export interface ChunkWork {
+  /** Whether scores become weights. */
+  readonly softmax: boolean;
+  /** Channels of values, if outputs are asked for. */
+  readonly valueDim?: number;
+  /** Key blocks, if their maxima or sums are asked for. */
+  readonly blocks?: {
+    readonly count: number;
+    readonly columns: number;
+    readonly size: number;
+    readonly maxima: boolean;
+  };
+}
+
+/** What a head gave; what was not asked for is empty. */
+export interface HeadResult {
+  /** [rows, value dimension] */
+  readonly out: Float64Array;
+  /** [rows] */
+  readonly lse: Float64Array;
+  /** [query blocks, key blocks] of sums, or [rows, key blocks] of maxima. */
+  readonly blocks: Float64Array;
+}
+
+/**
+ * Runs a head.
+ *
+ * @param gpu a device with float64
+ * @param head its tokens and lists
+ * @param options sizes, and what to do with scores
+ */
+export async function runHead(
+  gpu: Gpu,
+  head: PreparedHead,
+  { call, work }: { readonly call: HeadCall; readonly work: ChunkWork },
+): Promise<HeadResult> {
+  using scope = gpu.scope();
+  const sizes: HeadSizes = { rows: call.rows, block: call.block, lengthOf: head.lists.lengthOf };
+  const chunks = cutChunks(sizes, call), blocks = Math.ceil(call.rows / call.block);
+  const buffers = makeBuffers(scope, head, { call, work, chunks });
+  const identity = head.lists.rowsOf === null
+    ? Uint32Array.from({ length: chunks[0].width }, (_, t) => t)
+    : null;
+  for (const chunk of chunks) {
+    using own = scope.scope();
+    const { first, end, width } = chunk,
+      numbers = {
+        listStride: identity ? 0 : width,
+        shift: call.shift,
+        columns: work.blocks?.columns,
+        keyBlock: work.blocks?.size,
+      };
+    const lists = place(own, "lists", identity ?? head.lists.rowsOf!({ first, end, width }));
+    const lengths = place(
+      own,
+      "lengths",
+      Uint32Array.from({ length: end - first }, (_, m) => sizes.lengthOf(first + m)),
+    );
+    const uniform = placeCall(own, packCall(sizes, chunk, numbers));
+    const encodes = await buildChunk(own, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
+    await submitPass(own, encodes, { label: "truth" });
+    await own.device.queue.onSubmittedWorkDone();
+  }
+  const read = async (buffer: GPUBuffer | undefined, length: number) =>
+    buffer ? new Float64Array(await download(scope, buffer, { size: 8 * length })) : new Float64Array(0);
+  const padded = await read(work.softmax ? buffers.lse : undefined, blocks * tilesOf(call.block) * TILE);
+  return {
+    out: await read(work.valueDim ? buffers.out : undefined, call.rows * (work.valueDim ?? 0)),
+    lse: work.softmax ? unpadded(padded, call) : padded,
+    blocks: await read(buffers.blocks, blockResults(call, work)),
+  };
+}
+
+/** Numbers of key blocks: one for each pair of blocks, or for each row of the tiles. */
+function blockResults({ rows, block }: HeadCall, { blocks }: ChunkWork): number {
+  if (blocks === undefined) return 0;
+  const M = Math.ceil(rows / block);
+  return blocks.count * (blocks.maxima ? M * tilesOf(block) * TILE : M);
+}
+
+/** Buffers that live as long as the head. */
+interface HeadBuffers {
+  readonly queries: GPUBuffer;
+  readonly keys: GPUBuffer;
+  readonly values: GPUBuffer;
+  readonly facts: GPUBuffer;
+  readonly scale: GPUBuffer;
+  readonly scores: GPUBuffer;
+  readonly lse: GPUBuffer;
+  readonly out: GPUBuffer;
+  readonly blocks: GPUBuffer | undefined;
+}
+
+function makeBuffers(
+  gpu: Gpu,
+  head: PreparedHead,
+  { call, work, chunks }: {
+    readonly call: HeadCall;
+    readonly work: ChunkWork;
+    readonly chunks: readonly Chunk[];
+  },
+): HeadBuffers {
+  const most = Math.max(...chunks.map(({ tiles, width }) => tiles * TILE * width));
+  const room = (label: string, length: number) =>
+    gpu.createBuffer(`truth: ${label}`, { size: Math.max(16, 8 * length) });
+  return {
+    queries: place(gpu, "queries", head.queries),
+    keys: place(gpu, "keys", head.keys),
+    values: place(gpu, "values", head.values),
+    facts: place(gpu, "facts of tokens", new Uint8Array(head.facts)),
+    scale: place(gpu, "scale", Float64Array.of(call.scale)),
+    scores: room("scores", most),
+    lse: room("log-sum-exps", Math.ceil(call.rows / call.block) * tilesOf(call.block) * TILE),
+    out: room("outputs", call.rows * (work.valueDim ?? 0)),
+    blocks: work.blocks ? room("key blocks", blockResults(call, work)) : undefined,
+  };
+}
+
+/** What one chunk runs. */
+async function buildChunk(
+  gpu: Gpu,
+  buffers: HeadBuffers & {
+    readonly uniform: GPUBuffer;
+    readonly lists: GPUBuffer;
+    readonly lengths: GPUBuffer;
+  },
+  { call, work, chunk }: { readonly call: HeadCall; readonly work: ChunkWork; readonly chunk: Chunk },
+): Promise<Encode[]> {
+  const { uniform, lists, lengths, queries, keys, values, facts, scale, scores, lse, out, blocks } = buffers;
+  const { tiles, width } = chunk;
+  const kernel = (
+    label: string,
+    code: string,
+    rest: { buffers: GPUBuffer[]; workgroups: number[]; constants?: Record<string, number> },
+  ) => prepareKernel(gpu, [float64Code, callCode, code].join("\n"), { label: `truth: ${label}`, ...rest });
+  const product = (parameters: { OUTPUTS: boolean; DIM: number }) =>
+    expandTemplate(productTemplate, parameters);
+  const encodes = [
+    await kernel("scores", product({ OUTPUTS: false, DIM: call.dim }), {
+      buffers: [uniform, queries, keys, lists, lengths, scores, facts, scale],
+      workgroups: [width / TILE, tiles],
+    }),
+  ];
+  if (work.softmax) {
+    encodes.push(
+      await kernel("softmax", softmaxCode, { buffers: [uniform, scores, lse], workgroups: [tiles * TILE] }),
+    );
+  }
+  if (work.valueDim) {
+    encodes.push(
+      await kernel("outputs", product({ OUTPUTS: true, DIM: work.valueDim }), {
+        buffers: [uniform, scores, values, lists, lengths, out],
+        workgroups: [Math.ceil(work.valueDim / TILE), tiles],
+      }),
+    );
+  }
+  if (work.blocks && blocks) {
+    encodes.push(
+      await kernel("key blocks", blocksCode, {
+        constants: { MAXIMA: Number(work.blocks.maxima), N: work.blocks.count },
+        buffers: [uniform, scores, blocks],
+        workgroups: [
+          Math.ceil(work.blocks.count / 64),
+          work.blocks.maxima ? tiles * TILE : chunk.end - chunk.first,
+        ],
+      }),
+    );
+  }
+  return encodes;
+}
+
+/** A buffer with data in it. */
+function place(gpu: Gpu, label: string, data: ArrayBufferView): GPUBuffer {
+  const buffer = gpu.createBuffer(`truth: ${label}`, { size: Math.max(16, data.byteLength) });
+  upload(gpu, buffer, { data: data as ArrayBufferView<ArrayBuffer> });
+  return buffer;
+}
+
+function placeCall(gpu: Gpu, data: Int32Array<ArrayBuffer>): GPUBuffer {
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  const buffer = gpu.createBuffer("truth: numbers of a chunk", { size: data.byteLength, usage });
+  upload(gpu, buffer, { data });
+  return buffer;
+}
+
+/** The rows that exist of those that tiles have; rows that see nothing have -Infinity. */
+function unpadded(padded: Float64Array, { rows, block }: HeadCall): Float64Array {
+  const each = tilesOf(block) * TILE;
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const value = padded[Math.floor(row / block) * each + row % block];
+    return value < -1e299 ? -Infinity : value;
+  });
+}

@@ -1,0 +1,266 @@
+/**
+ * The truth in float64 on the device: what the reference computes, at the sizes of real models. Attention, block mass and
+ * importance are products and softmaxes of whole rows, head by head, in chunks of query blocks whose scores fit into
+ * memory. Tests hold it to the reference (1e-12).
+ *
+ * @module
+ */
+import { type AttentionResult, requireCall } from "../../reference/attention/attention.ts";
+import {
+  headOf,
+  headSlice,
+  kvHeadOf,
+  type PyramidAttentionOptions,
+} from "../../reference/attention/visible.ts";
+import type { PsaConfig } from "../../reference/config/config.ts";
+import { InputError } from "../../reference/errors.ts";
+import { pooledImportance, sampleOffsets } from "../../reference/importance/importance.ts";
+import {
+  divideBySum,
+  type HeadTokens,
+  type QueryKey,
+  strideGroups,
+  tokensAt,
+} from "../../reference/importance/scores.ts";
+import type { MassOptions } from "../../reference/judge/mass.ts";
+import { type Qkv, queryKeyShape, type Tensor, toFloat64 } from "../../reference/tensor.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { TILE } from "./chunks.ts";
+import { allTokens, prepareHead } from "./head.ts";
+import { type ChunkWork, EVERYTHING, type HeadResult, runHead } from "./run.ts";
+
+/** Options of {@link openTruth}. */
+export interface TruthOptions {
+  /** Bytes that scores may take at a time; default 256 MiB, or what one buffer of the device may hold. */
+  readonly scratch?: number;
+}
+
+/** How importance is asked for: as in a configuration of the method. */
+export type TruthImportance = Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
+
+/**
+ * Float64 truth on a device that has it.
+ *
+ * @param gpu the device
+ * @param options how much memory scores may take
+ * @throws {InputError} if the device has no float64 in shaders
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload, openGpu, openTruth } from "../../mod.ts";
+ * using gpu = await openGpu();
+ * const truth = openTruth(gpu);
+ * const { qkv } = makeWorkload("gaussian", { seqQ: 64, headDim: 16 });
+ * const { out } = await truth.attention(qkv, null);
+ * console.log(out.shape); // [1, 1, 64, 16]
+ * ```
+ */
+export function openTruth(gpu: Gpu, { scratch = 1 << 28 }: TruthOptions = {}): Truth {
+  if (!gpu.has("wgpu-shader-f64")) {
+    throw new InputError(
+      `${gpu.info.description} has no float64 in shaders; use the truth of the CPU, or that of sampled rows.`,
+    );
+  }
+  return new Truth(gpu, Math.min(scratch, gpu.info.limits.maxStorageBufferBindingSize));
+}
+
+/** Float64 truth on a device; made by {@link openTruth}. Buffers live only during a call. */
+export class Truth {
+  readonly #gpu: Gpu;
+  readonly #bytes: number;
+
+  /** Use {@link openTruth}. */
+  constructor(gpu: Gpu, bytes: number) {
+    [this.#gpu, this.#bytes] = [gpu, bytes];
+  }
+
+  /**
+   * Attention over the pyramid, or dense attention (docs/definition.md#attention).
+   *
+   * @param qkv queries, keys and values
+   * @param levels int32 [batch, heads, query blocks, key blocks], or null for dense attention
+   * @param options as for the reference's pyramidAttention; block sizes are needed if there are levels
+   * @returns out [batch, heads, query tokens, value dimension] and lse [batch, heads, query tokens]
+   * @throws {InputError} if the tensors disagree, or a head is beyond a limit of the device
+   */
+  async attention(
+    qkv: Qkv,
+    levels: Tensor<Int32Array> | null,
+    options: Partial<PyramidAttentionOptions> & { readonly onHead?: (done: number, of: number) => void } = {},
+  ): Promise<AttentionResult> {
+    const call = requireCall(qkv, levels, options),
+      { batch, heads, seqQ, seqK, headDim, valueDim } = call.shape;
+    const out = new Float64Array(batch * heads * seqQ * valueDim),
+      lse = new Float64Array(batch * heads * seqQ);
+    for (let index = 0; index < batch * heads; index++) {
+      const head = prepareHead(headOf(qkv, call.levels, index), call.options, levels === null);
+      const result = await runHead(this.#gpu, head, {
+        call: {
+          rows: seqQ,
+          block: call.options.blockM,
+          dim: headDim,
+          scale: call.options.scale ?? 1 / Math.sqrt(headDim),
+          shift: call.options.causal ? seqK - seqQ : EVERYTHING,
+          bytes: this.#bytes,
+        },
+        work: { softmax: true, valueDim },
+      });
+      out.set(result.out, index * seqQ * valueDim);
+      lse.set(result.lse, index * seqQ);
+      options.onHead?.(index + 1, batch * heads);
+    }
+    return {
+      out: { data: out, shape: [batch, heads, seqQ, valueDim] },
+      lse: { data: lse, shape: [batch, heads, seqQ] },
+    };
+  }
+
+  /**
+   * The true mass of every pair of blocks, as the reference's `blockMass`.
+   *
+   * @param qk queries and keys
+   * @param options block sizes, `scale` and causal
+   * @returns [batch, heads, query blocks, key blocks]
+   * @throws {InputError} if the tensors disagree
+   */
+  async blockMass(
+    qk: QueryKey,
+    { blockM, blockN, scale, causal = false }: MassOptions,
+  ): Promise<Tensor<Float64Array>> {
+    const { seqQ, seqK, headDim } = queryKeyShape(qk), N = Math.ceil(seqK / blockN);
+    return await this.#byHead(qk, { blockM, blockN }, async (q, k, { row }) => {
+      const { blocks } = await this.#score(q, k, {
+        block: blockM,
+        scale: scale ?? 1 / Math.sqrt(headDim),
+        shift: causal ? seqK - seqQ : EVERYTHING,
+        work: { softmax: true, blocks: { count: N, columns: seqK, size: blockN, maxima: false } },
+      });
+      for (let m = 0; m * blockM < seqQ; m++) {
+        const rows = Math.min(blockM, seqQ - m * blockM);
+        row(m).set(blocks.subarray(m * N, (m + 1) * N).map((sum) => sum / rows));
+      }
+    });
+  }
+
+  /**
+   * Importance of key blocks (docs/definition.md#importance), as the reference's `blockImportance`.
+   *
+   * @param qk queries and keys in the order in which blocks are cut
+   * @param config block sizes, kind, causal and scale
+   * @returns [batch, heads, query blocks, key blocks]
+   * @throws {InputError} if the tensors disagree
+   */
+  async importance(qk: QueryKey, config: TruthImportance): Promise<Tensor<Float64Array>> {
+    const { importance, blockM, blockN } = config;
+    switch (importance.kind) {
+      case "pooled": // a product of means: small enough for the CPU at any length
+        return pooledImportance(qk, config);
+      case "antidiagonal":
+        return await this.#antidiagonal(qk, config, importance.stride);
+      case "full":
+      case "sampled": {
+        const all = { query: range(blockM), key: range(blockN) };
+        const offsetsOf = (batchHead: number) =>
+          importance.kind === "full"
+            ? all
+            : sampleOffsets({ blockM, blockN, seed: importance.seed, batchHead });
+        return await this.#groupMax(qk, config, offsetsOf);
+      }
+    }
+  }
+
+  async #antidiagonal(
+    qk: QueryKey,
+    { blockM, blockN, causal }: TruthImportance,
+    stride: number,
+  ): Promise<Tensor<Float64Array>> {
+    const { seqQ, seqK, headDim } = queryKeyShape(qk), N = Math.ceil(seqK / blockN);
+    return await this.#byHead(qk, { blockM, blockN }, async (q, k, { row }) => {
+      const queries = strideGroups(q, stride, true), keys = strideGroups(k, stride, false);
+      const { blocks } = await this.#score(queries, keys, {
+        block: blockM / stride,
+        scale: 1 / (Math.sqrt(headDim) * stride),
+        shift: causal ? Math.floor((seqK - seqQ) / stride) : EVERYTHING,
+        work: {
+          softmax: true,
+          blocks: { count: N, columns: keys.shape[2], size: blockN / stride, maxima: false },
+        },
+      });
+      for (let m = 0; m * blockM < seqQ; m++) row(m).set(blocks.subarray(m * N, (m + 1) * N));
+    });
+  }
+
+  /** The reference's groupMaxImportance of the tokens at some offsets, from the largest score of each row and block. */
+  async #groupMax(
+    qk: QueryKey,
+    { blockM, blockN, scale }: TruthImportance,
+    offsetsOf: (batchHead: number) => { readonly query: readonly number[]; readonly key: readonly number[] },
+  ): Promise<Tensor<Float64Array>> {
+    const { headDim } = queryKeyShape(qk);
+    return await this.#byHead(qk, { blockM, blockN }, async (q, k, { row, batchHead }) => {
+      const { query, key } = offsetsOf(batchHead);
+      const queries = tokensAt(q, blockM, query), keys = tokensAt(k, blockN, key);
+      const rows = queries.shape[2], N = keys.shape[2] / key.length;
+      const { blocks } = await this.#score(queries, keys, {
+        block: TILE,
+        scale: scale ?? 1 / Math.sqrt(headDim),
+        shift: EVERYTHING,
+        work: {
+          softmax: false,
+          blocks: { count: N, columns: keys.shape[2], size: key.length, maxima: true },
+        },
+      });
+      for (let i = 0; i < rows; i++) {
+        const largest = blocks.subarray(i * N, (i + 1) * N), weights = row(Math.floor(i / query.length));
+        const top = largest.reduce((most, score) => Math.max(most, score), -Infinity);
+        largest.forEach((score, j) => weights[j] = Math.max(weights[j], Math.exp(score - top)));
+      }
+      for (let m = 0; m < rows / query.length; m++) divideBySum(row(m));
+    });
+  }
+
+  /** Runs one head of queries against one of keys, without values. */
+  async #score(
+    q: HeadTokens,
+    k: HeadTokens,
+    { block, scale, shift, work }: {
+      readonly block: number;
+      readonly scale: number;
+      readonly shift: number;
+      readonly work: ChunkWork;
+    },
+  ): Promise<HeadResult> {
+    const [, , rows, dim] = q.shape;
+    const head = { queries: q.data, ...allTokens(k.data, new Float64Array(0), k.shape[2]) };
+    return await runHead(this.#gpu, head, {
+      call: { rows, block, dim, scale, shift, bytes: this.#bytes },
+      work,
+    });
+  }
+
+  /** Importance or mass, head by head; `row(m)` is the row of query block m, zeros at first. */
+  async #byHead(
+    { q, k }: QueryKey,
+    { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
+    compute: (
+      q: HeadTokens,
+      k: HeadTokens,
+      head: { readonly row: (m: number) => Float64Array; readonly batchHead: number },
+    ) => Promise<void>,
+  ): Promise<Tensor<Float64Array>> {
+    const { batch, heads, seqQ, seqK } = queryKeyShape({ q, k });
+    const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)], [, , M, N] = shape;
+    const data = new Float64Array(batch * heads * M * N);
+    for (let batchHead = 0; batchHead < batch * heads; batchHead++) {
+      const row = (m: number) => data.subarray((batchHead * M + m) * N, (batchHead * M + m + 1) * N);
+      const keys = headSlice(k, kvHeadOf({ q, k }, batchHead));
+      await compute(toFloat64(headSlice(q, batchHead)), toFloat64(keys), { row, batchHead });
+    }
+    return { data, shape };
+  }
+}
+
+/** 0, 1, … up to a length. */
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
