@@ -26,3 +26,4 @@ export type { OutputBuffers } from "./buffers.ts";
 export type { ComputePass, Encode } from "./device/pass.ts";
 export type { Timing, TimingOptions } from "./device/timing.ts";
 export { createSlicedPsa, type SlicedPsa } from "./sliced.ts";
+export { openTruth, Truth, type TruthImportance, type TruthOptions } from "./truth/truth.ts";

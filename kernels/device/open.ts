@@ -67,16 +67,21 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return gpu;
 }
 
-/** Asks for subgroups although adapters do not list them, and does without where that is refused. */
+/** Features that implementations grant without listing them: shuffles, and float64 in shaders, which only truth needs. */
+const UNLISTED = ["subgroups", "wgpu-shader-f64"] as GPUFeatureName[];
+
+/** Asks for features that adapters do not list, and does without those that are refused. */
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-  const features: GPUFeatureName[] = FEATURES.filter((name) => adapter.features.has(name));
-  try {
-    const requiredFeatures = [...features, "subgroups" as GPUFeatureName];
-    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  } catch {
-    return await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  const listed: GPUFeatureName[] = FEATURES.filter((name) => adapter.features.has(name));
+  for (const unlisted of [UNLISTED, ...UNLISTED.map((name) => [name])]) {
+    try {
+      return await adapter.requestDevice({ requiredFeatures: [...listed, ...unlisted], requiredLimits });
+    } catch {
+      continue; // one of them is unknown or refused
+    }
   }
+  return await adapter.requestDevice({ requiredFeatures: listed, requiredLimits });
 }
 
 /** Finds out what no feature tells: shuffles of subgroups, and the length of a tick. */

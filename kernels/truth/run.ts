@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { prepareKernel } from "../device/kernel.ts";
+import { buildKernel } from "../device/kernel.ts";
 import { type Encode, submitPass } from "../device/pass.ts";
 import { download, upload } from "../device/transfer.ts";
 import { expandTemplate } from "../wgsl/template.ts";
@@ -85,27 +85,25 @@ export async function runHead(
   const chunks = cutChunks(sizes, call), blocks = Math.ceil(call.rows / call.block);
   const buffers = makeBuffers(scope, head, { call, work, chunks });
   const identity = head.lists.rowsOf === null
-    ? Uint32Array.from({ length: chunks[0].width }, (_, t) => t)
+    ? place(scope, "lists", Uint32Array.from({ length: chunks[0].width }, (_, t) => t))
     : null;
   for (const chunk of chunks) {
-    using own = scope.scope();
-    const { first, end, width } = chunk,
-      numbers = {
-        listStride: identity ? 0 : width,
-        shift: call.shift,
-        columns: work.blocks?.columns,
-        keyBlock: work.blocks?.size,
-      };
-    const lists = place(own, "lists", identity ?? head.lists.rowsOf!({ first, end, width }));
+    const { first, end, width } = chunk, listStride = identity ? 0 : width;
+    const numbers = {
+      listStride,
+      shift: call.shift,
+      columns: work.blocks?.columns,
+      keyBlock: work.blocks?.size,
+    };
+    const lists = identity ?? place(scope, "lists", head.lists.rowsOf!({ first, end, width }));
     const lengths = place(
-      own,
+      scope,
       "lengths",
       Uint32Array.from({ length: end - first }, (_, m) => sizes.lengthOf(first + m)),
     );
-    const uniform = placeCall(own, packCall(sizes, chunk, numbers));
-    const encodes = await buildChunk(own, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
-    await submitPass(own, encodes, { label: "truth" });
-    await own.device.queue.onSubmittedWorkDone();
+    const uniform = placeCall(scope, packCall(sizes, chunk, numbers));
+    const encodes = await buildChunk(scope, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
+    await submitPass(scope, encodes, { label: "truth" });
   }
   const read = async (buffer: GPUBuffer | undefined, length: number) =>
     buffer ? new Float64Array(await download(scope, buffer, { size: 8 * length })) : new Float64Array(0);
@@ -178,7 +176,7 @@ async function buildChunk(
     label: string,
     code: string,
     rest: { buffers: GPUBuffer[]; workgroups: number[]; constants?: Record<string, number> },
-  ) => prepareKernel(gpu, [float64Code, callCode, code].join("\n"), { label: `truth: ${label}`, ...rest });
+  ) => buildKernel(gpu, [float64Code, callCode, code].join("\n"), { label: `truth: ${label}`, ...rest });
   const product = (parameters: { OUTPUTS: boolean; DIM: number }) =>
     expandTemplate(productTemplate, parameters);
   const encodes = [

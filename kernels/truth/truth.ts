@@ -31,7 +31,7 @@ import { type ChunkWork, EVERYTHING, type HeadResult, runHead } from "./run.ts";
 
 /** Options of {@link openTruth}. */
 export interface TruthOptions {
-  /** Bytes that scores may take at a time; default 256 MiB, or what one buffer of the device may hold. */
+  /** Bytes that scores may take at a time; default 1 GiB, or what one buffer of the device may hold. */
   readonly scratch?: number;
 }
 
@@ -55,7 +55,7 @@ export type TruthImportance = Pick<PsaConfig, "blockM" | "blockN" | "importance"
  * console.log(out.shape); // [1, 1, 64, 16]
  * ```
  */
-export function openTruth(gpu: Gpu, { scratch = 1 << 28 }: TruthOptions = {}): Truth {
+export function openTruth(gpu: Gpu, { scratch = 1 << 30 }: TruthOptions = {}): Truth {
   if (!gpu.has("wgpu-shader-f64")) {
     throw new InputError(
       `${gpu.info.description} has no float64 in shaders; use the truth of the CPU, or that of sampled rows.`,
