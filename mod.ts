@@ -26,4 +26,3 @@ export {
   WORKLOADS,
 } from "./fixtures/workloads.ts";
 export { loadTrace, type Trace } from "./fixtures/traces.ts";
-export { openTruth, Truth, type TruthImportance, type TruthOptions } from "./kernels/truth/truth.ts";

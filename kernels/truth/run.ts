@@ -10,15 +10,7 @@ import { download, upload } from "../device/transfer.ts";
 import { expandTemplate } from "../wgsl/template.ts";
 import blocksCode from "./blocks.wgsl" with { type: "text" };
 import callCode from "./call.wgsl" with { type: "text" };
-import {
-  type CallNumbers,
-  type Chunk,
-  cutChunks,
-  type HeadSizes,
-  packCall,
-  TILE,
-  tilesOf,
-} from "./chunks.ts";
+import { type Chunk, cutChunks, type HeadSizes, packCall, TILE, tilesOf } from "./chunks.ts";
 import float64Code from "./float64.wgsl" with { type: "text" };
 import type { PreparedHead } from "./head.ts";
 import productTemplate from "./product.wgsl" with { type: "text" };
