@@ -16,7 +16,7 @@ export {
   writeSafetensors,
 } from "./fixtures/safetensors.ts";
 export type { WholeDType } from "./fixtures/whole_numbers.ts";
-export { type Case, caseName, matchesFilter, parseCase, type CaseStage } from "./fixtures/cases.ts";
+export { type Case, caseName, type CaseStage, matchesFilter, parseCase } from "./fixtures/cases.ts";
 export {
   makeWorkload,
   type Workload,
