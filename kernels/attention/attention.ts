@@ -15,7 +15,7 @@ import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./var
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
 export interface AttentionOptions
-  extends Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "group"> {
+  extends Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "group"> {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
   /** Factor on q . k. */
@@ -48,6 +48,7 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     ...options,
     dense: lists === undefined,
     partial: lists !== undefined && hasPartialTokens(options),
+    whole: hasWholeGroups(options),
     group: lists?.group ?? 8,
   });
   const encode = await buildKernel(gpu, code, {
@@ -62,6 +63,14 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
 function hasPartialTokens({ shape: { seqK }, tail, layout }: AttentionOptions): boolean {
   const coarsest = Math.max(...layout.levels.map(({ level, tokens }) => tokens > 0 ? level : 1));
   return tail === "exact" && seqK % coarsest !== 0;
+}
+
+/** Whether all tokens of all groups exist and are of one block, so that an entry's mask has all of them. */
+function hasWholeGroups({ shape: { seqK }, blockN, lists, layout }: AttentionOptions): boolean {
+  if (lists === undefined) return seqK % 8 === 0;
+  return layout.levels.every(({ level, tokens }) =>
+    tokens === 0 || blockN / level >= lists.group && tokens % lists.group === 0
+  );
 }
 
 /** The numbers of a call, as the kernel reads them. */

@@ -28,6 +28,8 @@ export interface AttentionKernelOptions {
   readonly causal: boolean;
   /** Whether some pooled token stands for fewer tokens than its level. */
   readonly partial: boolean;
+  /** Whether all tokens of all groups count; default true. */
+  readonly whole?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }
@@ -64,7 +66,7 @@ export function attentionCode(device: AttentionDevice, options: AttentionKernelO
 
 /** The values that the tiled kernel is expanded with. */
 function tiledParameters(device: AttentionDevice, options: AttentionKernelOptions): TemplateParameters {
-  const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial } = options;
+  const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial, whole = true } = options;
   const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
   const columns = columnsAtOnce(valueDim), split = columns === 64, units = f16 ? 4 : 8;
@@ -72,7 +74,15 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
   const fits = attentionWorkgroupBytes(blockM, 4) <= device.limits.maxComputeWorkgroupStorageSize;
   const buffers = fits ? 4 : 2;
   return {
-    ...{ F16: f16, DENSE: dense, CAUSAL: causal, PARTIAL: partial, SUBGROUPS: subgroups, UNROLL: subgroups },
+    ...{
+      F16: f16,
+      DENSE: dense,
+      CAUSAL: causal,
+      PARTIAL: partial,
+      WHOLE: whole,
+      SUBGROUPS: subgroups,
+      UNROLL: subgroups,
+    },
     ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
     ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
     ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },

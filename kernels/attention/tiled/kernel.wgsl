@@ -26,6 +26,10 @@
 // for: with the requests in front of the barrier, no load is moved behind it. Query blocks with the longest lists are
 // taken first, so that at the end of a call no multiprocessor works alone.
 //
+// What a row does not see has no influence on it, be it NaN. Tokens of a group that do not count are read as one that does,
+// and need no mask but a weight of zero; only where groups are not WHOLE does that cost anything. In tiles that the causal
+// diagonal crosses, rows see different keys: there a weight of zero adds nothing, whatever the value is.
+//
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
 //
@@ -85,8 +89,15 @@ fn main(
 //#for g in 0 .. K_GROUPS
   let k_group#{g} = (lid >> 4u) + #{g * THREADS / 16}u;
   let k_lane#{g} = k_group#{g} ^ (2u * piece);
+//#if WHOLE
 //#for e in 0 .. PER_LANE
   var k_at#{g}_#{e} = (row_of(group_at(k_group#{g} * #{PER_LANE}u + #{e}u, first_group), kv_head) + token) * #{D_PIECES}u + piece;
+//#end
+//#else
+//#for h in 0 .. 2
+  var k_at#{g}_#{h} = counted_row(group_at(k_group#{g} * #{PER_LANE}u + #{h * (PER_LANE - 1)}u, first_group), kv_head,
+    token + #{4 * h * (2 - PER_LANE)}u) * #{D_PIECES}u + piece;
+//#end
 //#end
 //#end
   let v_column = lid & #{V_ACROSS - 1}u;
@@ -124,9 +135,13 @@ fn main(
 //#for e in 0 .. PER_LANE
     let own_group#{e} = group_at((tile * 16u + tx) * #{PER_LANE}u + #{e}u, first_group);
 //#for n in 0 .. V_GROUPS
+//#if WHOLE
     let v_row#{n}_#{e} = row_of(group_at((tile * 16u + v_group#{n}) * #{PER_LANE}u + #{e}u, first_group), kv_head)
       + v_half * #{F16 ? 2 : 1}u - #{e * GROUP}u;
     let v_at#{n}_#{e} = v_row#{n}_#{e} * #{V_PIECES}u + v_piece;
+//#else
+    let v_entry#{n}_#{e} = group_at((tile * 16u + v_group#{n}) * #{PER_LANE}u + #{e}u, first_group);
+//#end
 //#end
 //#end
 
@@ -135,9 +150,30 @@ fn main(
     // The keys of the next tile.
     let next_tile = min(tile + 1u, tiles - 1u);
 //#for g in 0 .. K_GROUPS
+//#if WHOLE
 //#for e in 0 .. PER_LANE
     k_at#{g}_#{e} = (row_of(group_at((next_tile * 16u + k_group#{g}) * #{PER_LANE}u + #{e}u, first_group), kv_head) + token)
       * #{D_PIECES}u + piece;
+//#end
+//#else
+//#for h in 0 .. 2
+    k_at#{g}_#{h} = counted_row(group_at((next_tile * 16u + k_group#{g}) * #{PER_LANE}u + #{h * (PER_LANE - 1)}u, first_group),
+      kv_head, token + #{4 * h * (2 - PER_LANE)}u) * #{D_PIECES}u + piece;
+//#end
+//#end
+//#end
+//#if CAUSAL
+
+    // Whether some row of the block does not see some key of the tile.
+//#if DENSE
+    let crossed = i32(tile * 128u + 128u) > i32(first_row) + call.position + 1;
+//#else
+    var last_end = 0u;
+    for (var i = 0u; i < #{16 * PER_LANE}u; i++) {
+      let entry = group_at(tile * #{16 * PER_LANE}u + i, first_group);
+      last_end = max(last_end, ((entry_index(entry) + 1u) * #{GROUP}u) << entry_log_level(entry));
+    }
+    let crossed = i32(last_end) > i32(first_row) + call.position + 1;
 //#end
 //#end
 

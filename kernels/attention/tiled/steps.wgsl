@@ -104,7 +104,7 @@
       let shrink = exp2(max_#{"ab"[h]} - grown);
       max_#{"ab"[h]} = grown;
 //#for j in 0 .. 8
-      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - #{F16 ? "max(grown + HALVINGS, vec4f(EMPTY))" : "grown"});
+      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - #{F16 ? "max(grown + HALVINGS, vec4f(EMPTY))" : CAUSAL ? "max(grown, vec4f(EMPTY))" : "grown"});
 //#end
       var sum = (t#{"ab"[h]}0 + t#{"ab"[h]}1) + (t#{"ab"[h]}2 + t#{"ab"[h]}3);
       sum += (t#{"ab"[h]}4 + t#{"ab"[h]}5) + (t#{"ab"[h]}6 + t#{"ab"[h]}7);
@@ -161,6 +161,34 @@
 //#use request_keys
           }
           workgroupBarrier();
+//#if CAUSAL
+          if (crossed) {
+          for (var g = 0u; g < 16u; g++) {
+            let row_lane = (ty ^ ((g & 3u) << 1u)) & #{TY - 1}u;
+            let wa = qp[weights][g][0][row_lane];
+            let wb = qp[weights][g][1][row_lane];
+            let va = kv[now][g][#{SPLIT ? "part_of_keys" : 0}][column];
+            let vb = kv[now][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}];
+//#for i in 0 .. 8
+            let weight#{i} = pair(w#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+            let value#{i} = pair(v#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+//#end
+//#if F16
+//#for c in 0 .. 8
+//#for i in 0 .. 8
+            p#{i}_#{c} = select(fma(weight#{i}, value#{c}, p#{i}_#{c}), p#{i}_#{c}, weight#{i} == Word());
+//#end
+//#end
+//#else
+//#for i in 0 .. 8
+//#for n in 0 .. 8
+            o#{i}_#{n} = select(fma(weight#{i}, value#{n}, o#{i}_#{n}), o#{i}_#{n}, weight#{i} == 0.0);
+//#end
+//#end
+//#end
+          }
+          } else {
+//#end
 //#for step in 0 .. UNROLL ? 16 : 1
           #{UNROLL ? "" : "for (var g = 0u; g < 16u; g++)"} {
             #{UNROLL ? "const g = " + step + "u;" : ""}
@@ -186,6 +214,9 @@
 //#end
 //#end
 //#end
+          }
+//#end
+//#if CAUSAL
           }
 //#end
           if (more) {

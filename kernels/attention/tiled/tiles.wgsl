@@ -53,6 +53,13 @@ fn row_of(entry: u32, kv_head: u32) -> u32 {
   return call.levels[level].first_row + kv_head * call.levels[level].tokens + entry_index(entry) * #{GROUP}u;
 }
 
+//#if !WHOLE
+// The row of a token of a group; where it does not count, of one that does.
+fn counted_row(entry: u32, kv_head: u32, token: u32) -> u32 {
+  return row_of(entry, kv_head) + select(entry_first_counted(entry), token, entry_counts(entry, token));
+}
+//#end
+
 // log2 of how many tokens a token of a group stands for, or the value of a masked one.
 fn bias_of(entry: u32, token: u32) -> f32 {
   let level = entry_log_level(entry);
@@ -107,7 +114,7 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#for h in 0 .. 2
             q#{h} = load_q(q_at#{h}, next_chunk, piece);
 //#for g in 0 .. K_GROUPS
-            f#{h * K_GROUPS + g} = load_k(k_at#{g}_#{h * (PER_LANE - 1)} + #{4 * h * (2 - PER_LANE) * D_PIECES}u, next_chunk, piece);
+            f#{h * K_GROUPS + g} = load_k(#{WHOLE ? "k_at" + g + "_" + h * (PER_LANE - 1) + " + " + 4 * h * (2 - PER_LANE) * D_PIECES + "u" : "k_at" + g + "_" + h}, next_chunk, piece);
 //#end
 //#end
 //#end
@@ -123,6 +130,7 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#end
 
 //#block request_values
+//#if WHOLE
 //#for n in 0 .. V_GROUPS
 //#if PER_LANE == 1
             let v_start#{n} = v_at#{n}_0;
@@ -130,8 +138,17 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
             let v_start#{n} = select(v_at#{n}_0, v_at#{n}_1, next_unit >= #{UNITS / 2}u);
 //#end
 //#end
+//#else
+            let second = #{PER_LANE == 1 ? "0u" : "select(0u, 1u, next_unit >= " + UNITS / 2 + "u)"};
+//#for n in 0 .. LOADS
+            f#{n} = load_v(counted_row(#{PER_LANE == 1 ? "v_entry" + (F16 ? n >> 1 : n) + "_0" : "select(v_entry" + (F16 ? n >> 1 : n) + "_0, v_entry" + (F16 ? n >> 1 : n) + "_1, second == 1u)"}, kv_head,
+              #{F16 ? "next_unit * 2u + " + (n & 1) + "u + v_half * 2u" : "next_unit + v_half"} - second * #{GROUP}u) * #{V_PIECES}u + v_piece, v_piece);
+//#end
+//#end
+//#if WHOLE
 //#for n in 0 .. LOADS
             f#{n} = load_v(v_start#{F16 ? n >> 1 : n} + #{F16 ? "(next_unit * 2u + " + (n & 1) + "u)" : "next_unit"} * #{V_PIECES}u, v_piece);
+//#end
 //#end
 //#end
 //#block store_values
