@@ -23,6 +23,15 @@ export {
   type PyramidAttentionOptions,
 } from "./attention/attention.ts";
 export { compare, type Comparison } from "./judge/metrics.ts";
+export { type Arithmetic, arithmeticNamed, type Format, ladderOf } from "./judge/arithmetic.ts";
+export {
+  judgeLadder,
+  judges,
+  type LadderOptions,
+  type LadderVerdict,
+  type PartialTolerance,
+  type Results,
+} from "./judge/ladder.ts";
 export {
   attentionTolerance,
   gradientTolerance,

@@ -8,21 +8,14 @@
  *   Neighbours' errors may be independent or, where keys are alike, the same: both variances are added.
  * - To it come the roundings of the weights, of pooled values, of the weighted sum and of the output.
  * - Gradients pass errors of weights, of dout . v and of dout . out on; importance is a softmax or a maximum of scores.
- * - These variances are computed for a sample of rows, and their root is multiplied by a safety factor of 3.
+ * - These variances are computed for a sample of rows; a factor makes them bounds that fail once in 1e6 tensors.
  *
  * @module
  */
 import { requireCall } from "../attention/attention.ts";
 import { requireInput } from "../errors.ts";
-import {
-  type Arithmetic,
-  type BlockView,
-  blockView,
-  FORMATS,
-  type RowErrors,
-  rowErrors,
-  storeError2,
-} from "./rounding/attention.ts";
+import { type BlockView, blockView, type RowErrors, rowErrors, storeError2 } from "./rounding/attention.ts";
+import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
 import { sampleRows, seeingRows } from "./tolerance_rows.ts";
@@ -39,8 +32,7 @@ import {
   visibleBlock,
 } from "../attention/visible.ts";
 
-/** The number formats that a kernel may store its data in. */
-export type KernelDType = "f32" | "f16" | "bf16";
+export type { KernelDType } from "./arithmetic.ts";
 
 /** What a kernel computes with, and the options of its call. */
 export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
@@ -51,6 +43,8 @@ export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
    * in half precision before they go on in single precision.
    */
   readonly accumulate?: "f32" | "f16";
+  /** The name of an arithmetic in `ladderOf(dtype)`, in place of `accumulate`. */
+  readonly arithmetic?: string;
 }
 
 /** Bounds on the distances of docs/definition.md#accuracy. A right kernel stays within all of them. */
@@ -63,9 +57,13 @@ export interface Tolerance {
   readonly lse: number;
 }
 
-const SAFETY = 3;
-/** Steps that are added up in half precision at most. */
-const HALF_STEPS = 64;
+/** The probability that a right kernel is called wrong for one of the bounds of a tensor: together at most 1e-6. */
+const FAILURE = 1e-6 / 3;
+/**
+ * How many standard deviations the norm of errors stays below, if each is sub-Gaussian, whatever they have to do with
+ * each other: t with t exp((1 - t^2) / 2) = FAILURE (docs/tolerance.md).
+ */
+const NORM_FACTOR = 5.86;
 
 /**
  * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
@@ -105,9 +103,9 @@ export function attentionTolerance(
   }
   const rows = batch * heads * seqQ;
   return {
-    relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
-    maxAbs: SAFETY * extreme(rows * valueDim) * largest,
-    lse: SAFETY * extreme(rows) * lse,
+    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(variance / norm2),
+    maxAbs: extreme(rows * valueDim) * largest,
+    lse: extreme(rows) * lse,
   };
 }
 
@@ -189,7 +187,7 @@ export function gradientTolerance(
  */
 export function importanceTolerance(
   { q, k }: Pick<Qkv, "q" | "k">,
-  options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "scale">,
+  options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "arithmetic" | "scale">,
 ): TensorTolerance {
   const arithmetic = arithmeticOf(options), { scale = 1 / Math.sqrt(q.shape[3]) } = options;
   const parts = Array.from({ length: q.shape[0] * q.shape[1] }, (_, index) => {
@@ -215,28 +213,14 @@ function boundOf(
     });
   }
   return {
-    relL2: norm2 === 0 ? Infinity : SAFETY * Math.sqrt(variance / norm2),
-    maxAbs: SAFETY * extreme(count) * Math.sqrt(largest),
+    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(variance / norm2),
+    maxAbs: extreme(count) * Math.sqrt(largest),
   };
 }
 
-/** How many standard deviations the largest of so many normal errors is away from 0, about. */
+/** How many standard deviations the largest of so many sub-Gaussian errors stays below (Hoeffding, union bound). */
 function extreme(count: number): number {
-  return Math.sqrt(2 * Math.log(2 * count));
-}
-
-/** The arithmetic that the options name. */
-function arithmeticOf({ dtype, accumulate = "f32" }: ToleranceOptions): Arithmetic {
-  requireInput(dtype in FORMATS, () => `\`dtype\` is "${dtype}"; it should be "f32", "f16" or "bf16".`);
-  requireInput(
-    accumulate === "f32" || accumulate === "f16",
-    () => `\`accumulate\` is "${accumulate}"; it should be "f32" or "f16".`,
-  );
-  return {
-    storage: FORMATS[dtype],
-    sumUnit: FORMATS[accumulate].unit,
-    sumSteps: accumulate === "f16" ? HALF_STEPS : Infinity,
-  };
+  return Math.sqrt(2 * Math.log(2 * count / FAILURE));
 }
 
 /** The expected errors of a sample of a head's rows, and how many rows each stands for. */

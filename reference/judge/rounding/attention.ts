@@ -4,27 +4,8 @@
  * @module
  */
 import type { VisibleBlock, VisibleTokens } from "../../attention/visible.ts";
-
-/**
- * Unit roundoff, smallest normal number, and what a weight may lose by underflow, of each format. A float16 kernel may
- * keep its weights 2^6 times smaller, so that 64 of them times any finite number add up to a finite number: it loses
- * those below 2^(6 - 25) of the largest.
- */
-export const FORMATS = {
-  f32: { unit: 2 ** -24, normal: 2 ** -126, lost: 2 ** -126 },
-  f16: { unit: 2 ** -11, normal: 2 ** -14, lost: 2 ** -19 },
-  bf16: { unit: 2 ** -8, normal: 2 ** -126, lost: 2 ** -126 },
-} as const;
-
-/** What a kernel computes with. Everything that is named by neither member is single precision. */
-export interface Arithmetic {
-  /** The format of inputs, pooled tokens, weights and outputs. */
-  readonly storage: typeof FORMATS[keyof typeof FORMATS];
-  /** The unit roundoff of the format in which dot products are added up. */
-  readonly sumUnit: number;
-  /** How many steps are added up in that format before the sum goes on in single precision. */
-  readonly sumSteps: number;
-}
+import type { Arithmetic, Format } from "../arithmetic.ts";
+import { SINGLE, Sum } from "./sum.ts";
 
 /** What is expected of one row of the output. */
 export interface RowErrors {
@@ -52,49 +33,15 @@ export interface RowView extends BlockView {
   readonly valueDim: number;
 }
 
-/** The unit roundoff of single precision. */
-export const SINGLE = FORMATS.f32.unit;
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
+/** Weights that differ by less than this part of them are rounded alike in every format. */
+const EQUAL = 2 ** -13;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
 
-/** A sum of products, with what its rounding errors depend on. */
-export class Sum {
-  /** The sum itself, S. */
-  total = 0;
-  /** The sum of the squared terms, X. */
-  squares = 0;
-  /** How many terms, n. */
-  private terms = 0;
-  /** The sum of the squared lengths of runs of equal terms. */
-  private runs = 0;
-  private run = 0;
-  private previous = NaN;
-
-  add(term: number): void {
-    this.total += term;
-    this.squares += term ** 2;
-    this.terms++;
-    this.run = Math.abs(term - this.previous) <= SINGLE * Math.abs(term) ? this.run + 1 : 1;
-    this.runs += 2 * this.run - 1;
-    this.previous = term;
-  }
-
-  /**
-   * Variance of the sum if it is added up in a format, at most `limit` terms at a time: every product is rounded,
-   * and every partial sum. In a random order the squares of n partial sums add up to n (X / 6 + S^2 / 3). Equal
-   * terms, one after the other, are rounded alike, which multiplies n by the mean length of their runs.
-   */
-  variance(unit: number, limit = Infinity): number {
-    if (this.terms === 0) return 0;
-    const steps = Math.min(this.terms, limit) * Math.min(this.runs / this.terms, limit);
-    return unit ** 2 / 3 * (this.squares + steps * (this.squares / 6 + this.total ** 2 / 3));
-  }
-}
-
 /** Squared error of storing a value: one rounding, or all of it if it is subnormal, for it may be flushed to 0. */
-export function storeError2({ unit, normal }: Arithmetic["storage"], value: number): number {
+export function storeError2({ unit, normal }: Format, value: number): number {
   return (Math.abs(value) < normal ? 1 : unit ** 2 / 3) * value ** 2;
 }
 
@@ -155,6 +102,9 @@ export interface Scores {
   readonly errors: Float64Array;
   readonly lse: number;
   readonly topError: number;
+  /** Where runs of tokens whose scores are alike end, in the order `byWeight`. */
+  readonly runs: readonly number[];
+  readonly byWeight: Uint32Array;
 }
 
 /** What the errors of a row follow from. */
@@ -164,17 +114,33 @@ interface Row extends Scores {
   readonly arithmetic: Arithmetic;
 }
 
-/** Variance of a sum of errors that are independent, or the same within runs of tokens that are alike. */
-export function movedVariance(length: number, moved: (t: number) => number): number {
-  let variance = 0;
-  for (let start = 0; start < length; start += ALIKE) {
+/** Tokens in the order of their weights, and the ends of runs: 64 neighbours, or more if weights are equal. */
+function alikeRuns(weights: Float64Array): Pick<Scores, "runs" | "byWeight"> {
+  const byWeight = Uint32Array.from(weights.keys()).sort((a, b) => weights[a] - weights[b]),
+    runs: number[] = [];
+  for (let end = ALIKE; end < byWeight.length; end += ALIKE) {
+    const last = weights[byWeight[end - 1]] * (1 + EQUAL);
+    while (end < byWeight.length && weights[byWeight[end]] <= last) end++;
+    runs.push(end);
+  }
+  if (runs.at(-1) !== byWeight.length) runs.push(byWeight.length);
+  return { runs, byWeight };
+}
+
+/** Variance of a sum of errors that are independent, or the same within runs of tokens whose scores are alike. */
+export function movedVariance(
+  { runs, byWeight }: Pick<Scores, "runs" | "byWeight">,
+  moved: (t: number) => number,
+): number {
+  let variance = 0, at = 0;
+  for (const end of runs) {
     let alike = 0;
-    for (let t = start; t < Math.min(start + ALIKE, length); t++) {
-      const move = moved(t);
+    for (; at < end; at++) {
+      const move = moved(byWeight[at]);
       alike += move;
-      variance += move ** 2;
+      variance += move * move;
     }
-    variance += alike ** 2;
+    variance += alike * alike;
   }
   return variance;
 }
@@ -183,35 +149,41 @@ export function movedVariance(length: number, moved: (t: number) => number): num
  * One channel of the output and the variance of its error; also what that would be if the largest weight were
  * torn between two tokens of typical values.
  */
-function channelError(
-  { weights, errors, topError, weightSum, view, arithmetic }: Row,
-  c: number,
-): { out: number; variance: number; tie: number } {
+function channelError(row: Row, c: number): { out: number; variance: number; tie: number } {
+  const { weights, errors, topError, weightSum, view, arithmetic } = row;
   const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
-  const { storage, sumUnit, sumSteps } = arithmetic;
-  const sum = new Sum();
+  const { storage, sumUnit, sumSteps, softmaxUnit, factorUnit, weights: kept } = arithmetic, sum = new Sum();
   let pooled = 0, lost = 0, peak = 0, values2 = 0;
   for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
   for (let t = 0, at = c; t < visible; t++, at += valueDim) {
     sum.add(weights[t] * values[at]);
     pooled += weights[t] ** 2 * valueErrors[at];
-    lost += Math.min(weights[t], storage.lost * peak) * Math.abs(values[at]);
+    lost += Math.min(weights[t], kept.lost * peak) * Math.abs(values[at]);
     values2 += values[at] ** 2 / visible;
   }
   const out = sum.total;
-  const moved = movedVariance(visible, (t) => Math.min(1, errors[t]) * (values[t * valueDim + c] - out));
-  const rounded = storage.unit ** 2 / 3 * sum.squares + lost ** 2 + pooled + storeError2(storage, out);
+  const moved = movedVariance(row, (t) => Math.min(1, errors[t]) * (values[t * valueDim + c] - out));
+  // A weight is rounded for the second product, and perhaps by the softmax before; factors are cut, which has a mean.
+  const weightUnit2 = (kept.unit ** 2 + softmaxUnit ** 2 + factorUnit ** 2) / 3;
+  const rounded = weightUnit2 * movedVariance(row, (t) => weights[t] * values[t * valueDim + c]) +
+    factorUnit ** 2 * (sum.squares / 3 + out ** 2) + lost ** 2 + pooled + storeError2(storage, out);
   const summed = sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE) +
-    out ** 2 * weightSum.variance(SINGLE);
+    out ** 2 * sumOfWeights(weightSum, arithmetic);
   const tie = (Math.min(1, topError) * peak / 2) ** 2 * 2 * values2;
   return { out, variance: moved + rounded + summed, tie };
 }
 
+/** Variance of the sum of weights, relative to it: each may be rounded, and so are the sums. */
+function sumOfWeights(sum: Sum, { weights, softmaxUnit, sumSteps }: Arithmetic): number {
+  const halves = softmaxUnit === 0 ? 0 : sum.variance(softmaxUnit, Math.min(sumSteps, ALIKE));
+  return weights.unit ** 2 / 3 * sum.squares + halves + sum.variance(SINGLE);
+}
+
 /** Variance of the log-sum-exp: scores, rounded weights, their sum, and the three operations that end it. */
-function lseVariance({ weights, errors, weightSum, lse, arithmetic }: Row): number {
+function lseVariance(row: Row): number {
+  const { weights, errors, weightSum, lse, arithmetic } = row;
   if (weights.length === 0) return 0;
-  return movedVariance(weights.length, (t) => errors[t]) +
-    arithmetic.storage.unit ** 2 / 3 * weightSum.squares + weightSum.variance(SINGLE) + (SINGLE * lse) ** 2;
+  return movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) + (SINGLE * lse) ** 2;
 }
 
 /** The softmax weights of a row, and by how much each may be off. */
@@ -219,8 +191,9 @@ export function scoreErrors(
   { visible, query, block: { tokens: { keys, counts }, scale }, keyErrors }: RowView,
   arithmetic: Arithmetic,
 ): Scores {
-  const dim = query.length, weights = new Float64Array(visible), errors = new Float64Array(visible);
-  const queryErrors = query.map((x) => storeError2(arithmetic.storage, x));
+  const { factorUnit, scoreUnit, sumUnit, sumSteps } = arithmetic, dim = query.length;
+  const weights = new Float64Array(visible), errors = new Float64Array(visible);
+  const queryErrors = query.map((x) => storeError2(arithmetic.queries, x));
   for (let t = 0; t < visible; t++) {
     const sum = new Sum();
     let inputs = 0;
@@ -231,9 +204,11 @@ export function scoreErrors(
     }
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *
-      (inputs + sum.variance(arithmetic.sumUnit, arithmetic.sumSteps) + sum.variance(SINGLE));
+        (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE) +
+          factorUnit ** 2 * 2 / 3 * sum.squares) +
+      (factorUnit ** 2 + scoreUnit ** 2 / 3) * weights[t] ** 2;
   }
-  return exponentiate(weights, errors);
+  return exponentiate(weights, errors, arithmetic);
 }
 
 /**
@@ -244,6 +219,7 @@ export function scoreErrors(
 function exponentiate(
   scores: Float64Array,
   errors: Float64Array,
+  { softmaxUnit }: Arithmetic,
 ): Scores {
   let max = -Infinity, growths = 0, total = 0, topError = 0;
   for (const score of scores) {
@@ -258,10 +234,11 @@ function exponentiate(
     const exponent = (max - scores[t]) * Math.LOG2E;
     const rounding = SINGLE ** 2 / 3 * (scores[t] ** 2 * 2 + max ** 2);
     const exponential = (2 * SINGLE) ** 2 / 3 * (9 * growths + (2 * exponent) ** 2);
-    const error = Math.sqrt(errors[t] + rounding + exponential);
+    const half = softmaxUnit ** 2 / 3 * (1 + 2 * exponent ** 2); // difference, its product with log2 e, exponential
+    const error = Math.sqrt(errors[t] + rounding + exponential + half);
     if (scores[t] === max) topError = error;
     errors[t] = Math.min(error, Math.exp(scores[t] - lse + error) * -Math.expm1(-error)); // p (exp(error) - 1)
     scores[t] = Math.exp(scores[t] - lse);
   }
-  return { weights: scores, errors, lse, topError };
+  return { weights: scores, errors, lse, topError, ...alikeRuns(scores) };
 }

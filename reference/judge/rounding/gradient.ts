@@ -5,15 +5,15 @@
  */
 import {
   ALIKE,
-  type Arithmetic,
   type BlockView,
   movedVariance,
   type RowView,
   scoreErrors,
-  SINGLE,
+  type Scores,
   storeError2,
-  Sum,
 } from "./attention.ts";
+import type { Arithmetic } from "../arithmetic.ts";
+import { SINGLE, Sum, sumVariance } from "./sum.ts";
 import type { FloatData } from "../../tensor.ts";
 import type { VisibleTokens } from "../../attention/visible.ts";
 
@@ -34,6 +34,7 @@ interface ScoreGradient {
   readonly dsVariance: Float64Array;
   readonly weights: Float64Array;
   readonly weightVariance: Float64Array;
+  readonly runs: Pick<Scores, "runs" | "byWeight">;
 }
 
 /**
@@ -45,6 +46,7 @@ class TokenSums {
   private readonly squares: Float64Array;
   private readonly variance: Float64Array;
   private readonly alike: Float64Array;
+  private readonly absolute: Float64Array;
   private readonly terms: Float64Array;
   private rows = 0;
 
@@ -55,6 +57,7 @@ class TokenSums {
   ) {
     const make = () => new Float64Array(tokens * dim);
     [this.total, this.squares, this.variance, this.alike] = [make(), make(), make(), make()];
+    this.absolute = make();
     this.terms = new Float64Array(tokens);
   }
 
@@ -67,6 +70,7 @@ class TokenSums {
         const term = terms[t] * row[c], error = spread * row[c];
         this.total[at] += term;
         this.squares[at] += term ** 2;
+        this.absolute[at] += Math.abs(term);
         this.variance[at] += error ** 2;
         this.alike[at] += error;
       }
@@ -88,11 +92,11 @@ class TokenSums {
     this.flush();
     const last = into.gradient.length / this.dim - 1;
     for (let t = 0; t < this.tokens; t++) {
-      const n = this.terms[t], half = Math.min(n, sumSteps);
+      const terms = this.terms[t];
       for (let c = 0, at = t * this.dim; c < this.dim; c++, at++) {
         const total = this.factor * this.total[at], squares = this.factor ** 2 * this.squares[at];
-        const summed = sumUnit ** 2 / 3 * (squares + half * (squares / 6 + total ** 2 / 3)) +
-          SINGLE ** 2 / 3 * (squares + n * (squares / 6 + total ** 2 / 3));
+        const sum = { total, squares, absolute: Math.abs(this.factor) * this.absolute[at], terms };
+        const summed = sumVariance(sum, sumUnit, sumSteps) + sumVariance(sum, SINGLE);
         const variance = (this.factor ** 2 * this.variance[at] + summed) / counts[t] ** 2 +
           (counts[t] > 1 ? storeError2(storage, total / counts[t]) : 0);
         for (let i = 0; i < counts[t]; i++) {
@@ -139,7 +143,8 @@ export function addGradientErrors(
 /** ds = p (dp - delta) of one row: weights, dp = dout . v, and delta = dout . out have errors, and ds is stored. */
 function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic): ScoreGradient {
   const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
-  const { storage, sumUnit, sumSteps } = arithmetic, { weights, errors } = scoreErrors(view, arithmetic);
+  const { storage, sumUnit, sumSteps, weights: kept } = arithmetic, scores = scoreErrors(view, arithmetic);
+  const { weights, errors } = scores;
   const dp = new Float64Array(visible),
     dpVariance = new Float64Array(visible),
     out = new Float64Array(valueDim);
@@ -157,7 +162,7 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
     peak = Math.max(peak, weights[t]);
   }
   const sum = new Sum();
-  let deltaVariance = movedVariance(visible, (t) => Math.min(1, errors[t]) * (dp[t] - delta));
+  let deltaVariance = movedVariance(scores, (t) => Math.min(1, errors[t]) * (dp[t] - delta));
   out.forEach((x, c) => {
     sum.add(dOut[c] * x);
     deltaVariance += dOut[c] ** 2 * storeError2(storage, x);
@@ -166,14 +171,15 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
   const ds = dp.map((x, t) => weights[t] * (x - delta));
   const moved = (t: number) => Math.min(1, errors[t]) ** 2;
   return {
+    runs: scores,
     weights,
     weightVariance: weights.map((p, t) =>
-      moved(t) + storage.unit ** 2 / 3 * p ** 2 + Math.min(p, storage.lost * peak) ** 2
+      moved(t) + kept.unit ** 2 / 3 * p ** 2 + Math.min(p, kept.lost * peak) ** 2
     ),
     ds,
     dsVariance: ds.map((x, t) =>
       (dp[t] - delta) ** 2 * moved(t) + weights[t] ** 2 * (dpVariance[t] + deltaVariance) +
-      Math.max(storeError2(storage, x), (SINGLE * x) ** 2)
+      Math.max(storeError2(kept, x), (SINGLE * x) ** 2)
     ),
   };
 }
@@ -181,7 +187,7 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
 /** dq = scale * sum of ds k of one row, and its errors. */
 function queryGradient(
   { visible, block: { tokens: { keys }, scale }, keyErrors }: RowView,
-  { ds, dsVariance }: ScoreGradient,
+  { ds, dsVariance, runs }: ScoreGradient,
   arithmetic: Arithmetic,
   { dq, row }: { dq: GradientErrors; row: number },
 ): void {
@@ -193,7 +199,7 @@ function queryGradient(
       sum.add(ds[t] * keys[at]);
       pooled += ds[t] ** 2 * keyErrors[at];
     }
-    const moved = movedVariance(visible, (t) => spread[t] * keys[t * dim + c]);
+    const moved = movedVariance(runs, (t) => spread[t] * keys[t * dim + c]);
     dq.gradient[row * dim + c] = scale * sum.total;
     dq.variance[row * dim + c] = scale ** 2 *
       (moved + pooled + sum.variance(arithmetic.sumUnit, arithmetic.sumSteps) + sum.variance(SINGLE));

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type Arithmetic, SINGLE, storeError2, Sum } from "./attention.ts";
+import { storeError2 } from "./attention.ts";
+import type { Arithmetic } from "../arithmetic.ts";
+import { SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";
 import type { Tensor } from "../../tensor.ts";
 

@@ -145,16 +145,16 @@ Deno.test("tolerance: the bounds are not far above the errors of a right kernel"
     const bound = attentionTolerance(qkv, levels, { ...blocks, dtype, accumulate });
     const got = simulateAttention(qkv, levels, { ...blocks, ...simulation });
     const [relL2] = fractions(got, pyramidAttention(qkv, levels, blocks), bound);
-    assert(relL2 > 1 / 30, `${name}: the bound is ${1 / relL2} times the error`);
+    assert(relL2 > 1 / 80, `${name}: the bound is ${1 / relL2} times the error`);
   }
 });
 
 Deno.test("tolerance: on normal data the bounds are small", () => {
   const limits: [KernelDType, "f32" | "f16", number][] = [
-    ["f32", "f32", 1e-5],
-    ["f16", "f32", 3e-3],
-    ["f16", "f16", 2e-2],
-    ["bf16", "f32", 2e-2],
+    ["f32", "f32", 3e-5],
+    ["f16", "f32", 6e-3],
+    ["f16", "f16", 1e-1],
+    ["bf16", "f32", 5e-2],
   ];
   for (const [dtype, accumulate, limit] of limits) {
     const { relL2 } = attentionTolerance(plain(), null, { dtype, accumulate });

@@ -1,0 +1,122 @@
+/**
+ * Judges results against a ladder of arithmetics: the strictest that explains them is the verdict.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+import { type KernelDType, ladderOf } from "./arithmetic.ts";
+import { compare } from "./metrics.ts";
+import type { TensorTolerance } from "./tolerance.ts";
+
+/** A bound of which a member may not be there: `lse`, for one, has no relative one. */
+export type PartialTolerance = Partial<TensorTolerance>;
+
+/**
+ * Whether a bound can tell a right result from zeros. One that is missing, not finite, or would accept zeros instead
+ * of a truth that has none cannot: what it judges is neither right nor wrong.
+ *
+ * @param bound the bound; a member that does not apply is left out
+ * @param truth what it is a bound for
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { judges } from "./ladder.ts";
+ * console.log(judges({ relL2: 22, maxAbs: 80 }, tensor(new Float64Array([3, 4]), [2]))); // false
+ * ```
+ */
+export function judges(bound: PartialTolerance | undefined, truth: Tensor): boolean {
+  const limits = [bound?.relL2, bound?.maxAbs].filter((limit) => limit !== undefined);
+  if (limits.length === 0 || !limits.every(Number.isFinite)) return false;
+  let largest = 0;
+  for (const x of truth.data) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  return largest === 0 || (bound?.relL2 ?? Infinity) < 1 || (bound?.maxAbs ?? Infinity) < largest;
+}
+
+/** A result and its truth, by the tensor's name. */
+export type Results = Readonly<Record<string, { readonly got: Tensor; readonly want: Tensor }>>;
+
+/** How a ladder is climbed. */
+export interface LadderOptions {
+  /** The element type, which names the ladder. */
+  readonly dtype: KernelDType;
+  /** The bounds of each tensor in an arithmetic; called from strict to loose, and no further than needed. */
+  readonly boundOf: (arithmetic: string) => Readonly<Record<string, PartialTolerance>>;
+  /** The loosest arithmetic that is accepted; default: the last of the ladder. */
+  readonly require?: string;
+}
+
+/** What a ladder says of results. */
+export interface LadderVerdict {
+  /** The strictest arithmetic that explains the results, or the loosest that was tried. */
+  readonly arithmetic: string;
+  /** The largest share of a bound of that arithmetic that an error takes. */
+  readonly budgetUsed: number;
+  /** That arithmetic's bounds. */
+  readonly bound: Readonly<Record<string, PartialTolerance>>;
+  /** Whether the results are those of a right kernel in that arithmetic. */
+  readonly explained: boolean;
+  /** Tensors that its bounds cannot judge: see {@link judges}. They count neither for nor against. */
+  readonly unjudged: readonly string[];
+}
+
+/**
+ * The strictest arithmetic of a ladder that explains results. If no tensor can be judged, `explained` is false and
+ * `unjudged` names them all: that is neither right nor wrong.
+ *
+ * @param results results and truths by name
+ * @param options the ladder, and how bounds are made
+ * @throws {InputError} if there are no results, shapes differ, or the ladder does not hold what is required
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { judgeLadder } from "./ladder.ts";
+ * const want = tensor(new Float64Array([1]), [1]), got = tensor(new Float64Array([1.0005]), [1]);
+ * const boundOf = (name: string) => ({ out: { relL2: name === "f32" ? 1e-6 : 1e-3 } });
+ * console.log(judgeLadder({ out: { got, want } }, { dtype: "f32", boundOf }).arithmetic); // tf32 products
+ * ```
+ */
+export function judgeLadder(results: Results, { dtype, boundOf, require }: LadderOptions): LadderVerdict {
+  const ladder = ladderOf(dtype), names = ladder.map(({ name }) => name);
+  requireInput(Object.keys(results).length > 0, "There are no results to judge.");
+  requireInput(
+    require === undefined || names.includes(require),
+    () => `\`require\` is "${require}"; for ${dtype} it should be one of ${names.join(", ")}.`,
+  );
+  const last = require === undefined ? names.length - 1 : names.indexOf(require);
+  let verdict: LadderVerdict | undefined;
+  for (const arithmetic of names.slice(0, last + 1)) {
+    verdict = judgeRung(results, arithmetic, boundOf(arithmetic));
+    if (verdict.explained) return verdict;
+  }
+  if (verdict === undefined) throw new InputError("The ladder is empty.");
+  return verdict;
+}
+
+/** Results against one arithmetic. */
+function judgeRung(
+  results: Results,
+  arithmetic: string,
+  bound: Readonly<Record<string, PartialTolerance>>,
+): LadderVerdict {
+  const unjudged: string[] = [];
+  let budgetUsed = 0, judged = 0;
+  for (const [name, { got, want }] of Object.entries(results)) {
+    const { relL2, maxAbs, nonFinite } = compare(got, want), own = bound[name];
+    if (nonFinite > 0) budgetUsed = Infinity;
+    if (!judges(own, want)) {
+      unjudged.push(name);
+      continue;
+    }
+    judged++;
+    budgetUsed = Math.max(budgetUsed, share(relL2, own.relL2), share(maxAbs, own.maxAbs));
+  }
+  return { arithmetic, budgetUsed, bound, explained: judged > 0 && budgetUsed <= 1, unjudged };
+}
+
+/** The share of a bound that an error takes; 0 if the bound does not apply. */
+function share(error: number, bound: number | undefined): number {
+  return bound === undefined || error === 0 ? 0 : error / bound;
+}
