@@ -8,7 +8,7 @@ import { runCommand } from "./command.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { parseArgs } from "../std/std.ts";
-import { Catalogue, type Explanation } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { Catalogue, type Explanation } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import {
   explainStages,
   type StageExplanation,

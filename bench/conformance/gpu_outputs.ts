@@ -15,7 +15,7 @@ import { download } from "../../kernels/device/transfer.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { attentionShape, type Tensor } from "../../reference/tensor.ts";
-import { callOfFile } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { callOfFile } from "../../fixtures/conformance/diagnose/of_case.ts";
 import { gpuStage } from "./gpu_stages.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 

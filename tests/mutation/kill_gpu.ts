@@ -9,7 +9,7 @@ import { openGpu } from "../../kernels/device/open.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { runCommand } from "../../bench/cli/command.ts";
-import { Catalogue } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
 import { gpuAttention } from "../../bench/conformance/gpu_outputs.ts";
 import { gpuStage } from "../../bench/conformance/gpu_stages.ts";

@@ -8,7 +8,7 @@ import type { KernelDType } from "../../reference/judge/tolerance.ts";
 import { MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { bfloat16, type Simulation } from "../../fixtures/conformance/honest/attention.ts";
-import { Catalogue } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 import { HONEST_STAGES, honestStages, stageCases, stageMatrix, type StageOutcome } from "./kill_stages.ts";
 import {

@@ -1,5 +1,5 @@
 /** Mistakes planted into our own WGSL are found by the kit, and named where the catalogue has them. */
-import { Catalogue } from "../../fixtures/conformance/diagnose/diagnose.ts";
+import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import { judgeMutant, ourCases } from "./kill_gpu.ts";
 import { attentionCases } from "./kill_matrix.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
