@@ -7,6 +7,7 @@ import { type ChartSpec, renderChart } from "../report/chart.ts";
 import { lineChart, type SeriesPoint } from "../report/charts.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/theme.ts";
+import { showFixed, showNumber } from "../text/number.ts";
 import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, headMedian, KINDS } from "./cells.ts";
 
 /** Fills of the map, purple to orange, which colour-blind readers can tell apart; dark text is read on all. */
@@ -136,8 +137,8 @@ async function drawMap(cells: readonly Cell[], footing: Footing): Promise<Report
  * ```
  */
 export function showRatio(ratio: number): string {
-  if (ratio < 0.01) return ratio.toExponential(0);
-  return ratio < 10 ? ratio.toFixed(2) : ratio < 10000 ? ratio.toFixed(0) : ratio.toExponential(0);
+  if (ratio < 0.01 || ratio >= 10000) return showNumber(ratio, { digits: 1, large: 10000, small: 0.01 });
+  return showFixed(ratio, ratio < 10 ? 2 : 0);
 }
 
 /** Error against density in one place, medians over heads with their intervals. */

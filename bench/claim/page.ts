@@ -6,6 +6,8 @@
  */
 import type { ReportChart } from "../report/sections.ts";
 import type { StoredRun } from "../sweep/write.ts";
+import { plural, showNumber } from "../text/number.ts";
+import { markdownTable } from "../text/table.ts";
 import { type Cell, cellsOf, type CellVerdict, type Footing, KINDS } from "./cells.ts";
 import { footingName, showRatio } from "./charts.ts";
 
@@ -163,18 +165,10 @@ function maskCells(cells: readonly Cell[], verdict: "win" | "loss"): string[] {
           )
       }`
     );
-    return `| ${place} | ${rivals.join("; ")} |`;
+    return [place, rivals.join("; ")];
   });
-  return [
-    `| PSA loses ${better} error | median ratio of errors at the density asked |`,
-    "| --- | --- |",
-    ...rows,
-    "",
-  ];
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
+  const head = [`PSA loses ${better} error`, "median ratio of errors at the density asked"];
+  return [...markdownTable(head, rows), ""];
 }
 
 function countOf(cells: readonly Cell[], verdict: CellVerdict): number {
@@ -200,15 +194,16 @@ function countTable(cells: readonly Cell[]): string[] {
   return [
     "Cells in which PSA loses less : more : neither beyond noise.",
     "",
-    `| | ${places.map(([place]) => place).join(" | ")} |`,
-    `| --- | ${places.map(() => "---").join(" | ")} |`,
-    ...methods.map((method) => {
-      const counts = places.map(([, own]) => {
-        const mine = own.filter(({ rival, verdict }) => rival === method && verdict !== "apart");
-        return mine.length === 0 ? "" : tally(mine);
-      });
-      return `| ${method} | ${counts.join(" | ")} |`;
-    }),
+    ...markdownTable(
+      ["", ...places.map(([place]) => place)],
+      methods.map((method) => {
+        const counts = places.map(([, own]) => {
+          const mine = own.filter(({ rival, verdict }) => rival === method && verdict !== "apart");
+          return mine.length === 0 ? "" : tally(mine);
+        });
+        return [method, ...counts];
+      }),
+    ),
   ];
 }
 
@@ -222,22 +217,20 @@ function everyCell(cells: readonly Cell[]): string[] {
         const cell = mine.find((each) => each.asked === density);
         return cell === undefined ? "" : cellText(cell);
       });
-      return `| ${rival} | ${texts.join(" | ")} |`;
+      return [rival, ...texts];
     });
     const heads = Math.max(...own.map(({ ratios }) => ratios.length));
     return [
       `### ${place}, ${plural(heads, "head")}`,
       "",
-      `| | ${asked.map((density) => `asked ${density}`).join(" | ")} |`,
-      `| --- | ${asked.map(() => "---").join(" | ")} |`,
-      ...rows,
+      ...markdownTable(["", ...asked.map((density) => `asked ${density}`)], rows),
       "",
     ];
   });
 }
 
 function cellText({ median, low, high, verdict, reached, asked }: Cell): string {
-  const at = Math.abs(reached / asked - 1) > 0.05 ? ` at ${reached.toPrecision(2)}` : "";
+  const at = Math.abs(reached / asked - 1) > 0.05 ? ` at ${showNumber(reached, { digits: 2 })}` : "";
   if (verdict === "apart") return `–${at}`;
   return `${showRatio(median)} (${showRatio(low)} to ${showRatio(high)}) ${MARKS[verdict]}${at}`;
 }

@@ -12,7 +12,7 @@ import type { Method } from "../../reference/methods/method.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
-import { parseOptions, type SweepOptions } from "../sweep/options/options.ts";
+import { defaultOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 
@@ -20,9 +20,9 @@ import { variantsOf } from "../sweep/options/variants.ts";
  * What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
  * that choose for every query by itself choose the same in every order: they run in raster order alone.
  */
-const FULL = ["--per-head", "--densities", ".35,.2,.1,.05", "--heads", "6"];
+const FULL = { perHead: true, densities: [.35, .2, .1, .05], heads: 6, kvHeads: 6 };
 /** The same in a minute: short workloads at two densities. */
-const QUICK = ["--per-head", "--densities", ".35,.2", "--seconds", "1", "--heads", "6", "--seq", "512"];
+const QUICK = { ...FULL, densities: [.35, .2], seconds: 1, seq: 512 };
 
 /** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
 function secondsOf({ causal, qkv: { q: { shape: [, , tokens] } } }: SweepInput): number {
@@ -66,8 +66,7 @@ export async function planClaim(
   { gpu }: { readonly gpu: Gpu | null },
 ): Promise<ClaimPlan> {
   const names = METHODS.map(({ name }) => name).filter((name) => name !== "dense");
-  const methods = ["--methods", names.join(",")];
-  const options = parseOptions([...(quick ? QUICK : FULL), ...methods, ...(gpu ? [] : ["--no-gpu"])], names);
+  const options = { ...defaultOptions(names), ...(quick ? QUICK : FULL), gpu: gpu !== null };
   const given = [
     ...(quick ? [] : TRACES).map((path) => ({ inputs: [path] })),
     ...WORKLOADS.map((name) => ({ workloads: [name] })),

@@ -1,14 +1,49 @@
 /**
- * How every command of the project begins and ends.
+ * How every command of the project begins and ends: its help, its exit code, what is said of an error.
  *
  * @module
  */
 import { InputError } from "../../reference/errors.ts";
+import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
+import { OutputError, say } from "../text/output.ts";
+
+/** A command: what it takes, and what it does. */
+export interface Command {
+  /** What it takes. */
+  readonly help: CommandHelp;
+  /** Does it; the exit code, 0 if none is returned. */
+  readonly run: (line: CommandLine) => Promise<number | void> | number | void;
+}
+
+/** What the exit code of a command tells. */
+export const EXIT = { right: 0, wrong: 1, badInput: 2, fault: 3, interrupted: 130, terminated: 143 } as const;
 
 /**
- * Runs a command. Bad input becomes its sentence on stderr and exit code 2; every other error stays one.
+ * Reads the arguments of a command and does it, or prints its help.
  *
- * @param command does the work; a number that it returns is the exit code
+ * @param command the command
+ * @param args its arguments
+ * @throws {InputError} if an argument is wrong
+ *
+ * @example
+ * ```ts
+ * import { perform } from "./command.ts";
+ * const help = { name: "draw", usage: "", about: ["Draws."], options: [] };
+ * console.log(await perform({ help, run: () => 0 }, [])); // 0
+ * ```
+ */
+export async function perform({ help, run }: Command, args: readonly string[]): Promise<number> {
+  const line = readCommandLine(args, help);
+  if (!line.help) return await run(line) ?? EXIT.right;
+  say(helpOf(help));
+  return EXIT.right;
+}
+
+/**
+ * Runs a program. Bad input becomes its sentence on stderr and exit code 2, output that cannot be written exit code 1;
+ * every other error is a fault of ours: it is told in full, and the exit code is 3.
+ *
+ * @param program does the work; a number that it returns is the exit code
  *
  * @example
  * ```ts
@@ -16,13 +51,31 @@ import { InputError } from "../../reference/errors.ts";
  * await runCommand(() => console.log("done"));
  * ```
  */
-export async function runCommand(command: () => unknown): Promise<void> {
+export async function runCommand(program: () => unknown): Promise<void> {
+  const onFault = (event: PromiseRejectionEvent | ErrorEvent) => {
+    event.preventDefault();
+    Deno.exit(tell("reason" in event ? event.reason : event.error));
+  };
+  globalThis.addEventListener("unhandledrejection", onFault);
+  globalThis.addEventListener("error", onFault);
   try {
-    const code = await command();
+    const code = await program();
     if (typeof code === "number") Deno.exitCode = code;
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
-    Deno.exitCode = 2;
+    Deno.exitCode = tell(error);
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", onFault);
+    globalThis.removeEventListener("error", onFault);
   }
+}
+
+/** Says what an error is; the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof InputError || error instanceof OutputError) {
+    say(error.message, "stderr");
+    return error instanceof InputError ? EXIT.badInput : EXIT.wrong;
+  }
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  say(`This is a fault of psa-harness, not of your input; please report it.\n${text}`, "stderr");
+  return EXIT.fault;
 }

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { runCommand } from "./command.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
-import { parseArgs } from "../std/std.ts";
+import { type CommandHelp, readCommandLine } from "../options/command_line.ts";
+import { say } from "../text/output.ts";
+import type { Command } from "./command.ts";
 import { Catalogue, type Explanation } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import {
   explainStages,
@@ -20,18 +21,42 @@ import { judgeFolder, type ReadCase, short } from "../../fixtures/conformance/ju
 import { junitXml } from "../conformance/junit.ts";
 import { byStage, separation } from "../conformance/summary.ts";
 
-const HELP = `deno task verify CASES --outputs FOLDER [options]
+const HELP: CommandHelp = {
+  name: "verify",
+  usage: "CASES --outputs FOLDER [options]",
+  about: [
+    "Judges outputs: FOLDER holds a file of the same name for every case, with a tensor `out` (and, if you have them, " +
+    "lse, dq, dk, dv, levels).",
+  ],
+  options: [
+    { name: "outputs", value: "FOLDER", help: "your kernel's outputs" },
+    { name: "diagnose", value: "", help: "where outputs are wrong, and which mistake gives the same" },
+    {
+      name: "half-sums",
+      value: "",
+      help: "sums of up to 64 terms in half precision are right (wider bounds)",
+    },
+    {
+      name: "gpu",
+      value: "",
+      help: "judge this project's own kernels: outputs are written to FOLDER first",
+    },
+    { name: "junit", value: "FILE", help: "results as JUnit XML" },
+    { name: "json", value: "", help: "results as JSON" },
+  ],
+  words: [0, Infinity],
+  exits: "something is wrong",
+};
 
-Judges outputs: FOLDER holds a file of the same name for every case, with a tensor \`out\`
-(and, if you have them, lse, dq, dk, dv, levels).
-
-  --diagnose     where outputs are wrong, and which mistake gives the same
-  --half-sums    sums of up to 64 terms in half precision are right (wider bounds)
-  --gpu          judge this project's own kernels: outputs are written to FOLDER first
-  --junit FILE   results as JUnit XML
-  --json         results as JSON
-
-Exit code 0: all right, 1: something is wrong, 2: cannot be judged.`;
+/** The command. */
+export const command: Command = {
+  help: HELP,
+  async run({ args }) {
+    const { code, text } = await runVerify(args);
+    say(text);
+    return code;
+  },
+};
 
 /** What the command printed, and its exit code. */
 export interface VerifyResult {
@@ -41,30 +66,19 @@ export interface VerifyResult {
 
 /** The arguments, checked. */
 function argumentsOf(args: readonly string[]) {
-  const parsed = parseArgs(args, {
-    string: ["outputs", "junit"],
-    boolean: ["diagnose", "json", "gpu", "half-sums", "help"],
-    default: { outputs: "", junit: "" },
-    unknown: (arg) => {
-      if (!arg.startsWith("-")) return true;
-      throw new InputError(`Verify has no option \`${arg}\`; see --help.`);
-    },
-  });
-  const flag = (name: string) => parsed[name] === true;
+  const { words, read } = readCommandLine(args, HELP);
   requireInput(
-    parsed._.length <= 1,
-    () =>
-      `Verify takes one folder of cases; \`${parsed._[1]}\` is another word. Outputs come after --outputs.`,
+    words.length <= 1,
+    () => `Verify takes one folder of cases; \`${words[1]}\` is another word. Outputs come after --outputs.`,
   );
   return {
-    folder: String(parsed._[0] ?? ""),
-    outputs: String(parsed.outputs),
-    junit: String(parsed.junit),
-    diagnose: flag("diagnose"),
-    json: flag("json"),
-    gpu: flag("gpu"),
-    halfSums: flag("half-sums"),
-    help: flag("help"),
+    folder: words[0] ?? "",
+    outputs: read.text("outputs", ""),
+    junit: read.text("junit", ""),
+    diagnose: read.flag("diagnose"),
+    json: read.flag("json"),
+    gpu: read.flag("gpu"),
+    halfSums: read.flag("half-sums"),
   };
 }
 
@@ -111,8 +125,7 @@ async function strangers(folder: string, manifest: Manifest): Promise<string | u
  * @throws {InputError} if it cannot be judged
  */
 export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
-  const { help, folder, outputs, diagnose, json, junit, gpu, halfSums } = argumentsOf(args);
-  if (help) return { code: 0, text: HELP };
+  const { folder, outputs, diagnose, json, junit, gpu, halfSums } = argumentsOf(args);
   if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
   await requireFolders(folder, outputs);
   const manifest = await readManifest(folder);
@@ -209,12 +222,4 @@ function sentence({ names, distance, sections, explained, failing }: Explanation
   return `matches ${all} to ${short(distance)}; docs/definition.md#${
     sections.replaceAll(", ", " #")
   } (${explained} of ${failing} wrong cases)${rest}`;
-}
-
-if (import.meta.main) {
-  await runCommand(async () => {
-    const { code, text } = await runVerify(Deno.args);
-    console.log(text);
-    Deno.exit(code);
-  });
 }

@@ -7,43 +7,51 @@
  *
  * @module
  */
-import { runCommand } from "./command.ts";
 import { attentionCode, type AttentionKernelOptions } from "../../kernels/attention/variant.ts";
 import { pyramidCode } from "../../kernels/pyramid/pyramid.ts";
 import { groupTokens } from "../../kernels/lists/entry.ts";
 import { scoreCode } from "../../kernels/importance/product.ts";
 import { levelsOfLayout, type PyramidLayout, pyramidLayout } from "../../kernels/pyramid/layout.ts";
-import { InputError, requireInput } from "../../reference/errors.ts";
-import { closestString, parseArgs } from "../std/std.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
+import { requireName } from "../options/reader.ts";
+import { say } from "../text/output.ts";
+import type { Command } from "./command.ts";
 
-const NUMBERS = {
-  "head-dim": "64",
-  "value-dim": "",
-  "block-m": "128",
-  "block-n": "64",
-  "workgroup-memory": "49152",
-  "stride": "1",
-};
-const WORDS = { dtype: "f32", levels: "1,2,4,8" };
-const FLAGS = ["dense", "causal", "partial", "no-subgroups", "help"];
 const KERNELS = ["attention", "pyramid", "importance"];
 
-const HELP = `deno task wgsl attention|pyramid|importance [options]
+const HELP: CommandHelp = {
+  name: "wgsl",
+  usage: `${KERNELS.join("|")} [options]`,
+  about: ["Prints the WGSL of a kernel as the device gets it."],
+  options: [
+    { name: "head-dim", value: "N", help: "head dimension (64)" },
+    { name: "value-dim", value: "N", help: "value dimension (as --head-dim)" },
+    { name: "block-m", value: "N", help: "query block: 16, 32, 64 or 128 (128)" },
+    { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
+    { name: "dtype", value: "T", help: "f32 or f16 (f32)" },
+    { name: "levels", value: "L,L,…", help: "levels of the pyramid (1,2,4,8)" },
+    { name: "dense", value: "", help: "every level is 1" },
+    { name: "causal", value: "", help: "a query sees only keys up to its own position" },
+    { name: "partial", value: "", help: "some pooled token stands for fewer tokens than its level" },
+    {
+      name: "stride",
+      value: "N",
+      help: "importance: tokens that make one row, the stride of antidiagonal (1)",
+    },
+    {
+      name: "no-subgroups",
+      value: "",
+      help: "by workgroup memory only, and with loops, as software devices get it",
+    },
+    { name: "workgroup-memory", value: "N", help: "bytes that the device has (49152)" },
+  ],
+  words: [0, 1],
+  wordsAre: "wgsl takes one kernel",
+};
 
-Prints the WGSL of a kernel as the device gets it.
-
-  --head-dim N          head dimension (64)
-  --value-dim N         value dimension (as --head-dim)
-  --block-m N           query block: 16, 32, 64 or 128 (128)
-  --block-n N           key block: 16, 32, 64 or 128 (64)
-  --dtype T             f32 or f16 (f32)
-  --levels L,L,…        levels of the pyramid (1,2,4,8)
-  --dense               every level is 1
-  --causal              a query sees only keys up to its own position
-  --partial             some pooled token stands for fewer tokens than its level
-  --stride N            importance: tokens that make one row, the stride of antidiagonal (1)
-  --no-subgroups        by workgroup memory only, and with loops, as software devices get it
-  --workgroup-memory N  bytes that the device has (49152)`;
+/** The command. */
+export const command: Command = { help: HELP, run: (line) => say(textOf(line)) };
 
 /**
  * The WGSL that a command line asks for.
@@ -58,59 +66,36 @@ Prints the WGSL of a kernel as the device gets it.
  * ```
  */
 export function wgslOf(args: readonly string[]): string {
-  const names = [...Object.keys(NUMBERS), ...Object.keys(WORDS), ...FLAGS];
-  const parsed = parseArgs(args, {
-    string: [...Object.keys(NUMBERS), ...Object.keys(WORDS)],
-    boolean: FLAGS,
-    default: { ...NUMBERS, ...WORDS },
-    unknown: (arg, key) => {
-      if (key === undefined) return true;
-      throw new InputError(`${arg} is no option; the nearest one is --${closestString(key, names)}.`);
-    },
-  });
-  if (parsed.help) return HELP;
-  const kernel = String(parsed._[0] ?? "");
+  return textOf(readCommandLine(args, HELP));
+}
+
+function textOf({ words: [kernel = ""], read }: CommandLine): string {
   requireInput(
     KERNELS.includes(kernel),
     () => `The kernel is "${kernel}"; it should be one of ${KERNELS.join(", ")}.`,
   );
-  const number = (name: string) => {
-    const value = Number(parsed[name]);
-    requireInput(
-      Number.isInteger(value) && value > 0,
-      () => `--${name} is "${parsed[name]}"; it should be a positive whole number.`,
-    );
-    return value;
-  };
-  const headDim = number("head-dim"), valueDim = parsed["value-dim"] ? number("value-dim") : headDim;
+  const headDim = read.count("head-dim", 64), valueDim = read.count("value-dim", headDim);
   requireInput(
     [headDim, valueDim].every((dim) => dim % 8 === 0 && dim <= 256),
     () => `--head-dim is ${headDim} and --value-dim ${valueDim}; they should be multiples of 8 up to 256.`,
   );
-  requireInput(
-    parsed.dtype === "f32" || parsed.dtype === "f16",
-    () => `--dtype is "${parsed.dtype}"; it should be f32 or f16.`,
-  );
-  const dtype = parsed.dtype as "f32" | "f16";
-  if (kernel === "pyramid") {
-    return pyramidOf(String(parsed.levels), { headDim, dtype, blockN: number("block-n") });
-  }
+  const dtype = requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]);
+  const levels = read.text("levels", "1,2,4,8"), blockN = read.count("block-n", 64);
+  const workgroupMemory = read.count("workgroup-memory", 49152);
+  if (kernel === "pyramid") return pyramidOf(levels, { headDim, dtype, blockN });
   if (kernel === "importance") {
-    const unroll = parsed["no-subgroups"] !== true, workgroupMemory = number("workgroup-memory");
-    return scoreCode({ headDim, dtype, parts: number("stride"), unroll, workgroupMemory });
+    const parts = read.count("stride", 1), unroll = !read.flag("no-subgroups");
+    return scoreCode({ headDim, dtype, parts, unroll, workgroupMemory });
   }
   const options: AttentionKernelOptions = {
     shape: { headDim, valueDim },
-    ...{ blockM: number("block-m"), dtype },
-    group: groupTokens(
-      levelsOfLayout(layoutOf(String(parsed.levels), number("block-n"))),
-      number("block-n"),
-    ),
-    ...{ dense: parsed.dense === true, causal: parsed.causal === true, partial: parsed.partial === true },
+    ...{ blockM: read.count("block-m", 128), dtype },
+    group: groupTokens(levelsOfLayout(layoutOf(levels, blockN)), blockN),
+    ...{ dense: read.flag("dense"), causal: read.flag("causal"), partial: read.flag("partial") },
   };
   const device = {
-    ...{ subgroupSize: parsed["no-subgroups"] === true ? 0 : 32, subgroupDirective: "" },
-    limits: { maxComputeWorkgroupStorageSize: number("workgroup-memory") },
+    ...{ subgroupSize: read.flag("no-subgroups") ? 0 : 32, subgroupDirective: "" },
+    limits: { maxComputeWorkgroupStorageSize: workgroupMemory },
   };
   requireInput(
     [16, 32, 64, 128].includes(options.blockM),
@@ -139,5 +124,3 @@ function layoutOf(levels: string, blockN: number): PyramidLayout {
   );
   return pyramidLayout(1, { seqK: 128, blockN, levels: listed, tail: "exact" });
 }
-
-if (import.meta.main) await runCommand(() => console.log(wgslOf(Deno.args)));

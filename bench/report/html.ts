@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { showNumber } from "../text/number.ts";
 
 /**
  * A text as HTML.
@@ -85,7 +86,6 @@ function tableCell(value: string | number | null): string {
  * ```
  */
 export function formatNumber(value: number): string {
-  if (value === 0 || Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e6 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  return showNumber(value, { digits: 4 });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ReportRow } from "./rows.ts";
+import { showNumber } from "../text/number.ts";
 import { formatNumber } from "./html.ts";
 import { axesOf, densitiesOf, meanOf, methodsOf } from "./rows.ts";
 
@@ -55,18 +56,13 @@ function cost(rows: readonly ReportRow[]): string {
   if (densities.length === 0) return "";
   const parts = densities.filter((density) => density < 1).map((density, i) => {
     const at = psa.filter(({ density_requested }) => density_requested === density);
-    const error = shortNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)));
+    const error = showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)));
     const faster = meanOf(at.map(({ speedup }) => speedup));
     const [named, dense] = i === 0 ? ["an error of ", " the speed of our dense kernel"] : ["", ""];
-    const speed = Number.isNaN(faster) ? "" : ` and ${shortNumber(faster)} times${dense}`;
+    const speed = Number.isNaN(faster) ? "" : ` and ${showNumber(faster)} times${dense}`;
     return `at density ${density} ${named}${error}${speed}`;
   });
   return parts.length === 0 ? "" : `Sparsity costs PSA, on average over the inputs, ${parts.join("; ")}.`;
-}
-
-/** Three digits are enough in a sentence. */
-function shortNumber(value: number): string {
-  return formatNumber(Number(value.toPrecision(3)));
 }
 
 /** For each order and importance: which method has the least mean error at each density. */

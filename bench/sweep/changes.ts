@@ -6,6 +6,7 @@
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString } from "../std/std.ts";
+import { showFixed, showNumber } from "../text/number.ts";
 import { type Column, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
 
 /** A limit: by how many times a column may grow. */
@@ -204,7 +205,7 @@ export function toMarkdown(all: Changes): string {
     : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit.`;
   const rows = changes.map(({ case: name, column, before, after, ratio, fails }) =>
     `| \`${name}\` | ${column} | ${show(before)} | ${show(after)} | ${
-      Number.isNaN(ratio) ? "" : `${ratio.toFixed(3)}x`
+      Number.isNaN(ratio) ? "" : `${showFixed(ratio, 3)}x`
     } | ${fails ? "**fails**" : ""} |`
   );
   const table = rows.length === 0
@@ -226,5 +227,9 @@ export function toMarkdown(all: Changes): string {
 }
 
 function show(value: number | string | null): string {
-  return value === null ? "none" : typeof value === "number" ? String(Number(value.toPrecision(5))) : value;
+  return value === null
+    ? "none"
+    : typeof value === "number"
+    ? showNumber(value, { digits: 5, small: 1e-6 })
+    : value;
 }

@@ -19,7 +19,7 @@ export interface Environment extends Readonly<Record<string, unknown>> {
  * Collects adapter, features, limits, versions, date, commit and the command.
  *
  * @param options the options of the run
- * @param about the device, the number of cases of the whole sweep, and the arguments
+ * @param about the device, the number of cases of the whole sweep, the arguments, and the command
  *
  * @example
  * ```ts
@@ -35,14 +35,15 @@ export interface Environment extends Readonly<Record<string, unknown>> {
  */
 export async function describeEnvironment(
   options: SweepOptions,
-  { gpu, cases, args }: {
+  { gpu, cases, args, command = "sweep" }: {
     readonly gpu: Gpu | null;
     readonly cases: number;
     readonly args: readonly string[];
+    readonly command?: string;
   },
 ): Promise<Environment> {
   return {
-    command: ["deno task sweep", ...args.map(quote)].join(" "),
+    command: [`deno task ${command}`, ...args.map(quote)].join(" "),
     date: new Date().toISOString(),
     version: denoJson.version,
     commit: await commit(),

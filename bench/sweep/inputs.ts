@@ -16,6 +16,7 @@ import {
   type Tensor,
 } from "../../reference/tensor.ts";
 import { headOf } from "../../reference/attention/visible.ts";
+import { showFixed } from "../text/number.ts";
 import type { VariantOptions } from "./options/variants.ts";
 
 /** One attention call that the sweep runs on. */
@@ -116,7 +117,7 @@ const BYTES_PER_ELEMENT = 40;
 /** Throws if a workload does not fit into memory. */
 function requireMemory(name: string, { batch, heads, kvHeads, seq, dim }: VariantOptions): void {
   const needed = BYTES_PER_ELEMENT * batch * (2 * heads + 2 * kvHeads) * seq * dim;
-  const { available } = Deno.systemMemoryInfo(), gibibytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+  const { available } = Deno.systemMemoryInfo(), gibibytes = (bytes: number) => showFixed(bytes / 2 ** 30, 1);
   requireInput(
     needed <= available,
     () =>

@@ -8,7 +8,8 @@ import { Gpu } from "../../kernels/device/gpu.ts";
 import { openGpu } from "../../kernels/device/open.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { runCommand } from "../../bench/cli/command.ts";
+import { perform, runCommand } from "../../bench/cli/command.ts";
+import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
 import { gpuAttention } from "../../bench/conformance/gpu_outputs.ts";
@@ -151,10 +152,15 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
   ].join("\n");
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  for (const arg of args) {
-    requireInput(arg === "--write", () => `${arg} is no option; the only one is --write.`);
-  }
+const HELP: CommandHelp = {
+  name: "kill-matrix:gpu",
+  usage: "[--write]",
+  about: ["Plants mistakes into our own WGSL: the conformance kit has to find them."],
+  options: [{ name: "write", value: "", help: "write docs/kill-matrix-gpu.md" }],
+  exits: "a mistake survives",
+};
+
+async function run({ read }: CommandLine): Promise<number> {
   using gpu = await openGpu();
   const cases = ourCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
   const honest = await judgeMutant(gpu, null, { cases, catalogue });
@@ -165,11 +171,11 @@ async function main(args: readonly string[]): Promise<number> {
     outcomes.push(outcome);
     console.log(row(outcome, mutant));
   }
-  if (args.includes("--write")) {
+  if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
     await Deno.writeTextFile(path, markdown(gpu, outcomes, honest));
   }
   return honest.failing === 0 && outcomes.every(({ failing }) => failing > 0) ? 0 : 1;
 }
 
-if (import.meta.main) await runCommand(() => main(Deno.args));
+if (import.meta.main) await runCommand(() => perform({ help: HELP, run }, Deno.args));

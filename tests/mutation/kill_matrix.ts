@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { perform, runCommand } from "../../bench/cli/command.ts";
+import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import type { KernelDType } from "../../reference/judge/tolerance.ts";
 import { MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
@@ -180,7 +182,15 @@ function honestRow(name: string, { failing, used }: { failing: string[]; used: n
   return `| ${name} | ${failing.length} | ${Math.round(100 * used)} % |`;
 }
 
-if (import.meta.main) {
+const HELP: CommandHelp = {
+  name: "kill-matrix",
+  usage: "[--write]",
+  about: ["Plants every mistake of the catalogue: the conformance kit has to find and name it."],
+  options: [{ name: "write", value: "", help: "write docs/kill-matrix.md" }],
+  exits: "a mistake survives",
+};
+
+async function run({ read }: CommandLine): Promise<number> {
   const stages = { smoke: stageMatrix(stageCases("smoke")), standard: stageMatrix(stageCases("standard")) };
   const rightStages = HONEST_STAGES.map((kernel) => honestRow(kernel.name, honestStages("standard", kernel)));
   report("stages in smoke", stages.smoke);
@@ -194,11 +204,13 @@ if (import.meta.main) {
   console.log(honest.join("\n"));
   const standard = killMatrix(attentionCases("standard"));
   report("standard", standard);
-  if (Deno.args.includes("--write")) {
+  if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix.md", import.meta.url);
     await Deno.writeTextFile(path, markdown({ smoke, standard, honest, stages, honestStages: rightStages }));
   }
   const all = [...smoke, ...stages.smoke], others = [...standard, ...stages.standard];
   const survivors = all.filter(({ failing }, i) => failing + others[i].failing === 0);
-  Deno.exit(survivors.length === 0 ? 0 : 1);
+  return survivors.length === 0 ? 0 : 1;
 }
+
+if (import.meta.main) await runCommand(() => perform({ help: HELP, run }, Deno.args));

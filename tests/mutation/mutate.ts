@@ -7,6 +7,10 @@
  *
  * @module
  */
+import { perform, runCommand } from "../../bench/cli/command.ts";
+import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
+import { say } from "../../bench/text/output.ts";
+import { requireInput } from "../../reference/errors.ts";
 import { type Mutant, mutants, REFERENCE_TESTS } from "./mutants.ts";
 
 /** What became of one planted mistake. */
@@ -123,19 +127,31 @@ function markdown(outcomes: readonly Outcome[]): string {
   ].join("\n");
 }
 
-if (import.meta.main) {
-  const filterAt = Deno.args.indexOf("--filter");
-  const filter = filterAt < 0 ? "" : Deno.args[filterAt + 1] ?? "";
+const HELP: CommandHelp = {
+  name: "mutate",
+  usage: "[options]",
+  about: ["Plants mistakes in the reference: the tests have to find all of them."],
+  options: [
+    { name: "filter", value: "TEXT", help: "only mistakes whose name or file contains it" },
+    { name: "write", value: "", help: "write docs/mutations.md, if no filter was given" },
+  ],
+  exits: "a mistake survives",
+};
+
+async function run({ read }: CommandLine): Promise<number> {
+  const filter = read.text("filter", "");
   const chosen = mutants.filter(({ name, file }) => `${name} ${file}`.includes(filter));
-  if (chosen.length === 0) {
-    console.error(`--filter "${filter}" matches none of the ${mutants.length} mistakes.`);
-    Deno.exit(2);
-  }
+  requireInput(
+    chosen.length > 0,
+    () => `--filter "${filter}" matches none of the ${mutants.length} mistakes.`,
+  );
   const outcomes = await judgeAll(chosen);
-  if (filter === "" && Deno.args.includes("--write")) {
+  if (filter === "" && read.flag("write")) {
     await Deno.writeTextFile(`${ROOT}docs/mutations.md`, markdown(outcomes));
   }
   const survivors = outcomes.filter(({ killedBy }) => killedBy === null);
-  console.log(`${outcomes.length - survivors.length} of ${outcomes.length} mistakes killed.`);
-  Deno.exit(survivors.length === 0 ? 0 : 1);
+  say(`${outcomes.length - survivors.length} of ${outcomes.length} mistakes killed.`);
+  return survivors.length === 0 ? 0 : 1;
 }
+
+if (import.meta.main) await runCommand(() => perform({ help: HELP, run }, Deno.args));

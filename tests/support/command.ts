@@ -13,15 +13,15 @@ export interface CommandResult {
 }
 
 /**
- * Runs a script of bench/.
+ * Runs a command of bench/.
  *
- * @param script its file
+ * @param name its name, as `psa --help` lists it
  * @param args its arguments
  */
-export async function runScript(script: string, args: readonly string[]): Promise<CommandResult> {
-  const path = fileURLToPath(new URL(`../../bench/cli/${script}`, import.meta.url));
+export async function runPsa(name: string, args: readonly string[]): Promise<CommandResult> {
+  const path = fileURLToPath(new URL("../../bench/cli/psa.ts", import.meta.url));
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", path, ...args],
+    args: ["run", "-A", "--no-check", path, name, ...args],
     stdin: "null",
     env: { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" },
   });
@@ -33,7 +33,7 @@ export async function runScript(script: string, args: readonly string[]): Promis
 /** The sweep on a small workload without a GPU. */
 export function smallSweep(out: string, ...args: string[]): Promise<CommandResult> {
   const small = ["--workload", "video", "--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"];
-  return runScript("sweep.ts", [...small, "--no-gpu", "--densities", "1,.25", "--out", out, ...args]);
+  return runPsa("sweep", [...small, "--no-gpu", "--densities", "1,.25", "--out", out, ...args]);
 }
 
 /** A folder that goes away with the test. */

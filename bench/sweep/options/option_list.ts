@@ -4,13 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
-
-/** One option: its name, what its value is, what it does. */
-export interface OptionHelp {
-  readonly name: string;
-  readonly value: string;
-  readonly help: string;
-}
+import type { CommandHelp, OptionHelp } from "../../options/command_line.ts";
 
 /**
  * All options, in the order of the help.
@@ -26,8 +20,14 @@ export const OPTIONS: readonly OptionHelp[] = [
     name: "input",
     value: "FILE|DIR",
     help: "safetensors with q, k, v; may be repeated (default: two traces)",
+    many: true,
   },
-  { name: "workload", value: "NAME", help: `seeded input, may be repeated: ${WORKLOADS.join(", ")}` },
+  {
+    name: "workload",
+    value: "NAME",
+    help: `seeded input, may be repeated: ${WORKLOADS.join(", ")}`,
+    many: true,
+  },
   { name: "seq", value: "N", help: "tokens of workloads (1024)" },
   { name: "heads", value: "N", help: "query heads of workloads (2)" },
   { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
@@ -71,48 +71,27 @@ export const OPTIONS: readonly OptionHelp[] = [
  */
 export const RUN_ONLY: readonly string[] = ["config", "help", "list", "resume"];
 
-const HELP_COLUMN = 22, HELP_WIDTH = 80;
-
 /**
- * The help of the command, for a terminal of 80 columns.
+ * What the command takes.
  *
  * @param methods the names of the methods there are
  *
  * @example
  * ```ts
- * import { helpText } from "./option_list.ts";
- * console.log(helpText(["psa"]).includes("--densities")); // true
+ * import { sweepHelp } from "./option_list.ts";
+ * console.log(sweepHelp(["psa"]).name); // sweep
  * ```
  */
-export function helpText(methods: readonly string[]): string {
-  const rows = OPTIONS.flatMap(({ name, value, help }) => {
-    const text = name === "methods" ? `${help}: ${methods.join(", ")}` : help;
-    const [first, ...more] = wrap(text, HELP_WIDTH - HELP_COLUMN);
-    return [
-      `  --${name} ${value}`.padEnd(HELP_COLUMN) + first,
-      ...more.map((line) => " ".repeat(HELP_COLUMN) + line),
-    ];
-  });
-  return [
-    "deno task sweep [options]",
-    "",
-    "Correctness and speed of PSA across sparsity levels.",
-    "",
-    ...rows,
-    "",
-    "Exit codes: 0; 1 if a kernel is out of its bound; 2 for bad input.",
-  ].join("\n");
-}
-
-/** Cuts a text into lines between words. */
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const longer = `${lines[lines.length - 1]} ${word}`.trimStart();
-    if (longer.length <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
+export function sweepHelp(methods: readonly string[]): CommandHelp {
+  return {
+    name: "sweep",
+    usage: "[options]",
+    about: ["Correctness and speed of PSA across sparsity levels."],
+    options: OPTIONS.map((option) =>
+      option.name === "methods" ? { ...option, help: `${option.help}: ${methods.join(", ")}` } : option
+    ),
+    exits: "a kernel is out of its bound",
+  };
 }
 
 /**

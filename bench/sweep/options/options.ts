@@ -5,9 +5,9 @@
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
-import { closestString, parseArgs } from "../../std/std.ts";
-import { OPTIONS, RUN_ONLY } from "./option_list.ts";
-import { OptionReader, requireName } from "./option_reader.ts";
+import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
+import { OptionReader, requireName } from "../../options/reader.ts";
+import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
 import { variantsOf } from "./variants.ts";
 
 /** What a sweep was asked to do. */
@@ -104,17 +104,46 @@ const CAUSAL_NAMES = ["input", "true", "false"] as const;
  * ```
  */
 export function parseOptions(args: readonly string[], known: readonly string[]): SweepOptions {
-  const given = parseArgs(args, {
-    string: OPTIONS.filter(({ value }) => value !== "").map(({ name }) => name),
-    boolean: OPTIONS.filter(({ value }) => value === "").map(({ name }) => name),
-    collect: ["input", "workload"],
-    unknown: refuse,
-  });
-  const said = Object.entries(given).filter(([name, value]) =>
-    name !== "_" && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
-  );
-  const config = new OptionReader(given).text("config", "");
-  return readOptions({ ...(config === "" ? {} : readConfig(config)), ...Object.fromEntries(said) }, known);
+  return optionsOf(readCommandLine(args, sweepHelp(known)), known);
+}
+
+/**
+ * The options that a command line holds, and the file that its `--config` names; the command line goes first.
+ *
+ * @param line the command line
+ * @param known the names of the methods there are
+ * @throws {InputError} one sentence about the first option that has a value that cannot be
+ *
+ * @example
+ * ```ts
+ * import { readCommandLine } from "../../options/command_line.ts";
+ * import { sweepHelp } from "./option_list.ts";
+ * import { optionsOf } from "./options.ts";
+ * const line = readCommandLine(["--seq", "256", "--methods", "psa"], sweepHelp(["psa"]));
+ * console.log(optionsOf(line, ["psa"]).seq); // 256
+ * ```
+ */
+export function optionsOf(
+  { read, given }: Pick<CommandLine, "read" | "given">,
+  known: readonly string[],
+): SweepOptions {
+  const config = read.text("config", "");
+  return readOptions({ ...(config === "" ? {} : readConfig(config)), ...given }, known);
+}
+
+/**
+ * The options of a sweep of which nothing was said; a plan changes what it wants.
+ *
+ * @param known the names of the methods there are
+ *
+ * @example
+ * ```ts
+ * import { defaultOptions } from "./options.ts";
+ * console.log({ ...defaultOptions(["dense", "psa", "block-topk"]), seq: 512 }.seq); // 512
+ * ```
+ */
+export function defaultOptions(known: readonly string[]): SweepOptions {
+  return readOptions({ methods: known }, known);
 }
 
 /** What values by name ask for. */
@@ -175,7 +204,7 @@ function readConfig(path: string): Record<string, unknown> {
   const { $schema: _, ...options } = value as Record<string, unknown>;
   for (const [name, setting] of Object.entries(options)) {
     const option = OPTIONS.find((each) => each.name === name && !RUN_ONLY.includes(name));
-    if (option === undefined) refuse(`--${name}`, ` in ${path}`);
+    if (option === undefined) refuseOption(name, { options: OPTIONS }, ` in ${path}`);
     requireInput(
       option.value !== "" ? typeof setting !== "boolean" : typeof setting === "boolean",
       () =>
@@ -185,17 +214,6 @@ function readConfig(path: string): Record<string, unknown> {
     );
   }
   return options;
-}
-
-/** Refuses what is no option, and names the nearest. */
-function refuse(arg: string, where: unknown = ""): never {
-  const names = OPTIONS.map(({ name }) => name);
-  if (!arg.startsWith("-")) {
-    throw new InputError(`"${arg}" is no option; options begin with --, as in --input.`);
-  }
-  const name = arg.replace(/^-+/, "").replace(/=.*$/, "");
-  const place = typeof where === "string" && where.startsWith(" in ") ? where : "";
-  throw new InputError(`--${name}${place} is no option; the nearest one is --${closestString(name, names)}.`);
 }
 
 function requireFraction(text: string): number {

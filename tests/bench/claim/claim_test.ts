@@ -18,7 +18,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { runScript, TemporaryFolder } from "../../support/command.ts";
+import { runPsa, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
 const HEADS = 6;
@@ -155,7 +155,7 @@ Deno.test("claim: every method but PSA itself is of one kind, and runs where it 
 Deno.test("claim: the command writes page, plots and rows, and writes them again from the rows", async () => {
   await using folder = new TemporaryFolder();
   const args = ["--quick", "--no-gpu", "--filter", "workload=gaussian"];
-  const { code, stdout, stderr } = await runScript("claim.ts", [...args, "--out", folder.at("a")]);
+  const { code, stdout, stderr } = await runPsa("claim", [...args, "--out", folder.at("a")]);
   assertEquals(code, 0, stderr);
   assert(!stderr.includes("WARN"), stderr);
   assertMatch(stdout, /^At equal density, against binary masks, PSA loses less error in \d+ of \d+ cells/);
@@ -177,7 +177,7 @@ Deno.test("claim: the command writes page, plots and rows, and writes them again
     const svg = await Deno.readTextFile(folder.at(`a/${link}`));
     assert(svg.startsWith("<svg") && !svg.includes("var("), link);
   }
-  const again = await runScript("claim.ts", ["--from", folder.at("a"), "--out", folder.at("b")]);
+  const again = await runPsa("claim", ["--from", folder.at("a"), "--out", folder.at("b")]);
   assertEquals([again.code, await Deno.readTextFile(folder.at("b/claim.md"))], [0, page]);
 });
 
@@ -185,18 +185,18 @@ Deno.test("claim: bad input is told in one sentence, and nothing is written", as
   await using folder = new TemporaryFolder();
   for (
     const [args, sentence] of [
-      [["--fast"], /^"--fast" is no option of claim/],
-      [["fast"], /^"fast" is no option of claim/],
+      [["--fast"], /^--fast is no option/],
+      [["fast"], /^"fast" is no option/],
       [["--out="], /^--out is empty/],
       [["--from", folder.at("nowhere")], /holds no run/],
       [["--quick", "--list", "--filter", "workload=video method=none"], /no case matches it/],
     ] as const
   ) {
-    const { code, stderr, stdout } = await runScript("claim.ts", args);
+    const { code, stderr, stdout } = await runPsa("claim", args);
     assertMatch(stderr, sentence);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
   }
-  const { stdout } = await runScript("claim.ts", [
+  const { stdout } = await runPsa("claim", [
     "--quick",
     "--list",
     "--filter",

@@ -1,7 +1,7 @@
 import { type Tensor, tensor } from "../../../reference/tensor.ts";
 import { writeSafetensors } from "../../../fixtures/safetensors.ts";
 import { assertEquals, assertMatch } from "../../support/assert.ts";
-import { runScript, TemporaryFolder } from "../../support/command.ts";
+import { runPsa, TemporaryFolder } from "../../support/command.ts";
 
 /** Numbers of a shape. */
 function values(...shape: number[]): Tensor<Float32Array> {
@@ -23,7 +23,7 @@ function withoutTokens(): Uint8Array {
 /** Refused by exit code 2 with one sentence that matches, and nothing written. */
 async function assertRefused(args: readonly string[], sentence: RegExp): Promise<void> {
   await using folder = new TemporaryFolder();
-  const { code, stdout, stderr } = await runScript("sweep.ts", [
+  const { code, stdout, stderr } = await runPsa("sweep", [
     "--no-gpu",
     "--out",
     folder.at("out"),

@@ -8,7 +8,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../support/assert.ts";
-import { runScript, smallSweep, TemporaryFolder } from "../../support/command.ts";
+import { runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
 /** The figures of a report; Vega numbers its clipping paths over the whole process, so these numbers go. */
@@ -33,7 +33,7 @@ Deno.test("merge: shards joined equal the run that was not sharded, row for row"
   await smallSweep(folder.at("whole"), ...MORE);
   const shards = [1, 2, 3].map((i) => folder.at(`part-${i}`));
   for (const [i, shard] of shards.entries()) await smallSweep(shard, ...MORE, "--shard", `${i + 1}/3`);
-  const { code, stderr } = await runScript("merge.ts", [...shards, "--out", folder.at("merged")]);
+  const { code, stderr } = await runPsa("merge", [...shards, "--out", folder.at("merged")]);
   assertEquals(code, 0, stderr);
   const [whole, merged] = [
     await Deno.readTextFile(folder.at("whole/sweep.csv")),
@@ -53,7 +53,7 @@ Deno.test("merge: a missing shard, one that is there twice and one of another sw
   await smallSweep(two, "--shard", "2/2");
   await smallSweep(other, "--shard", "2/2", "--seed", "2");
   const refused = async (args: readonly string[], sentence: RegExp) => {
-    const { code, stderr } = await runScript("merge.ts", [...args, "--out", folder.at("merged")]);
+    const { code, stderr } = await runPsa("merge", [...args, "--out", folder.at("merged")]);
     assertMatch(stderr, sentence);
     assertEquals(code, 2);
     assert(!await Deno.stat(folder.at("merged")).then(() => true, () => false));
@@ -86,7 +86,7 @@ Deno.test("merge: where an input cannot be had, the report says so and has no ma
   const { rows, environment } = await readRun(folder.at("part"));
   const options = { ...Object(environment.options), inputs: [folder.at("gone.safetensors")] };
   await writeRun(folder.at("part"), { rows, environment: { ...environment, options } });
-  const { code, stderr } = await runScript("merge.ts", [folder.at("part"), "--out", folder.at("merged")]);
+  const { code, stderr } = await runPsa("merge", [folder.at("part"), "--out", folder.at("merged")]);
   assertEquals(code, 0);
   assertMatch(stderr, /^The report has no maps, .* There is no file or folder .*gone/);
   assertEquals(await mapsOf(folder.at("merged")), []);
@@ -163,21 +163,21 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
   await writeRun(before, { rows: [makeSweepRow()], environment: {} });
   await writeRun(after, { rows: [makeSweepRow({ rel_l2: 0.6 })], environment: {} });
   await writeRun(other, { rows: [makeSweepRow({ case: "other" })], environment: {} });
-  const same = await runScript("compare.ts", [before, before, "--fail-on", "rel_l2>1.05x"]);
+  const same = await runPsa("compare", [before, before, "--fail-on", "rel_l2>1.05x"]);
   assertEquals([same.code, same.stdout], [0, "1 cases compared: nothing changed beyond noise.\n"]);
-  const worse = await runScript("compare.ts", [before, after, "--fail-on", "rel_l2>1.05x"]);
+  const worse = await runPsa("compare", [before, after, "--fail-on", "rel_l2>1.05x"]);
   assertEquals(worse.code, 1);
   assertStringIncludes(worse.stdout, "| rel_l2 | 0.3 | 0.6 | 2.000x | **fails** |");
-  assertEquals((await runScript("compare.ts", [before, after])).code, 0);
+  assertEquals((await runPsa("compare", [before, after])).code, 0);
   for (
     const [args, sentence] of [
       [[before, other], /no case in common/],
-      [[before], /1 folders were given/],
+      [[before], /1 words were given; compare needs two folders, BEFORE and AFTER/],
       [[before, folder.at("nowhere")], /holds no run/],
       [[before, after, "--fail", "x"], /--fail is no option/],
     ] as const
   ) {
-    const { code, stderr } = await runScript("compare.ts", args);
+    const { code, stderr } = await runPsa("compare", args);
     assertMatch(stderr, sentence);
     assertEquals(code, 2);
   }

@@ -9,7 +9,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { runScript, smallSweep, TemporaryFolder } from "../../support/command.ts";
+import { runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
 
 /** The columns that readers of sweep.csv rely on, in their order. */
 const FIRST_COLUMNS =
@@ -18,7 +18,7 @@ const FIRST_COLUMNS =
   "gpu_ms_iqr,speedup,tflops_actual,tflops_effective";
 
 Deno.test("sweep: --help names every option and exits with 0", async () => {
-  const { code, stdout } = await runScript("sweep.ts", ["--help"]);
+  const { code, stdout } = await runPsa("sweep", ["--help"]);
   assertEquals(code, 0);
   for (const { name } of OPTIONS) assertStringIncludes(stdout, `--${name}`);
   assert(stdout.split("\n").every((line) => line.length <= 80));
@@ -130,7 +130,7 @@ Deno.test("sweep --config: options come from a file; the command line goes first
   const config = { $schema: "./sweep.schema.json", densities: [0.5, 0.25], methods: "psa", seed: 3 };
   await Deno.writeTextFile(folder.at("sweep.json"), JSON.stringify(config));
   const args = ["--workload", "gaussian", "--seq", "128", "--no-gpu", "--list", "--seed", "4"];
-  const { stdout } = await runScript("sweep.ts", [...args, "--config", folder.at("sweep.json")]);
+  const { stdout } = await runPsa("sweep", [...args, "--config", folder.at("sweep.json")]);
   assertMatch(stdout, /density=0\.5 seed=4\n.* density=0\.25 seed=4\n2 cases\n$/);
 });
 
@@ -148,7 +148,7 @@ Deno.test("sweep: on the GPU, kernels are within their bounds and times stand be
     "--out",
     folder.path,
   ];
-  const { code, stderr } = await runScript("sweep.ts", args);
+  const { code, stderr } = await runPsa("sweep", args);
   assertEquals(code, 0, stderr);
   const { rows, environment } = await readRun(folder.path);
   for (const row of rows) {
@@ -167,7 +167,7 @@ Deno.test("sweep: a shape beyond a limit of the adapter names the limit", async 
   if (limit > 2 ** 28) return; // inputs that large take longer to make than a test may take
   const tokens = Math.ceil(limit / (256 * 4)) + 128;
   const args = ["--workload", "constant", "--heads", "1", "--dim", "256", "--seq", String(tokens)];
-  const { code, stderr } = await runScript("sweep.ts", [...args, "--out", folder.at("out")]);
+  const { code, stderr } = await runPsa("sweep", [...args, "--out", folder.at("out")]);
   assertEquals(code, 2, stderr);
   assertMatch(stderr, /the limit max\w+ of this adapter is \d+/);
   assert(!await exists(folder.at("out")));

@@ -38,7 +38,7 @@ Deno.test("wgsl: bad input is one sentence", () => {
   assertThrows(() => wgslOf(["attention", "--head-dims", "8"]), InputError, "the nearest one is --head-dim");
   assertThrows(() => wgslOf(["levels"]), InputError, 'The kernel is "levels"');
   assertThrows(() => wgslOf(["attention", "--head-dim", "12"]), InputError, "multiples of 8");
-  assertThrows(() => wgslOf(["attention", "--dtype", "f64"]), InputError, "f32 or f16");
+  assertThrows(() => wgslOf(["attention", "--dtype", "f64"]), InputError, "one of f32, f16");
   assertThrows(() => wgslOf(["pyramid", "--levels", "3"]), InputError, "powers of two");
   assertStringIncludes(wgslOf(["--help"]), "--workgroup-memory");
   assert(wgslOf(["attention"]).length > 1000);

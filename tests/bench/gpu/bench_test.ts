@@ -1,9 +1,9 @@
 /** `deno task bench:gpu` as a user runs it: rows that add up, and bad input refused. */
-import { runScript } from "../../support/command.ts";
+import { runPsa } from "../../support/command.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 
 Deno.test("bench:gpu: a part of the table as JSON, with figures that add up", async () => {
-  const { code, stdout, stderr } = await runScript("bench_gpu.ts", [
+  const { code, stdout, stderr } = await runPsa("bench", [
     ...["--tokens", "128", "--parts", "densities", "--json"],
   ]);
   assertEquals(code, 0, stderr);
@@ -32,7 +32,7 @@ for (
   ] as const
 ) {
   Deno.test(`bench:gpu refuses ${args.join(" ")}`, async () => {
-    const { code, stderr } = await runScript("bench_gpu.ts", args);
+    const { code, stderr } = await runPsa("bench", args);
     assertEquals(code, 2);
     assertEquals(stderr.trim().split("\n").at(-1), sentence);
   });

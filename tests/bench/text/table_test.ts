@@ -7,7 +7,7 @@ import { COLUMN_NAMES, COLUMNS } from "../../../bench/sweep/columns.ts";
 import { errorSpread } from "../../../bench/sweep/run/judge.ts";
 import { configSchema } from "../../../bench/sweep/options/option_list.ts";
 import { formatSeconds, Progress } from "../../../bench/text/progress.ts";
-import { formatTable } from "../../../bench/text/table.ts";
+import { formatTable } from "../../../bench/sweep/table.ts";
 import { formatRows, parseRows, writeWhole } from "../../../bench/sweep/write.ts";
 import { tensor } from "../../../reference/tensor.ts";
 import {

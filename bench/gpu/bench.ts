@@ -8,21 +8,20 @@
  *
  * @module
  */
-import { runCommand } from "./command.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { openGpu } from "../../kernels/device/open.ts";
-import { InputError, requireInput } from "../../reference/errors.ts";
-import { type GpuCase, gpuCases, growthCases, nameOf } from "../gpu/cases.ts";
-import { timeForward } from "../gpu/forward.ts";
-import { createProbe, measure, type MeasureOptions } from "../gpu/measure.ts";
-import type { StageBench } from "../gpu/data.ts";
-import { stageBenches, timeStages } from "../gpu/stages.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { showFixed, showNumber } from "../text/number.ts";
+import { jsonLine, say, write } from "../text/output.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
-import { closestString, parseArgs } from "../std/std.ts";
+import { type GpuCase, gpuCases, growthCases, nameOf } from "./cases.ts";
+import type { StageBench } from "./data.ts";
+import { timeForward } from "./forward.ts";
+import { createProbe, measure, type MeasureOptions } from "./measure.ts";
+import { stageBenches, timeStages } from "./stages.ts";
 
 /** What was measured of a case. */
 interface GpuRow {
-  readonly part: Part;
+  readonly part: BenchPart;
   readonly case: string;
   readonly density: number;
   readonly ms: number;
@@ -37,23 +36,10 @@ interface GpuRow {
 }
 
 /** Parts of the bench, in the order in which they run. */
-const PARTS = ["table", "densities", "lengths", "forward", "stages"] as const;
-type Part = typeof PARTS[number];
+export const PARTS = ["table", "densities", "lengths", "forward", "stages"] as const;
 
-const HELP = `deno task bench:gpu [options]
-
-How fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what comes before it.
-
-  --tokens N     tokens of a head (16384; 1024 in software)
-  --parts LIST   of ${PARTS.join(",")}; all of them
-                   table      both widths and types, four densities, smaller key blocks
-                   densities  time against density, from 1 to .02, with the ideal line
-                   lengths    time against length, from 1K to eight times --tokens (in software to --tokens), with the ideal line
-                   forward    the whole method against dense attention, at twice --tokens
-                   stages     each stage of the whole method, at twice --tokens
-  --filter TEXT  only cases whose canonical string contains it (table, densities, lengths)
-  --json         one JSON object a line
-  --help         print this`;
+/** One of them. */
+export type BenchPart = typeof PARTS[number];
 
 /** What every part needs. */
 interface Context {
@@ -69,7 +55,7 @@ interface Context {
 /** Times the cases of a part; a case is compared with the dense one of its sizes, and with an ideal time. */
 async function runCases(
   context: Context,
-  part: Part,
+  part: BenchPart,
   { cases, ideal }: {
     readonly cases: readonly GpuCase[];
     readonly ideal: (given: GpuCase, seen: Seen) => number;
@@ -91,13 +77,13 @@ async function runCases(
 type Seen = Map<string, number>;
 
 function seenKey({ shape: { headDim, seqK }, dtype, blockN, density }: GpuCase): string {
-  return `${headDim} ${seqK} ${dtype} ${blockN} ${density.toFixed(3)}`;
+  return `${headDim} ${seqK} ${dtype} ${blockN} ${showFixed(density, 3)}`;
 }
 
 function toRow(
   given: GpuCase,
   { median, low, high, relL2 }: MedianEstimate & { readonly relL2: number },
-  { part, dense, ideal }: { readonly part: Part; readonly dense: number; readonly ideal: number },
+  { part, dense, ideal }: { readonly part: BenchPart; readonly dense: number; readonly ideal: number },
 ): GpuRow {
   const { heads, seqQ, seqK, headDim } = given.shape;
   const work = given.density * 4 * heads * seqQ * seqK * headDim;
@@ -108,11 +94,11 @@ function toRow(
 }
 
 function sentence(row: GpuRow): string {
-  const range = `${row.ms.toFixed(3)} ms (${row.ms_low.toFixed(3)} to ${row.ms_high.toFixed(3)})`;
-  return `${row.case}\n    ${range}, ${row.tflops.toFixed(1)} TFLOP/s, ${
-    row.speedup.toFixed(2)
-  } times dense, ${row.times_ideal.toFixed(2)} of the ideal time, relative error ${
-    row.rel_l2.toExponential(1)
+  const range = `${showFixed(row.ms, 3)} ms (${showFixed(row.ms_low, 3)} to ${showFixed(row.ms_high, 3)})`;
+  return `${row.case}\n    ${range}, ${showFixed(row.tflops, 1)} TFLOP/s, ${
+    showFixed(row.speedup, 2)
+  } times dense, ${showFixed(row.times_ideal, 2)} of the ideal time, relative error ${
+    showNumber(row.rel_l2, { digits: 2, small: Infinity })
   }`;
 }
 
@@ -132,7 +118,7 @@ function idealOfLength({ shape: { seqQ, seqK }, density }: GpuCase, seen: Seen):
 }
 
 /** Times one part; how many cases it had. */
-async function runPart(context: Context, part: Part): Promise<number> {
+async function runPart(context: Context, part: BenchPart): Promise<number> {
   const { gpu, tokens, filter } = context, growth = growthCases(tokens, context.longest);
   switch (part) {
     case "table":
@@ -162,11 +148,11 @@ async function runForward(context: Context): Promise<number> {
   for (const bench of benches) {
     const { forward, dense, density } = await timeForward(context.gpu, bench, context.timing);
     const speedup = dense.median / forward.median, name = stageName(bench);
-    const times = `${forward.median.toFixed(3)} ms, dense ${dense.median.toFixed(3)} ms`;
+    const times = `${showFixed(forward.median, 3)} ms, dense ${showFixed(dense.median, 3)} ms`;
     print(
       context,
       { part: "forward", bench: name, density, forward, dense, speedup },
-      `forward ${name} density ${density.toFixed(3)}: ${times}: ${speedup.toFixed(2)} times as fast`,
+      `forward ${name} density ${showFixed(density, 3)}: ${times}: ${showFixed(speedup, 2)} times as fast`,
     );
   }
   return benches.length;
@@ -179,11 +165,11 @@ async function runStages(context: Context): Promise<number> {
     const times = await timeStages(context.gpu, bench, { repetitions, warmUp, tries }),
       name = stageName(bench);
     const { shareBefore, ...stages } = times;
-    const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(3)}`).join(", ");
+    const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${showFixed(ms, 3)}`).join(", ");
     print(
       context,
       { part: "stages", bench: name, ...times },
-      `stages ${name}: ${text} ms; before attention ${(100 * shareBefore).toFixed(1)} %`,
+      `stages ${name}: ${text} ms; before attention ${showFixed(100 * shareBefore, 1)} %`,
     );
   }
   return benches.length;
@@ -191,7 +177,8 @@ async function runStages(context: Context): Promise<number> {
 
 /** Prints what was measured, as JSON or as a sentence. */
 function print({ json }: Context, row: unknown, text: string): void {
-  console.log(json ? JSON.stringify(row) : text);
+  if (json) write(jsonLine(row) + "\n");
+  else say(text);
 }
 
 function stageName(
@@ -201,50 +188,35 @@ function stageName(
   return `D=${headDim} H=${heads} L=${seqK} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
 }
 
-/** The parts that were asked for. */
-function partsOf(list: string | undefined): readonly Part[] {
-  const names = list?.split(",") ?? PARTS;
-  for (const name of names) {
-    requireInput(
-      (PARTS as readonly string[]).includes(name),
-      () => `--parts holds "${name}"; the parts are ${PARTS.join(", ")}.`,
-    );
-  }
-  return PARTS.filter((part) => names.includes(part));
+/** What is measured, and how it is told. */
+export interface BenchOptions {
+  /** Tokens of a head; undefined: 16384, or 1024 in software. */
+  readonly tokens?: number;
+  /** Parts of the bench. */
+  readonly parts: readonly BenchPart[];
+  /** Only cases whose canonical string contains it; empty: all. */
+  readonly filter: string;
+  /** Whether every row is one object of JSON. */
+  readonly json: boolean;
 }
 
-/** The options of the command. */
-function readOptions(args: readonly string[]) {
-  const names = ["tokens", "filter", "parts", "json", "help"];
-  const { help, json, ...texts } = parseArgs(args, {
-    string: ["tokens", "filter", "parts"],
-    boolean: ["json", "help"],
-    unknown: (arg) => {
-      throw new InputError(`${arg} is no option; the nearest one is --${closestString(arg, names)}.`);
-    },
-  });
-  const { tokens, filter, parts } = texts as Partial<Record<"tokens" | "filter" | "parts", string>>;
-  requireInput(
-    tokens === undefined ||
-      Number.isInteger(Number(tokens)) && Number(tokens) > 0 && Number(tokens) % 128 === 0,
-    () => `--tokens is "${tokens}"; it should be a multiple of 128.`,
-  );
-  return { help: help === true, json: json === true, tokens, filter: filter ?? "", parts: partsOf(parts) };
-}
-
-async function main(args: readonly string[]): Promise<void> {
-  const { help, json, filter, parts, ...given } = readOptions(args);
-  if (help) return console.log(HELP);
-  using gpu = await openGpu();
-  const isSoftware = gpu.info.subgroupSize === 0;
-  const tokens = Number(given.tokens ?? (isSoftware ? 1024 : 16384));
+/**
+ * Runs the bench, and prints what it measures.
+ *
+ * @param gpu the device
+ * @param options what is measured
+ * @throws {InputError} if the filter matches no case
+ */
+export async function runBench(
+  gpu: Gpu,
+  { tokens: asked, parts, filter, json }: BenchOptions,
+): Promise<void> {
+  const isSoftware = gpu.info.subgroupSize === 0, tokens = asked ?? (isSoftware ? 1024 : 16384);
   using probe = await createProbe(gpu);
   const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3, tries: 2 } : { probe, warmUp: 150 };
   const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
-  if (!json) console.log(`${gpu.info.description}, ${tokens} tokens`);
+  if (!json) say(`${gpu.info.description}, ${tokens} tokens`);
   let count = 0;
   for (const part of parts) count += await runPart(context, part);
   requireInput(count > 0, () => `--filter "${filter}" matches no case.`);
 }
-
-if (import.meta.main) await runCommand(() => main(Deno.args));

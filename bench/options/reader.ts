@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { requireInput } from "../../../reference/errors.ts";
-import { closestString } from "../../std/std.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { closestString } from "../std/std.ts";
 
 /**
  * Reads values of options by kind. What an option has no value for is read from its fallback.
  *
  * @example
  * ```ts
- * import { OptionReader } from "./option_reader.ts";
+ * import { OptionReader } from "./reader.ts";
  * console.log(new OptionReader({ seed: "3" }).whole("seed", 1)); // 3
  * ```
  */
@@ -92,7 +92,7 @@ export class OptionReader {
  *
  * @example
  * ```ts
- * import { requireName } from "./option_reader.ts";
+ * import { requireName } from "./reader.ts";
  * console.log(requireName("dtype", "f16", ["f32", "f16"])); // f16
  * ```
  */

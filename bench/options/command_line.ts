@@ -1,0 +1,181 @@
+/**
+ * The command line of every command: which options there are, what the help says of them, and what is said of others.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { closestString, parseArgs } from "../std/std.ts";
+import { fillLines } from "../text/table.ts";
+import { OptionReader } from "./reader.ts";
+
+/** One option: its name, what its value is, what it does. */
+export interface OptionHelp {
+  /** The name without `--`. */
+  readonly name: string;
+  /** What its value is, such as `N`; empty for a flag. */
+  readonly value: string;
+  /** What it does. */
+  readonly help: string;
+  /** Whether it may be given several times; default false. */
+  readonly many?: boolean;
+}
+
+/** What a command takes. */
+export interface CommandHelp {
+  /** Its name. */
+  readonly name: string;
+  /** What comes after the name, such as `BEFORE AFTER [options]`. */
+  readonly usage: string;
+  /** What it does: lines of text. */
+  readonly about: readonly string[];
+  /** Its options; `--help` is there without being named. */
+  readonly options: readonly OptionHelp[];
+  /** How many words that are no options it takes, least and most; default none. */
+  readonly words?: readonly [least: number, most: number];
+  /** What these words are, for messages, such as `the two folders BEFORE and AFTER`. */
+  readonly wordsAre?: string;
+  /** What exit codes mean beside those that all commands have. */
+  readonly exits?: string;
+}
+
+/** A command line, read. */
+export interface CommandLine {
+  /** The arguments as they came. */
+  readonly args: readonly string[];
+  /** The words that are no options. */
+  readonly words: readonly string[];
+  /** Values of options, by kind. */
+  readonly read: OptionReader;
+  /** The options that were given, by name. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** Whether help was asked for. */
+  readonly help: boolean;
+}
+
+const HELP: OptionHelp = { name: "help", value: "", help: "print this" };
+
+/** All options of a command. */
+function optionsOf({ options }: CommandHelp): readonly OptionHelp[] {
+  return options.some(({ name }) => name === HELP.name) ? options : [...options, HELP];
+}
+
+/**
+ * Reads the arguments of a command.
+ *
+ * @param args the arguments
+ * @param command what the command takes
+ * @throws {InputError} one sentence about an option that is unknown, or about too few or too many words
+ *
+ * @example
+ * ```ts
+ * import { readCommandLine } from "./command_line.ts";
+ * const options = [{ name: "seed", value: "N", help: "the seed" }];
+ * const { read } = readCommandLine(["--seed", "3"], { name: "draw", usage: "[options]", about: [], options });
+ * console.log(read.whole("seed", 0)); // 3
+ * ```
+ */
+export function readCommandLine(args: readonly string[], command: CommandHelp): CommandLine {
+  const options = optionsOf(command);
+  const valued = options.filter(({ value }) => value !== "").map(({ name }) => name);
+  const { _: words, ...parsed } = parseArgs(args, {
+    string: ["_", ...valued],
+    boolean: options.filter(({ value }) => value === "").map(({ name }) => name),
+    collect: valued,
+    unknown: (arg) => arg.startsWith("-") && arg !== "-" ? refuseOption(arg, command) : true,
+  });
+  const given = Object.fromEntries(
+    Object.entries(parsed).filter(([, value]) =>
+      value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
+    ).map(([name, value]) => [name, only(name, value, options)]),
+  );
+  const read = new OptionReader(given), help = given.help === true;
+  const line = { args, words: words.map(String), read, given, help };
+  if (!line.help) requireWords(line.words, command);
+  return line;
+}
+
+/** The value of an option: the last one, as everywhere, or all of them where it may be given several times. */
+function only(name: string, value: unknown, options: readonly OptionHelp[]): unknown {
+  const many = options.find((option) => option.name === name)?.many === true;
+  return Array.isArray(value) && !many ? value.at(-1) : value;
+}
+
+function requireWords(
+  words: readonly string[],
+  { words: [least, most] = [0, 0], wordsAre }: CommandHelp,
+): void {
+  requireInput(
+    most > 0 || words.length === 0,
+    () => `"${words[0]}" is no option; options begin with --, as in --help.`,
+  );
+  requireInput(
+    words.length >= least && words.length <= most,
+    () => `${words.length} words were given; ${wordsAre ?? `${least} are needed`}.`,
+  );
+}
+
+/**
+ * Throws that an option is none, and names the nearest.
+ *
+ * @param arg the option as it was written
+ * @param command what the command takes
+ * @param place where it was written, such as ` in sweep.json`; default the command line, of which nothing is said
+ *
+ * @example
+ * ```ts
+ * import { refuseOption } from "./command_line.ts";
+ * try {
+ *   refuseOption("--sed=3", { options: [{ name: "seed", value: "N", help: "the seed" }] });
+ * } catch (error) {
+ *   console.log((error as Error).message); // --sed is no option; the nearest one is --seed.
+ * }
+ * ```
+ */
+export function refuseOption(
+  arg: string,
+  command: Pick<CommandHelp, "options">,
+  place = "",
+): never {
+  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
+  const names = optionsOf(command as CommandHelp).map((option) => option.name);
+  throw new InputError(`--${name}${place} is no option; the nearest one is --${closestString(name, names)}.`);
+}
+
+const HELP_COLUMN = 22, HELP_WIDTH = 80;
+
+/**
+ * The help of a command, for a terminal of 80 columns.
+ *
+ * @param command what the command takes
+ *
+ * @example
+ * ```ts
+ * import { helpOf } from "./command_line.ts";
+ * console.log(helpOf({ name: "draw", usage: "", about: ["Draws."], options: [] }).split("\n")[0]); // deno task draw
+ * ```
+ */
+export function helpOf(command: CommandHelp): string {
+  const rows = optionsOf(command).flatMap(({ name, value, help }) => {
+    const head = `  --${name} ${value}`.trimEnd(), [first, ...more] = wrap(help, HELP_WIDTH - HELP_COLUMN);
+    const lines = more.map((line) => " ".repeat(HELP_COLUMN) + line);
+    if (head.length < HELP_COLUMN) return [head.padEnd(HELP_COLUMN) + first, ...lines];
+    return [head, " ".repeat(HELP_COLUMN) + first, ...lines];
+  });
+  const codes = `Exit codes: 0; ${
+    command.exits ? `1 if ${command.exits}` : "1 if files cannot be written"
+  }; 2 for bad input; 3 for a fault of the project; 130 or 143 if it was stopped.`;
+  return [
+    `deno task ${command.name} ${command.usage}`.trimEnd(),
+    "",
+    ...command.about.flatMap((text) => text === "" ? [""] : wrap(text, HELP_WIDTH)),
+    "",
+    ...rows,
+    "",
+    ...wrap(codes, HELP_WIDTH),
+  ].join("\n");
+}
+
+/** Cuts a text into lines between words; one that begins with a space stays as it is. */
+function wrap(text: string, width: number): string[] {
+  return text.startsWith(" ") ? [text] : fillLines(text.split(" "), { width });
+}

@@ -1,0 +1,48 @@
+import { type CommandHelp, helpOf, readCommandLine } from "../../../bench/options/command_line.ts";
+import { InputError } from "../../../reference/errors.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../support/assert.ts";
+
+const HELP: CommandHelp = {
+  name: "draw",
+  usage: "FOLDER … [options]",
+  about: ["Draws."],
+  options: [
+    { name: "seed", value: "N", help: "the seed" },
+    { name: "input", value: "FILE", help: "an input", many: true },
+    { name: "quick", value: "", help: "be quick" },
+  ],
+  words: [0, 2],
+  wordsAre: "draw takes two folders",
+};
+
+Deno.test("command line: options by kind, words as they were written", () => {
+  const { words, read } = readCommandLine(["1e3", "a=b", "--seed=7", "--input", "x=y", "--input", "z"], HELP);
+  assertEquals(words, ["1e3", "a=b"], "a folder may look like a number");
+  assertEquals(
+    readCommandLine(["--seed", "1", "--seed", "2"], HELP).read.whole("seed", 0),
+    2,
+    "the last one",
+  );
+  assertEquals([read.whole("seed", 1), read.texts("input"), read.flag("quick")], [7, ["x=y", "z"], false]);
+});
+
+Deno.test("command line: what cannot be meant is refused in a sentence", () => {
+  const refused = (args: string[], sentence: string) =>
+    assertThrows(() => readCommandLine(args, HELP), InputError, sentence);
+  refused(["--sed", "3"], "--sed is no option; the nearest one is --seed.");
+  refused(["-x"], "--x is no option");
+  refused(["a", "b", "c"], "3 words were given; draw takes two folders.");
+  assertThrows(
+    () => readCommandLine(["word"], { ...HELP, words: undefined }),
+    InputError,
+    '"word" is no option',
+  );
+});
+
+Deno.test("command line: the help names options and exit codes in 80 columns", () => {
+  const text = helpOf(HELP);
+  for (const part of ["--seed N", "--quick", "--help", "Exit codes: 0; 1", "130 or 143"]) {
+    assertStringIncludes(text, part);
+  }
+  assert(text.split("\n").every((line) => line.length <= 80));
+});
