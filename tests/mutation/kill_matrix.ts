@@ -12,6 +12,7 @@ import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { bfloat16, type Simulation } from "../../fixtures/conformance/honest/attention.ts";
 import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
+import type { Outcome } from "./outcome.ts";
 import { HONEST_STAGES, honestStages, stageCases, stageMatrix, type StageOutcome } from "./kill_stages.ts";
 import {
   judgedCase,
@@ -19,17 +20,6 @@ import {
   judgeMistake,
   simulated,
 } from "../../fixtures/conformance/diagnose/planted.ts";
-
-/** What became of one mistake in one suite. */
-export interface Outcome {
-  readonly mistake: string;
-  /** Failing cases. */
-  readonly failing: number;
-  /** Cases of attention. */
-  readonly cases: number;
-  /** The names that the diagnosis gives. */
-  readonly names: readonly string[];
-}
 
 /** The cases of attention of a suite, with their truth. */
 export function attentionCases(suite: string, dtype: KernelDType = "f32"): Judged[] {

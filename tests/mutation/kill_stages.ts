@@ -13,7 +13,7 @@ import { bfloat16, type Simulation } from "../../fixtures/conformance/honest/att
 import { simulateGradient, simulateImportance } from "../../fixtures/conformance/honest/stages.ts";
 import { explainStages, stageCallOf } from "../../fixtures/conformance/diagnose/stages.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
-import type { Outcome } from "./kill_matrix.ts";
+import type { Outcome } from "./outcome.ts";
 import { judgedCase, judgeKernel } from "../../fixtures/conformance/diagnose/planted.ts";
 
 /** What became of one mistake in a stage in one suite. */

@@ -3,21 +3,9 @@
  *
  * @module
  */
-
+import type { Mutant } from "./mutant.ts";
 import { methodMutants } from "./method_mutants.ts";
 import { selectionMutants } from "./selection_mutants.ts";
-
-/** One mistake: in `file`, the text `find`, which stands there once, becomes `replace`. */
-export interface Mutant {
-  /** What is wrong, in words. */
-  readonly name: string;
-  /** The file, from the root of the project. */
-  readonly file: string;
-  /** The text that is replaced; it has to stand in the file exactly once. */
-  readonly find: string;
-  /** The mistake. */
-  readonly replace: string;
-}
 
 /** The tests that judge the reference: no GPU, no command line. */
 export const REFERENCE_TESTS: readonly string[] = [
@@ -33,6 +21,7 @@ export const REFERENCE_TESTS: readonly string[] = [
   "tests/reference/attention/attention_property_test.ts",
   "tests/reference/order/order_test.ts",
   "tests/reference/psa_test.ts",
+  "tests/reference/psa_examples_test.ts",
   "tests/reference/levels/golden_test.ts",
   "tests/reference/importance/importance_test.ts",
   "tests/reference/levels/levels_test.ts",

@@ -11,7 +11,8 @@ import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { say } from "../../bench/text/output.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { type Mutant, mutants, REFERENCE_TESTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { mutants, REFERENCE_TESTS } from "./mutants.ts";
 
 /** What became of one planted mistake. */
 interface Outcome {

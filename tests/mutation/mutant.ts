@@ -1,0 +1,17 @@
+/**
+ * What a mutant is.
+ *
+ * @module
+ */
+
+/** One mistake: in `file`, the text `find`, which stands there once, becomes `replace`. */
+export interface Mutant {
+  /** What is wrong, in words. */
+  readonly name: string;
+  /** The file, from the root of the project. */
+  readonly file: string;
+  /** The text that is replaced; it has to stand in the file exactly once. */
+  readonly find: string;
+  /** The mistake. */
+  readonly replace: string;
+}
