@@ -87,17 +87,10 @@ export type {
   Ratio,
   Shares,
 } from "./config/config.ts";
-export {
-  type ArrangedTokens,
-  arrangeTokens,
-  blockImportance,
-  configDensity,
-  type LevelOptions,
-  levelsFromImportance,
-  psa,
-  type PsaResult,
-  selectLevels,
-} from "./psa.ts";
+export { type ArrangedTokens, arrangeTokens } from "./order/arrange.ts";
+export { blockImportance } from "./importance/by_config.ts";
+export { configDensity, type LevelOptions, levelsFromImportance, selectLevels } from "./levels/by_config.ts";
+export { psa, type PsaResult } from "./psa.ts";
 export {
   type ModelName,
   type Preset,
@@ -111,17 +104,10 @@ export { configErrors, type SequenceLengths, validateConfig } from "./config/val
 export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./judge/mass.ts";
 export { methodOf, METHODS } from "./methods/mod.ts";
 export { type MethodInputOptions, methodInputs, type MethodLayout, methodLayout } from "./methods/inputs.ts";
-export {
-  bisected,
-  bisectedEntries,
-  type BisectOptions,
-  importanceCost,
-  levelShape,
-  massEntries,
-  ranked,
-  selectionDroppedMass,
-  selectionOf,
-} from "./methods/select.ts";
+export { bisected, bisectedEntries, type BisectOptions } from "./methods/bisect.ts";
+export { importanceCost } from "./methods/cost.ts";
+export { levelShape, ranked, selectionDroppedMass, selectionOf } from "./methods/select.ts";
+export { massEntries } from "./methods/entries.ts";
 export { spargeAttention, type SpargeOptions } from "./methods/mask/spargeattn.ts";
 export type {
   Basis,

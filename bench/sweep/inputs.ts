@@ -15,7 +15,7 @@ import {
   type Qkv,
   type Tensor,
 } from "../../reference/tensor.ts";
-import { headOf } from "../../reference/attention/visible.ts";
+import { headOf } from "../../reference/heads.ts";
 import { showFixed } from "../text/number.ts";
 import type { VariantOptions } from "./options/variants.ts";
 

@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { type Head, headPyramid, type PyramidAttentionOptions } from "../../reference/attention/visible.ts";
+import type { Head } from "../../reference/heads.ts";
+import { headPyramid } from "../../reference/attention/visible.ts";
+import type { PyramidAttentionOptions } from "../../reference/attention/call.ts";
 import type { PyramidLevel } from "../../reference/pyramid/pyramid.ts";
 import { toFloat64 } from "../../reference/tensor.ts";
 

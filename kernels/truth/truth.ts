@@ -5,13 +5,9 @@
  *
  * @module
  */
-import { type AttentionResult, requireCall } from "../../reference/attention/attention.ts";
-import {
-  headOf,
-  headSlice,
-  kvHeadOf,
-  type PyramidAttentionOptions,
-} from "../../reference/attention/visible.ts";
+import type { AttentionResult } from "../../reference/attention/attention.ts";
+import { type PyramidAttentionOptions, requireCall } from "../../reference/attention/call.ts";
+import { headOf, headSlice, kvHeadOf } from "../../reference/heads.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { InputError } from "../../reference/errors.ts";
 import { pooledImportance, sampleOffsets } from "../../reference/importance/importance.ts";

@@ -3,19 +3,12 @@
  *
  * @module
  */
-import { requireInput } from "../errors.ts";
+import { type Head, headOf } from "../heads.ts";
+import type { Qkv, Tensor } from "../tensor.ts";
+import { type PyramidAttentionOptions, type PyramidCall, requireCall } from "./call.ts";
 import { evenUp, interleaveRows, multiplyRows, ROWS, softmaxRow, transpose } from "./rows.ts";
-import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../tensor.ts";
-import {
-  type Head,
-  headOf,
-  headPyramid,
-  type PyramidAttentionOptions,
-  requirePyramidCall,
-  type VisibleBlock,
-  visibleBlock,
-} from "./visible.ts";
-export type { PyramidAttentionOptions } from "./visible.ts";
+import { headPyramid, type VisibleBlock, visibleBlock } from "./visible.ts";
+export type { PyramidAttentionOptions } from "./call.ts";
 
 /** Options of {@link denseAttention}. */
 export type AttentionOptions = Pick<PyramidAttentionOptions, "scale" | "causal">;
@@ -37,9 +30,6 @@ export interface HeadRange {
   readonly out: Float64Array;
   readonly lse: Float64Array;
 }
-
-/** The block size that dense attention is worked through with; the result does not depend on it. */
-const DENSE_BLOCK = 128;
 
 /**
  * Attention of every query to the pooled tokens that its block's levels show it (docs/definition.md#attention):
@@ -108,43 +98,6 @@ function attend(
  */
 export function denseAttention(qkv: Qkv, options: AttentionOptions = {}): AttentionResult {
   return attend(qkv, requireCall(qkv, null, options));
-}
-
-/** A checked call: dense attention has become level 1 everywhere. */
-export interface PyramidCall {
-  readonly levels: Tensor<Int32Array>;
-  readonly options: PyramidAttentionOptions;
-  readonly shape: AttentionShape;
-}
-
-/**
- * Checks a call with levels, which needs block sizes, or without, which is dense attention.
- *
- * @throws {InputError} if anything about the call is wrong
- */
-export function requireCall(
-  qkv: Qkv,
-  levels: Tensor<Int32Array> | null,
-  { blockM, blockN, scale, causal, tail }: Partial<PyramidAttentionOptions>,
-): PyramidCall {
-  if (levels === null) {
-    const dense = denseLevels(qkv), options = { ...dense, scale, causal, tail };
-    return { levels: dense.levels, options, shape: requirePyramidCall(qkv, dense.levels, options) };
-  }
-  requireInput(
-    blockM !== undefined && blockN !== undefined,
-    "`blockM` and `blockN` should both be given if there are `levels`.",
-  );
-  const options = { blockM, blockN, scale, causal, tail };
-  return { levels, options, shape: requirePyramidCall(qkv, levels, options) };
-}
-
-/** Level 1 everywhere, with all keys in one block. */
-function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
-  const { batch, heads, seqQ, seqK } = attentionShape(qkv);
-  const shape = [batch, heads, Math.ceil(seqQ / DENSE_BLOCK), 1];
-  const levels = { data: new Int32Array(shape[0] * shape[1] * shape[2]).fill(1), shape };
-  return { levels, blockM: DENSE_BLOCK, blockN: seqK };
 }
 
 /** The query blocks [firstBlock, endBlock) of one head; `out` and `lse` receive their rows, from 0 on. */

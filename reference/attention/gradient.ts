@@ -18,17 +18,9 @@ import {
   transpose,
 } from "./rows.ts";
 import type { FloatData, Qkv, Tensor } from "../tensor.ts";
-import {
-  headOf,
-  headPyramid,
-  headSlice,
-  kvHeadOf,
-  type PyramidAttentionOptions,
-  requirePyramidCall,
-  type VisibleBlock,
-  visibleBlock,
-  type VisibleTokens,
-} from "./visible.ts";
+import { headOf, headSlice, kvHeadOf } from "../heads.ts";
+import { headPyramid, type VisibleBlock, visibleBlock, type VisibleTokens } from "./visible.ts";
+import { type PyramidAttentionOptions, requirePyramidCall } from "./call.ts";
 
 /** Options of {@link pyramidAttentionGradient}. */
 export interface GradientOptions extends PyramidAttentionOptions {

@@ -1,40 +1,13 @@
 /**
- * What the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention. Attention and its gradient
- * both begin here.
+ * What the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention. Attention and its
+ * gradient both begin here.
  *
  * @module
  */
-import { requireInput } from "../errors.ts";
-import {
-  buildPyramid,
-  isLevel,
-  type PyramidLevel,
-  requireBlock,
-  requireTail,
-  type Tail,
-} from "../pyramid/pyramid.ts";
+import type { Head } from "../heads.ts";
+import { buildPyramid, type PyramidLevel } from "../pyramid/pyramid.ts";
+import type { PyramidAttentionOptions } from "./call.ts";
 import { evenUp } from "./rows.ts";
-import { type AttentionShape, attentionShape, type FloatData, type Qkv, type Tensor } from "../tensor.ts";
-
-/** Options of pyramid attention and of everything that follows its blocks. */
-export interface PyramidAttentionOptions {
-  /** Query block size in tokens. */
-  readonly blockM: number;
-  /** Key block size in tokens. */
-  readonly blockN: number;
-  /** Factor on q . k; default 1 / sqrt(head dimension). */
-  readonly scale?: number;
-  /** Whether a query sees only keys up to its own position, aligned bottom-right; default false. */
-  readonly causal?: boolean;
-  /** What the last, partial key block pools; default `exact`. */
-  readonly tail?: Tail;
-}
-
-/** One query head with the keys and values that it reads: all tensors are [1, 1, …]. */
-export interface Head {
-  readonly qkv: Qkv;
-  readonly levels: Tensor<Int32Array>;
-}
 
 /** The pooled tokens that one query block sees, in ascending order of position. */
 export interface VisibleTokens {
@@ -57,59 +30,6 @@ export interface VisibleBlock {
   readonly scale: number;
   /** How many of the tokens a row sees: always the first ones. */
   seen(row: number): number;
-}
-
-/**
- * Checks a call of pyramid attention as a whole.
- *
- * @returns the sizes of the call
- * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
- */
-export function requirePyramidCall(
-  qkv: Qkv,
-  levels: Tensor<Int32Array>,
-  { blockM, blockN, scale = 1, tail = "exact" }: PyramidAttentionOptions,
-): AttentionShape {
-  const shape = attentionShape(qkv);
-  requireBlock("blockM", blockM);
-  requireBlock("blockN", blockN);
-  requireTail(tail);
-  requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
-  const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
-  requireInput(
-    levels.shape.length === 4 && blocks.every((length, axis) => levels.shape[axis] === length),
-    () => `\`levels\` has shape [${levels.shape}]; these blocks need [${blocks}].`,
-  );
-  const bad = levels.data.find((level) => level !== 0 && !isLevel(level, blockN));
-  requireInput(
-    bad === undefined,
-    () => `\`levels\` holds ${bad}; it should hold 0 and powers of two that divide \`blockN\`, ${blockN}.`,
-  );
-  return shape;
-}
-
-/** The part of a call that one query head reads; nothing is copied. */
-export function headOf({ q, k, v }: Qkv, levels: Tensor<Int32Array>, batchHead: number): Head {
-  const kvHead = kvHeadOf({ q, k }, batchHead);
-  return {
-    qkv: { q: headSlice(q, batchHead), k: headSlice(k, kvHead), v: headSlice(v, kvHead) },
-    levels: headSlice(levels, batchHead),
-  };
-}
-
-/** The key head that a query head reads; both are counted through all batch entries. */
-export function kvHeadOf({ q, k }: Pick<Qkv, "q" | "k">, batchHead: number): number {
-  const [, heads] = q.shape, [, kvHeads] = k.shape;
-  return Math.floor(batchHead / heads) * kvHeads + Math.floor((batchHead % heads) / (heads / kvHeads));
-}
-
-/** One head of a tensor as a tensor of its own on the same data. */
-export function headSlice<Data extends FloatData | Int32Array>(
-  { data, shape }: Tensor<Data>,
-  index: number,
-): Tensor<Data> {
-  const size = shape[2] * shape[3];
-  return { data: data.subarray(index * size, (index + 1) * size) as Data, shape: [1, 1, shape[2], shape[3]] };
 }
 
 /** The pyramid of one head, with the levels that are in use only. */

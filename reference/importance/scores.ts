@@ -6,7 +6,7 @@
 import { requireBlock } from "../pyramid/pyramid.ts";
 import { evenUp, interleaveRows, multiplyRows, ROWS } from "../attention/rows.ts";
 import { type Qkv, queryKeyShape, type Tensor, toFloat64 } from "../tensor.ts";
-import { headSlice, kvHeadOf } from "../attention/visible.ts";
+import { headSlice, kvHeadOf } from "../heads.ts";
 
 /** Queries and keys: what importance is computed from. */
 export type QueryKey = Pick<Qkv, "q" | "k">;

@@ -12,7 +12,6 @@
  *
  * @module
  */
-import { requireCall } from "../attention/attention.ts";
 import { requireInput } from "../errors.ts";
 import { type BlockView, blockView, type RowErrors, rowErrors, storeError2 } from "./rounding/attention.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
@@ -21,16 +20,9 @@ import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts"
 import { sampleRows, seeingRows } from "./tolerance_rows.ts";
 export type { ImportanceKind } from "./rounding/importance.ts";
 import { type FloatData, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
-import {
-  type Head,
-  headOf,
-  headPyramid,
-  headSlice,
-  kvHeadOf,
-  type PyramidAttentionOptions,
-  requirePyramidCall,
-  visibleBlock,
-} from "../attention/visible.ts";
+import { type Head, headOf, headSlice, kvHeadOf } from "../heads.ts";
+import { headPyramid, visibleBlock } from "../attention/visible.ts";
+import { type PyramidAttentionOptions, requireCall, requirePyramidCall } from "../attention/call.ts";
 
 export type { KernelDType } from "./arithmetic.ts";
 

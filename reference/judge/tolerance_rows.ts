@@ -4,7 +4,8 @@
  * @module
  */
 import type { FloatData, Tensor } from "../tensor.ts";
-import type { Head, PyramidAttentionOptions } from "../attention/visible.ts";
+import type { Head } from "../heads.ts";
+import type { PyramidAttentionOptions } from "../attention/call.ts";
 
 /** Rows a head that stand for all rows, and rows with the longest queries that stand for themselves. */
 const SPREAD_ROWS = 24, LONGEST_ROWS = 8;

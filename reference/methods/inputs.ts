@@ -8,7 +8,7 @@ import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
 import { blockMass } from "../judge/mass.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
-import { blockImportance } from "../psa.ts";
+import { blockImportance } from "../importance/by_config.ts";
 import { attentionShape, type Qkv } from "../tensor.ts";
 import type { Method, MethodInputs } from "./method.ts";
 

@@ -21,27 +21,27 @@ export type Order = Tensor<Int32Array>;
 export interface GilbertOptions {
   /**
    * `curve`: the tokens as the curve visits them. `released`: the gather index of the released code. They are the
-   * same permutation, for the released code does visit its tokens along the curve.
+   * same permutation, for the released code does visit its tokens along the curve. Default `curve`.
    */
-  readonly kind: "released" | "curve";
+  readonly kind?: "released" | "curve";
 }
 
 /**
  * The tokens of a video along the generalised Hilbert curve: tokens near in the order are near in x, y and t.
  *
  * @param box the video
- * @param options which order; the two are equal
+ * @param options a name for the order, which changes nothing: the two are equal
  * @returns [width * height * depth]
  * @throws {InputError} if a size of the box is not a positive whole number or the kind is unknown
  *
  * @example
  * ```ts
  * import { gilbertOrder } from "./order.ts";
- * const order = gilbertOrder({ width: 2, height: 2, depth: 1 }, { kind: "curve" });
+ * const order = gilbertOrder({ width: 2, height: 2, depth: 1 });
  * console.log(order.data); // [0, 2, 3, 1]
  * ```
  */
-export function gilbertOrder(box: Box, { kind }: GilbertOptions): Order {
+export function gilbertOrder(box: Box, { kind = "curve" }: GilbertOptions = {}): Order {
   requireBox("box", box);
   requireInput(
     kind === "released" || kind === "curve",

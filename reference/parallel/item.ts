@@ -4,7 +4,8 @@
  * @module
  */
 import { attendHead } from "../attention/attention.ts";
-import type { Head, PyramidAttentionOptions } from "../attention/visible.ts";
+import type { Head } from "../heads.ts";
+import type { PyramidAttentionOptions } from "../attention/call.ts";
 
 /** Query blocks [firstBlock, endBlock) of one head. */
 export interface WorkItem {

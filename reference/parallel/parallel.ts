@@ -3,10 +3,12 @@
  *
  * @module
  */
-import { type AttentionResult, requireCall } from "../attention/attention.ts";
+import type { AttentionResult } from "../attention/attention.ts";
+import { requireCall } from "../attention/call.ts";
 import { requireInput } from "../errors.ts";
 import type { Qkv, Tensor, TensorData } from "../tensor.ts";
-import { type Head, headOf, type PyramidAttentionOptions } from "../attention/visible.ts";
+import { type Head, headOf } from "../heads.ts";
+import type { PyramidAttentionOptions } from "../attention/call.ts";
 import { attendItem, type WorkItem, type WorkResult } from "./item.ts";
 import { mapInWorkers } from "./pool.ts";
 

@@ -16,7 +16,9 @@ import {
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poisonOutputs } from "../../kernels/device/poison.ts";
 import { buildImportance } from "../../kernels/importance/importance.ts";
-import { arrangeTokens, blockImportance, levelsFromImportance } from "../../reference/psa.ts";
+import { arrangeTokens } from "../../reference/order/arrange.ts";
+import { blockImportance } from "../../reference/importance/by_config.ts";
+import { levelsFromImportance } from "../../reference/levels/by_config.ts";
 import { similarityCap } from "../../reference/levels/similarity.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { importanceRounding } from "../support/importance_rounding.ts";

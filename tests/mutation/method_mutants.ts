@@ -8,25 +8,25 @@ import type { Mutant } from "./mutant.ts";
 const shared: readonly Mutant[] = [
   {
     name: "methods: a search keeps the value that does not fit",
-    file: "reference/methods/select.ts",
+    file: "reference/methods/bisect.ts",
     find: "    else high = middle;\n  }\n  return low;",
     replace: "    else high = middle;\n  }\n  return high;",
   },
   {
     name: "methods: a search ends early",
-    file: "reference/methods/select.ts",
+    file: "reference/methods/bisect.ts",
     find: "const HALVINGS = 40;",
     replace: "const HALVINGS = 2;",
   },
   {
     name: "methods: what passes the density is said to be ok",
-    file: "reference/methods/select.ts",
+    file: "reference/methods/bisect.ts",
     find: 'if (parameter === null) status = "unreachable";',
     replace: "",
   },
   {
     name: "methods: forced blocks of causal rows do not count towards a threshold",
-    file: "reference/methods/select.ts",
+    file: "reference/methods/entries.ts",
     find: "let taken = forced.reduce((sum, j) => sum + scores[j], 0);",
     replace: "let taken = 0;",
   },

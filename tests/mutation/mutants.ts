@@ -128,7 +128,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "key heads are taken modulo",
-    file: "reference/attention/visible.ts",
+    file: "reference/heads.ts",
     find: "Math.floor((batchHead % heads) / (heads / kvHeads))",
     replace: "(batchHead % heads) % kvHeads",
   },
@@ -232,7 +232,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "values keep raster order",
-    file: "reference/psa.ts",
+    file: "reference/order/arrange.ts",
     find: "v: permuteTokens(v, keyOrder),",
     replace: "v,",
   },
@@ -244,7 +244,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a budget of density forgets text and caps",
-    file: "reference/psa.ts",
+    file: "reference/levels/by_config.ts",
     find: "applyRules(levels, rules);",
     replace: "",
   },

@@ -7,7 +7,7 @@ import type { ImportanceConfig } from "../../../reference/config/config.ts";
 import { methodInputs } from "../../../reference/methods/inputs.ts";
 import type { MethodInputs } from "../../../reference/methods/method.ts";
 import { type Order, permuteTokens } from "../../../reference/order/order.ts";
-import { arrangeTokens } from "../../../reference/psa.ts";
+import { arrangeTokens } from "../../../reference/order/arrange.ts";
 import type { Qkv, Tensor } from "../../../reference/tensor.ts";
 import type { SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";

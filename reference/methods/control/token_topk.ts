@@ -7,7 +7,7 @@ import { requireDensity } from "../../levels/budget.ts";
 import { forEachWeightRows } from "../../judge/mass.ts";
 import { evenUp, multiplyRows, ROWS, transpose } from "../../attention/rows.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../attention/visible.ts";
+import { headSlice, kvHeadOf } from "../../heads.ts";
 import type { MethodInputs, OutputSelection, QueryMethod } from "../method.ts";
 
 /**

@@ -7,7 +7,8 @@ import { requireDensity } from "../../levels/budget.ts";
 import { sortedBlocks } from "../../levels/assign.ts";
 import type { BlockMethod } from "../method.ts";
 import { requireGridBlocks } from "../inputs.ts";
-import { importanceCost, selectionOf } from "../select.ts";
+import { importanceCost } from "../cost.ts";
+import { selectionOf } from "../select.ts";
 
 const TILE = { width: 8, height: 8, depth: 1 };
 

@@ -4,7 +4,8 @@
  * @module
  */
 import type { BlockMethod } from "../method.ts";
-import { importanceCost, ranked } from "../select.ts";
+import { importanceCost } from "../cost.ts";
+import { ranked } from "../select.ts";
 
 /** Blocks ranked by the scores of their means, as SpargeAttn's top-k, VSA's fine stage and SLA's sparse part do. */
 export const pooledTopk: BlockMethod = {

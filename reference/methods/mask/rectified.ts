@@ -6,9 +6,10 @@
 import { causalBlocks } from "../../levels/causal.ts";
 import { blockMeans, type HeadTokens } from "../../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../attention/visible.ts";
+import { headSlice, kvHeadOf } from "../../heads.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
-import { importanceCost, ranked } from "../select.ts";
+import { importanceCost } from "../cost.ts";
+import { ranked } from "../select.ts";
 
 /**
  * Rectified SpaAttn: a mask of the best blocks by mean query . mean key, whose output is corrected afterwards: blocks

@@ -7,9 +7,11 @@ import { causalBlocks } from "../../levels/causal.ts";
 import { requireInput } from "../../errors.ts";
 import { blockMeans, type HeadTokens } from "../../importance/scores.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../attention/visible.ts";
+import { headSlice, kvHeadOf } from "../../heads.ts";
 import type { BlockMethod, MethodInputs } from "../method.ts";
-import { bisectedEntries, importanceCost, massEntries } from "../select.ts";
+import { bisectedEntries } from "../bisect.ts";
+import { importanceCost } from "../cost.ts";
+import { massEntries } from "../entries.ts";
 
 /** Options of {@link spargeAttention}. */
 export interface SpargeOptions {

@@ -8,7 +8,7 @@ import type { Box } from "../../config/config.ts";
 import { forEachWeightRows } from "../../judge/mass.ts";
 import { evenUp, multiplyRows, ROWS, transpose } from "../../attention/rows.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { headSlice, kvHeadOf } from "../../attention/visible.ts";
+import { headSlice, kvHeadOf } from "../../heads.ts";
 import { requireGridBlocks } from "../inputs.ts";
 import type { BlockMethod, MethodInputs } from "../method.ts";
 import { levelShape, selectionOf } from "../select.ts";

@@ -5,7 +5,9 @@
  */
 import type { ImportanceConfig } from "../../config/config.ts";
 import type { BlockMethod } from "../method.ts";
-import { bisectedEntries, importanceCost, massEntries } from "../select.ts";
+import { bisectedEntries } from "../bisect.ts";
+import { importanceCost } from "../cost.ts";
+import { massEntries } from "../entries.ts";
 
 const IMPORTANCE: ImportanceConfig = { kind: "antidiagonal", stride: 8 };
 

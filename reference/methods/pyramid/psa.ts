@@ -5,7 +5,8 @@
  */
 import { DEFAULT_SHARES } from "../../levels/budget.ts";
 import type { BlockMethod } from "../method.ts";
-import { importanceCost, ranked } from "../select.ts";
+import { importanceCost } from "../cost.ts";
+import { ranked } from "../select.ts";
 
 /** Pyramid Sparse Attention with the paper's best allocation: levels 1, 2 and 4 get .6, .2 and .2 of the density. */
 export const psa: BlockMethod = {

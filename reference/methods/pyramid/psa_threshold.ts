@@ -5,9 +5,9 @@
  */
 import type { Ratio } from "../../config/config.ts";
 import { assignLevels } from "../../levels/assign.ts";
-import { headSlice } from "../../attention/visible.ts";
+import { headSlice } from "../../heads.ts";
 import type { BlockMethod } from "../method.ts";
-import { bisected } from "../select.ts";
+import { bisected } from "../bisect.ts";
 import { psa } from "./psa.ts";
 
 /** Cumulative importance at which levels 1, 2, 4 and 8 end, before the factor. */

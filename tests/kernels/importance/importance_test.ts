@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { buildImportance } from "../../../kernels/importance/importance.ts";
-import { blockImportance } from "../../../reference/psa.ts";
+import { blockImportance } from "../../../reference/importance/by_config.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { lacksHalves } from "../../support/implementation.ts";
 import { importanceRounding } from "../../support/importance_rounding.ts";

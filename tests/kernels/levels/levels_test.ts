@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Tensor } from "../../../mod.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { buildLevels } from "../../../kernels/levels/levels.ts";
-import { levelsFromImportance } from "../../../reference/psa.ts";
+import { levelsFromImportance } from "../../../reference/levels/by_config.ts";
 import { similarityCap } from "../../../reference/levels/similarity.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import {

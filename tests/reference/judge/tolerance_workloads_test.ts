@@ -1,6 +1,6 @@
 import { attentionTolerance, compare, pyramidAttention, seededRandom } from "../../../mod.ts";
 import { makeWorkload, WORKLOADS } from "../../../fixtures/workloads.ts";
-import { headOf } from "../../../reference/attention/visible.ts";
+import { headOf } from "../../../reference/heads.ts";
 import { assert } from "../../support/assert.ts";
 import { simulateAttention, type Simulation } from "../../../fixtures/conformance/honest/attention.ts";
 

@@ -11,7 +11,8 @@ import {
 } from "../../../mod.ts";
 import { causalBlocks } from "../../../reference/levels/causal.ts";
 import { alignment } from "../../../reference/levels/assign.ts";
-import { headOf, headPyramid, visibleBlock } from "../../../reference/attention/visible.ts";
+import { headOf } from "../../../reference/heads.ts";
+import { headPyramid, visibleBlock } from "../../../reference/attention/visible.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../support/assert.ts";
 import { mapTensor, permutation } from "../../support/tensor_tools.ts";
 import {

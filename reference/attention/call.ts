@@ -1,0 +1,91 @@
+/**
+ * The door of attention: a call is checked as a whole, and dense attention becomes level 1 everywhere.
+ *
+ * @module
+ */
+import { requireInput } from "../errors.ts";
+import { isLevel, requireBlock, requireTail, type Tail } from "../pyramid/pyramid.ts";
+import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../tensor.ts";
+
+/** Options of pyramid attention and of everything that follows its blocks. */
+export interface PyramidAttentionOptions {
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** Factor on q . k; default 1 / sqrt(head dimension). */
+  readonly scale?: number;
+  /** Whether a query sees only keys up to its own position, aligned bottom-right; default false. */
+  readonly causal?: boolean;
+  /** What the last, partial key block pools; default `exact`. */
+  readonly tail?: Tail;
+}
+
+/** The block size that dense attention is worked through with; the result does not depend on it. */
+const DENSE_BLOCK = 128;
+
+/**
+ * Checks a call of pyramid attention as a whole.
+ *
+ * @returns the sizes of the call
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ */
+export function requirePyramidCall(
+  qkv: Qkv,
+  levels: Tensor<Int32Array>,
+  { blockM, blockN, scale = 1, tail = "exact" }: PyramidAttentionOptions,
+): AttentionShape {
+  const shape = attentionShape(qkv);
+  requireBlock("blockM", blockM);
+  requireBlock("blockN", blockN);
+  requireTail(tail);
+  requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
+  const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
+  requireInput(
+    levels.shape.length === 4 && blocks.every((length, axis) => levels.shape[axis] === length),
+    () => `\`levels\` has shape [${levels.shape}]; these blocks need [${blocks}].`,
+  );
+  const bad = levels.data.find((level) => level !== 0 && !isLevel(level, blockN));
+  requireInput(
+    bad === undefined,
+    () => `\`levels\` holds ${bad}; it should hold 0 and powers of two that divide \`blockN\`, ${blockN}.`,
+  );
+  return shape;
+}
+
+/** A checked call: dense attention has become level 1 everywhere. */
+export interface PyramidCall {
+  readonly levels: Tensor<Int32Array>;
+  readonly options: PyramidAttentionOptions;
+  readonly shape: AttentionShape;
+}
+
+/**
+ * Checks a call with levels, which needs block sizes, or without, which is dense attention.
+ *
+ * @throws {InputError} if anything about the call is wrong
+ */
+export function requireCall(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  { blockM, blockN, scale, causal, tail }: Partial<PyramidAttentionOptions>,
+): PyramidCall {
+  if (levels === null) {
+    const dense = denseLevels(qkv), options = { ...dense, scale, causal, tail };
+    return { levels: dense.levels, options, shape: requirePyramidCall(qkv, dense.levels, options) };
+  }
+  requireInput(
+    blockM !== undefined && blockN !== undefined,
+    "`blockM` and `blockN` should both be given if there are `levels`.",
+  );
+  const options = { blockM, blockN, scale, causal, tail };
+  return { levels, options, shape: requirePyramidCall(qkv, levels, options) };
+}
+
+/** Level 1 everywhere, with all keys in one block. */
+function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
+  const { batch, heads, seqQ, seqK } = attentionShape(qkv);
+  const shape = [batch, heads, Math.ceil(seqQ / DENSE_BLOCK), 1];
+  const levels = { data: new Int32Array(shape[0] * shape[1] * shape[2]).fill(1), shape };
+  return { levels, blockM: DENSE_BLOCK, blockN: seqK };
+}

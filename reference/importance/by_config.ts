@@ -1,0 +1,41 @@
+/**
+ * The importance stage of the method: the importance that a configuration asks for (docs/definition.md#importance).
+ *
+ * @module
+ */
+import type { PsaConfig } from "../config/config.ts";
+import type { Tensor } from "../tensor.ts";
+import { antidiagonalImportance, fullImportance, pooledImportance, sampledImportance } from "./importance.ts";
+import type { QueryKey } from "./scores.ts";
+
+/**
+ * The second stage of `psa`: the importance of key blocks to query blocks (docs/definition.md#importance).
+ *
+ * @param qk queries and keys in the order in which blocks are cut
+ * @param config block sizes, importance, causal and scale
+ * @returns [batch, heads, query blocks, key blocks]
+ * @throws {InputError} if tensors disagree or a stride does not divide the blocks
+ *
+ * @example
+ * ```ts
+ * import { blockImportance, makeWorkload, presets } from "../../mod.ts";
+ * const { qkv } = makeWorkload("sinks", { seqQ: 512, headDim: 16 });
+ * console.log(blockImportance(qkv, presets["Qwen2.5-VL"].config).shape); // [1, 1, 4, 4]
+ * ```
+ */
+export function blockImportance(
+  qk: QueryKey,
+  { blockM, blockN, importance, causal, scale }: Omit<PsaConfig, "assignment" | "tile">,
+): Tensor<Float64Array> {
+  const blocks = { blockM, blockN, scale };
+  switch (importance.kind) {
+    case "sampled":
+      return sampledImportance(qk, { ...blocks, seed: importance.seed });
+    case "full":
+      return fullImportance(qk, blocks);
+    case "antidiagonal":
+      return antidiagonalImportance(qk, { blockM, blockN, stride: importance.stride, causal });
+    case "pooled":
+      return pooledImportance(qk, blocks);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The levels stage of the method: what a configuration makes of importance (docs/definition.md#levels).
+ *
+ * @module
+ */
+import type { PsaConfig } from "../config/config.ts";
+import type { SequenceLengths } from "../config/validate.ts";
+import { blockImportance } from "../importance/by_config.ts";
+import type { QueryKey } from "../importance/scores.ts";
+import { queryKeyShape, type Tensor } from "../tensor.ts";
+import { applyRules, assignLevels, type RuleOptions } from "./assign.ts";
+import { levelsForDensity } from "./budget.ts";
+import { levelDensity } from "./density.ts";
+import { similarityCap } from "./similarity.ts";
+
+/** Sizes and the cap that levels need beside importance. */
+export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
+
+/**
+ * The third stage of `psa`: levels from importance, with all the rules of docs/definition.md#levels.
+ *
+ * @param importance [batch, heads, query blocks, key blocks]
+ * @param config block sizes, tile, assignment, text length and causal
+ * @param options query tokens, key tokens, and the similarity cap if there is one
+ * @returns int32 of the same shape
+ * @throws {InputError} if the assignment is wrong or does not fit
+ *
+ * @example
+ * ```ts
+ * import { levelsFromImportance, presets, tensor } from "../../mod.ts";
+ * const importance = tensor(new Float64Array(20).map((_, j) => 20 - j), [1, 1, 1, 20]);
+ * const sizes = { seqQ: 128, seqK: 20 * 128 };
+ * const { data } = levelsFromImportance(importance, presets["CogVideoX-5B"].config, sizes);
+ * console.log(data.subarray(0, 8)); // [1, 1, 2, 8, 8, 8, 8, 0]
+ * ```
+ */
+export function levelsFromImportance(
+  importance: Tensor,
+  { blockM, blockN, tile, assignment, textLength, causal }: Omit<PsaConfig, "importance">,
+  { seqQ, seqK, cap }: LevelOptions,
+): Tensor<Int32Array> {
+  const rules = { blockM, blockN, seqQ, seqK, textLength, causal, cap };
+  if (assignment.mode !== "density") return assignLevels(importance, { ...rules, ...assignment, tile });
+  const { density, shares } = assignment;
+  const levels = levelsForDensity(importance, density, { shares, causal, blockM, blockN, seqQ, seqK });
+  applyRules(levels, rules);
+  return levels;
+}
+
+/**
+ * Importance, similarity cap and levels in one: what `psa` attends with.
+ *
+ * @param qk queries and keys in the order in which blocks are cut, see `arrangeTokens`
+ * @param config the configuration
+ * @returns int32 [batch, heads, query blocks, key blocks]
+ * @throws {InputError} if tensors disagree or the configuration does not fit them
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload, presets, selectLevels } from "../../mod.ts";
+ * const { qkv } = makeWorkload("sinks", { seqQ: 512, headDim: 16 });
+ * console.log(selectLevels(qkv, presets["Qwen2.5-VL"].config).shape); // [1, 1, 4, 4]
+ * ```
+ */
+export function selectLevels({ q, k }: QueryKey, config: PsaConfig): Tensor<Int32Array> {
+  const { seqQ, seqK } = queryKeyShape({ q, k });
+  const { blockN, similarityThresholds: thresholds } = config;
+  const cap = thresholds === undefined ? undefined : similarityCap(k, { blockN, thresholds });
+  return levelsFromImportance(blockImportance({ q, k }, config), config, { seqQ, seqK, cap });
+}
+
+/**
+ * The density that a configuration will have on an importance, before any attention is computed.
+ *
+ * @param importance [batch, heads, query blocks, key blocks]
+ * @param config block sizes, tile, assignment, text length and causal
+ * @param options query tokens, key tokens, and the similarity cap if there is one
+ * @throws {InputError} if the assignment is wrong or does not fit
+ *
+ * @example
+ * ```ts
+ * import { configDensity, presets, tensor } from "../../mod.ts";
+ * const importance = tensor(new Float64Array(20).fill(1), [1, 1, 1, 20]);
+ * const sizes = { seqQ: 128, seqK: 20 * 128 };
+ * console.log(configDensity(importance, presets["CogVideoX-5B"].config, sizes)); // between 0.15 and 0.25
+ * ```
+ */
+export function configDensity(
+  importance: Tensor,
+  config: Omit<PsaConfig, "importance">,
+  options: LevelOptions,
+): number {
+  const { blockM, blockN, causal } = config, { seqQ, seqK } = options;
+  const levels = levelsFromImportance(importance, config, options);
+  return levelDensity(levels, { causal, blockM, blockN, seqQ, seqK });
+}

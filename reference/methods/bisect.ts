@@ -1,0 +1,108 @@
+/**
+ * Thresholds that are bisected to a density.
+ *
+ * @module
+ */
+import { requireDensity } from "../levels/budget.ts";
+import type { Tensor } from "../tensor.ts";
+import type { BlockSelection, MethodInputs, SelectionStatus } from "./method.ts";
+import { levelShape, selectionOf } from "./select.ts";
+
+/** Halvings of an interval in a search for a threshold. */
+const HALVINGS = 40;
+
+/** What {@link bisected} searches. */
+export interface BisectOptions {
+  /** The greatest value of the parameter; the search runs from 0 to it. */
+  readonly most: number;
+  /** Levels [query blocks, key blocks] of a head at a value of the parameter; density does not fall as it grows. */
+  readonly levelsAt: (parameter: number, batchHead: number) => Int32Array;
+}
+
+/**
+ * A threshold budget: one parameter a head, bisected to the largest value whose density stays at or under the one
+ * that was asked for. If not even 0 does, that head gets its levels at 0 and the status is `unreachable`.
+ *
+ * @param inputs the call
+ * @param density the mean of 1 / level to stay under
+ * @param options the parameter
+ * @throws {InputError} if the density is outside (0, 1]
+ *
+ * @example
+ * ```ts
+ * import { methodInputs } from "./inputs.ts";
+ * import { bisected } from "./bisect.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(32 * 8), [1, 1, 32, 8]);
+ * const inputs = methodInputs({ q: x, k: x, v: x }, { blockM: 32, blockN: 16 });
+ * const levelsAt = (p: number) => Int32Array.of(p > 0.3 ? 1 : 0, p > 0.7 ? 1 : 0);
+ * console.log(bisected(inputs, 0.5, { most: 1, levelsAt }).levels.data); // [1, 0]
+ * ```
+ */
+export function bisected(
+  inputs: MethodInputs,
+  density: number,
+  { most, levelsAt }: BisectOptions,
+): BlockSelection {
+  requireDensity(density);
+  const shape = levelShape(inputs), size = shape[2] * shape[3];
+  const data = new Int32Array(shape[0] * shape[1] * size);
+  let status: SelectionStatus = "ok";
+  for (let head = 0; head < shape[0] * shape[1]; head++) {
+    const fits = (parameter: number) => {
+      const levels = { data: levelsAt(parameter, head), shape: [1, 1, shape[2], shape[3]] };
+      return selectionOf(inputs, levels).density <= density;
+    };
+    const parameter = largestThatFits(fits, most);
+    if (parameter === null) status = "unreachable";
+    data.set(levelsAt(parameter ?? 0, head), head * size);
+  }
+  return selectionOf(inputs, { data, shape }, status);
+}
+
+/** The largest value in [0, most] that fits, after 40 halvings; null if 0 does not. */
+function largestThatFits(fits: (value: number) => boolean, most: number): number | null {
+  if (fits(most)) return most;
+  if (!fits(0)) return null;
+  let low = 0, high = most;
+  for (let i = 0; i < HALVINGS; i++) {
+    const middle = (low + high) / 2;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * A threshold budget of a binary mask in which every block has an entry, the parameter from which on it is taken:
+ * -Infinity for one that is forced, Infinity for one that cannot be seen.
+ *
+ * @param inputs the call
+ * @param density the share of blocks to stay under
+ * @param options the entries [batch, heads, query blocks, key blocks], and whether an entry takes part at its very value
+ * @throws {InputError} if the density is outside (0, 1]
+ *
+ * @example
+ * ```ts
+ * import { methodInputs } from "./inputs.ts";
+ * import { bisectedEntries } from "./bisect.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(32 * 8), [1, 1, 32, 8]);
+ * const inputs = methodInputs({ q: x, k: x, v: x }, { blockM: 32, blockN: 16 });
+ * const entries = tensor(new Float64Array([0.7, 0.3]), [1, 1, 1, 2]);
+ * console.log(bisectedEntries(inputs, 0.5, { entries, inclusive: true }).levels.data); // [0, 1]
+ * ```
+ */
+export function bisectedEntries(
+  inputs: MethodInputs,
+  density: number,
+  { entries, inclusive }: { readonly entries: Tensor<Float64Array>; readonly inclusive: boolean },
+): BlockSelection {
+  const [, , rows, columns] = entries.shape, size = rows * columns;
+  const levelsAt = (parameter: number, head: number) =>
+    Int32Array.from(
+      entries.data.subarray(head * size, (head + 1) * size),
+      (entry) => entry < parameter || (inclusive && entry === parameter) ? 1 : 0,
+    );
+  return bisected(inputs, density, { most: 1, levelsAt });
+}
