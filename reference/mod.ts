@@ -22,7 +22,15 @@ export {
   pyramidAttention,
   type PyramidAttentionOptions,
 } from "./attention/attention.ts";
+export { attentionRows, type HeadRows } from "./attention/some_rows.ts";
 export { compare, type Comparison } from "./judge/metrics.ts";
+export {
+  type ErrorEstimate,
+  estimateRelativeError,
+  type SampledRows,
+  sampleQueryRows,
+  type Strata,
+} from "./judge/sampled_rows.ts";
 export { type Arithmetic, arithmeticNamed, type Format, ladderOf } from "./judge/arithmetic.ts";
 export {
   judgeLadder,
