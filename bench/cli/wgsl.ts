@@ -13,7 +13,7 @@ import { groupTokens } from "../../kernels/lists/entry.ts";
 import { scoreCode } from "../../kernels/importance/product.ts";
 import { levelsOfLayout, type PyramidLayout, pyramidLayout } from "../../kernels/pyramid/layout.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
+import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
 import { requireName } from "../options/reader.ts";
 import { say } from "../text/output.ts";
 import type { Command } from "./command.ts";
@@ -66,7 +66,8 @@ export const command: Command = { help: HELP, run: (line) => say(textOf(line)) }
  * ```
  */
 export function wgslOf(args: readonly string[]): string {
-  return textOf(readCommandLine(args, HELP));
+  const line = readCommandLine(args, HELP);
+  return line.help ? helpOf(HELP) : textOf(line);
 }
 
 function textOf({ words: [kernel = ""], read }: CommandLine): string {
