@@ -51,9 +51,10 @@ export function quantile(sorted: readonly number[], fraction: number): number {
  */
 export function estimateMedian(values: readonly number[], confidence = 0.95): MedianEstimate {
   const sorted = values.toSorted((a, b) => a - b), n = sorted.length;
+  // Weights of the binomial count are summed from their logarithms: 2^-n is 0 in float64 from n = 1075 on.
   let outside = 0, cut = 0, covered = n === 1 ? 0 : 1 - 2 * 2 ** -n;
-  for (let k = 0, weight = 2 ** -n; k < Math.floor(n / 2); k++, weight *= (n - k + 1) / k) {
-    outside += weight;
+  for (let k = 0, log = -n * Math.LN2; k < Math.floor(n / 2); k++, log += Math.log((n - k + 1) / k)) {
+    outside += Math.exp(log);
     if (1 - 2 * outside < confidence && k > 0) break;
     [cut, covered] = [k, 1 - 2 * outside];
   }

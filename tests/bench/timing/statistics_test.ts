@@ -33,3 +33,12 @@ Deno.test("statistics: intervals cover the true median as often as they say", ()
     assert(Math.abs(covered / rounds - said) < 0.02, `n = ${n}: ${covered / rounds} against ${said}`);
   }
 });
+
+Deno.test("statistics: the interval of many values does not grow to all of them", () => {
+  for (const n of [100, 1000, 1074, 1075, 3000, 100_001]) {
+    const { low, high, confidence } = estimateMedian(Array.from({ length: n }, (_, i) => i));
+    const width = (high - low) / Math.sqrt(n);
+    assert(width > 1.8 && width < 2.2, `n = ${n}: ${low} to ${high}`); // 2 * 1.96 * sqrt(n) / 2
+    assert(confidence >= 0.95 && confidence < 0.97, `n = ${n}: ${confidence}`);
+  }
+});
