@@ -88,7 +88,7 @@ export async function planClaim(
     }
   }
   requireInput(total > 0, `--filter is "${filter}"; no case matches it.`);
-  return { options, inputs, total };
+  return { options: { ...options, filter }, inputs, total };
 }
 
 /** The orders and the methods that an input can have. */

@@ -29,6 +29,8 @@ export interface Change {
   readonly ratio: number;
   /** Whether a limit is passed. */
   readonly fails: boolean;
+  /** Whether what was right or known no longer is: `ok` became another status, a number became empty or not finite. */
+  readonly regressed: boolean;
 }
 
 /** All that changed. */
@@ -47,6 +49,8 @@ export interface Changes {
 
 /** Columns that are looked at. */
 const COMPARED: readonly Column[] = ["status", "density", "rel_l2", "kernel_rel_l2", "gpu_ms_median"];
+/** What `--fail-on` says to fail on regressions alone, which every `--fail-on` does. */
+const REGRESSIONS = "regressions";
 /** Relative differences up to this are rounding. The kernel's own error is nothing but rounding. */
 const ROUNDING: Partial<Record<Column, number>> = { rel_l2: 1e-4, kernel_rel_l2: 0.25 };
 const SMALLEST = 1e-9;
@@ -62,7 +66,7 @@ const MEASURED: readonly Column[] = [
 ];
 
 /**
- * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`.
+ * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`. The word `regressions` is no limit: see {@link failures}.
  *
  * @param text the limits
  * @throws {InputError} if one is not of this form or names no column with numbers
@@ -74,7 +78,7 @@ const MEASURED: readonly Column[] = [
  * ```
  */
 export function parseLimits(text: string): Limit[] {
-  return text.split(",").map((limit) => {
+  return text.split(",").filter((limit) => limit.trim() !== REGRESSIONS).map((limit) => {
     const [, name, number] = /^\s*(\w+)>([\d.]+)x\s*$/.exec(limit) ?? [];
     const factor = Number(number);
     requireInput(
@@ -148,7 +152,13 @@ function changeOf(
   const numbers = typeof before === "number" && typeof after === "number";
   const ratio = numbers ? after / before : NaN;
   const fails = numbers && limits.some((limit) => limit.column === column && ratio > limit.factor);
-  return [{ case: is.case, column, before, after, ratio, fails }];
+  return [{ case: is.case, column, before, after, ratio, fails, regressed: hasRegressed(before, after) }];
+}
+
+/** Whether what was right or known no longer is. */
+function hasRegressed(before: Change["before"], after: Change["after"]): boolean {
+  if (typeof before === "number") return Number.isFinite(before) && !Number.isFinite(after ?? NaN);
+  return before === "ok" && after !== "ok";
 }
 
 /** Whether a column changed beyond noise. */
@@ -173,16 +183,22 @@ function intervalOf(row: SweepRow): { readonly low: number; readonly high: numbe
 }
 
 /**
- * The changes that pass a limit.
+ * What fails a comparison, in words: limits that are passed, cases that were `ok` and are not, numbers that became empty
+ * or not finite, and cases that are lost.
  *
  * @example
  * ```ts
  * import { failures } from "./changes.ts";
- * console.log(failures({ joined: 1, lost: [], added: [], unknown: [], changes: [] })); // []
+ * console.log(failures({ joined: 1, lost: ["a"], added: [], unknown: [], changes: [] })); // ["a is lost"]
  * ```
  */
-export function failures({ changes }: Changes): readonly Change[] {
-  return changes.filter(({ fails }) => fails);
+export function failures({ changes, lost }: Changes): readonly string[] {
+  return [
+    ...changes.filter(({ fails, regressed }) => fails || regressed).map((
+      { case: name, column, before, after },
+    ) => `${name}: ${column} was ${show(before)} and is ${show(after)}`),
+    ...lost.map((name) => `${name} is lost`),
+  ];
 }
 
 /**
@@ -197,16 +213,20 @@ export function failures({ changes }: Changes): readonly Change[] {
  * ```
  */
 export function toMarkdown(all: Changes): string {
-  const { joined, lost, added, unknown, changes } = all, failed = failures(all).length;
+  const { joined, lost, added, unknown, changes } = all;
+  const failed = changes.filter(({ fails }) => fails).length;
+  const regressed = changes.filter((change) => change.regressed).length;
   const only = (names: readonly string[], which: string) =>
     names.length === 0 ? [] : [`${names.length} cases are only in the ${which} run, first \`${names[0]}\`.`];
   const head = changes.length === 0
     ? `${joined} cases compared: nothing changed beyond noise.`
-    : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit.`;
-  const rows = changes.map(({ case: name, column, before, after, ratio, fails }) =>
+    : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit${
+      regressed > 0 ? `, ${regressed} regressed` : ""
+    }.`;
+  const rows = changes.map(({ case: name, column, before, after, ratio, fails, regressed }) =>
     `| \`${name}\` | ${column} | ${show(before)} | ${show(after)} | ${
       Number.isNaN(ratio) ? "" : `${showFixed(ratio, 3)}x`
-    } | ${fails ? "**fails**" : ""} |`
+    } | ${fails ? "**fails**" : regressed ? "**regressed**" : ""} |`
   );
   const table = rows.length === 0
     ? []

@@ -8,9 +8,10 @@ import {
 } from "../../../bench/claim/cells.ts";
 import { claimPage } from "../../../bench/claim/page.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";
+import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { METHODS } from "../../../reference/methods/mod.ts";
 import type { SweepRow } from "../../../bench/sweep/columns.ts";
-import { readRun } from "../../../bench/sweep/write.ts";
+import { readRun, writeRun } from "../../../bench/sweep/write.ts";
 import {
   assert,
   assertAlmostEquals,
@@ -145,7 +146,7 @@ Deno.test("claim: every method but PSA itself is of one kind, and runs where it 
   const { inputs } = await planClaim({ quick: false, filter: "" }, { gpu: null });
   const cases = inputs.flatMap((each) => each.cases.map(({ given }) => given));
   assertEquals(new Set(cases.map(({ method }) => method.name)), new Set([...told, "psa"]));
-  assertEquals(new Set(cases.map(({ data }) => data.input ?? data.workload)).size, 5 + 6);
+  assertEquals(new Set(cases.map(({ data }) => data.input ?? data.workload)).size, 5 + WORKLOADS.length);
   assertEquals(
     [...new Set(cases.filter(({ data }) => data.causal).map(({ layout }) => layout.order.kind))],
     ["raster"],
@@ -211,4 +212,23 @@ Deno.test("claim: times that are noisy make no verdict where exact ones do", () 
       .map((row) => ({ ...row, gpu_ms_median: 20 * factor(Number(row.head)) }));
   assertEquals(verdicts([...psa, ...rival(() => 1)], "time"), { 0.2: "win" });
   assertEquals(verdicts([...psa, ...rival((head) => head % 2 ? 1.5 : 0.7)], "time"), { 0.2: "tie" });
+});
+
+Deno.test("claim --resume: goes on where it was, and with another request is refused", async () => {
+  await using folder = new TemporaryFolder();
+  const claim = (...args: string[]) => {
+    const request = ["--quick", "--no-gpu", "--filter", "workload=gaussian method=psa"];
+    return runPsa("claim", [...request, "--out", folder.at("a"), ...args]);
+  };
+  assertEquals((await claim()).code, 0);
+  const whole = await readRun(folder.at("a"));
+  const part = whole.rows.slice(0, 4).map((row): SweepRow => ({ ...row, rel_l2: 0.5 }));
+  await writeRun(folder.at("a"), { ...whole, rows: part });
+  const { code, stderr } = await claim("--resume");
+  assertEquals(code, 0, stderr);
+  assertEquals((await readRun(folder.at("a"))).rows, [...part, ...whole.rows.slice(4)]);
+  const other = ["--quick", "--no-gpu", "--filter", "workload=sinks", "--out", folder.at("a"), "--resume"];
+  const refused = await runPsa("claim", other);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.stderr, 'filter was "workload=gaussian method=psa" and is "workload=sinks"');
 });

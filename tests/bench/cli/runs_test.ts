@@ -182,3 +182,28 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
     assertEquals(code, 2);
   }
 });
+
+Deno.test("compare --fail-on: what was ok and is wrong, lost, empty or not finite fails; the other way round nothing does", async () => {
+  await using folder = new TemporaryFolder();
+  const two = makeSweepRow({ case: "two" }),
+    put = async (name: string, rows: SweepRow[]) => {
+      await Deno.mkdir(folder.at(name));
+      await writeRun(folder.at(name), { rows, environment: {} });
+    };
+  await put("before", [makeSweepRow(), two]);
+  await put("wrong", [makeSweepRow({ status: "wrong" }), two]);
+  await put("skipped", [makeSweepRow({ status: "no-gpu" }), two]);
+  await put("lost", [two]);
+  await put("empty", [makeSweepRow({ rel_l2: null }), two]);
+  await put("unmeasured", [makeSweepRow({ gpu_ms_median: null, gpu_ms_low: null, gpu_ms_high: null }), two]);
+  await put("infinite", [makeSweepRow({ rel_l2: Infinity }), two]);
+  await put("nan", [makeSweepRow({ kernel_rel_l2: NaN }), two]);
+  const exits = async (before: string, after: string, ...more: string[]) =>
+    (await runPsa("compare", [folder.at(before), folder.at(after), ...more])).code;
+  for (const name of ["wrong", "skipped", "lost", "empty", "unmeasured", "infinite", "nan"]) {
+    assertEquals(await exits("before", name, "--fail-on", "regressions"), 1, name);
+    assertEquals(await exits("before", name, "--fail-on", "rel_l2>9x"), 1, name);
+    assertEquals(await exits("before", name), 0, `${name} without --fail-on`);
+    assertEquals(await exits(name, "before", "--fail-on", "regressions"), 0, `${name} mended`);
+  }
+});
