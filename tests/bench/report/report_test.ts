@@ -1,5 +1,12 @@
 import { buildReport } from "../../../bench/report/page.ts";
-import { cellRuns, frameRuns, levelColours, mapChart, massClass } from "../../../bench/report/maps.ts";
+import {
+  cellRuns,
+  frameRuns,
+  levelColours,
+  mapChart,
+  MASS_COLOURS,
+  massClass,
+} from "../../../bench/report/maps.ts";
 import { inColours, LIGHT_COLOURS } from "../../../bench/report/theme.ts";
 import { verdict } from "../../../bench/report/verdict.ts";
 import { escapeHtml, formatNumber, sortableTable } from "../../../bench/report/html.ts";
@@ -34,7 +41,10 @@ Deno.test("report: levels are named full first, skipped last", () => {
 });
 
 Deno.test("report: classes of mass are ordered", () => {
-  assertEquals([9, 3, 1, 0.2, 0].map(massClass).length, new Set([9, 3, 1, 0.2, 0].map(massClass)).size);
+  const names = [...MASS_COLOURS.keys()];
+  assertEquals(names, ["over 8 x mean", "2 to 8 x", "0.5 to 2 x", "0.125 to 0.5 x", "less"]);
+  const falling = [9, 8, 7.99, 2, 1.99, 0.5, 0.49, 0.125, 0.12, 0];
+  assertEquals(falling.map((ratio) => names.indexOf(massClass(ratio))), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
 });
 
 Deno.test("report: the verdict names a kernel that is out of its bound", () => {

@@ -14,6 +14,7 @@ import { type GoldenCase, goldenTensor, loadGolden } from "../../../fixtures/gol
 import { kMeans } from "../../../reference/order/cluster.ts";
 import type { Order } from "../../../reference/order/order.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
+import { TEST_SEED } from "../../support/seed.ts";
 
 const side = fc.integer({ min: 1, max: 12 });
 const anyBox: fc.Arbitrary<Box> = fc.record({ width: side, height: side, depth: side });
@@ -92,7 +93,7 @@ Deno.test("order: the curve visits every token of any box once, and never jumps 
       assert(distance(order.data[n - 1], order.data[n], box) <= 4, JSON.stringify(box));
     }
   });
-  fc.assert(property, { seed: 1, numRuns: 200 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 200 });
 });
 
 Deno.test("order: in a box of even sides the curve goes from neighbour to neighbour", () => {
@@ -100,7 +101,7 @@ Deno.test("order: in a box of even sides the curve goes from neighbour to neighb
     const { data } = gilbertOrder(box, { kind: "curve" });
     for (let n = 1; n < data.length; n++) assertEquals(distance(data[n - 1], data[n], box), 1);
   });
-  fc.assert(property, { seed: 2, numRuns: 100 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 100 });
 });
 
 Deno.test("order: a run along the curve fills a compact part of the video", () => {
@@ -127,7 +128,7 @@ Deno.test("order: tiles hold their tokens together, also where they do not divid
     const changes = tiles.filter((name, n) => n === 0 || name !== tiles[n - 1]);
     assertEquals(changes.length, new Set(tiles).size);
   });
-  fc.assert(property, { seed: 3, numRuns: 100 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 100 });
 });
 
 Deno.test("order: a tile as large as the box, or of one token, leaves raster order", () => {
@@ -136,7 +137,7 @@ Deno.test("order: a tile as large as the box, or of one token, leaves raster ord
       assert(tileOrder(box, tile).data.every((position, n) => position === n));
     }
   });
-  fc.assert(property, { seed: 4, numRuns: 50 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 50 });
 });
 
 Deno.test("order: an order and its inverse undo each other, and the tail stays", () => {
@@ -158,7 +159,7 @@ Deno.test("order: an order and its inverse undo each other, and the tail stays",
       }
     }
   });
-  fc.assert(property, { seed: 5, numRuns: 100 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 100 });
 });
 
 Deno.test("order: permuting moves token order[n] of every head to n", () => {
@@ -202,7 +203,7 @@ Deno.test("order: every round of k-means brings points nearer to their centres, 
     const spreads = [0, 1, 2, 5].map(spread);
     spreads.forEach((value, i) => assert(i === 0 || value <= spreads[i - 1] * (1 + 1e-12)));
   });
-  fc.assert(property, { seed: 6, numRuns: 50 });
+  fc.assert(property, { seed: TEST_SEED, numRuns: 50 });
   const points = new Float64Array([0, 4, 5, 9, 2]);
   const { labels, centres } = kMeans(points, { dim: 1, start: new Int32Array([0, 1, 1]), iterations: 1 });
   assertEquals([...centres], [1, 6, 4]);
