@@ -8,6 +8,7 @@ import { levelsForDensity } from "../../reference/levels/budget.ts";
 import { sampledImportance } from "../../reference/importance/importance.ts";
 import { buildPyramid } from "../../reference/pyramid/pyramid.ts";
 import type { Qkv } from "../../reference/tensor.ts";
+import { architecturePicture } from "./architecture.ts";
 import { type ChartSpec, renderChart } from "./chart.ts";
 import { escapeHtml } from "./html.ts";
 import { cellRuns, levelColours, levelName, mapChart } from "./maps.ts";
@@ -108,6 +109,7 @@ export async function drawPictures(): Promise<string[]> {
     pyramid: inColours(await renderChart(pyramidChart(qkv))),
     "level-map": inColours(await renderChart(levelMapChart(qkv))),
     sweep: terminalPicture(table),
+    architecture: architecturePicture() + "\n",
   };
   await Deno.mkdir(FOLDER, { recursive: true });
   for (const [name, svg] of Object.entries(pictures)) {
