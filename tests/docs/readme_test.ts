@@ -9,7 +9,7 @@ async function run(code: string): Promise<{ success: boolean; stdout: string; st
   try {
     await Deno.writeTextFile(
       file,
-      code.replaceAll('"./mod.ts"', JSON.stringify(new URL("mod.ts", ROOT).href)),
+      code.replaceAll('"@psa/harness"', JSON.stringify(new URL("mod.ts", ROOT).href)),
     );
     const config = new URL("deno.json", ROOT).pathname;
     const command = new Deno.Command(Deno.execPath(), {
