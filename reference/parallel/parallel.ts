@@ -33,8 +33,8 @@ const PIECES = 4;
 /**
  * {@link pyramidAttention} or {@link denseAttention} on all cores, to the same bits. A piece of work is a head, or some
  * query blocks of a head where there are few heads. Workers are closed when the promise settles, also after an
- * error. Where there are no Web Workers, the work is done in the calling thread. In Deno, workers need permission to
- * read this package (`--allow-read`); without it the promise is rejected.
+ * error. Where no worker can be started (there are no Web Workers, a bundle has no worker file, or Deno may not read
+ * this package), the work is done in the calling thread.
  *
  * @param qkv queries, keys and values
  * @param levels the levels of the call, or null for dense attention
@@ -75,8 +75,16 @@ export async function pyramidAttentionParallel(
     lse.set(result.lse, row);
     onProgress?.(++done, pieces.length);
   };
-  if (workers === 0) items.forEach((item, index) => receive(attendItem(item()), index));
-  else await mapInWorkers(new URL("./worker.ts", import.meta.url), items, { workers, onResult: receive });
+  const here = (): void => items.forEach((item, index) => receive(attendItem(item()), index));
+  if (workers === 0) here();
+  else {
+    try {
+      await mapInWorkers(new URL("./worker.ts", import.meta.url), items, { workers, onResult: receive });
+    } catch (error) {
+      if (done > 0) throw error;
+      here(); // no worker gave a result: the calling thread does, or meets the error itself
+    }
+  }
   return {
     out: { data: out, shape: [batch, heads, seqQ, valueDim] },
     lse: { data: lse, shape: [batch, heads, seqQ] },

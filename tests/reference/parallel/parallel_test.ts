@@ -95,6 +95,60 @@ Deno.test("parallel: bad input is refused before a worker starts", async () => {
   );
 });
 
+/** Workers that do not start: the constructor throws, or the module is not there, as in a bundle. */
+const BROKEN = {
+  "may not be started": class {
+    constructor() {
+      throw new Error("not allowed");
+    }
+  },
+  "have no file": class {
+    onerror: (event: Event) => void = () => {};
+    postMessage(): void {
+      queueMicrotask(() => this.onerror(new Event("error")));
+    }
+    terminate(): void {}
+  },
+};
+
+for (const [name, broken] of Object.entries(BROKEN)) {
+  Deno.test(`parallel: the calling thread does the work where workers ${name}`, async () => {
+    const { qkv, levels, options } = attentionCall(base), { Worker } = globalThis;
+    let last = 0;
+    const onProgress = (done: number, total: number) => last = done / total;
+    globalThis.Worker = broken as unknown as typeof Worker;
+    try {
+      const got = await pyramidAttentionParallel(qkv, levels, { ...options, workers: 2, onProgress });
+      assertEquals(got, pyramidAttention(qkv, levels, options));
+      assertEquals(last, 1);
+    } finally {
+      globalThis.Worker = Worker;
+    }
+  });
+}
+
+Deno.test("parallel: in Deno without any permission the calling thread does the work", async () => {
+  const script = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    const reference = new URL("../../../reference/mod.ts", import.meta.url).href;
+    await Deno.writeTextFile(
+      script,
+      `import { denseAttention, pyramidAttentionParallel } from "${reference}";
+      const x = { data: new Float64Array(64 * 4).map((_, i) => Math.sin(i)), shape: [1, 1, 64, 4] };
+      const { out } = await pyramidAttentionParallel({ q: x, k: x, v: x }, null, { workers: 2 });
+      const want = denseAttention({ q: x, k: x, v: x }).out;
+      console.log(out.data.every((value, i) => value === want.data[i]));`,
+    );
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--no-check", script],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), "true\n", new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(script);
+  }
+});
+
 Deno.test("parallel: an error in a callback ends the work and closes the workers", async () => {
   const { qkv, levels, options } = attentionCall(base);
   const onProgress = () => {
