@@ -26,3 +26,6 @@ export {
   WORKLOADS,
 } from "./fixtures/workloads.ts";
 export { loadTrace, type Trace } from "./fixtures/traces.ts";
+export { type CaptureOptions, diagnose, judge } from "./fixtures/conformance/captures/judge.ts";
+export type { CaptureFile } from "./fixtures/conformance/captures/capture.ts";
+export type { NamedMistake, Report } from "./fixtures/conformance/judge/report.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../../reference/errors.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Text as XML may hold it; characters that XML forbids become question marks. */
@@ -14,8 +15,9 @@ function escaped(text: string): string {
 
 /** The XML of a run. */
 export function junitXml(verdicts: readonly Verdict[], suite: string): string {
-  const failures = verdicts.filter(({ problems }) => problems.length > 0).length;
-  const cases = verdicts.map(({ case: name, problems }) => {
+  const failing = verdicts.map((one) => ({ ...one, problems: [...one.problems, ...one.unjudged] }));
+  const failures = failing.filter(({ problems }) => problems.length > 0).length;
+  const cases = failing.map(({ case: name, problems }) => {
     const head = `  <testcase classname="${escaped(name.split(" ")[0])}" name="${escaped(name)}"`;
     if (problems.length === 0) return `${head}/>`;
     return `${head}>\n    <failure message="${escaped(problems.join("; "))}"/>\n  </testcase>`;
@@ -24,4 +26,13 @@ export function junitXml(verdicts: readonly Verdict[], suite: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="${escaped(suite)}" ${counts}>\n${
     cases.join("\n")
   }\n</testsuite>\n`;
+}
+
+/** Writes the results of all cases as JUnit XML. */
+export async function writeJunit(path: string, xml: string): Promise<void> {
+  await Deno.writeTextFile(path, xml).catch((error) => {
+    throw new InputError(`\`--junit\` is ${path}, which cannot be written: ${error.message}.`, {
+      cause: error,
+    });
+  });
 }

@@ -35,7 +35,7 @@ export function factsOf(name: string): Set<string> {
  *
  * @returns a sentence, or undefined if nothing fails or no conjunction separates them
  */
-export function separation(verdicts: readonly Verdict[]): string | undefined {
+export function separation(verdicts: readonly Pick<Verdict, "case" | "problems">[]): string | undefined {
   const failing = verdicts.filter(({ problems }) => problems.length > 0).map((one) => factsOf(one.case));
   const passing = verdicts.filter(({ problems }) => problems.length === 0).map((one) => factsOf(one.case));
   if (failing.length === 0) return undefined;

@@ -1,0 +1,92 @@
+/**
+ * `verify --capture`: judges captures of a running program, one file or all of a folder.
+ *
+ * @module
+ */
+import { readCapture } from "../../fixtures/conformance/captures/capture.ts";
+import { explained, judgeCapture } from "../../fixtures/conformance/captures/judge.ts";
+import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
+import { type Report, reportOf } from "../../fixtures/conformance/judge/report.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { junitXml, writeJunit } from "./junit.ts";
+import { captureLines } from "./verify_text.ts";
+
+/** What is asked for. */
+export interface CaptureArguments {
+  /** A file or a folder. */
+  readonly capture: string;
+  readonly diagnose: boolean;
+  readonly json: boolean;
+  readonly junit: string;
+  readonly halfSums: boolean;
+}
+
+/** The exit code of verdicts: 1 if something is wrong, 2 if something cannot be judged, else 0. */
+export function codeOf(verdicts: readonly Pick<Verdict, "problems" | "unjudged">[]): 0 | 1 | 2 {
+  if (verdicts.some(({ problems }) => problems.length > 0)) return 1;
+  return verdicts.some(({ unjudged }) => unjudged.length > 0) ? 2 : 0;
+}
+
+/**
+ * Judges captures. In a folder, a file that is no capture is unjudged, with its sentence; a single file like that is
+ * bad input.
+ *
+ * @throws {InputError} if there is nothing to judge
+ */
+export async function runCaptures(
+  given: CaptureArguments,
+): Promise<{ readonly code: 0 | 1 | 2; readonly text: string }> {
+  const { files, single } = await filesOf(given.capture), lines: string[] = [];
+  const verdicts: Verdict[] = [];
+  for (const { path, file } of files) {
+    const { report, verdict } = await judged(path, { ...given, file, single });
+    verdicts.push(verdict);
+    lines.push(...(given.json ? [JSON.stringify(report)] : captureLines(report)));
+  }
+  if (given.junit !== "") await writeJunit(given.junit, junitXml(verdicts, "captures"));
+  if (!given.json && files.length > 1) {
+    const count = (code: number) => verdicts.filter((one) => codeOf([one]) === code).length;
+    lines.push("", `${files.length} captures: ${count(0)} right, ${count(1)} wrong, ${count(2)} unjudged`);
+  }
+  return { code: codeOf(verdicts), text: lines.join("\n") };
+}
+
+/** One capture, judged. */
+async function judged(
+  path: string,
+  { file, single, diagnose, halfSums }: CaptureArguments & {
+    readonly file: string;
+    readonly single: boolean;
+  },
+): Promise<{ report: Report; verdict: Verdict }> {
+  try {
+    const one = judgeCapture(await readCapture(path), { file, halfSums });
+    return { report: reportOf(one, { halfSums, ...(diagnose ? explained(one) : {}) }), verdict: one.verdict };
+  } catch (error) {
+    if (!(error instanceof InputError) || single) throw error;
+    const verdict = {
+      case: file,
+      file,
+      problems: [],
+      notes: [],
+      budget: {},
+      named: [],
+      unjudged: [error.message],
+    };
+    const nothing = { arithmetic: null, budget_used: null, names: [], where: null };
+    return { verdict, report: { file, verdict: "unjudged", ...nothing, reason: error.message } };
+  }
+}
+
+/** The files of a path. */
+async function filesOf(path: string): Promise<{ files: { path: string; file: string }[]; single: boolean }> {
+  const { isDirectory, isFile } = await Deno.stat(path).catch(() => ({ isDirectory: false, isFile: false }));
+  if (isFile) return { files: [{ path, file: path.slice(path.lastIndexOf("/") + 1) }], single: true };
+  requireInput(isDirectory, () => `\`--capture\` is ${path}; it should be a file or a folder.`);
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(path)) {
+    if (isFile && /\.(safetensors|json)$/.test(name)) names.push(name);
+  }
+  requireInput(names.length > 0, () => `There is no capture, FILE.safetensors, in ${path}.`);
+  return { files: names.sort().map((file) => ({ path: `${path}/${file}`, file })), single: false };
+}

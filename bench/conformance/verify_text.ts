@@ -1,0 +1,95 @@
+/**
+ * What verify prints about cases: a line for each, where they are wrong, and why.
+ *
+ * @module
+ */
+import type { Explanation } from "../../fixtures/conformance/diagnose/catalogue.ts";
+import { type StageExplanation, stageTable } from "../../fixtures/conformance/diagnose/stages.ts";
+import { errorTable } from "../../fixtures/conformance/judge/error_table.ts";
+import { type ReadCase, short } from "../../fixtures/conformance/judge/judge.ts";
+import type { Report } from "../../fixtures/conformance/judge/report.ts";
+
+/** A line for each case, and one for each sentence about it. */
+export function caseLines(read: readonly ReadCase[]): string[] {
+  return read.flatMap(({ verdict: { case: name, problems, notes, budget, unjudged } }) => {
+    const used = Object.values(budget).filter(Number.isFinite);
+    const share = used.length === 0 ? "" : `  ${Math.round(100 * Math.max(...used))} %`;
+    const head = problems.length > 0
+      ? `WRONG  ${name}`
+      : unjudged.length > 0
+      ? `UNJUDGED  ${name}`
+      : `right  ${name}${share}`;
+    return [
+      head,
+      ...problems.map((text) => `       ${text}`),
+      ...unjudged.map((text) => `       unjudged: ${text}`),
+      ...notes.map((text) => `       note: ${text}`),
+    ];
+  });
+}
+
+/** What was found about a capture: the verdict in a line, and below it where and why. */
+export function captureLines(
+  { file, verdict, arithmetic, budget_used, names, where, reason }: Report,
+): string[] {
+  const used = typeof budget_used === "number" ? `, ${Math.round(100 * budget_used)} % of the budget` : "";
+  const head = verdict === "right"
+    ? `right  ${file}  as ${arithmetic}${used}`
+    : `${verdict.toUpperCase()}  ${file}`;
+  return [
+    head,
+    `       ${reason}`,
+    ...(where === null ? [] : [`       where: ${where}`]),
+    ...names.map(({ name, distance, explains, of }) =>
+      `       matches '${name}'${distance === null ? "" : ` to ${short(distance)}`}${
+        of > 1 ? ` (${explains} of ${of} wrong cases)` : ""
+      }`
+    ),
+  ];
+}
+
+/** Where the first wrong case of attention is wrong, and why. */
+export function diagnosisLines(read: readonly ReadCase[], found: Explanation | undefined): string[] {
+  const wrong = read.find((one) =>
+    one.verdict.problems.length > 0 && isOf(one, "attention") && errorTable(one).length > 0
+  );
+  if (wrong === undefined) return [];
+  const where = [`relative error in ${wrong.listed.case}`, ...errorTable(wrong).map((row) => `  ${row}`)];
+  return [
+    ...where,
+    found ? sentence(found) : "unknown: no mistake of the catalogue, nor a pair, gives these outputs",
+  ];
+}
+
+/** The same for gradients and single stages. */
+export function stageLines(read: readonly ReadCase[], found: readonly StageExplanation[]): string[] {
+  const stages = new Set(read.map(({ listed }) => listed.case.split(" ")[0]));
+  return [...stages].filter((stage) => stage !== "attention").flatMap((stage) => {
+    const wrong = read.find((one) =>
+      one.verdict.problems.length > 0 && isOf(one, stage) && stageTable(one).length > 0
+    );
+    if (wrong === undefined) return [];
+    const why = found.find((one) => one.stage === stage);
+    return [
+      "",
+      `errors in ${wrong.listed.case}`,
+      ...stageTable(wrong).map((row) => `  ${row}`),
+      why ? sentence(why) : `unknown: no mistake in the stage ${stage} of the catalogue gives these outputs`,
+    ];
+  });
+}
+
+/** Whether a case is one of a stage. */
+function isOf({ listed }: ReadCase, stage: string): boolean {
+  return listed.case.startsWith(`${stage} `);
+}
+
+/** What explains outputs, in a line. */
+function sentence({ names, distance, sections, explained, failing }: Explanation): string {
+  const all = names.map((name) => `'${name}'`).join(" or ");
+  const others = failing - explained;
+  const rest = others === 0 ? "" : `; of the other ${others} the cause is unknown`;
+  return `matches ${all} to ${short(distance)}; docs/definition.md#${
+    sections.replaceAll(", ", " #")
+  } (${explained} of ${failing} wrong cases)${rest}`;
+}
