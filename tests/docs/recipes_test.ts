@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { testWith } from "../support/skip.ts";
 import { smallSweep, TemporaryFolder } from "../support/command.ts";
 
 /** The block of docs/recipes.md in a language. */
@@ -32,9 +33,8 @@ async function runRecipe(program: string, args: readonly string[]): Promise<stri
   return output(program, args, folder.path) ?? "";
 }
 
-Deno.test({
+testWith({ here: hasPandas, lack: "no pandas here" }, {
   name: "recipes: pandas reads the rows as the docs say",
-  ignore: !hasPandas,
   async fn() {
     const table = await runRecipe("python3", ["-c", await recipe("python")]);
     assertStringIncludes(table, "block-topk");
@@ -42,18 +42,16 @@ Deno.test({
   },
 });
 
-Deno.test({
+testWith({ here: hasDuckDb, lack: "no DuckDB here" }, {
   name: "recipes: DuckDB reads the rows as the docs say",
-  ignore: !hasDuckDb,
   async fn() {
     const code = `import duckdb; print(duckdb.sql("""${await recipe("sql")}"""))`;
     assertStringIncludes(await runRecipe("python3", ["-c", code]), "block-topk");
   },
 });
 
-Deno.test({
+testWith({ here: hasR, lack: "no R here" }, {
   name: "recipes: R reads the rows as the docs say",
-  ignore: !hasR,
   async fn() {
     assertStringIncludes(await runRecipe("Rscript", ["-e", await recipe("r")]), "block-topk");
   },

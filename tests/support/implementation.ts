@@ -5,6 +5,7 @@
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { openGpu } from "../../kernels/device/open.ts";
+import { leaveOut } from "./skip.ts";
 
 /** The package that Dawn comes in; it is not among the imports of the project, which does not need it. */
 const DAWN = "npm:webgpu@0.6.2";
@@ -31,7 +32,7 @@ export async function openTestGpu(): Promise<Gpu> {
 /** Whether a test of halves has to be left out, since Dawn's adapter lacks them; says so. */
 export function lacksHalves(gpu: Gpu, what: string): boolean {
   const lacks = ON_DAWN && !gpu.has("shader-f16");
-  if (lacks) console.log(`left out, ${gpu.info.description} lacks shader-f16: ${what}`);
+  if (lacks) leaveOut(what, `no shader-f16 on ${gpu.info.description}`);
   return lacks;
 }
 

@@ -1,26 +1,14 @@
-import puppeteer, { type Browser } from "puppeteer-core";
+import type { Browser } from "puppeteer-core";
 import { renderChart } from "../../../bench/report/chart.ts";
 import { buildReport } from "../../../bench/report/page.ts";
 import { cellRuns, levelColours, levelName, mapChart } from "../../../bench/report/maps.ts";
 import { someRows } from "../../support/report_rows.ts";
+import { findChromium, NO_CHROMIUM, startChromium } from "../../support/chromium.ts";
+import { testWith } from "../../support/skip.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import pageFacts from "./report_browser_facts.js" with { type: "text" };
 
-/** Where Chromium is, or null. */
-async function chromium(): Promise<string | null> {
-  for (const path of ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]) {
-    if (await Deno.stat(path).then(() => true, () => false)) return path;
-  }
-  return null;
-}
-
-const path = await chromium();
-if (path === null && Deno.env.get("CI") === "true") {
-  throw new Error("The report's tests need Chromium in CI.");
-}
-if (path === null) {
-  console.warn("No Chromium here: the report is not looked at. Install Debian's package `chromium`.");
-}
+const path = await findChromium();
 
 /** Writes a report with every section to a file, and gives its address. */
 async function writeReport(): Promise<string> {
@@ -86,14 +74,13 @@ async function look(browser: Browser, file: string, { width, theme }: { width: n
   await page.close();
 }
 
-Deno.test({
+testWith({ here: path !== null, lack: NO_CHROMIUM }, {
   name: "report: in Chromium, at desktop and phone width, light and dark",
-  ignore: path === null,
   sanitizeOps: false, // the browser's own process and sockets close a little after `close` resolves
   sanitizeResources: false,
   fn: async () => {
     const file = await writeReport();
-    const browser = await puppeteer.launch({ executablePath: path!, args: ["--no-sandbox"] });
+    const browser = await startChromium(path!);
     try {
       for (const width of [1280, 390]) {
         for (const theme of ["light", "dark"]) await look(browser, file, { width, theme });
