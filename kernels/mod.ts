@@ -4,8 +4,8 @@
  *
  * @module
  */
-export { Gpu, type GpuState, type PipelineOptions } from "./device/gpu.ts";
-export type { Capabilities } from "./device/capabilities.ts";
+export { Gpu, type GpuState, type LiveObjects, type PipelineOptions } from "./device/gpu.ts";
+export type { Capabilities, Capabilities as GpuInfo } from "./device/capabilities.ts";
 export { GpuError, type GpuErrorKind, NoAdapterError } from "./device/errors.ts";
 export { type GpuOptions, openGpu } from "./device/open.ts";
 export {
@@ -25,5 +25,12 @@ export {
 export type { OutputBuffers } from "./buffers.ts";
 export type { ComputePass, Encode } from "./device/pass.ts";
 export type { Timing, TimingOptions } from "./device/timing.ts";
+export {
+  estimate,
+  type EstimatedBytes,
+  type EstimatedOperations,
+  type EstimateOptions,
+  type PsaEstimate,
+} from "./estimate.ts";
 export { createSlicedPsa, type SlicedPsa } from "./sliced.ts";
 export { openTruth, Truth, type TruthImportance, type TruthOptions } from "./truth/truth.ts";

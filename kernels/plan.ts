@@ -4,9 +4,11 @@
  *
  * @module
  */
+import { type PsaSetup, requireGiven, requireSetup, requireSizes, resolveDType } from "./setup.ts";
+export type { CallKind, PsaSetup } from "./setup.ts";
 import type { PsaConfig } from "../reference/config/config.ts";
 import { validateConfig } from "../reference/config/validate.ts";
-import { InputError, requireInput } from "../reference/errors.ts";
+import { requireInput } from "../reference/errors.ts";
 import { DEFAULT_SHARES } from "../reference/levels/budget.ts";
 import { listShares } from "../reference/levels/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
@@ -17,34 +19,6 @@ import { planProduct, SCORE_WORKGROUP_BYTES, SCRATCH_BYTES } from "./importance/
 import { mostSelectedTokens } from "./levels/quotas.ts";
 import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
 import { type PyramidLayout, pyramidLayout } from "./pyramid/layout.ts";
-
-/** Where the levels of a call come from: importance, the caller, or they are 1 everywhere. */
-export type CallKind = "selected" | "given" | "dense";
-
-/** What `createPsa` builds a pipeline for. */
-export interface PsaSetup {
-  /** The sizes of the calls. */
-  readonly shape: AttentionShape;
-  /** The configuration of the method. */
-  readonly config: PsaConfig;
-  /**
-   * Element type of the kernels; `auto` is `f16` where the device has it, else `f32`; default `f32`. With `f16`, inputs
-   * and outputs are stored in it, and products are added up in it for at most 64 steps, in importance as in attention.
-   */
-  readonly dtype?: "f32" | "f16" | "auto";
-  /** Levels that calls may be given beside those that the configuration can choose; default none. */
-  readonly levels?: readonly number[];
-  /**
-   * Index of the first head among the batch * heads of a larger call that this one is a part of: sampled tokens are
-   * drawn by it. Default 0.
-   */
-  readonly firstHead?: number;
-  /**
-   * Which calls `createPsa` compiles and warms up, `selected` or `dense`; default `["selected"]`. The others are built when
-   * they are first asked for.
-   */
-  readonly ready?: readonly ("selected" | "dense")[];
-}
 
 /** Bytes on the device, by what they are for. */
 export interface PlanBytes {
@@ -106,7 +80,6 @@ export interface ListsPlan {
   readonly listBytes: number;
 }
 
-const MOST_DIM = 256;
 /** Invocations of a workgroup of the widest kernels beside attention. */
 const WIDEST_WORKGROUP = 256;
 
@@ -138,60 +111,6 @@ export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
   requireAttention(info, plan);
   if (ready.includes("selected")) requireSelection(info, plan);
   return plan;
-}
-
-/** Throws unless a setup has all parts. */
-function requireSetup(setup: PsaSetup): void {
-  for (const name of ["shape", "config"] as const) {
-    requireInput(
-      typeof setup?.[name] === "object" && setup[name] !== null,
-      () => `\`${name}\` is ${setup?.[name]}; createPsa needs { shape, config }.`,
-    );
-  }
-}
-
-/** Throws unless sizes are positive integers that the kernels can work with. */
-function requireSizes(shape: AttentionShape): void {
-  for (const name of ["batch", "heads", "kvHeads", "seqQ", "seqK", "headDim", "valueDim"] as const) {
-    requireInput(
-      Number.isInteger(shape[name]) && shape[name] > 0,
-      () => `\`${name}\` is ${shape[name]}; it should be a positive whole number.`,
-    );
-  }
-  for (const name of ["headDim", "valueDim"] as const) {
-    requireInput(
-      shape[name] % 8 === 0 && shape[name] <= MOST_DIM,
-      () => `\`${name}\` is ${shape[name]}; kernels need a multiple of 8 up to ${MOST_DIM}.`,
-    );
-  }
-  requireInput(
-    shape.heads % shape.kvHeads === 0,
-    () => `\`heads\` is ${shape.heads}; it should be a multiple of \`kvHeads\`, ${shape.kvHeads}.`,
-  );
-}
-
-/** Throws unless levels that calls may be given are levels. */
-function requireGiven(levels: readonly number[], { blockN }: PsaConfig): void {
-  requireInput(Array.isArray(levels), () => `\`levels\` is ${levels}; it should be a list of levels.`);
-  for (const level of levels) {
-    requireInput(
-      Number.isInteger(level) && level >= 0 && level <= blockN && (level & (level - 1)) === 0,
-      () => `\`levels\` holds ${level}; a level should be 0 or a power of two up to \`blockN\`, ${blockN}.`,
-    );
-  }
-}
-
-function resolveDType(info: Capabilities, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
-  requireInput(
-    ["f32", "f16", "auto"].includes(dtype),
-    () => `\`dtype\` is "${dtype}"; it should be "f32", "f16" or "auto".`,
-  );
-  if (dtype === "f32") return dtype;
-  if (info.features.includes("shader-f16")) return "f16";
-  if (dtype === "auto") return "f32";
-  throw new InputError(
-    '`dtype` is "f16"; this adapter lacks the feature shader-f16, so it should be "f32" or "auto".',
-  );
 }
 
 /** All levels that a configuration can choose: a cap may lower one to any level below it. */
@@ -292,7 +211,8 @@ export function requireSelection(info: Capabilities, plan: PsaPlan): void {
   requireLimit(info, "maxComputeWorkgroupsPerDimension", { what: "the similarity cap", ...grid });
 }
 
-function requireBytes(info: Capabilities, what: string, needs: number): void {
+/** Throws if a buffer is beyond what the device makes or binds. */
+export function requireBytes(info: Capabilities, what: string, needs: number): void {
   for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
     requireLimit(info, name, { what, needs, unit: "bytes" });
   }

@@ -7,7 +7,7 @@
 import type { PsaConfig } from "../reference/config/config.ts";
 import { requireInput } from "../reference/errors.ts";
 import { levelDensity } from "../reference/levels/density.ts";
-import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
+import type { AttentionShape, Qkv } from "../reference/tensor.ts";
 import { buildBuffers, type OutputBuffers } from "./buffers.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { type Stage, type StageTimings, submitStages, warmUp } from "./device/stage.ts";
@@ -19,49 +19,11 @@ import { requireLevels } from "./lists/given.ts";
 import { buildMoves } from "./order/moves.ts";
 import { buildDenseCall, buildGivenCall, buildSelectedCall, type Call, type Pipeline } from "./pipeline.ts";
 import { buildPlan, type PsaPlan, type PsaSetup, shapeOfLevels } from "./plan.ts";
+import type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
+export type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
 export type { QkvBuffers } from "./inputs.ts";
 export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stage.ts";
-
-/** Levels that a call is given instead of those that importance selects; `dense` reads everything. */
-export type GivenLevels = Tensor<Int32Array> | "dense";
-
-/** Options of {@link Psa.forward}. */
-export interface ForwardOptions {
-  /**
-   * Levels to use instead of those that importance gives, for blocks in the configuration's order; `dense` reads
-   * everything by the kernel that needs no lists.
-   */
-  readonly levels?: GivenLevels;
-}
-
-/** What {@link Psa.forward} gives. */
-export interface ForwardResult {
-  /** Outputs, [batch, heads, query tokens, value dimension], in the element type of the kernels. */
-  readonly out: Tensor<Float32Array | Float16Array>;
-  /** Log-sum-exps, [batch, heads, query tokens]. */
-  readonly lse: Tensor<Float32Array>;
-  /** The levels that were used, int32 [batch, heads, query blocks, key blocks]. */
-  readonly levels: Tensor<Int32Array>;
-  /** Their density (docs/definition.md#density). */
-  readonly density: number;
-  /** Milliseconds of each stage. */
-  readonly timings: StageTimings;
-}
-
-/** A call that is built for its levels and runs on the inputs that were loaded last. */
-export interface PreparedCall {
-  /** Its stages in the order in which they run; work lists of given levels are made beforehand. */
-  readonly stages: readonly Stage[];
-  /** Runs it and reads what it gives. */
-  forward(): Promise<ForwardResult>;
-  /** Runs it without reading anything back: outputs stay in {@link Psa.outputs}. */
-  run(): Promise<StageTimings>;
-  /** Times it as one piece of work. */
-  time(options?: Omit<TimingOptions, "label">): Promise<Timing>;
-  /** Frees what belongs to it alone. */
-  free(): void;
-}
 
 /**
  * Builds the method for one shape and configuration: kernels are compiled and buffers made, so that calls only move data

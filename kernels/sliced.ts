@@ -6,13 +6,14 @@
 import { InputError, requireInput } from "../reference/errors.ts";
 import { levelDensity } from "../reference/levels/density.ts";
 import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
+import type { Capabilities } from "./device/capabilities.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
 import type { StageTimings } from "./device/stage.ts";
 import { requireInputs } from "./inputs.ts";
 import { groupTokens } from "./lists/entry.ts";
 import { mostTokensOf, occurringLevels, requireLevels } from "./lists/given.ts";
-import { buildPlan, planLists, type PsaPlan, shapeOfLevels } from "./plan.ts";
+import { buildPlan, planLists, type PsaPlan, requireBytes, shapeOfLevels } from "./plan.ts";
 
 /** A call that runs in slices. */
 export interface SlicedPsa {
@@ -53,7 +54,7 @@ export interface SlicedPsa {
  * ```
  */
 export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
-  const cut = cutCall(gpu, setup);
+  const cut = cutCall(gpu.info, setup);
   return {
     slices: cut.slices,
     slice: cut.shape,
@@ -62,21 +63,28 @@ export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
 }
 
 /** How a call is cut: how many slices, and the sizes of one. */
-interface Cut {
+export interface Cut {
   readonly slices: number;
   readonly shape: AttentionShape;
 }
 
-/** One key head of one batch entry is a unit; slices are equal numbers of them, and as few as fit. */
-function cutCall(gpu: Gpu, setup: PsaSetup, levels?: Tensor<Int32Array>): Cut {
+/**
+ * Cuts a call: one key head of one batch entry is a unit; slices are equal numbers of them, and as few as fit.
+ *
+ * @param info what the device can do
+ * @param setup as for {@link createPsa}
+ * @param levels levels that are given
+ * @throws {InputError} naming the limit that a single key head exceeds
+ */
+export function cutCall(info: Capabilities, setup: PsaSetup, levels?: Tensor<Int32Array>): Cut {
   const units = unitsOf(setup);
   let refused: InputError | undefined;
   for (let slices = 1; slices <= units; slices++) {
     if (units % slices !== 0) continue;
     const shape = slices === 1 ? setup.shape : sliceShape(setup.shape, units / slices);
     try {
-      const plan = buildPlan(gpu.info, { ...setup, shape });
-      if (levels !== undefined) requireLists(gpu, plan, levels);
+      const plan = buildPlan(info, { ...setup, shape });
+      if (levels !== undefined) requireLists(info, plan, levels);
       requireInput(
         slices === 1 || setup.config.order?.kind !== "semantic",
         () =>
@@ -98,13 +106,13 @@ function unitsOf({ shape }: PsaSetup): number {
 }
 
 /** Throws if the work lists of given levels are beyond a limit. */
-function requireLists(gpu: Gpu, plan: PsaPlan, levels: Tensor<Int32Array>): void {
+function requireLists(info: Capabilities, plan: PsaPlan, levels: Tensor<Int32Array>): void {
   const { blockN } = plan.config, occurring = occurringLevels(levels), group = groupTokens(occurring, blockN);
   const { listBytes } = planLists(plan, {
     levels: occurring,
     mostTokens: mostTokensOf(levels, { blockN, group }),
   });
-  gpu.requireSize("work lists", listBytes);
+  requireBytes(info, "work lists", listBytes);
 }
 
 /** The sizes of some key heads and the query heads that share them. */
@@ -121,7 +129,7 @@ async function runSlices(
   const whole = buildPlan(withoutLimits(gpu), setup);
   requireInputs(qkv, whole);
   if (given) requireLevels(given, { shape: shapeOfLevels(whole), layout: whole.layout });
-  const { slices, shape } = cutCall(gpu, setup, given), results: ForwardResult[] = [];
+  const { slices, shape } = cutCall(gpu.info, setup, given), results: ForwardResult[] = [];
   const ready = levels === undefined ? ["selected" as const] : [];
   if (slices === 1) {
     using psa = await createPsa(gpu, { ...setup, ready });

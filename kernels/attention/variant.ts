@@ -11,6 +11,7 @@ import { layoutTemplate } from "../pyramid/layout.ts";
 import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
+import scores from "./tiled/scores.wgsl" with { type: "text" };
 import steps from "./tiled/steps.wgsl" with { type: "text" };
 import tiles from "./tiled/tiles.wgsl" with { type: "text" };
 
@@ -60,7 +61,7 @@ export function columnsAtOnce(valueDim: number): 64 | 128 {
 /** The WGSL of attention for one call on one device. */
 export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
   const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
-  const template = [packedTemplate, layoutTemplate, entryTemplate, tiles, steps, kernel].join("\n");
+  const template = [packedTemplate, layoutTemplate, entryTemplate, tiles, scores, steps, kernel].join("\n");
   return directive + expandTemplate(template, tiledParameters(device, options));
 }
 

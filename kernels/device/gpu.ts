@@ -6,37 +6,16 @@
 import { requireInput } from "../../reference/errors.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { asGpuError, GpuError, scopeError } from "./errors.ts";
-
-/** How a compute pipeline is built. */
-export interface PipelineOptions {
-  /** A name for error messages. */
-  readonly label: string;
-  /** Values of the kernel's overrides. */
-  readonly constants?: Readonly<Record<string, number>>;
-}
-
-/** What a {@link Gpu} is made with. */
-export interface GpuState {
-  /** What is called with a sentence when the device reports an error that no call was waiting for. */
-  readonly onError?: (sentence: string) => void;
-  /** Milliseconds that one wait for the device may take. */
-  readonly patience?: number;
-}
-
-/** What all scopes of a device share. */
-interface Shared {
-  /** What the device reported while nobody waited; the next call throws it. */
-  trouble: GpuError | null;
-  /** Why the device is gone; all calls throw it. */
-  gone: GpuError | null;
-  running: string;
-  readonly patience: number;
-  /** Pipelines that are built, by text and constants. */
-  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
-}
-
-/** Milliseconds that one wait for the device may take if nobody says. */
-const PATIENCE = 600_000;
+import {
+  type GpuState,
+  type LiveObjects,
+  MOST_PIPELINES,
+  newShared,
+  NOTICE,
+  type PipelineOptions,
+  type Shared,
+} from "./shared.ts";
+export type { GpuState, LiveObjects, PipelineOptions } from "./shared.ts";
 
 /** An open device, or a scope of one. Everything that it makes is freed when it is disposed of. */
 export class Gpu implements Disposable {
@@ -53,14 +32,13 @@ export class Gpu implements Disposable {
   constructor(
     device: GPUDevice,
     info: Capabilities,
-    { onError, patience = PATIENCE, shared, guard = 0 }: GpuState & { shared?: Shared; guard?: number } = {},
+    { onError, patience, shared, guard = 0 }: GpuState & { shared?: Shared; guard?: number } = {},
   ) {
     this.device = device;
     this.info = info;
     this.#guard = guard;
     this.#isScope = shared !== undefined;
-    this.#shared = shared ??
-      { trouble: null, gone: null, running: "nothing", patience, pipelines: new Map() };
+    this.#shared = shared ?? newShared(patience);
     if (shared === undefined) this.#listen(onError);
   }
 
@@ -82,6 +60,13 @@ export class Gpu implements Disposable {
   /** Bytes of the buffers that were made here and are not freed. */
   get bytes(): number {
     return [...this.#buffers].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** What is alive on the device, in all scopes: what is left of it after a call is what the call did not give back. */
+  get live(): LiveObjects {
+    const { live, pipelines } = this.#shared;
+    const bytes = [...live].reduce((sum, { size }) => sum + size, 0);
+    return { buffers: live.size, bytes, pipelines: pipelines.size };
   }
 
   /**
@@ -116,8 +101,18 @@ export class Gpu implements Disposable {
     this.requireSize(label, size, usage);
     const guard = usage & GPUBufferUsage.STORAGE ? this.#guard : 0;
     const padded = Math.max(16, Math.ceil((size + guard) / 16) * 16);
+    this.device.pushErrorScope("out-of-memory");
     const buffer = this.device.createBuffer({ label, size: padded, usage });
+    const shared = this.#shared;
+    shared.allocations.push(
+      this.device.popErrorScope().then((error) => {
+        if (error === null) return;
+        const message = `There is no memory for ${label}, ${size} bytes: ${error.message}`;
+        shared.trouble ??= new GpuError(message, { kind: "out-of-memory", label });
+      }, () => {}),
+    );
     this.#buffers.add(buffer);
+    shared.live.add(buffer);
     return buffer;
   }
 
@@ -141,7 +136,12 @@ export class Gpu implements Disposable {
 
   /** Frees a buffer before the device is disposed of. */
   destroyBuffer(buffer: GPUBuffer): void {
-    if (this.#buffers.delete(buffer)) buffer.destroy();
+    if (this.#buffers.delete(buffer)) this.#destroy(buffer);
+  }
+
+  #destroy(buffer: GPUBuffer): void {
+    this.#shared.live.delete(buffer);
+    buffer.destroy();
   }
 
   /**
@@ -152,7 +152,9 @@ export class Gpu implements Disposable {
   async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
     const key = JSON.stringify([code, constants]), { pipelines } = this.#shared;
     const built = pipelines.get(key) ?? this.#compile(code, { label, constants });
+    pipelines.delete(key);
     pipelines.set(key, built);
+    if (pipelines.size > MOST_PIPELINES) pipelines.delete(pipelines.keys().next().value!);
     try {
       return await built;
     } catch (error) {
@@ -177,7 +179,7 @@ export class Gpu implements Disposable {
       return await this.wait(pipeline, { label });
     } catch (error) {
       const { kind } = asGpuError(error, { kind: "compile", label }) as GpuError;
-      if (kind !== "compile" && kind !== "validation") throw error;
+      if (kind !== "compile" && kind !== "validation" && kind !== "internal") throw error;
       const message = (error as Error).message;
       throw new GpuError(message.startsWith(label) ? message : `${label}: ${message}`, {
         kind: "compile",
@@ -205,9 +207,11 @@ export class Gpu implements Disposable {
       thrown = asGpuError(error, { kind: "validation", label });
     }
     const popped = [1, 2, 3].map(() => this.device.popErrorScope());
-    const errors = await this.wait(Promise.all(popped), { label });
+    const made = this.#shared.allocations;
+    this.#shared.allocations = [];
+    const [errors] = await this.wait(Promise.all([Promise.all(popped), ...made]), { label });
     const error = errors.find((each) => each !== null);
-    this.#throwGone();
+    this.throwTrouble();
     if (error) throw scopeError(error, { label });
     if (thrown !== undefined) throw thrown;
     return result as Result;
@@ -234,11 +238,20 @@ export class Gpu implements Disposable {
     try {
       return await Promise.race([promise, late]);
     } catch (error) {
+      await this.#noticeLoss();
       this.#throwGone();
       throw asGpuError(error, { kind: "internal", label });
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What fails since the device is lost may be told of before the loss is: waits for that a moment. */
+  async #noticeLoss(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const enough = new Promise((done) => timer = setTimeout(done, NOTICE));
+    await Promise.race([this.device.lost, enough]);
+    clearTimeout(timer);
   }
 
   /** Throws what the device reported while nobody waited: once, or if the device is gone, always. */
@@ -255,11 +268,13 @@ export class Gpu implements Disposable {
 
   /** Frees the buffers and, unless this is a scope, the device. */
   [Symbol.dispose](): void {
-    for (const buffer of this.#buffers) buffer.destroy();
+    for (const buffer of this.#buffers) this.#destroy(buffer);
     this.#buffers.clear();
     if (this.#isScope) return;
     const message = "The GPU was closed; open another one with openGpu.";
     this.#shared.gone ??= new GpuError(message, { kind: "disposed", label: this.#shared.running });
+    for (const buffer of [...this.#shared.live]) this.#destroy(buffer); // those of scopes that are still open
+    this.#shared.pipelines.clear();
     this.device.destroy();
   }
 }

@@ -25,7 +25,10 @@ export interface Stage<Outputs extends StageOutputs = StageOutputs> {
 /** Buffers by what is in them. */
 export type StageOutputs = Readonly<Record<string, GPUBuffer>>;
 
-/** Milliseconds of each stage; a stage that did not run has 0. */
+/**
+ * Milliseconds of each stage; a stage that did not run has 0. One whose timestamps ran backwards has NaN, and so has the
+ * total: how long it took is not known.
+ */
 export type StageTimings = Readonly<Record<StageName | "total", number>> & {
   /** Where the figures come from: with `wall` only the total is known. */
   readonly source: "timestamp" | "wall";
@@ -38,7 +41,6 @@ export type StageTimings = Readonly<Record<StageName | "total", number>> & {
  * @param stages the stages in the order in which they run
  */
 export async function submitStages(gpu: Gpu, stages: readonly Stage[]): Promise<StageTimings> {
-  const sums = Object.fromEntries(STAGE_NAMES.map((name) => [name, 0])) as Record<StageName, number>;
   const { nanosecondsPerTick } = gpu.info, label = "psa";
   if (nanosecondsPerTick === 0) {
     const begin = performance.now();
@@ -48,7 +50,7 @@ export async function submitStages(gpu: Gpu, stages: readonly Stage[]): Promise<
       gpu.device.queue.submit([encoder.finish()]);
     });
     await gpu.wait(gpu.device.queue.onSubmittedWorkDone(), { label });
-    return { ...sums, total: performance.now() - begin, source: "wall" };
+    return { ...noTimes(), total: performance.now() - begin, source: "wall" };
   }
   const ticks = await submitWithTimestamps(
     gpu,
@@ -56,9 +58,27 @@ export async function submitStages(gpu: Gpu, stages: readonly Stage[]): Promise<
     (encoder, writes) => stages.forEach((each, i) => encodePass(encoder, each.encode, writes(i))),
     stages.length,
   );
-  stages.forEach(({ name }, i) => sums[name] += Math.max(0, ticks[i]) * nanosecondsPerTick / 1e6);
+  return stageTimings(stages, ticks.map((each) => each * nanosecondsPerTick / 1e6));
+}
+
+/**
+ * Times by the names of stages.
+ *
+ * @param stages what ran
+ * @param milliseconds of each; below 0: its timestamps ran backwards
+ */
+export function stageTimings(
+  stages: readonly Pick<Stage, "name">[],
+  milliseconds: readonly number[],
+): StageTimings {
+  const sums = noTimes();
+  stages.forEach(({ name }, i) => sums[name] += milliseconds[i] < 0 ? NaN : milliseconds[i]);
   const total = Object.values(sums).reduce((sum, each) => sum + each, 0);
   return { ...sums, total, source: "timestamp" };
+}
+
+function noTimes(): Record<StageName, number> {
+  return Object.fromEntries(STAGE_NAMES.map((name) => [name, 0])) as Record<StageName, number>;
 }
 
 /**

@@ -4,39 +4,13 @@
  *
  * @module
  */
-import type { PsaConfig } from "../../reference/config/config.ts";
-import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { Stage } from "../device/stage.ts";
 import { productOf } from "./kinds.ts";
 import { buildMeans } from "./means.ts";
+import type { ImportanceOptions } from "./options.ts";
+export type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
 import { buildProduct, SCRATCH_BYTES } from "./product.ts";
-
-/** Queries and keys on the device, in the order in which blocks are cut. */
-export interface QueryKeyBuffers {
-  /** Queries, [batch, heads, query tokens, head dimension]. */
-  readonly q: GPUBuffer;
-  /** Keys, [batch, key heads, key tokens, head dimension]. */
-  readonly k: GPUBuffer;
-}
-
-/** What {@link buildImportance} needs to know. */
-export interface ImportanceOptions {
-  /** Queries and keys. */
-  readonly buffers: QueryKeyBuffers;
-  /** The sizes of the call. */
-  readonly shape: Omit<AttentionShape, "valueDim">;
-  /** Block sizes, how blocks are scored, causal, scale. */
-  readonly config: Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
-  /** Element type of q and k. */
-  readonly dtype: "f16" | "f32";
-  /** Bytes that scores may take at a time; default 32 MiB. */
-  readonly scratch?: number;
-  /** Whether the product is unrolled in the text; default where the device has subgroups, that is, is no software. */
-  readonly unroll?: boolean;
-  /** Index of the first head among the batch * heads of a larger call: sampled tokens are drawn by it. Default 0. */
-  readonly firstHead?: number;
-}
 
 /** What the stage makes: float32 [batch, heads, query blocks, key blocks]. */
 export type ImportanceOutputs = Readonly<Record<"importance", GPUBuffer>>;

@@ -7,7 +7,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
 import { channelsCode } from "../wgsl/packed.ts";
-import type { ImportanceOptions, QueryKeyBuffers } from "./importance.ts";
+import type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
 import meansCode from "./means.wgsl" with { type: "text" };
 
 /** Means of blocks, and what makes them. */

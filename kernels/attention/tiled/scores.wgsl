@@ -1,0 +1,59 @@
+// Scores, a part of kernel.wgsl as a named block of its template: it stands in the text where the kernel uses it, and
+// reads and writes the variables of that place.
+
+// Scores of 8 rows x 8 keys, chunk by chunk of the channels. The next chunk is on its way meanwhile; after the last one, the
+// first of the values.
+//#block scores
+//#for j in 0 .. 8
+//#for i in 0 .. 8
+    var s#{i}_#{j} = Word();
+//#end
+//#end
+    for (var turn = 0u; turn < #{CHUNKS / SCORES_AT_ONCE}u; turn++) {
+//#for half in 0 .. SCORES_AT_ONCE
+      {
+        let now = #{SCORES_AT_ONCE == 2 ? half + "u" : "b"};
+        let next = now ^ 1u;
+        let q_now = #{SCORES_AT_ONCE == 2 ? half + "u" : "turn & 1u"};
+        let q_next = q_now ^ 1u;
+        let next_chunk = turn * #{SCORES_AT_ONCE}u + #{half + 1}u;
+        let more = #{half < SCORES_AT_ONCE - 1 ? true : SCORES_AT_ONCE == CHUNKS ? false : "next_chunk < " + CHUNKS + "u"};
+        let next_unit = 0u;
+        if (more) {
+//#use request_keys
+        } else {
+//#use request_values
+        }
+        workgroupBarrier();
+//#for step in 0 .. UNROLL ? 16 : 1
+        #{UNROLL ? "" : "for (var p = 0u; p < 16u; p++)"} {
+          #{UNROLL ? "const p = " + step + "u;" : ""}
+          let row_lane = (ty ^ ((p >> 2u) << 1u)) & #{TY - 1}u;
+          let key_lane = tx ^ ((p >> 2u) << 1u);
+          let qa = qp[q_now][p][0][row_lane];
+          let qb = qp[q_now][p][1][row_lane];
+          let ka = kv[now][p][0][key_lane];
+          let kb = kv[now][p][1][key_lane];
+//#for i in 0 .. 8
+          let query#{i} = pair(q#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+          let key#{i} = pair(k#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+//#end
+//#for j in 0 .. 8
+//#for n in 0 .. 8
+          s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j} = fma(query#{j % 2 ? n ^ (F16 ? 6 : 7) : n}, key#{j}, s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j});
+//#end
+//#end
+        }
+//#end
+        if (more) {
+//#use store_keys
+        } else {
+//#use store_values
+        }
+      }
+//#end
+//#if SCORES_AT_ONCE == 1
+      b ^= 1u;
+//#end
+    }
+//#end

@@ -1,0 +1,48 @@
+/**
+ * What calls of the method are given, and what they give.
+ *
+ * @module
+ */
+import type { Tensor } from "../reference/tensor.ts";
+import type { Stage, StageTimings } from "./device/stage.ts";
+import type { Timing, TimingOptions } from "./device/timing.ts";
+
+/** Levels that a call is given instead of those that importance selects; `dense` reads everything. */
+export type GivenLevels = Tensor<Int32Array> | "dense";
+
+/** Options of `Psa.forward`. */
+export interface ForwardOptions {
+  /**
+   * Levels to use instead of those that importance gives, for blocks in the configuration's order; `dense` reads
+   * everything by the kernel that needs no lists.
+   */
+  readonly levels?: GivenLevels;
+}
+
+/** What `Psa.forward` gives. */
+export interface ForwardResult {
+  /** Outputs, [batch, heads, query tokens, value dimension], in the element type of the kernels. */
+  readonly out: Tensor<Float32Array | Float16Array>;
+  /** Log-sum-exps, [batch, heads, query tokens]. */
+  readonly lse: Tensor<Float32Array>;
+  /** The levels that were used, int32 [batch, heads, query blocks, key blocks]. */
+  readonly levels: Tensor<Int32Array>;
+  /** Their density (docs/definition.md#density). */
+  readonly density: number;
+  /** Milliseconds of each stage. */
+  readonly timings: StageTimings;
+}
+
+/** A call that is built for its levels and runs on the inputs that were loaded last. */
+export interface PreparedCall {
+  /** Its stages in the order in which they run; work lists of given levels are made beforehand. */
+  readonly stages: readonly Stage[];
+  /** Runs it and reads what it gives. */
+  forward(): Promise<ForwardResult>;
+  /** Runs it without reading anything back: outputs stay in `Psa.outputs`. */
+  run(): Promise<StageTimings>;
+  /** Times it as one piece of work. */
+  time(options?: Omit<TimingOptions, "label">): Promise<Timing>;
+  /** Frees what belongs to it alone. */
+  free(): void;
+}
