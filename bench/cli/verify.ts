@@ -14,6 +14,7 @@ import { named } from "../../fixtures/conformance/captures/judge.ts";
 import {
   coverageLines,
   DECLARES,
+  declaresNothing,
   type LeftOut,
   leftOut,
   leftOutLines,
@@ -21,7 +22,8 @@ import {
 } from "../../fixtures/conformance/declares.ts";
 import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
-import { judgeFolder } from "../../fixtures/conformance/judge/judge.ts";
+import { climb } from "../../fixtures/conformance/judge/climb.ts";
+import { judgeFolder, type ReadCase } from "../../fixtures/conformance/judge/judge.ts";
 import { reportOf } from "../../fixtures/conformance/judge/report.ts";
 import { codeOf, runCaptures } from "../conformance/captures.ts";
 import { gpuOutputs } from "../conformance/gpu_outputs.ts";
@@ -43,6 +45,7 @@ const HELP: CommandHelp = {
       value: "PATH",
       help: "judge a capture, or a folder of them, instead of exported cases",
     },
+    { name: "require", value: "NAME", help: 'the loosest arithmetic that is right, such as "P in f16"' },
     { name: "stages", value: "LIST", help: "judge these stages only, such as attention" },
     { name: "diagnose", value: "", help: "where outputs are wrong, and which mistake gives the same" },
     {
@@ -98,6 +101,7 @@ function argumentsOf(args: readonly string[]) {
   );
   return {
     capture,
+    require: read.text("require", "") || undefined,
     stages,
     folder: words[0] ?? "",
     outputs: read.text("outputs", ""),
@@ -144,6 +148,8 @@ async function asked({ outputs, stages }: ReturnType<typeof argumentsOf>, manife
     const stage = one.case.split(" ")[0];
     const why = stages.length > 0 && !stages.includes(stage)
       ? { what: `stage ${stage}`, why: "it was not asked for" }
+      : declaresNothing(declared)
+      ? undefined
       : leftOut(one.case, declared);
     if (why !== undefined) left.push(why);
     return why === undefined;
@@ -169,7 +175,12 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
     () => ["There is nothing to judge: no case is left", ...leftOutLines(left).slice(0, 1)].join("; ") + ".",
   );
   const options = { halfSums: halfSums || gpu };
-  const read = await judgeFolder(folder, outputs, { manifest: { ...manifest, cases: judged }, ...options });
+  const finish = (one: ReadCase) => climb(one, given);
+  const read = await judgeFolder(folder, outputs, {
+    manifest: { ...manifest, cases: judged },
+    finish,
+    ...options,
+  });
   const verdicts = read.map(({ verdict }) => verdict), code = codeOf(verdicts);
   if (junit !== "") await writeJunit(junit, junitXml(verdicts, manifest.suite));
   const catalogue = new Catalogue();

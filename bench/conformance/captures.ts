@@ -19,6 +19,7 @@ export interface CaptureArguments {
   readonly json: boolean;
   readonly junit: string;
   readonly halfSums: boolean;
+  readonly require?: string;
 }
 
 /** The exit code of verdicts: 1 if something is wrong, 2 if something cannot be judged, else 0. */
@@ -54,13 +55,13 @@ export async function runCaptures(
 /** One capture, judged. */
 async function judged(
   path: string,
-  { file, single, diagnose, halfSums }: CaptureArguments & {
+  { file, single, diagnose, halfSums, require }: CaptureArguments & {
     readonly file: string;
     readonly single: boolean;
   },
 ): Promise<{ report: Report; verdict: Verdict }> {
   try {
-    const one = judgeCapture(await readCapture(path), { file, halfSums });
+    const one = judgeCapture(await readCapture(path), { file, halfSums, require });
     return { report: reportOf(one, { halfSums, ...(diagnose ? explained(one) : {}) }), verdict: one.verdict };
   } catch (error) {
     if (!(error instanceof InputError) || single) throw error;

@@ -7,6 +7,7 @@ import { parseCase, resolveCase } from "../../fixtures/cases.ts";
 import type { Manifest } from "../../fixtures/conformance/manifest.ts";
 import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { orderConfigOf } from "../../fixtures/conformance/call.ts";
+import { writeHere } from "../../fixtures/guarded.ts";
 import { writeSafetensors } from "../../fixtures/safetensors.ts";
 import { openGpu } from "../../kernels/device/open.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
@@ -47,7 +48,7 @@ export async function gpuOutputs(folder: string, outputs: string, manifest: Mani
       continue;
     }
     const metadata = { case: listed.case, case_sha256: listed.sha256[listed.file], outside: given.outside };
-    await Deno.writeFile(`${outputs}/${listed.file}`, writeSafetensors(given.tensors, metadata));
+    await writeHere(`${outputs}/${listed.file}`, writeSafetensors(given.tensors, metadata));
   }
   return skipped;
 }

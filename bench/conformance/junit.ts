@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { writeHere } from "../../fixtures/guarded.ts";
 import { InputError } from "../../reference/errors.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
@@ -30,7 +31,7 @@ export function junitXml(verdicts: readonly Verdict[], suite: string): string {
 
 /** Writes the results of all cases as JUnit XML. */
 export async function writeJunit(path: string, xml: string): Promise<void> {
-  await Deno.writeTextFile(path, xml).catch((error) => {
+  await writeHere(path, xml).catch((error) => {
     throw new InputError(`\`--junit\` is ${path}, which cannot be written: ${error.message}.`, {
       cause: error,
     });
