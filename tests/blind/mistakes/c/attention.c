@@ -40,6 +40,7 @@ static const int32_t *levels_of(const Call *call, const Inputs *in, size_t batch
   const size_t row_blocks = (call->lq + call->bm - 1) / call->bm;
   if (mistake == 1) batch = 0;
   if (mistake == 17) head &= ~(size_t)1;
+  if (mistake == 27) block &= ~(size_t)1;
   if (mistake == 20) block = block * call->bm / 64 < row_blocks ? block * call->bm / 64 : row_blocks - 1;
   return in->levels + ((batch * call->heads + head) * row_blocks + block) * key_blocks(call);
 }
@@ -53,12 +54,14 @@ static ptrdiff_t position(const Call *call, size_t row) {
 /* All tokens of a program, the levels one after the other. */
 static size_t list_tokens(const Call *call, const Pool *pools, size_t levels, const Program *at, Token *tokens) {
   const size_t furthest = mistake == 18 ? at->first_row : at->first_row + at->rows - 1;
+  const size_t blocks = mistake == 31 ? call->lk / call->bn : key_blocks(call);
   size_t count = 0;
   for (size_t n = 0; n < levels; n++) {
-    for (size_t block = 0; block < key_blocks(call); block++) {
+    const size_t per_block = mistake == 25 ? pools[n].per_block / call->tile * call->tile : pools[n].per_block;
+    for (size_t block = 0; block < blocks; block++) {
       if (at->level[block] != (int32_t)pools[n].ratio) continue;
       if (call->causal && (ptrdiff_t)(block * call->bn) > position(call, furthest)) continue;
-      for (size_t t = 0; t < pools[n].per_block; t++) {
+      for (size_t t = 0; t < per_block; t++) {
         const size_t row = block * pools[n].per_block + t;
         if (pools[n].counts[row] > 0) tokens[count++] = (Token){&pools[n], row};
       }
@@ -98,20 +101,30 @@ static void load_values(const Call *call, const Program *at, float *values, cons
   }
 }
 
+static float scale_of(const Call *call) {
+  const float usual = 1.0f / sqrtf((float)call->d);
+  if (mistake == 18) return usual;
+  if (mistake == 31 && fabsf(call->scale / usual - 1) < 1e-5f) return 1.0f / sqrtf((float)call->dv);
+  return call->scale;
+}
+
 /* Scores of a row with a tile, in base 2; what a query may not see is minus infinity. */
 static void score_row(const Call *call, const float *query, ptrdiff_t where, const float *keys, const Token *tokens,
                       size_t count, float *scores) {
   const size_t width = mistake == 10 ? call->d / 16 * 16 : call->d;
-  const float scale = mistake == 18 ? 1.0f / sqrtf((float)call->d) : call->scale;
+  const float scale = scale_of(call);
   for (size_t t = 0; t < count; t++) {
     const Pool *pool = tokens[t].pool;
     const float covered = mistake == 17 ? (float)pool->ratio : pool->counts[tokens[t].row];
     float product = 0;
-    for (size_t c = 0; c < width; c++) product += query[c] * keys[t * call->d + c];
+    for (size_t c = 0; c < width; c++) {
+      const float key = keys[t * call->d + c];
+      product += mistake == 29 ? round_tf32(query[c]) * round_tf32(key) : query[c] * key;
+    }
     if (mistake == 3) scores[t] = (product + logf(covered)) * scale * LOG2E;
     else if (mistake == 4) scores[t] = product * scale * LOG2E + logf(covered);
     else scores[t] = product * scale * LOG2E + log2f(covered);
-    if (call->causal && (ptrdiff_t)pool->last[tokens[t].row] > where) scores[t] = -INFINITY;
+    if (call->causal && (ptrdiff_t)pool->last[tokens[t].row] > where) scores[t] = mistake == 28 ? -1e30f : -INFINITY;
   }
 }
 
@@ -153,19 +166,21 @@ static void run_split(const Call *call, const Inputs *in, const Program *at, con
   for (size_t n = 0; n < steps; n++) {
     const size_t here = count - n * tile < tile ? count - n * tile : tile;
     const float *keys = load_keys(call, at, tiles, tokens + n * tile, here, first_tile + n);
-    const float *values = tiles->values[n & 1];
+    float *values = tiles->values[n & 1];
     if (n + 1 < steps) {
       const size_t left = count - (n + 1) * tile;
       load_values(call, at, tiles->values[(n + 1) & 1], tokens + (n + 1) * tile, left < tile ? left : tile);
     } else if (mistake == 6 && n > 0) {
       values = tiles->values[(n + 1) & 1];
     }
+    if (mistake == 26) memset(values + here * call->dv, 0, (tile - here) * call->dv * sizeof(float));
     int grown = 1;
     for (size_t row = 0; row < at->rows; row++) {
       const size_t i = at->first_row + row;
       const float *query = in->q + ((at->batch * call->heads + at->head) * call->lq + i) * call->d;
       score_row(call, query, position(call, i), keys, tokens + n * tile, here, tiles->scores);
-      add_tile(call, state, row, tiles->scores, values, here, &grown);
+      for (size_t t = here; t < tile; t++) tiles->scores[t] = mistake == 26 ? 0 : -INFINITY;
+      add_tile(call, state, row, tiles->scores, values, mistake == 26 ? tile : here, &grown);
     }
   }
 }
@@ -195,7 +210,7 @@ static void merge_row(const Call *call, const State splits[2], size_t row, float
   const float divisor = mistake == 8 ? share[0] * splits[0].total[row] + share[1] * splits[1].total[row] : total;
   for (size_t c = 0; c < call->dv; c++) {
     const float sum = share[0] * splits[0].sum[row * call->dv + c] + share[1] * splits[1].sum[row * call->dv + c];
-    out[c] = total > 0 ? sum / divisor : 0;
+    out[mistake == 32 ? c ^ 1 : c] = total > 0 ? sum / divisor : 0;
   }
   const float of_tile = splits[1].tile_most[row] > -INFINITY ? splits[1].tile_most[row] : splits[0].tile_most[row];
   const float base = mistake == 19 && of_tile > -INFINITY ? of_tile : most;

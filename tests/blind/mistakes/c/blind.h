@@ -38,6 +38,7 @@ size_t build_pools(const Call *call, const Inputs *in, Pool *pools);
 void attention(const Call *call, const Inputs *in, const Pool *pools, float *out, float *lse);
 
 float round_f16(float x);
+float round_tf32(float x);
 float cut_bf16(float x);
 float quick_exp2(float x);
 #endif

@@ -24,6 +24,9 @@ float round_f16(float x) {
   return of_bits((bits + 0xfffu + odd) & ~0x1fffu);
 }
 
+/* To ten bits of fraction, ties away from zero. */
+float round_tf32(float x) { return of_bits((bits_of(x) + 0x1000u) & ~0x1fffu); }
+
 /* The upper half of the word, the rest cut off. */
 float cut_bf16(float x) { return of_bits(bits_of(x) & 0xffff0000u); }
 

@@ -50,6 +50,10 @@ static void next_level(const Call *call, const Pool *before, Pool *pool) {
       float *key = pool->keys + (h * rows + t) * d, *value = pool->values + (h * rows + t) * dv;
       join(before->keys + (h * rows + t) * 2 * d, d, left, right, key);
       join(before->values + (h * rows + t) * 2 * dv, dv, left, right, value);
+      for (size_t c = 0; mistake == 30 && c < d && right > 0; c++) {
+        const float *pair = before->keys + (h * rows + t) * 2 * d;
+        key[c] = pair[c] > pair[d + c] ? pair[c] : pair[d + c];
+      }
       if (mistake == 12) memcpy(value, before->values + (h * rows + t) * 2 * dv, dv * sizeof(float));
     }
   }

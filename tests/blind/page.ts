@@ -1,0 +1,93 @@
+/**
+ * docs/blind.md, as text.
+ *
+ * @module
+ */
+import type { Verdict } from "./honest/judging.ts";
+import { table } from "./honest/honest.ts";
+
+/** A set of mistakes as its file holds it. */
+export interface SetOf {
+  readonly title: string;
+  readonly mistakes: readonly { readonly number: number; readonly statement: string }[];
+  readonly combinations: readonly number[];
+}
+
+/** What came of one mistake. */
+export interface Measured {
+  readonly number: number;
+  /** How many cases were called wrong. */
+  readonly wrong: number;
+  /** The names that were said, with ` | ` where there are several. */
+  readonly said: string;
+  /** In how many wrong cases they hold. */
+  readonly explained: string;
+  readonly outcome: "named" | "partly" | "misnamed" | "unknown" | "missed" | "unjudged";
+  readonly seconds: number;
+}
+
+/** What the page tells. */
+export interface PageOptions {
+  readonly sets: readonly SetOf[];
+  readonly measured: readonly Measured[];
+  readonly honest: readonly Verdict[];
+  readonly suite: string;
+}
+
+const OUTCOMES = ["named", "partly", "misnamed", "unknown", "missed", "unjudged"] as const;
+
+/** How many mistakes have each outcome, in words. */
+export function counts(measured: readonly Measured[]): string {
+  return OUTCOMES.map((outcome) =>
+    [measured.filter((one) => one.outcome === outcome).length, outcome] as const
+  )
+    .filter(([count]) => count > 0).map(([count, outcome]) => `${count} ${outcome}`).join(", ");
+}
+
+/** A set and what came of it. */
+function section({ title, mistakes, combinations }: SetOf, measured: readonly Measured[]): string {
+  const own = measured.filter(({ number }) => mistakes.some((one) => one.number === number));
+  const rows = mistakes.map(({ number, statement }) => {
+    const one = own.find((each) => each.number === number);
+    const said = one?.said ? `${one.said.replaceAll(" | ", " _or_ ")} (${one.explained})` : "";
+    return `| ${number} | ${statement} | ${one?.wrong ?? ""} | ${said} | ${one?.outcome ?? "not run"} |`;
+  });
+  return `## ${title}: ${counts(own)}
+
+${combinations.length} of the ${mistakes.length} are two mistakes at once.
+
+| | what is wrong | cases | what was said (of how many wrong cases) | outcome |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}`;
+}
+
+/** The page. */
+export function pageOf({ sets, measured, honest, suite }: PageOptions): string {
+  const count = (verdict: string) => honest.filter((one) => one.verdict === verdict).length;
+  const longest = Math.max(...measured.map(({ seconds }) => seconds));
+  return `# Measured blind: mistakes and honest kernels that the kit was not built for
+
+\`deno task blind --write\` makes this page. The kernels were written apart from the judge and the diagnosis: a tiled kernel
+in C and a plain one in WGSL, in [tests/blind/mistakes](../tests/blind/mistakes), and honest kernels in C in
+[tests/blind/honest](../tests/blind/honest). What a right diagnosis has to say was written down with each mistake, before
+the search was there; whether it was said is judged by hand ([heard.json](../tests/blind/heard.json)).
+
+- **named**: all of it was said; **partly**: a part of it, and nothing wrong beside it; **misnamed**: something else was
+  said; **unknown**: nothing was named; **missed**: the kernel was called right.
+
+The cases are those of attention in the suite \`${suite}\`; the longest diagnosis took ${
+    longest.toFixed(0)
+  } s.
+
+${sets.map((set) => section(set, measured)).join("\n\n")}
+
+## Honest kernels on hard data: ${count("right")} right, ${count("wrong")} wrong, ${
+    count("unjudged")
+  } unjudged
+
+No kernel here has a mistake; a cell is the largest share of a bound that is used. Those that are called wrong are listed in
+[known_wrong.json](../tests/blind/honest/known_wrong.json), and a test keeps the list true.
+
+${table(honest)}
+`;
+}
