@@ -39,7 +39,11 @@ async function measure(number: number, heard: Heard, paths: Record<"cases" | "pr
   const wrong = text.split("\n").filter((line) => line.startsWith("WRONG")).length;
   const outcome = code === 0 ? "missed" : said === "" ? "unknown" : heard[number]?.[said] ?? "unjudged";
   const one: Measured = { number, wrong, said, explained, outcome, seconds };
-  console.log(`${number}: ${number === 0 && code === 0 ? "right" : outcome}; ${wrong} cases wrong; ${said || "nothing is named"} ${explained}`);
+  console.log(
+    `${number}: ${number === 0 && code === 0 ? "right" : outcome}; ${wrong} cases wrong; ${
+      said || "nothing is named"
+    } ${explained}`,
+  );
   return one;
 }
 
