@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { attentionTolerance, compare, pyramidAttention, type Tolerance } from "../../../mod.ts";
-import type { HardCall } from "./data.ts";
+import { attentionTolerance, pyramidAttention } from "../../../mod.ts";
+import { judgeLadder, type PartialTolerance } from "../../../reference/mod.ts";
+import type { HardCall, Storage } from "./data.ts";
 import type { Honest, Outputs } from "./kernels.ts";
 
 /** A verdict on one kernel and one call. */
@@ -12,46 +13,51 @@ export interface Verdict {
   readonly kernel: string;
   readonly data: string;
   readonly verdict: "right" | "wrong" | "unjudged";
-  /** The largest share of a bound that is used; NaN where nothing was judged. */
+  /** The largest share of a bound that is used. */
   readonly share: number;
-  readonly reason: string;
+  /** The strictest arithmetic that explains the outputs, or the one that the kernel has if none does. */
+  readonly arithmetic: string;
 }
 
-/** The truth of a call, and bounds on it. */
+/** The truth of a call, and bounds on it in each arithmetic. */
 export interface Truth {
   readonly out: ReturnType<typeof pyramidAttention>["out"];
   readonly lse: ReturnType<typeof pyramidAttention>["lse"];
-  readonly bounds: Tolerance;
+  readonly boundOf: (arithmetic: string) => Readonly<Record<"out" | "lse", PartialTolerance>>;
 }
 
 /** The truth of a call, and how far a kernel of this storage may be from it. */
-export function truthOf(
-  { qkv, levels, blockM, blockN, causal, scale }: HardCall,
-  dtype: Honest["storage"],
-): Truth {
+export function truthOf({ qkv, levels, blockM, blockN, causal, scale }: HardCall, dtype: Storage): Truth {
   const options = { blockM, blockN, causal, scale };
-  const { out, lse } = pyramidAttention(qkv, levels, options);
-  return { out, lse, bounds: attentionTolerance(qkv, levels, { ...options, dtype }) };
+  const bounds = new Map<string, Readonly<Record<"out" | "lse", PartialTolerance>>>();
+  const boundOf = (arithmetic: string) => {
+    const known = bounds.get(arithmetic);
+    if (known !== undefined) return known;
+    const { relL2, maxAbs, lse } = attentionTolerance(qkv, levels, { ...options, dtype, arithmetic });
+    const bound = { out: { relL2, maxAbs }, lse: { maxAbs: lse } };
+    bounds.set(arithmetic, bound);
+    return bound;
+  };
+  return { ...pyramidAttention(qkv, levels, options), boundOf };
+}
+
+/** The arithmetic that a kernel has: it has to be right in that one, not only in a looser one. */
+export function arithmeticOf({ storage, products, weights, base2 }: Honest): string {
+  if (storage === "f32") return products ?? weights ? "tf32 products" : "f32";
+  return base2 ? `queries in ${storage}` : weights ? `P in ${storage}` : `${storage} storage`;
 }
 
 /** The verdict on outputs. */
 export function judgeOutputs(
   names: Pick<Verdict, "kernel" | "data">,
   given: Outputs,
-  truth: Truth,
+  { out, lse, boundOf }: Truth,
   kernel: Honest,
 ): Verdict {
-  const foreign = kernel.storage === "f32" && (kernel.products ?? kernel.weights) !== undefined;
-  if (foreign) {
-    return { ...names, verdict: "unjudged", share: NaN, reason: "there is no bound for its arithmetic" };
-  }
-  const out = compare(given.out, truth.out), lse = compare(given.lse, truth.lse), { bounds } = truth;
-  const shares = {
-    "out, relative L2": out.relL2 / bounds.relL2,
-    "out, largest": out.maxAbs / bounds.maxAbs,
-    "lse, largest": lse.maxAbs / bounds.lse,
-  };
-  const [reason, share] = Object.entries(shares).toSorted(([, a], [, b]) => b - a)[0];
-  const finite = out.nonFinite === 0 && Object.values(bounds).every(Number.isFinite);
-  return { ...names, verdict: finite && share <= 1 ? "right" : "wrong", share, reason };
+  const results = { out: { got: given.out, want: out }, lse: { got: given.lse, want: lse } };
+  const require = arithmeticOf(kernel);
+  const found = judgeLadder(results, { dtype: kernel.storage, boundOf, require });
+  const { explained, unjudged, budgetUsed: share, arithmetic } = found;
+  const verdict = explained ? "right" : unjudged.length === 2 ? "unjudged" : "wrong";
+  return { ...names, verdict, share, arithmetic };
 }
