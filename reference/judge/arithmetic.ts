@@ -45,10 +45,12 @@ export interface Arithmetic {
   readonly sumUnit: number;
   /** How many steps are added up in that format before the sum goes on in single precision. */
   readonly sumSteps: number;
+  /** After how many products a sum in single precision may be cut off, as tensor cores do; Infinity: it is rounded. */
+  readonly cutSteps: number;
 }
 
-/** Steps that are added up in half precision at most. */
-const HALF_STEPS = 64;
+/** Steps that are added up in half precision at most, and products that tensor cores add up at once at least. */
+const HALF_STEPS = 64, CUT_STEPS = 8;
 
 /** An arithmetic that differs from plain storage in a format by some members. */
 function rung(
@@ -60,6 +62,7 @@ function rung(
   return {
     ...{ name, description, storage: FORMATS[dtype], queries: FORMATS.f32, weights: FORMATS.f32 },
     ...{ factorUnit: 0, scoreUnit: 0, softmaxUnit: 0, sumUnit: FORMATS.f32.unit, sumSteps: Infinity },
+    cutSteps: dtype === "f32" ? Infinity : CUT_STEPS,
     ...changes,
   };
 }
@@ -92,7 +95,7 @@ const LADDERS: Readonly<Record<KernelDType, readonly Arithmetic[]>> = {
   f32: [
     rung("f32", "f32", "Everything is f32.", {}),
     rung("f32", "tf32 products", "Factors of products are cut to the 11 bits of tf32; all else is f32.", {
-      factorUnit: 2 ** -10,
+      ...{ factorUnit: 2 ** -10, cutSteps: CUT_STEPS },
     }),
   ],
   f16: [stored, weights, queries, scores, softmax, {

@@ -5,6 +5,7 @@
  */
 import type { VisibleBlock, VisibleTokens } from "../../attention/visible.ts";
 import type { Arithmetic, Format } from "../arithmetic.ts";
+import { commonVariance } from "./common.ts";
 import { SINGLE, Sum } from "./sum.ts";
 
 /** What is expected of one row of the output. */
@@ -35,7 +36,7 @@ export interface RowView extends BlockView {
 
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
-/** Weights that differ by less than this part of them are rounded alike in every format. */
+/** Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in. */
 const EQUAL = 2 ** -13;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
@@ -85,7 +86,8 @@ export function blockView(
 export function rowErrors(view: RowView, arithmetic: Arithmetic): RowErrors {
   const scores = scoreErrors(view, arithmetic), weightSum = new Sum();
   for (const weight of scores.weights) weightSum.add(weight);
-  const row = { ...scores, weightSum, view, arithmetic };
+  const common = commonVariance(view, scores.weights, arithmetic);
+  const row = { ...scores, weightSum, common, view, arithmetic };
   let variance = 0, norm2 = 0, largest = 0;
   for (let c = 0; c < view.valueDim; c++) {
     const channel = channelError(row, c);
@@ -110,16 +112,22 @@ export interface Scores {
 /** What the errors of a row follow from. */
 interface Row extends Scores {
   readonly weightSum: Sum;
+  readonly common: Float64Array;
   readonly view: RowView;
   readonly arithmetic: Arithmetic;
 }
 
 /** Tokens in the order of their weights, and the ends of runs: 64 neighbours, or more if weights are equal. */
-function alikeRuns(weights: Float64Array): Pick<Scores, "runs" | "byWeight"> {
+function alikeRuns(
+  weights: Float64Array,
+  { weights: kept, softmaxUnit }: Arithmetic,
+): Pick<Scores, "runs" | "byWeight"> {
+  const equal = Math.max(EQUAL, kept.unit / 2, softmaxUnit / 2);
+  const lost = kept.lost / 2 * weights.reduce((most, weight) => Math.max(most, weight), 0);
   const byWeight = Uint32Array.from(weights.keys()).sort((a, b) => weights[a] - weights[b]),
     runs: number[] = [];
   for (let end = ALIKE; end < byWeight.length; end += ALIKE) {
-    const last = weights[byWeight[end - 1]] * (1 + EQUAL);
+    const last = weights[byWeight[end - 1]] * (1 + equal) + lost;
     while (end < byWeight.length && weights[byWeight[end]] <= last) end++;
     runs.push(end);
   }
@@ -150,27 +158,35 @@ export function movedVariance(
  * torn between two tokens of typical values.
  */
 function channelError(row: Row, c: number): { out: number; variance: number; tie: number } {
-  const { weights, errors, topError, weightSum, view, arithmetic } = row;
+  const { weights, errors, topError, weightSum, common, view, arithmetic } = row;
   const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
-  const { storage, sumUnit, sumSteps, softmaxUnit, factorUnit, weights: kept } = arithmetic, sum = new Sum();
+  const { storage, softmaxUnit, factorUnit, weights: kept } = arithmetic, sum = new Sum();
   let pooled = 0, lost = 0, peak = 0, values2 = 0;
   for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
   for (let t = 0, at = c; t < visible; t++, at += valueDim) {
     sum.add(weights[t] * values[at]);
     pooled += weights[t] ** 2 * valueErrors[at];
-    lost += Math.min(weights[t], kept.lost * peak) * Math.abs(values[at]);
+    if (weights[t] < kept.lost * peak) lost += weights[t] * values[at];
     values2 += values[at] ** 2 / visible;
   }
   const out = sum.total;
   const moved = movedVariance(row, (t) => Math.min(1, errors[t]) * (values[t * valueDim + c] - out));
   // A weight is rounded for the second product, and perhaps by the softmax before; factors are cut, which has a mean.
   const weightUnit2 = (kept.unit ** 2 + softmaxUnit ** 2 + factorUnit ** 2) / 3;
+  const least = kept.lost * peak; // what numbers below the normal ones are rounded by
   const rounded = weightUnit2 * movedVariance(row, (t) => weights[t] * values[t * valueDim + c]) +
+    movedVariance(row, (t) => Math.min(least, weights[t]) * values[t * valueDim + c]) / 3 +
     factorUnit ** 2 * (sum.squares / 3 + out ** 2) + lost ** 2 + pooled + storeError2(storage, out);
-  const summed = sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE) +
-    out ** 2 * sumOfWeights(weightSum, arithmetic);
+  const summed = productSum(sum, arithmetic) + out ** 2 * sumOfWeights(weightSum, arithmetic);
   const tie = (Math.min(1, topError) * peak / 2) ** 2 * 2 * values2;
-  return { out, variance: moved + rounded + summed, tie };
+  return { out, variance: common[c] + moved + rounded + summed, tie };
+}
+
+/** Variance of a sum of products in an arithmetic: in its format, then in single precision, rounded or cut off. */
+export function productSum(sum: Sum, { sumUnit, sumSteps, cutSteps }: Arithmetic): number {
+  const halves = sumSteps < Infinity ? sum.variance(sumUnit, sumSteps) : 0;
+  const cut = cutSteps < Infinity ? sum.cutOff(SINGLE, cutSteps) : 0;
+  return halves + sum.variance(SINGLE) + cut ** 2;
 }
 
 /** Variance of the sum of weights, relative to it: each may be rounded, and so are the sums. */
@@ -183,7 +199,15 @@ function sumOfWeights(sum: Sum, { weights, softmaxUnit, sumSteps }: Arithmetic):
 function lseVariance(row: Row): number {
   const { weights, errors, weightSum, lse, arithmetic } = row;
   if (weights.length === 0) return 0;
-  return movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) + (SINGLE * lse) ** 2;
+  const units = SINGLE + arithmetic.softmaxUnit; // exponentials may all be off in one direction: 3 + 2 |x| units
+  let bias = 0, max = 0;
+  for (const weight of weights) max = Math.max(max, weight);
+  for (const weight of weights) {
+    if (weight > 0) bias += weight * (3 + 2 * (Math.log2(max) - Math.log2(weight))) * units;
+  }
+  const cut = arithmetic.factorUnit * (lse - Math.log(weights.length)); // and so may scores of factors that are cut
+  return movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) + (SINGLE * lse) ** 2 +
+    bias ** 2 + cut ** 2;
 }
 
 /** The softmax weights of a row, and by how much each may be off. */
@@ -191,11 +215,11 @@ export function scoreErrors(
   { visible, query, block: { tokens: { keys, counts }, scale }, keyErrors }: RowView,
   arithmetic: Arithmetic,
 ): Scores {
-  const { factorUnit, scoreUnit, sumUnit, sumSteps } = arithmetic, dim = query.length;
+  const { factorUnit, scoreUnit } = arithmetic, dim = query.length, sum = new Sum();
   const weights = new Float64Array(visible), errors = new Float64Array(visible);
   const queryErrors = query.map((x) => storeError2(arithmetic.queries, x));
   for (let t = 0; t < visible; t++) {
-    const sum = new Sum();
+    sum.clear();
     let inputs = 0;
     for (let c = 0; c < dim; c++) {
       const at = t * dim + c;
@@ -204,8 +228,7 @@ export function scoreErrors(
     }
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *
-        (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE) +
-          factorUnit ** 2 * 2 / 3 * sum.squares) +
+        (inputs + productSum(sum, arithmetic) + factorUnit ** 2 * 2 / 3 * sum.squares) +
       (factorUnit ** 2 + scoreUnit ** 2 / 3) * weights[t] ** 2;
   }
   return exponentiate(weights, errors, arithmetic);
@@ -219,8 +242,9 @@ export function scoreErrors(
 function exponentiate(
   scores: Float64Array,
   errors: Float64Array,
-  { softmaxUnit }: Arithmetic,
+  arithmetic: Arithmetic,
 ): Scores {
+  const { softmaxUnit } = arithmetic;
   let max = -Infinity, growths = 0, total = 0, topError = 0;
   for (const score of scores) {
     if (score > max) {
@@ -240,5 +264,5 @@ function exponentiate(
     errors[t] = Math.min(error, Math.exp(scores[t] - lse + error) * -Math.expm1(-error)); // p (exp(error) - 1)
     scores[t] = Math.exp(scores[t] - lse);
   }
-  return { weights: scores, errors, lse, topError, ...alikeRuns(scores) };
+  return { weights: scores, errors, lse, topError, ...alikeRuns(scores, arithmetic) };
 }

@@ -7,6 +7,7 @@ import {
   ALIKE,
   type BlockView,
   movedVariance,
+  productSum,
   type RowView,
   scoreErrors,
   type Scores,
@@ -47,6 +48,9 @@ class TokenSums {
   private readonly variance: Float64Array;
   private readonly alike: Float64Array;
   private readonly absolute: Float64Array;
+  private readonly chunk: Float64Array;
+  private readonly partials: Float64Array;
+  private readonly halves: Float64Array;
   private readonly terms: Float64Array;
   private rows = 0;
 
@@ -57,7 +61,7 @@ class TokenSums {
   ) {
     const make = () => new Float64Array(tokens * dim);
     [this.total, this.squares, this.variance, this.alike] = [make(), make(), make(), make()];
-    this.absolute = make();
+    [this.absolute, this.chunk, this.partials, this.halves] = [make(), make(), make(), make()];
     this.terms = new Float64Array(tokens);
   }
 
@@ -71,6 +75,8 @@ class TokenSums {
         this.total[at] += term;
         this.squares[at] += term ** 2;
         this.absolute[at] += Math.abs(term);
+        this.chunk[at] += term;
+        this.partials[at] += this.chunk[at] ** 2;
         this.variance[at] += error ** 2;
         this.alike[at] += error;
       }
@@ -78,9 +84,17 @@ class TokenSums {
     if (++this.rows % ALIKE === 0) this.flush();
   }
 
+  /**
+   * Ends a run of rows: what their errors add up to if they are the same, and the squares of their partial sums. To
+   * these comes a share of the sum itself, which partial sums end in.
+   */
   private flush(): void {
-    for (let at = 0; at < this.alike.length; at++) this.variance[at] += this.alike[at] ** 2;
-    this.alike.fill(0);
+    const rows = this.rows % ALIKE || ALIKE;
+    for (let at = 0; at < this.alike.length; at++) {
+      this.variance[at] += this.alike[at] ** 2;
+      this.halves[at] += this.partials[at] + rows / 3 * this.chunk[at] ** 2;
+    }
+    for (const each of [this.alike, this.chunk, this.partials]) each.fill(0);
   }
 
   /** Shares the sums equally among the tokens that a pooled token averages; copies of the last are the last. */
@@ -96,7 +110,10 @@ class TokenSums {
       for (let c = 0, at = t * this.dim; c < this.dim; c++, at++) {
         const total = this.factor * this.total[at], squares = this.factor ** 2 * this.squares[at];
         const sum = { total, squares, absolute: Math.abs(this.factor) * this.absolute[at], terms };
-        const summed = sumVariance(sum, sumUnit, sumSteps) + sumVariance(sum, SINGLE);
+        const halves = sumSteps < Infinity
+          ? sumUnit ** 2 / 3 * (squares + this.factor ** 2 * this.halves[at])
+          : 0;
+        const summed = halves + sumVariance(sum, SINGLE);
         const variance = (this.factor ** 2 * this.variance[at] + summed) / counts[t] ** 2 +
           (counts[t] > 1 ? storeError2(storage, total / counts[t]) : 0);
         for (let i = 0; i < counts[t]; i++) {
@@ -143,21 +160,21 @@ export function addGradientErrors(
 /** ds = p (dp - delta) of one row: weights, dp = dout . v, and delta = dout . out have errors, and ds is stored. */
 function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic): ScoreGradient {
   const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
-  const { storage, sumUnit, sumSteps, weights: kept } = arithmetic, scores = scoreErrors(view, arithmetic);
+  const { storage, weights: kept } = arithmetic, products = new Sum(), scores = scoreErrors(view, arithmetic);
   const { weights, errors } = scores;
   const dp = new Float64Array(visible),
     dpVariance = new Float64Array(visible),
     out = new Float64Array(valueDim);
   let delta = 0, peak = 0;
   for (let t = 0; t < visible; t++) {
-    const sum = new Sum();
+    products.clear();
     for (let c = 0, at = t * valueDim; c < valueDim; c++, at++) {
-      sum.add(dOut[c] * values[at]);
+      products.add(dOut[c] * values[at]);
       out[c] += weights[t] * values[at];
       dpVariance[t] += dOut[c] ** 2 * valueErrors[at];
     }
-    dp[t] = sum.total;
-    dpVariance[t] += sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE);
+    dp[t] = products.total;
+    dpVariance[t] += productSum(products, arithmetic);
     delta += weights[t] * dp[t];
     peak = Math.max(peak, weights[t]);
   }
@@ -202,6 +219,6 @@ function queryGradient(
     const moved = movedVariance(runs, (t) => spread[t] * keys[t * dim + c]);
     dq.gradient[row * dim + c] = scale * sum.total;
     dq.variance[row * dim + c] = scale ** 2 *
-      (moved + pooled + sum.variance(arithmetic.sumUnit, arithmetic.sumSteps) + sum.variance(SINGLE));
+      (moved + pooled + productSum(sum, arithmetic));
   }
 }

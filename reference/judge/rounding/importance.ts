@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { storeError2 } from "./attention.ts";
+import { productSum, storeError2 } from "./attention.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";
@@ -26,7 +26,7 @@ function scoreRow(
   k: HeadTokens,
   { i, scale, arithmetic, pooled = () => 0 }: ScoreOptions & { readonly i: number },
 ): { readonly scores: Float64Array; readonly variance: (j: number) => number } {
-  const dim = q.shape[3], { storage, sumUnit, sumSteps } = arithmetic;
+  const dim = q.shape[3], { storage } = arithmetic, sum = new Sum();
   const scores = new Float64Array(k.shape[2]), query = q.data.subarray(i * dim, (i + 1) * dim);
   for (let j = 0; j < scores.length; j++) {
     let sum = 0;
@@ -35,14 +35,14 @@ function scoreRow(
   }
   const queryErrors = query.map((x) => storeError2(storage, x) + pooled(x));
   const variance = (j: number) => {
-    const sum = new Sum();
+    sum.clear();
     let inputs = 0;
     for (let c = 0; c < dim; c++) {
       const key = k.data[j * dim + c];
       sum.add(query[c] * key);
       inputs += key ** 2 * queryErrors[c] + query[c] ** 2 * pooled(key);
     }
-    return scale ** 2 * (inputs + sum.variance(sumUnit, sumSteps) + sum.variance(SINGLE)) +
+    return scale ** 2 * (inputs + productSum(sum, arithmetic)) +
       storeError2(storage, scores[j]);
   };
   return { scores, variance };

@@ -8,6 +8,11 @@ import { FORMATS } from "../arithmetic.ts";
 /** The unit roundoff of single precision. */
 export const SINGLE = FORMATS.f32.unit;
 
+/** Every bound is at least this many standard deviations: `n` roundings in one direction count as a fourth of it. */
+const DEVIATIONS = 4;
+/** Lanes that a sum of few steps may be spread over, beside one after the other and backwards. */
+const LANES = [2, 4, 8, 16, 32];
+
 /** A sum of terms, with what the errors of adding it up depend on, whatever the order. */
 export class Sum {
   /** The sum itself, S. */
@@ -16,52 +21,145 @@ export class Sum {
   squares = 0;
   /** The sum of the absolute values, A. */
   absolute = 0;
-  /** How many terms are not 0, n. */
-  private terms = 0;
-  /** The sum over runs of equal terms of their squared lengths. */
-  private runs = 0;
-  private run = 0;
-  private previous = NaN;
+  /** The terms that are not 0. */
+  private terms = new Float64Array(64);
+  private count = 0;
 
   add(term: number): void {
     if (term === 0) return;
-    const size = Math.abs(term);
     this.total += term;
     this.squares += term * term;
-    this.absolute += size;
-    this.terms++;
-    this.run = Math.abs(term - this.previous) <= SINGLE * size ? this.run + 1 : 1;
-    this.runs += 2 * this.run - 1;
-    this.previous = term;
+    this.absolute += Math.abs(term);
+    if (this.count === this.terms.length) {
+      const longer = new Float64Array(2 * this.count);
+      longer.set(this.terms);
+      this.terms = longer;
+    }
+    this.terms[this.count++] = term;
   }
 
-  /** Variance of the sum if it is added up in a format, at most `limit` terms at a time: see {@link sumVariance}. */
-  variance(unit: number, limit = Infinity): number {
-    if (this.terms === 0) return 0;
-    const { total, squares, absolute, terms, runs } = this;
-    return sumVariance({ total, squares, absolute, terms, alike: runs / terms }, unit, limit);
+  /** Makes it the sum of nothing. */
+  clear(): void {
+    this.total =
+      this.squares =
+      this.absolute =
+      this.count =
+        0;
   }
+
+  /** Variance of the sum if it is added up in a format, `limit` terms as they come at a time: docs/tolerance.md. */
+  variance(unit: number, limit = Infinity): number {
+    if (this.count === 0) return 0;
+    const terms = this.terms.subarray(0, this.count);
+    if (limit < Infinity) return chunkVariance(terms, unit, limit);
+    const { total, squares, absolute, count } = this;
+    return sumVariance({ total, squares, absolute, terms: count, alike: alikeTerms(terms, unit) }, unit);
+  }
+
+  /**
+   * The most that a sum is off if every partial sum of `steps` products is cut off instead of rounded, as tensor cores
+   * do: all in one direction. As a standard deviation that every bound makes whole.
+   */
+  cutOff(unit: number, steps: number): number {
+    const peak = (this.absolute + Math.abs(this.total)) / 2;
+    return 2 * unit * Math.ceil(this.count / steps) * peak / DEVIATIONS;
+  }
+}
+
+/** What the error of a sum depends on. */
+interface SumFacts {
+  readonly total: number;
+  readonly squares: number;
+  readonly absolute: number;
+  readonly terms: number;
+  readonly alike?: number;
 }
 
 /**
  * Variance of a sum of n rounded products. Every partial sum, of whatever order, tree or split, is a sum of some of
  * the terms: it lies between minus the sum of the negative ones and the sum of the positive ones, so its size is at
  * most (A + |S|) / 2. n additions leave u^2 / 3 of its square each. A sum of m terms has a square of at most m times
- * the sum of their squares, so those of runs of n terms add up to no more than n (n + 1) / 2 X. Terms that are alike are rounded alike: `alike` of them count as the square.
+ * the sum of their squares, so those of runs of n terms add up to no more than n (n + 1) / 2 X. Terms that are alike
+ * are rounded alike: `alike` independent ones would err as much. It never errs by more than all roundings together.
  */
 export function sumVariance(
-  { total, squares, absolute, terms, alike = 1 }: {
-    readonly total: number;
-    readonly squares: number;
-    readonly absolute: number;
-    readonly terms: number;
-    readonly alike?: number;
-  },
+  { total, squares, absolute, terms, alike = terms }: SumFacts,
   unit: number,
-  limit = Infinity,
 ): number {
-  const steps = Math.min(terms, limit), peak2 = ((absolute + Math.abs(total)) / 2) ** 2;
-  const whole2 = steps * (terms <= limit ? peak2 : absolute ** 2);
-  const partial2 = Math.min(whole2, steps * (steps + 1) / 2 * squares);
-  return unit ** 2 / 3 * (squares + Math.min(alike, steps) * partial2);
+  const peak = (absolute + Math.abs(total)) / 2;
+  const partial2 = Math.min(peak ** 2, (terms + 1) / 2 * squares);
+  const together = unit * Math.min(terms * peak, 2 / 3 * (terms + 1) ** 1.5 * Math.sqrt(squares));
+  return unit ** 2 / 3 * squares + Math.min(unit ** 2 / 3 * alike * partial2, (together / DEVIATIONS) ** 2);
+}
+
+/** Sums of roundings by the place of their terms on a grid; all 0 between calls. */
+let cells = new Float64Array(1024);
+
+/**
+ * How many independent roundings at the largest partial sum err as much as those of these terms. With q the distance
+ * of numbers there, the error of adding a term x to a number is that of rounding x to a multiple of q: it is the same
+ * for terms that are equal, and for x and y the correlation 1 - 6 d + 6 d^2 with d = |x - y| / q is positive up to
+ * d = .22. So all pairs in the same or the next cell of q / 4 are taken to be fully correlated. A term below q / 2 is
+ * lost, which is an error of its size.
+ */
+function alikeTerms(terms: Float64Array, unit: number): number {
+  let total = 0, absolute = 0;
+  for (let t = 0; t < terms.length; t++) {
+    total += terms[t];
+    absolute += Math.abs(terms[t]);
+  }
+  const most = unit * (absolute + Math.abs(total)) / 2 / Math.sqrt(3), inverse = 2 / (Math.sqrt(3) * most);
+  let size = cells.length;
+  while (size < 8 * terms.length) size *= 2;
+  if (size > cells.length) cells = new Float64Array(size);
+  const mask = size - 1;
+  for (let t = 0; t < terms.length; t++) {
+    cells[Math.floor(terms[t] * inverse) & mask] += Math.min(1, Math.abs(terms[t]) / most);
+  }
+  let pairs = 0;
+  for (let t = 0; t < terms.length; t++) {
+    const at = Math.floor(terms[t] * inverse), own = Math.min(1, Math.abs(terms[t]) / most);
+    pairs += own * (cells[at - 1 & mask] + cells[at & mask] + cells[at + 1 & mask]);
+  }
+  for (let t = 0; t < terms.length; t++) cells[Math.floor(terms[t] * inverse) & mask] = 0;
+  return pairs;
+}
+
+/**
+ * Variance of a sum of which every `limit` terms, as they come, are added up in a format: that of the order which errs
+ * most, of one after the other, backwards, and lanes that are added up in the end.
+ */
+function chunkVariance(terms: Float64Array, unit: number, limit: number): number {
+  const orders = new Float64Array(LANES.length + 2);
+  let squares = 0;
+  for (let start = 0; start < terms.length; start += limit) {
+    const chunk = terms.subarray(start, start + limit), alike = alikeTerms(chunk, unit) / chunk.length;
+    let total = 0;
+    for (let t = 0; t < chunk.length; t++) {
+      total += chunk[t];
+      squares += chunk[t] ** 2;
+      orders[0] += Math.max(1, alike) * total ** 2;
+    }
+    for (let t = 0, before = 0; t < chunk.length; t++) {
+      orders[1] += Math.max(1, alike) * (total - before) ** 2;
+      before += chunk[t];
+    }
+    LANES.forEach((lanes, n) => orders[n + 2] += Math.max(1, alike) * laneSquares(chunk, lanes));
+  }
+  return unit ** 2 / 3 * (squares + Math.max(...orders));
+}
+
+/** The sum of the squares of all partial sums of lanes, and of the sums of lanes. */
+function laneSquares(terms: Float64Array, lanes: number): number {
+  let squares = 0, whole = 0;
+  for (let lane = 0; lane < Math.min(lanes, terms.length); lane++) {
+    let total = 0;
+    for (let t = lane; t < terms.length; t += lanes) {
+      total += terms[t];
+      squares += total ** 2;
+    }
+    whole += total;
+    squares += whole ** 2;
+  }
+  return squares;
 }

@@ -72,7 +72,11 @@ for (const { name, dtype, accumulate, formats } of KERNELS) {
       for (const key of ["dq", "dk", "dv"] as const) {
         const part = share(got[key], tensors[`expected_${key}`], bound[key]);
         assert(part <= 0.5, `${key} takes ${part} of its bound in ${given.seed}`);
-        assert(part > 0.015, `${key} takes only ${part} of its bound in ${given.seed}`);
+        // Sums of n terms in any order have partial sums of .4 n, random ones sqrt(n / 2); errors of terms count as
+        // independent and as alike, which is twice the variance. Sums of some steps have that many times fewer roundings.
+        const n = qkv.k.shape[2] * (Number.isFinite(formats.steps) ? formats.steps : 1);
+        const least = dtype === "f32" ? 1 / (5.86 * 0.4 * Math.sqrt(2 * 2 * n)) : 0.04;
+        assert(part > least, `${key} takes only ${part} of its bound in ${given.seed}`);
       }
     }
   });

@@ -1,0 +1,51 @@
+/**
+ * Errors that all scores of a row have in common: they move the output where keys and values have to do with each other.
+ *
+ * @module
+ */
+import type { Arithmetic } from "../arithmetic.ts";
+import { type RowView, storeError2 } from "./attention.ts";
+import { SINGLE } from "./sum.ts";
+import { seededRandom } from "../../random.ts";
+
+/** Draws of signs from which a variance is estimated: its mean is right, each channel's is good to a half. */
+const DRAWS = 4;
+
+/**
+ * Variance of every channel of the output by an error of the query, and by one of the scale: an error e_t of a score
+ * that is the same linear function of all keys moves the output by sum of p_t e_t (v_t - out), with no regard to how
+ * many tokens there are. Signs are drawn for the query's errors: the mean of the squares is the variance.
+ */
+export function commonVariance(
+  { visible, query, valueDim, block: { tokens: { keys, values }, scale } }: RowView,
+  weights: Float64Array,
+  arithmetic: Arithmetic,
+): Float64Array {
+  const dim = query.length, { factorUnit } = arithmetic, random = seededRandom(1);
+  const sizes = query.map((x) =>
+    scale * Math.sqrt((storeError2(arithmetic.queries, x) + (factorUnit * x) ** 2 / 3) / DRAWS)
+  );
+  // Factors that are cut off make all scores smaller, each by half a unit on average; a scale is rounded, too.
+  const shift = scale * (factorUnit + SINGLE);
+  const directions = [
+    query.map((x) => shift * x),
+    ...Array.from({ length: DRAWS }, () => sizes.map((x) => random.uniform() < 0.5 ? -x : x)),
+  ];
+  const variance = new Float64Array(valueDim);
+  for (const direction of directions) {
+    const moved = new Float64Array(valueDim), out = new Float64Array(valueDim);
+    let mean = 0;
+    for (let t = 0; t < visible; t++) {
+      let error = 0;
+      for (let c = 0; c < dim; c++) error += direction[c] * keys[t * dim + c];
+      const move = weights[t] * error;
+      mean += move;
+      for (let c = 0, at = t * valueDim; c < valueDim; c++, at++) {
+        moved[c] += move * values[at];
+        out[c] += weights[t] * values[at];
+      }
+    }
+    for (let c = 0; c < valueDim; c++) variance[c] += (moved[c] - mean * out[c]) ** 2;
+  }
+  return variance;
+}
