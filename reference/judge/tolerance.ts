@@ -13,7 +13,8 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import { type BlockView, blockView, type RowErrors, rowErrors, storeError2 } from "./rounding/attention.ts";
+import { type RowErrors, rowErrors } from "./rounding/attention.ts";
+import { type BlockView, blockView, storeError2 } from "./rounding/view.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { VisibleBlock, VisibleTokens } from "../../attention/visible.ts";
-import type { Arithmetic, Format } from "../arithmetic.ts";
+import type { Arithmetic } from "../arithmetic.ts";
 import { commonVariance } from "./common.ts";
 import { SINGLE, Sum } from "./sum.ts";
+import { type RowView, storeError2 } from "./view.ts";
 
 /** What is expected of one row of the output. */
 export interface RowErrors {
@@ -20,67 +20,12 @@ export interface RowErrors {
   readonly lse: number;
 }
 
-/** What a query block sees, and the squared error of each element of these keys and values. */
-export interface BlockView {
-  readonly block: VisibleBlock;
-  readonly keyErrors: Float64Array;
-  readonly valueErrors: Float64Array;
-}
-
-/** One row of a query block, and the tokens that it sees. */
-export interface RowView extends BlockView {
-  readonly visible: number;
-  readonly query: Float64Array;
-  readonly valueDim: number;
-}
-
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
 /** Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in. */
 const EQUAL = 2 ** -13;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
-
-/** Squared error of storing a value: one rounding, or all of it if it is subnormal, for it may be flushed to 0. */
-export function storeError2({ unit, normal }: Format, value: number): number {
-  return (Math.abs(value) < normal ? 1 : unit ** 2 / 3) * value ** 2;
-}
-
-/**
- * What a query block sees, with the squared errors of stored means of `count` tokens; inputs are stored already.
- *
- * @param block what it sees
- * @param magnitudes the same tokens pooled from |k| and |v|
- * @param options the kernel's storage, and the dimensions of keys and values
- */
-export function blockView(
-  block: VisibleBlock,
-  magnitudes: VisibleTokens,
-  { storage, dim, valueDim }: Pick<Arithmetic, "storage"> & {
-    readonly dim: number;
-    readonly valueDim: number;
-  },
-): BlockView {
-  const { keys, values, counts } = block.tokens;
-  const errors = (means: Float64Array, sizes: Float64Array, width: number) => {
-    const result = new Float64Array(counts.length * width);
-    for (let t = 0; t < counts.length; t++) {
-      const count = counts[t], roundings = Math.log2(count);
-      for (let at = t * width; at < (t + 1) * width; at++) {
-        const value = means[at];
-        result[at] = count === 1
-          ? Math.abs(value) < storage.normal ? value ** 2 : 0
-          : roundings * storeError2(storage, value) + count * (SINGLE * sizes[at]) ** 2 / 3;
-      }
-    }
-    return result;
-  };
-  return {
-    block,
-    keyErrors: errors(keys, magnitudes.keys, dim),
-    valueErrors: errors(values, magnitudes.values, valueDim),
-  };
-}
 
 /** The error of one row of attention that is computed in this arithmetic. */
 export function rowErrors(view: RowView, arithmetic: Arithmetic): RowErrors {

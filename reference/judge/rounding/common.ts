@@ -4,7 +4,7 @@
  * @module
  */
 import type { Arithmetic } from "../arithmetic.ts";
-import { type RowView, storeError2 } from "./attention.ts";
+import { type RowView, storeError2 } from "./view.ts";
 import { SINGLE } from "./sum.ts";
 import { seededRandom } from "../../random.ts";
 

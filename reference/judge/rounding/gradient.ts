@@ -3,16 +3,8 @@
  *
  * @module
  */
-import {
-  ALIKE,
-  type BlockView,
-  movedVariance,
-  productSum,
-  type RowView,
-  scoreErrors,
-  type Scores,
-  storeError2,
-} from "./attention.ts";
+import { ALIKE, movedVariance, productSum, scoreErrors, type Scores } from "./attention.ts";
+import { type BlockView, type RowView, storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { SINGLE, Sum, sumVariance } from "./sum.ts";
 import type { FloatData } from "../../tensor.ts";

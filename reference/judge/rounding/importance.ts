@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { productSum, storeError2 } from "./attention.ts";
+import { productSum } from "./attention.ts";
+import { storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";
