@@ -13,6 +13,9 @@ import { type Command, EXIT } from "./command.ts";
 
 const METHOD_NAMES = METHODS.map(({ name }) => name);
 
+/** What rows say whose kernel was wrong, or could not be seen to be right since the device failed. */
+const NOT_RIGHT = ["wrong", "lost", "failed", "skipped"];
+
 /** The command. */
 export const command: Command = {
   help: sweepHelp(METHOD_NAMES),
@@ -22,6 +25,6 @@ export const command: Command = {
     const plan = await planSweep(options, { gpu });
     if (options.list) return listCases(plan);
     const rows = await runSweep(plan, { options, gpu, args: line.args });
-    return rows.some(({ status }) => status === "wrong") ? EXIT.wrong : EXIT.right;
+    return rows.some(({ status }) => NOT_RIGHT.includes(status)) ? EXIT.wrong : EXIT.right;
   },
 };

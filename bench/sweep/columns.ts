@@ -19,7 +19,7 @@ export type Cell = string | number | null;
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
-    "ok; wrong: the kernel is out of its bound; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel runs this method",
+    "ok; wrong: the kernel is out of its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel runs this method",
   method: "the method that chose the levels",
   dtype: "element type of the kernel",
   seed: "seed of the input, of sampling and of random methods",

@@ -86,6 +86,10 @@ export async function runSweep(
 function conclude(rows: readonly SweepRow[], out: string): void {
   const judged = rows.filter(({ kernel_rel_l2 }) => kernel_rel_l2 !== null);
   const wrong = rows.filter(({ status }) => status === "wrong");
+  const faults = rows.filter(({ status }) => ["lost", "failed", "skipped"].includes(status));
+  if (faults.length > 0) {
+    say(`The device failed for ${faults.length} rows, twice; --resume does not run them again.`);
+  }
   if (judged.length === 0) say("No kernel ran: these rows are the reference's alone.");
   else if (wrong.length === 0) say(`All ${judged.length} kernel outputs are within their bounds.`);
   else say(`${wrong.length} of ${judged.length} kernel outputs are out of their bounds.`);

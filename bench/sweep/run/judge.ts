@@ -6,6 +6,7 @@
 import { levelDensity } from "../../../reference/levels/density.ts";
 import { droppedMass } from "../../../reference/judge/mass.ts";
 import type { Selection } from "../../../reference/methods/method.ts";
+import { judges } from "../../../reference/judge/ladder.ts";
 import { compare, type Comparison } from "../../../reference/judge/metrics.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import { attentionShape, type Tensor } from "../../../reference/tensor.ts";
@@ -28,8 +29,8 @@ export interface GpuCall {
 export interface Arranged extends ArrangedTokens {
   /** Dense attention in float64, in the order. */
   readonly truth: Tensor<Float64Array>;
-  /** The call on the GPU; null if kernels are not asked for. */
-  readonly call: GpuCall | null;
+  /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
+  call: GpuCall | null;
   /** What was attended already; levels are null for dense attention. */
   readonly attended: { readonly levels: Tensor<Int32Array> | null; readonly made: Attended }[];
 }
@@ -39,9 +40,19 @@ export interface Attended {
   /** The output: of the kernel if one ran, else of the reference. */
   readonly out: Tensor;
   /** The kernel's distance from the reference, its bound, and whether it is right; null if none ran. */
-  readonly kernel: { readonly relL2: number; readonly bound: number; readonly isRight: boolean } | null;
-  /** The case on the GPU; null if none ran. */
-  readonly prepared: PreparedCall | null;
+  readonly kernel: KernelVerdict | null;
+  /** The case on the GPU; null if none ran, or a device that is gone had it. */
+  prepared: PreparedCall | null;
+}
+
+/** What a kernel is worth. */
+export interface KernelVerdict {
+  /** Its relative L2 error against the reference of the same levels. */
+  readonly relL2: number;
+  /** The bound of that. */
+  readonly bound: number;
+  /** Whether it is right; null if its bound would accept zeros, and so judges nothing. */
+  readonly isRight: boolean | null;
 }
 
 /** What is known of a case before its time is measured. */
@@ -62,8 +73,8 @@ export interface Judged {
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
-  /** The case on the GPU, ready to be timed; null if no kernel runs it. */
-  readonly prepared: PreparedCall | null;
+  /** What was attended, on the GPU ready to be timed; null if the method attends by itself. */
+  readonly ran: Attended | null;
 }
 
 /** How an error spreads over rows and heads. */
@@ -124,7 +135,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
         ...inputs.sizes,
       })
       : selection.droppedMass,
-    prepared: ran?.prepared ?? null,
+    ran,
   };
 }
 
@@ -162,15 +173,17 @@ async function attendLevels(
   const format = dtype === "f16" ? "f16" : "f32";
   const bound = attentionTolerance(qkv, levels, { ...options, dtype: format, accumulate: format });
   const { relL2, maxAbs, nonFinite } = compare(out, reference);
-  const isRight = relL2 <= bound.relL2 && maxAbs <= bound.maxAbs && nonFinite === 0;
+  const isWithin = relL2 <= bound.relL2 && maxAbs <= bound.maxAbs && nonFinite === 0;
+  const isRight = judges(bound, reference) || nonFinite > 0 ? isWithin : null;
   return { out, kernel: { relL2, bound: bound.relL2, isRight }, prepared };
 }
 
 function statusOf(
   selection: Selection,
-  { isRight, gpu }: { readonly isRight: boolean | undefined; readonly gpu: boolean },
+  { isRight, gpu }: { readonly isRight: boolean | null | undefined; readonly gpu: boolean },
 ): string {
   if (isRight === false) return "wrong";
+  if (isRight === null) return "unjudged";
   if (!gpu) return "no-gpu";
   if (selection.status !== "ok") return selection.status;
   return "levels" in selection ? "ok" : "reference";

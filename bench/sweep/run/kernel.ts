@@ -78,7 +78,8 @@ export function requireFits(
  * @param gpu the device
  * @param qkv queries, keys and values
  * @param options blocks and element type
- * @throws {InputError} if it exceeds a limit of the device, or half precision is asked for and not there
+ * @throws {InputError} if it exceeds a limit of the device, half precision is asked for and not there, or a number
+ * overflows in it
  *
  * @example
  * ```ts
@@ -95,10 +96,26 @@ export function requireFits(
  */
 export async function openCall(gpu: Gpu, qkv: Qkv, options: GpuCallOptions): Promise<Psa> {
   const psa = await createPsa(gpu, setupOf(attentionShape(qkv), options));
-  const Type = options.dtype === "f16" ? Float16Array : Float32Array;
-  const typed = (tensor: Tensor<FloatData>) => ({ data: Type.from(tensor.data), shape: tensor.shape });
-  await psa.load({ q: typed(qkv.q), k: typed(qkv.k), v: typed(qkv.v) });
-  return psa;
+  try {
+    const typed = (name: keyof Qkv) => roundTo(options.dtype, qkv[name], name);
+    await psa.load({ q: typed("q"), k: typed("k"), v: typed("v") });
+    return psa;
+  } catch (error) {
+    psa[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** A tensor in the element type of the kernels; what overflows there is no kernel's fault. */
+function roundTo(dtype: "f32" | "f16", { data, shape }: Tensor<FloatData>, name: string) {
+  const rounded = dtype === "f16" ? Float16Array.from(data) : Float32Array.from(data);
+  const at = rounded.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(data[i]));
+  requireInput(
+    at < 0,
+    () =>
+      `\`${name}\` holds ${data[at]}, which overflows when it is rounded to ${dtype}; --dtype should be f32.`,
+  );
+  return { data: rounded, shape };
 }
 
 /**

@@ -7,7 +7,6 @@ import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { PreparedCall } from "../../../kernels/psa.ts";
 import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
-import type { Tensor } from "../../../reference/tensor.ts";
 import type { ReportChart } from "../../report/sections.ts";
 import { quantile } from "../../timing/statistics.ts";
 import { arrangeInput, arrangementOf } from "./arrange.ts";
@@ -15,6 +14,7 @@ import { mapsOfInput } from "./case_maps.ts";
 import type { SweepCase } from "../cases.ts";
 import type { SweepRow } from "../columns.ts";
 import type { SweepInput } from "../inputs.ts";
+import { RunDevice, statusOfFault } from "./device.ts";
 import { type Arranged, type GpuCall, judgeCase, type Judged } from "./judge.ts";
 import { openCall } from "./kernel.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
@@ -39,6 +39,14 @@ export interface RunContext {
   readonly onProgress: (done: number) => void;
   /** All cases of the input, from which those with maps are taken; left out: no maps. */
   readonly mapped?: readonly SweepCase[];
+  /** Opens a device in the place of one that failed; default `openGpu`. */
+  readonly open?: () => Promise<Gpu>;
+}
+
+/** A device, and a call on it. */
+interface GpuContext {
+  readonly gpu: Gpu;
+  readonly call: GpuCall;
 }
 
 /** What an input's cases gave. */
@@ -80,53 +88,107 @@ const MEASUREMENT = 20, MOST_REPETITIONS = 50;
 export async function runInput(
   input: SweepInput,
   cases: readonly PlacedCase[],
-  { options, gpu, onProgress, mapped = [] }: RunContext,
+  { options, gpu, onProgress, mapped = [], open }: RunContext,
 ): Promise<InputResult> {
-  using calls = new DisposableStack();
-  const { out } = await pyramidAttentionParallel(input.qkv, null, { causal: input.causal });
+  const { out: truth } = await pyramidAttentionParallel(input.qkv, null, { causal: input.causal });
   const arranged = new Map<string, Arranged>();
+  const forget = () => {
+    for (const each of arranged.values()) {
+      each.call?.psa[Symbol.dispose]();
+      each.call = null;
+      for (const { made } of each.attended) made.prepared = null;
+    }
+  };
+  using device = gpu && new RunDevice(gpu, { onReplaced: forget, open });
+  using _calls = { [Symbol.dispose]: forget };
   const judged: Judged[] = [];
   for (const { given } of cases) {
     const key = arrangementOf(given);
     if (!arranged.has(key)) {
-      const made = await arrange(input, given, { options, gpu, truth: out });
-      if (made.call) calls.use(made.call.psa);
-      arranged.set(key, made);
+      const tokens = arrangeInput(input, given, { seed: options.seed, truth });
+      arranged.set(key, { ...tokens, truth: tokens.truth ?? truth, attended: [], call: null });
     }
-    judged.push(await judgeCase(given, arranged.get(key)!));
+    judged.push(
+      await judgeOn(device, given, { arranged: arranged.get(key)!, options, causal: input.causal }),
+    );
     onProgress((gpu ? JUDGING : 1) * judged.length / cases.length);
   }
-  const times = gpu
-    ? await timeCases(judged, { gpu, options, call: [...arranged.values()][0].call!, onProgress })
-    : judged.map(() => null);
+  const timed = await timeOn(device, judged, { arranged, options, causal: input.causal, onProgress });
   return {
-    rows: judged.map((each, i) => makeRow(each, { input, index: cases[i].index, times: times[i] })),
+    rows: timed.map(({ times, ...each }, i) => makeRow(each, { input, index: cases[i].index, times })),
     maps: await mapsOfInput(input, mapped, { seed: options.seed, arranged }),
   };
 }
 
-/** The input in the order of a case, as its method sees it and as the kernels see it. */
-async function arrange(
-  input: SweepInput,
-  given: SweepCase,
-  { options: { seed, dtype }, gpu, truth }: Pick<RunContext, "options" | "gpu"> & {
-    readonly truth: Tensor<Float64Array>;
+/** What opens the call of an input. */
+interface CallContext {
+  readonly options: VariantOptions;
+  readonly causal: boolean;
+}
+
+/** The call of an arrangement on a device: it is opened when it is first asked for, or when another device is. */
+async function callOn(
+  gpu: Gpu,
+  arranged: Arranged,
+  { given: { layout: { blockM, blockN } }, options: { dtype }, causal }: CallContext & {
+    readonly given: SweepCase;
   },
-): Promise<Arranged> {
-  const tokens = arrangeInput(input, given, { seed, truth }), { blockM, blockN } = given.layout;
-  const options = { causal: input.causal, blockM, blockN, dtype };
-  const call = gpu && { gpu, psa: await openCall(gpu, tokens.qkv, options) };
-  return { ...tokens, truth: tokens.truth ?? truth, attended: [], call };
+): Promise<GpuCall> {
+  arranged.call ??= { gpu, psa: await openCall(gpu, arranged.qkv, { causal, blockM, blockN, dtype }) };
+  return arranged.call;
+}
+
+/** Judges a case on the device; if that fails twice the row has what the reference gives, and says so. */
+async function judgeOn(
+  device: RunDevice | null,
+  given: SweepCase,
+  { arranged, ...context }: CallContext & { readonly arranged: Arranged },
+): Promise<Judged> {
+  if (device === null) return await judgeCase(given, arranged);
+  const attempt = await device.attempt(async (gpu) => {
+    await callOn(gpu, arranged, { ...context, given });
+    return await judgeCase(given, arranged);
+  });
+  if ("result" in attempt) return attempt.result;
+  const alone = await judgeCase(given, { ...arranged, call: null, attended: [] });
+  return { ...alone, status: statusOfFault(attempt.fault) };
+}
+
+/** Times all cases that a kernel ran; if that fails twice they have no times, and say so. */
+async function timeOn(
+  device: RunDevice | null,
+  judged: readonly Judged[],
+  { arranged, onProgress, ...context }: CallContext & {
+    readonly arranged: ReadonlyMap<string, Arranged>;
+    readonly onProgress: RunContext["onProgress"];
+  },
+): Promise<(Judged & { readonly times: CaseTimes | null })[]> {
+  const untimed = judged.map((each) => ({ ...each, times: null }));
+  if (device === null || judged.every(({ kernel }) => kernel === null)) return untimed;
+  const attempt = await device.attempt(async (gpu) => {
+    for (const { given, kernel, ran } of judged) {
+      if (kernel === null || ran === null || ran.prepared !== null) continue;
+      const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
+      const { levels } = of.attended.find(({ made }) => made === ran)!;
+      ran.prepared = await psa.prepare(levels ?? "dense");
+    }
+    const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
+    return await timeCases(judged, { gpu, options: context.options, call, onProgress });
+  });
+  if ("result" in attempt) return judged.map((each, i) => ({ ...each, times: attempt.result[i] }));
+  const status = statusOfFault(attempt.fault);
+  return untimed.map((each) => each.kernel === null || each.status === "wrong" ? each : { ...each, status });
 }
 
 /** Times all cases that a kernel runs, and dense attention, interleaved. */
 async function timeCases(
   judged: readonly Judged[],
-  { gpu, options, call, onProgress }: RunContext & { readonly gpu: Gpu; readonly call: GpuCall },
+  { gpu, options, call, onProgress }: Pick<RunContext, "options" | "onProgress"> & GpuContext,
 ): Promise<(CaseTimes | null)[]> {
-  const measuredDense = judged.find(({ given }) => given.method.name === "dense")?.prepared;
-  const dense = measuredDense ?? await call.psa.prepare("dense");
-  const pieces = [...new Set([dense, ...judged.flatMap(({ prepared }) => prepared ?? [])])];
+  const preparedOf = ({ kernel, ran }: Judged) => kernel === null ? null : ran?.prepared ?? null;
+  const measuredDense = judged.find(({ given }) => given.method.name === "dense");
+  const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
+  const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
   const clocks = pieces.map(clockOf);
   const { probe, free } = await openProbe(gpu);
   let count = 0;
@@ -138,7 +200,8 @@ async function timeCases(
   free();
   const denseMedian = quantile(measured[0].times.toSorted((a, b) => a - b), 0.5);
   pieces.forEach((piece) => piece.free());
-  return judged.map(({ prepared }) => {
+  return judged.map((each) => {
+    const prepared = preparedOf(each);
     if (prepared === null) return null;
     const at = pieces.indexOf(prepared), { source } = clocks[at];
     return { ...measured[at], source: source(), denseMedian, confidence: options.confidence };

@@ -69,7 +69,7 @@ Deno.test("rows: a time that was measured once has no interval", () => {
   const [given] = casesOf(input, variant);
   const judged = {
     given,
-    ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, prepared: null },
+    ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, ran: null },
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
   };
