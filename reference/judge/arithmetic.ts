@@ -9,19 +9,26 @@ import { requireInput } from "../errors.ts";
 /** The number formats that a kernel may store its data in. */
 export type KernelDType = "f32" | "f16" | "bf16";
 
+/** A number format. */
+export interface Format {
+  /** The largest relative error of a rounding. */
+  readonly unit: number;
+  /** The smallest number of full precision. */
+  readonly normal: number;
+  /** A weight may be lost that is below this share of the largest. */
+  readonly lost: number;
+}
+
 /**
  * Unit roundoff, smallest normal number, and what a weight may lose by underflow, of each format. A float16 kernel may
  * keep its weights 2^6 times smaller, so that 64 of them times any finite number add up to a finite number: it loses
  * those below 2^(6 - 25) of the largest.
  */
-export const FORMATS = {
+export const FORMATS: Readonly<Record<KernelDType, Format>> = {
   f32: { unit: 2 ** -24, normal: 2 ** -126, lost: 2 ** -126 },
   f16: { unit: 2 ** -11, normal: 2 ** -14, lost: 2 ** -19 },
   bf16: { unit: 2 ** -8, normal: 2 ** -126, lost: 2 ** -126 },
-} as const;
-
-/** A number format. */
-export type Format = typeof FORMATS[KernelDType];
+};
 
 /** What a kernel computes with. Everything that no member names is single precision. */
 export interface Arithmetic {

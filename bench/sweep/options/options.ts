@@ -8,79 +8,9 @@ import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { OptionReader, requireName } from "../../options/reader.ts";
 import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
+import type { Shard, SweepOptions } from "./sweep_options.ts";
 import { variantsOf } from "./variants.ts";
-
-/** What a sweep was asked to do. */
-export interface SweepOptions {
-  /** Files and folders with traces. */
-  readonly inputs: readonly string[];
-  /** Names of seeded workloads. */
-  readonly workloads: readonly string[];
-  /** Query and key tokens of workloads. */
-  readonly seq: number;
-  /** Query heads of workloads. */
-  readonly heads: number;
-  /** Key heads of workloads. */
-  readonly kvHeads: number;
-  /** Head dimension of workloads. */
-  readonly dim: number;
-  /** Batch entries of workloads. */
-  readonly batch: number;
-  /** The seed of workloads, sampling, random methods and the order of measurements. */
-  readonly seed: number;
-  /** Densities to ask for. */
-  readonly densities: readonly number[];
-  /** Names of methods. */
-  readonly methods: readonly string[];
-  /** Query block sizes in tokens. */
-  readonly blockM: readonly number[];
-  /** Key block sizes in tokens. */
-  readonly blockN: readonly number[];
-  /** Key rows that a kernel takes at once; empty: 32, or the key block if that is smaller. */
-  readonly tile: readonly number[];
-  /** Element types of the kernels. */
-  readonly dtype: readonly ("f32" | "f16")[];
-  /** Whether calls are causal; null: as the input says. */
-  readonly causal: readonly (boolean | null)[];
-  /** Orders of the tokens. */
-  readonly orders: readonly string[];
-  /** Ways to score key blocks; empty: the one that the input's kind has. */
-  readonly importances: readonly string[];
-  /** The video that the tokens are, [t, y, x], if the file does not say. */
-  readonly grid: readonly [number, number, number] | null;
-  /** Whether every head is a case of its own. */
-  readonly perHead: boolean;
-  /** Only cases whose canonical string this matches; empty: all. */
-  readonly filter: string;
-  /** Whether to list the cases and stop. */
-  readonly list: boolean;
-  /** The probability with which the interval of a median time covers the true median. */
-  readonly confidence: number;
-  /** How wide that interval may be, relative to the median, before measuring goes on. */
-  readonly precision: number;
-  /** Seconds that the measurements of one input may take at most. */
-  readonly seconds: number;
-  /** Which of how many parts of the cases run here. */
-  readonly shard: Shard;
-  /** Whether to take up a run that stopped. */
-  readonly resume: boolean;
-  /** Where results go. */
-  readonly out: string;
-  /** Whether charts are written one by one too. */
-  readonly plots: boolean;
-  /** Whether rows go to stdout as JSON. */
-  readonly json: boolean;
-  /** Whether kernels run. */
-  readonly gpu: boolean;
-  /** Whether to print the help and stop. */
-  readonly help: boolean;
-}
-
-/** A part of a sweep: number `index`, from 1, of `count`. */
-export interface Shard {
-  readonly index: number;
-  readonly count: number;
-}
+export type { Shard, SweepOptions } from "./sweep_options.ts";
 
 const BLOCKS = [16, 32, 64, 128];
 const ORDERS = ["raster", "tile", "gilbert"];

@@ -5,7 +5,7 @@
  * @module
  */
 import { requireInput } from "../../../reference/errors.ts";
-import type { SweepOptions } from "./options.ts";
+import type { SweepOptions } from "./sweep_options.ts";
 
 /** One value of each axis. */
 export interface Variant {
