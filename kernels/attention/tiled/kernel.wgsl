@@ -28,7 +28,8 @@
 //
 // What a row does not see has no influence on it, be it NaN. Tokens of a group that do not count are read as one that does,
 // and need no mask but a weight of zero; only where groups are not WHOLE does that cost anything. In tiles that the causal
-// diagonal crosses, rows see different keys: there a weight of zero adds nothing, whatever the value is.
+// diagonal crosses, rows see different keys: there an invocation looks at its values first, and if one of them is not finite,
+// takes products in which a weight of zero adds nothing, whatever the value is.
 //
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
@@ -162,21 +163,27 @@ fn main(
 //#end
 //#end
 //#end
-//#if CAUSAL
 
+//#if CAUSAL
     // Whether some row of the block does not see some key of the tile.
 //#if DENSE
     let crossed = i32(tile * 128u + 128u) > i32(first_row) + call.position + 1;
 //#else
+//#if WHOLE
+    // entries lie in the order of their keys
+    let last_entry = group_at(tile * #{16 * PER_LANE}u + #{16 * PER_LANE - 1}u, first_group);
+    let last_end = ((entry_index(last_entry) + 1u) * #{GROUP}u) << entry_log_level(last_entry);
+//#else
+    // a group may have tokens of blocks that lie behind those of later entries
     var last_end = 0u;
     for (var i = 0u; i < #{16 * PER_LANE}u; i++) {
       let entry = group_at(tile * #{16 * PER_LANE}u + i, first_group);
       last_end = max(last_end, ((entry_index(entry) + 1u) * #{GROUP}u) << entry_log_level(entry));
     }
+//#end
     let crossed = i32(last_end) > i32(first_row) + call.position + 1;
 //#end
 //#end
-
 //#use softmax
 
 //#use values

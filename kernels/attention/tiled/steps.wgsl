@@ -105,7 +105,14 @@
           }
           workgroupBarrier();
 //#if CAUSAL
+          var strange = false;
           if (crossed) {
+            for (var g = 0u; g < 16u; g++) {
+              strange = strange || is_strange(kv[now][g][#{SPLIT ? "part_of_keys" : 0}][column]) ||
+                is_strange(kv[now][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}]);
+            }
+          }
+          if (strange) {
           for (var g = 0u; g < 16u; g++) {
             let row_lane = (ty ^ ((g & 3u) << 1u)) & #{TY - 1}u;
             let wa = qp[weights][g][0][row_lane];
