@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { type AttentionResult, pyramidAttention } from "./attention/attention.ts";
-import type { PyramidAttentionOptions } from "./attention/call.ts";
+import { attend, type AttentionResult } from "./attention/attention.ts";
+import type { PyramidCall } from "./attention/call.ts";
 import type { PsaConfig } from "./config/config.ts";
 import { validateConfig } from "./config/validate.ts";
-import { selectLevels } from "./levels/by_config.ts";
-import { levelDensity } from "./levels/density.ts";
-import { type ArrangedTokens, arrangeTokens } from "./order/arrange.ts";
-import { invertOrder, permuteTokens } from "./order/order.ts";
+import { levelsOfChecked } from "./levels/by_config.ts";
+import { meanDensity } from "./levels/density.ts";
+import { arrangeChecked, type ArrangedTokens } from "./order/arrange.ts";
+import { inverted, permuted } from "./order/order.ts";
 import { attentionShape, type Qkv, type Tensor } from "./tensor.ts";
 
 /** What {@link psa} computes. */
@@ -51,35 +51,32 @@ export interface PsaResult extends AttentionResult {
  */
 export function psa(qkv: Qkv, config: PsaConfig): PsaResult {
   const prepared = preparePsa(qkv, config);
-  return finishPsa(prepared, pyramidAttention(prepared.qkv, prepared.levels, prepared.options));
+  return finishPsa(prepared, attend(prepared.qkv, prepared));
 }
 
-/** What {@link psa} knows before its attention. */
-export interface PreparedPsa extends ArrangedTokens {
-  /** The levels to attend with. */
-  readonly levels: Tensor<Int32Array>;
-  /** The options to attend with. */
-  readonly options: PyramidAttentionOptions;
-}
+/** What {@link psa} knows before its attention: tokens in order, and the call that attends to them. */
+export interface PreparedPsa extends ArrangedTokens, PyramidCall {}
 
-/** All of {@link psa} that comes before its attention. */
+/**
+ * All of {@link psa} that comes before its attention. This is the door: tensors and configuration are checked here,
+ * and what follows takes them as right.
+ */
 export function preparePsa(qkv: Qkv, config: PsaConfig): PreparedPsa {
-  const { seqQ, seqK } = attentionShape(qkv);
-  validateConfig(config, { seqQ, seqK });
-  const arranged = arrangeTokens(qkv, config);
+  const shape = attentionShape(qkv);
+  validateConfig(config, { seqQ: shape.seqQ, seqK: shape.seqK });
+  const arranged = arrangeChecked(qkv, config);
   const { blockM, blockN, scale, causal, tail } = config;
-  const levels = selectLevels(arranged.qkv, config);
-  return { ...arranged, levels, options: { blockM, blockN, scale, causal, tail } };
+  const levels = levelsOfChecked(arranged.qkv, config);
+  return { ...arranged, shape, levels, options: { blockM, blockN, scale, causal, tail } };
 }
 
 /** All of {@link psa} that comes after its attention. */
 export function finishPsa(
-  { qkv, queryOrder, levels, options: { blockM, blockN, causal } }: PreparedPsa,
+  { queryOrder, levels, shape: { seqQ, seqK }, options: { blockM, blockN, causal } }: PreparedPsa,
   { out, lse }: AttentionResult,
 ): PsaResult {
-  const { seqQ, seqK } = attentionShape(qkv);
-  const density = levelDensity(levels, { causal, blockM, blockN, seqQ, seqK });
+  const density = meanDensity(levels, { causal, blockM, blockN, seqQ, seqK });
   if (queryOrder === undefined) return { out, lse, levels, density };
-  const back = invertOrder(queryOrder);
-  return { out: permuteTokens(out, back), lse: permuteTokens(lse, back), levels, density };
+  const back = inverted(queryOrder);
+  return { out: permuted(out, back), lse: permuted(lse, back), levels, density };
 }

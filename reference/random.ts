@@ -43,12 +43,22 @@ function mix(bits: number): number {
  * ```
  */
 export function seededRandom(...seeds: readonly number[]): Random {
+  seeds.forEach(requireSeed);
+  return randomStream(...seeds);
+}
+
+/** Throws unless a seed is a whole number from 0 to 2^53 - 1. */
+export function requireSeed(seed: number): void {
+  requireInput(
+    Number.isSafeInteger(seed) && seed >= 0,
+    () => `\`seed\` is ${seed}; it should be a whole number from 0 to 2^53 - 1.`,
+  );
+}
+
+/** {@link seededRandom} of seeds that have been checked. */
+export function randomStream(...seeds: readonly number[]): Random {
   let state = seeds.length;
   for (const seed of seeds) {
-    requireInput(
-      Number.isSafeInteger(seed) && seed >= 0,
-      () => `\`seed\` is ${seed}; it should be a whole number from 0 to 2^53 - 1.`,
-    );
     state = mix(mix(state + GOLDEN ^ seed >>> 0) + Math.floor(seed / 2 ** 32));
   }
   const step = mix(state + GOLDEN) | 1; // streams whose states meet part again at the next step

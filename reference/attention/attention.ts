@@ -59,7 +59,7 @@ export function pyramidAttention(
 }
 
 /** All heads of a checked call, one after the other. */
-function attend(
+export function attend(
   qkv: Qkv,
   { levels, options, shape: { batch, heads, seqQ, valueDim } }: PyramidCall,
 ): AttentionResult {

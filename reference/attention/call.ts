@@ -38,8 +38,7 @@ export function requirePyramidCall(
   const shape = attentionShape(qkv);
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
-  requireTail(tail);
-  requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
+  requireTailAndScale(tail, scale);
   const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
   requireInput(
     levels.shape.length === 4 && blocks.every((length, axis) => levels.shape[axis] === length),
@@ -51,6 +50,12 @@ export function requirePyramidCall(
     () => `\`levels\` holds ${bad}; it should hold 0 and powers of two that divide \`blockN\`, ${blockN}.`,
   );
   return shape;
+}
+
+/** Throws unless the options that dense attention has as well are right. */
+function requireTailAndScale(tail: string, scale: number): void {
+  requireTail(tail);
+  requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
 }
 
 /** A checked call: dense attention has become level 1 everywhere. */
@@ -71,8 +76,10 @@ export function requireCall(
   { blockM, blockN, scale, causal, tail }: Partial<PyramidAttentionOptions>,
 ): PyramidCall {
   if (levels === null) {
-    const dense = denseLevels(qkv), options = { ...dense, scale, causal, tail };
-    return { levels: dense.levels, options, shape: requirePyramidCall(qkv, dense.levels, options) };
+    const shape = attentionShape(qkv);
+    requireTailAndScale(tail ?? "exact", scale ?? 1);
+    const { levels, ...blocks } = denseLevels(shape);
+    return { levels, options: { ...blocks, scale, causal, tail }, shape };
   }
   requireInput(
     blockM !== undefined && blockN !== undefined,
@@ -83,8 +90,9 @@ export function requireCall(
 }
 
 /** Level 1 everywhere, with all keys in one block. */
-function denseLevels(qkv: Qkv): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
-  const { batch, heads, seqQ, seqK } = attentionShape(qkv);
+function denseLevels(
+  { batch, heads, seqQ, seqK }: AttentionShape,
+): { levels: Tensor<Int32Array>; blockM: number; blockN: number } {
   const shape = [batch, heads, Math.ceil(seqQ / DENSE_BLOCK), 1];
   const levels = { data: new Int32Array(shape[0] * shape[1] * shape[2]).fill(1), shape };
   return { levels, blockM: DENSE_BLOCK, blockN: seqK };

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Head } from "../heads.ts";
-import { buildPyramid, type PyramidLevel } from "../pyramid/pyramid.ts";
+import { poolLevels, type PyramidLevel } from "../pyramid/pyramid.ts";
 import type { PyramidAttentionOptions } from "./call.ts";
 import { evenUp } from "./rows.ts";
 
@@ -38,7 +38,7 @@ export function headPyramid(
   { blockN, tail }: PyramidAttentionOptions,
 ): Map<number, PyramidLevel> {
   const inUse = [...new Set(levels.data)].filter((level) => level > 0);
-  return buildPyramid(qkv, { blockN, levels: inUse, tail });
+  return poolLevels(qkv, { blockN, levels: inUse, tail });
 }
 
 /**

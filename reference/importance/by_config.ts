@@ -5,7 +5,16 @@
  */
 import type { PsaConfig } from "../config/config.ts";
 import type { Tensor } from "../tensor.ts";
-import { antidiagonalImportance, fullImportance, pooledImportance, sampledImportance } from "./importance.ts";
+import {
+  antidiagonalImportance,
+  fromAll,
+  fromAntidiagonals,
+  fromMeans,
+  fromSample,
+  fullImportance,
+  pooledImportance,
+  sampledImportance,
+} from "./importance.ts";
 import type { QueryKey } from "./scores.ts";
 
 /**
@@ -37,5 +46,23 @@ export function blockImportance(
       return antidiagonalImportance(qk, { blockM, blockN, stride: importance.stride, causal });
     case "pooled":
       return pooledImportance(qk, blocks);
+  }
+}
+
+/** {@link blockImportance} of inputs that have been checked. */
+export function importanceOfChecked(
+  qk: QueryKey,
+  { blockM, blockN, importance, causal, scale }: Omit<PsaConfig, "assignment" | "tile">,
+): Tensor<Float64Array> {
+  const blocks = { blockM, blockN, scale };
+  switch (importance.kind) {
+    case "sampled":
+      return fromSample(qk, { ...blocks, seed: importance.seed });
+    case "full":
+      return fromAll(qk, blocks);
+    case "antidiagonal":
+      return fromAntidiagonals(qk, { blockM, blockN, stride: importance.stride, causal });
+    case "pooled":
+      return fromMeans(qk, blocks);
   }
 }

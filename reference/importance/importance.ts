@@ -5,20 +5,24 @@
  */
 import { requireInput } from "../errors.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
-import { type Random, seededRandom } from "../random.ts";
+import { requireSeed } from "../random.ts";
+import { offsetsOfHead, requireQuarters } from "./sample.ts";
 import {
   blockMeans,
   divideBySum,
+  eachHead,
   forEachScoreRow,
   groupMaxima,
   type HeadTokens,
   importanceByHead,
   type QueryKey,
+  requireQueryKey,
   softmaxInPlace,
   strideGroups,
   tokensAt,
 } from "./scores.ts";
 import { queryKeyShape, type Tensor } from "../tensor.ts";
+export { sampleOffsets } from "./sample.ts";
 export type { QueryKey } from "./scores.ts";
 
 /** Sizes of blocks in tokens. */
@@ -117,7 +121,18 @@ export function sampledImportance(
   qk: QueryKey,
   options: BlockOptions & { readonly seed: number },
 ): Tensor<Float64Array> {
-  return fromTokens(qk, options, (batchHead) => sampleOffsets({ ...options, batchHead }));
+  requireQueryKey(qk, options);
+  requireQuarters(options);
+  requireSeed(options.seed);
+  return fromSample(qk, options);
+}
+
+/** {@link sampledImportance} of inputs that have been checked. */
+export function fromSample(
+  qk: QueryKey,
+  options: BlockOptions & { readonly seed: number },
+): Tensor<Float64Array> {
+  return fromTokens(qk, options, (batchHead) => offsetsOfHead({ ...options, batchHead }));
 }
 
 /**
@@ -137,6 +152,12 @@ export function sampledImportance(
  * ```
  */
 export function fullImportance(qk: QueryKey, options: BlockOptions): Tensor<Float64Array> {
+  requireQueryKey(qk, options);
+  return fromAll(qk, options);
+}
+
+/** {@link fullImportance} of inputs that have been checked. */
+export function fromAll(qk: QueryKey, options: BlockOptions): Tensor<Float64Array> {
   const all = (block: number) => Array.from({ length: block }, (_, i) => i);
   const offsets = { query: all(options.blockM), key: all(options.blockN) };
   return fromTokens(qk, options, () => offsets);
@@ -148,52 +169,11 @@ function fromTokens(
   { blockM, blockN, scale }: BlockOptions,
   offsetsOf: (batchHead: number) => { readonly query: readonly number[]; readonly key: readonly number[] },
 ): Tensor<Float64Array> {
-  return importanceByHead(qk, { blockM, blockN }, (q, k, { row, batchHead }) => {
+  return eachHead(qk, { blockM, blockN }, (q, k, { row, batchHead }) => {
     const { query, key } = offsetsOf(batchHead);
     const groups = { groupQ: query.length, groupK: key.length };
     groupMaxOfHead(tokensAt(q, blockM, query), tokensAt(k, blockN, key), { ...groups, scale, row });
   });
-}
-
-/**
- * The offsets inside blocks that {@link sampledImportance} takes for one (batch, head): blockM / 4 of queries and
- * blockN / 4 of keys, distinct, ascending.
- *
- * @param options block sizes, seed, and the index batch * heads + head
- * @throws {InputError} if a block is not a positive multiple of 4
- *
- * @example
- * ```ts
- * import { sampleOffsets } from "./importance.ts";
- * console.log(sampleOffsets({ blockM: 32, blockN: 16, seed: 1, batchHead: 0 }).key.length); // 4
- * ```
- */
-export function sampleOffsets(
-  { blockM, blockN, seed, batchHead }: {
-    readonly blockM: number;
-    readonly blockN: number;
-    readonly seed: number;
-    readonly batchHead: number;
-  },
-): { query: number[]; key: number[] } {
-  for (const [name, block] of [["blockM", blockM], ["blockN", blockN]] as const) {
-    requireInput(
-      Number.isInteger(block) && block > 0 && block % 4 === 0,
-      () => `\`${name}\` is ${block}; sampling a quarter of a block needs a positive multiple of 4.`,
-    );
-  }
-  const random = seededRandom(seed, batchHead);
-  return { query: drawOffsets(random, blockM), key: drawOffsets(random, blockN) };
-}
-
-/** A quarter of the offsets of a block, without replacement, ascending. */
-function drawOffsets(random: Random, block: number): number[] {
-  const offsets = Array.from({ length: block }, (_, i) => i);
-  for (let i = 0; i < block / 4; i++) {
-    const other = i + random.below(block - i);
-    [offsets[i], offsets[other]] = [offsets[other], offsets[i]];
-  }
-  return offsets.slice(0, block / 4).sort((a, b) => a - b);
 }
 
 /**
@@ -232,9 +212,18 @@ export function antidiagonalImportance(
       () => `\`stride\` is ${stride}; it should divide \`${name}\`, ${size}.`,
     );
   }
-  const { headDim, seqQ, seqK } = queryKeyShape(qk);
+  queryKeyShape(qk);
+  return fromAntidiagonals(qk, { blockM, blockN, stride, causal });
+}
+
+/** {@link antidiagonalImportance} of inputs that have been checked. */
+export function fromAntidiagonals(
+  qk: QueryKey,
+  { blockM, blockN, stride, causal = false }: Omit<AntidiagonalOptions, "block"> & BlockOptions,
+): Tensor<Float64Array> {
+  const [, , seqQ, headDim] = qk.q.shape, seqK = qk.k.shape[2];
   const shift = Math.floor((seqK - seqQ) / stride);
-  return importanceByHead(qk, { blockM, blockN }, (q, k, { row }) => {
+  return eachHead(qk, { blockM, blockN }, (q, k, { row }) => {
     const queries = strideGroups(q, stride, true), keys = strideGroups(k, stride, false);
     const groups = keys.shape[2];
     const visit = (a: number, scores: Float64Array) => {
@@ -264,9 +253,14 @@ export function antidiagonalImportance(
  * ```
  */
 export function pooledImportance(qk: QueryKey, options: BlockOptions): Tensor<Float64Array> {
-  const { headDim } = queryKeyShape(qk);
-  const { blockM, blockN, scale = 1 / Math.sqrt(headDim) } = options;
-  return importanceByHead(qk, options, (q, k, { row }) => {
+  requireQueryKey(qk, options);
+  return fromMeans(qk, options);
+}
+
+/** {@link pooledImportance} of inputs that have been checked. */
+export function fromMeans(qk: QueryKey, options: BlockOptions): Tensor<Float64Array> {
+  const { blockM, blockN, scale = 1 / Math.sqrt(qk.q.shape[3]) } = options;
+  return eachHead(qk, options, (q, k, { row }) => {
     const visit = (m: number, scores: Float64Array) => {
       softmaxInPlace(scores, scores.length);
       row(m).set(scores);

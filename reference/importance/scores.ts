@@ -31,9 +31,27 @@ export function importanceByHead(
   { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
   compute: HeadImportance,
 ): Tensor<Float64Array> {
-  const { batch, heads, seqQ, seqK } = queryKeyShape({ q, k });
+  requireQueryKey({ q, k }, { blockM, blockN });
+  return eachHead({ q, k }, { blockM, blockN }, compute);
+}
+
+/** Throws unless queries and keys agree and blocks are positive integers. */
+export function requireQueryKey(
+  qk: QueryKey,
+  { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
+): void {
+  queryKeyShape(qk);
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
+}
+
+/** {@link importanceByHead} of inputs that have been checked. */
+export function eachHead(
+  { q, k }: QueryKey,
+  { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
+  compute: HeadImportance,
+): Tensor<Float64Array> {
+  const [batch, heads, seqQ] = q.shape, seqK = k.shape[2];
   const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
   const [, , rows, columns] = shape;
   const data = new Float64Array(batch * heads * rows * columns);

@@ -64,6 +64,11 @@ export interface AssignOptions {
  */
 export function assignLevels(importance: Tensor, options: AssignOptions): Tensor<Int32Array> {
   requireAssignment(importance, options);
+  return cutByQuotas(importance, options);
+}
+
+/** {@link assignLevels} of inputs that have been checked. */
+export function cutByQuotas(importance: Tensor, options: AssignOptions): Tensor<Int32Array> {
   const [batch, heads, rows, columns] = importance.shape;
   const levels = new Int32Array(importance.data.length);
   for (let row = 0; row < batch * heads * rows; row++) {
@@ -194,7 +199,7 @@ function applyCap(
 }
 
 /** Throws unless importance and options are as {@link assignLevels} describes them. */
-function requireAssignment(importance: Tensor, options: AssignOptions): void {
+export function requireAssignment(importance: Tensor, options: AssignOptions): void {
   const { mode, ratios, blockN, tile, minFullRatio = 0.06, textLength = 0, seqK, cap } = options;
   requireImportance(importance);
   requireBlockCounts("importance", importance, options);

@@ -51,13 +51,30 @@ export const BINARY_SHARES: Shares = { 1: 1 };
 export function levelsForDensity(
   importance: Tensor,
   density: number,
-  { shares = DEFAULT_SHARES, causal = false, ...sizes }: BudgetOptions = {},
+  options: BudgetOptions = {},
 ): Tensor<Int32Array> {
+  requireSpending(importance, density, options);
+  return spendDensity(importance, density, options);
+}
+
+/** Throws unless importance, density and options are as {@link levelsForDensity} describes them. */
+export function requireSpending(importance: Tensor, density: number, options: BudgetOptions): void {
+  const { shares = DEFAULT_SHARES, causal = false, ...sizes } = options;
   requireImportance(importance);
   requireBlockCounts("importance", importance, sizes);
+  if (causal) causalBlocks(sizes); // names the size that is missing
+  requireBudget(density, shares, sizes.blockN);
+}
+
+/** {@link levelsForDensity} of inputs that have been checked. */
+export function spendDensity(
+  importance: Tensor,
+  density: number,
+  { shares = DEFAULT_SHARES, causal = false, ...sizes }: BudgetOptions,
+): Tensor<Int32Array> {
   const [batch, heads, rows, columns] = importance.shape;
   const blocks = causal ? causalBlocks(sizes) : null;
-  const ends = budgetEnds(density, { rows, columns, shares, blocks, blockN: sizes.blockN });
+  const ends = rowEnds(density, { rows, columns, shares, blocks });
   const levels = new Int32Array(importance.data.length);
   for (let row = 0; row < batch * heads * rows; row++) {
     const m = row % rows, at = row * columns;
@@ -111,12 +128,17 @@ export interface BudgetRows {
  * console.log(row); // [{ level: 1, end: 0 }, { level: 1, end: 2 }]
  * ```
  */
-export function budgetEnds(
+export function budgetEnds(density: number, options: BudgetRows): LevelEnd[][] {
+  requireBudget(density, options.shares ?? DEFAULT_SHARES, options.blockN);
+  return rowEnds(density, options);
+}
+
+/** {@link budgetEnds} of a budget that has been checked. */
+function rowEnds(
   density: number,
-  { rows, columns, shares = DEFAULT_SHARES, blocks, blockN }: BudgetRows,
+  { rows, columns, shares = DEFAULT_SHARES, blocks }: BudgetRows,
 ): LevelEnd[][] {
-  requireDensity(density);
-  const listed = requireShares(shares, blockN);
+  const listed = listShares(shares).filter(({ share }) => share > 0);
   const spent = new Map(listed.map(({ level }) => [level, 0]));
   const count = (is: (j: number) => boolean) =>
     Array.from({ length: columns }, (_, j) => j).filter(is).length;
@@ -171,9 +193,9 @@ export function requireDensity(density: number): void {
   );
 }
 
-/** The shares that are not 0, in ascending order of level, after checking them. */
-function requireShares(shares: Shares, blockN?: number): Share[] {
+/** Throws unless a density is in (0, 1] and its shares are right. */
+function requireBudget(density: number, shares: Shares, blockN?: number): void {
+  requireDensity(density);
   const [error] = shareErrors(shares, blockN);
   if (error) throw new InputError(error);
-  return listShares(shares).filter(({ share }) => share > 0);
 }

@@ -5,13 +5,13 @@
  */
 import type { PsaConfig } from "../config/config.ts";
 import type { SequenceLengths } from "../config/validate.ts";
-import { blockImportance } from "../importance/by_config.ts";
+import { blockImportance, importanceOfChecked } from "../importance/by_config.ts";
 import type { QueryKey } from "../importance/scores.ts";
 import { queryKeyShape, type Tensor } from "../tensor.ts";
-import { applyRules, assignLevels, type RuleOptions } from "./assign.ts";
-import { levelsForDensity } from "./budget.ts";
+import { applyRules, cutByQuotas, requireAssignment, requireImportance, type RuleOptions } from "./assign.ts";
+import { requireSpending, spendDensity } from "./budget.ts";
 import { levelDensity } from "./density.ts";
-import { similarityCap } from "./similarity.ts";
+import { capBySimilarity, similarityCap } from "./similarity.ts";
 
 /** Sizes and the cap that levels need beside importance. */
 export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
@@ -36,13 +36,27 @@ export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
  */
 export function levelsFromImportance(
   importance: Tensor,
+  config: Omit<PsaConfig, "importance">,
+  options: LevelOptions,
+): Tensor<Int32Array> {
+  const { assignment, ...rules } = { ...config, ...options };
+  if (assignment.mode === "density") {
+    const { density, shares } = assignment, { causal, blockM, blockN, seqQ, seqK } = rules;
+    requireSpending(importance, density, { shares, causal, blockM, blockN, seqQ, seqK });
+  } else requireAssignment(importance, { ...rules, ...assignment });
+  return levelsByRules(importance, config, options);
+}
+
+/** {@link levelsFromImportance} of inputs that have been checked. */
+function levelsByRules(
+  importance: Tensor,
   { blockM, blockN, tile, assignment, textLength, causal }: Omit<PsaConfig, "importance">,
   { seqQ, seqK, cap }: LevelOptions,
 ): Tensor<Int32Array> {
   const rules = { blockM, blockN, seqQ, seqK, textLength, causal, cap };
-  if (assignment.mode !== "density") return assignLevels(importance, { ...rules, ...assignment, tile });
+  if (assignment.mode !== "density") return cutByQuotas(importance, { ...rules, ...assignment, tile });
   const { density, shares } = assignment;
-  const levels = levelsForDensity(importance, density, { shares, causal, blockM, blockN, seqQ, seqK });
+  const levels = spendDensity(importance, density, { shares, causal, blockM, blockN, seqQ, seqK });
   applyRules(levels, rules);
   return levels;
 }
@@ -67,6 +81,15 @@ export function selectLevels({ q, k }: QueryKey, config: PsaConfig): Tensor<Int3
   const { blockN, similarityThresholds: thresholds } = config;
   const cap = thresholds === undefined ? undefined : similarityCap(k, { blockN, thresholds });
   return levelsFromImportance(blockImportance({ q, k }, config), config, { seqQ, seqK, cap });
+}
+
+/** {@link selectLevels} of inputs that have been checked. Importance begins here, and so is checked here. */
+export function levelsOfChecked({ q, k }: QueryKey, config: PsaConfig): Tensor<Int32Array> {
+  const { blockN, similarityThresholds: thresholds } = config;
+  const cap = thresholds === undefined ? undefined : capBySimilarity(k, { blockN, thresholds });
+  const importance = importanceOfChecked({ q, k }, config);
+  requireImportance(importance); // an infinity or NaN of q or k shows only now
+  return levelsByRules(importance, config, { seqQ: q.shape[2], seqK: k.shape[2], cap });
 }
 
 /**

@@ -26,6 +26,14 @@ export function levelDensity(
   { causal = false, ...sizes }: { readonly causal?: boolean } & Partial<CausalSizes> = {},
 ): number {
   requireBlockCounts("levels", levels, sizes);
+  return meanDensity(levels, { causal, ...sizes });
+}
+
+/** {@link levelDensity} of levels that have been checked. */
+export function meanDensity(
+  levels: Tensor<Int32Array>,
+  { causal, ...sizes }: { readonly causal?: boolean } & Partial<CausalSizes>,
+): number {
   const { data, shape: [, , rows, columns] } = levels;
   const isFuture = causal ? causalBlocks(sizes).isFuture : () => false;
   let sum = 0, counted = 0;

@@ -40,8 +40,7 @@ export function similarityCap(
 ): Tensor<Int32Array> {
   requireInput(k.shape.length === 4, () => `\`k\` has shape [${k.shape}]; it should have four axes.`);
   requireBlock("blockN", blockN);
-  const levels = Object.keys(thresholds).map(Number).sort((a, b) => b - a);
-  for (const level of levels) {
+  for (const level of descending(thresholds)) {
     requireInput(
       level > 1 && isLevel(level, blockN),
       () =>
@@ -53,6 +52,20 @@ export function similarityCap(
         `\`thresholds\` has ${thresholds[level]} for level ${level}; it should be a cosine, from -1 to 1.`,
     );
   }
+  return capBySimilarity(k, { blockN, thresholds });
+}
+
+/** The levels that have a threshold, the largest first. */
+function descending(thresholds: SimilarityOptions["thresholds"]): number[] {
+  return Object.keys(thresholds).map(Number).sort((a, b) => b - a);
+}
+
+/** {@link similarityCap} of inputs that have been checked. */
+export function capBySimilarity(
+  k: Tensor<FloatData>,
+  { blockN, thresholds }: SimilarityOptions,
+): Tensor<Int32Array> {
+  const levels = descending(thresholds);
   const [batch, kvHeads, tokens] = k.shape, blocks = Math.ceil(tokens / blockN);
   const data = Int32Array.from({ length: batch * kvHeads * blocks }, (_, at) => {
     const head = Math.floor(at / blocks), first = at % blocks * blockN;

@@ -5,7 +5,9 @@
  */
 import type { PsaConfig } from "../config/config.ts";
 import type { FloatData, Qkv } from "../tensor.ts";
-import { gilbertOrder, type Order, permuteTokens, semanticOrder, tileOrder } from "./order.ts";
+import { requireBox, requireClusters, requireFit } from "./checks.ts";
+import { gilbertCurve } from "./gilbert.ts";
+import { clusterByCluster, type Order, permuted, tileByTile } from "./order.ts";
 
 /** Tokens in a configuration's order, and the orders that brought them there; none for raster order. */
 export interface ArrangedTokens<Data extends FloatData = FloatData> {
@@ -36,30 +38,64 @@ export interface ArrangedTokens<Data extends FloatData = FloatData> {
  */
 export function arrangeTokens<Data extends FloatData>(
   qkv: Qkv<Data>,
-  { order = { kind: "raster" }, textLength = 0 }: Pick<PsaConfig, "order" | "textLength">,
+  config: Pick<PsaConfig, "order" | "textLength">,
 ): ArrangedTokens<Data> {
-  const { q, k, v } = qkv;
-  const by = (queryOrder: Order, keyOrder: Order) => ({
+  const { order = { kind: "raster" }, textLength } = config, { q, k, v } = qkv;
+  if (order.kind === "gilbert" || order.kind === "tile") requireBox("box", order.box);
+  if (order.kind === "tile") requireBox("tile", order.tile);
+  if (order.kind === "semantic") [q, k].forEach((x) => requireClusters(x, { ...order, textLength }));
+  const orders = ordersOf(qkv, config);
+  if (orders) {
+    requireFit(q, orders.queryOrder);
+    [k, v].forEach((x) => requireFit(x, orders.keyOrder));
+  }
+  return inOrders(qkv, orders);
+}
+
+/** {@link arrangeTokens} of inputs that have been checked. */
+export function arrangeChecked<Data extends FloatData>(
+  qkv: Qkv<Data>,
+  config: Pick<PsaConfig, "order" | "textLength">,
+): ArrangedTokens<Data> {
+  return inOrders(qkv, ordersOf(qkv, config));
+}
+
+/** The orders of queries and keys. */
+type Orders = Required<Pick<ArrangedTokens, "queryOrder" | "keyOrder">>;
+
+/** The orders that a configuration asks for; none for raster order. */
+function ordersOf(
+  { q, k }: Qkv,
+  { order = { kind: "raster" }, textLength = 0 }: Pick<PsaConfig, "order" | "textLength">,
+): Orders | undefined {
+  const shared = (data: Order) => ({ queryOrder: data, keyOrder: data });
+  switch (order.kind) {
+    case "raster":
+      return undefined;
+    case "gilbert": {
+      const data = gilbertCurve(order.box);
+      return shared({ data, shape: [data.length] });
+    }
+    case "tile":
+      return shared(tileByTile(order.box, order.tile));
+    case "semantic": {
+      const options = { ...order, textLength };
+      return { queryOrder: clusterByCluster(q, options), keyOrder: clusterByCluster(k, options) };
+    }
+  }
+}
+
+/** Tokens in these orders. */
+function inOrders<Data extends FloatData>(qkv: Qkv<Data>, orders?: Orders): ArrangedTokens<Data> {
+  if (orders === undefined) return { qkv };
+  const { q, k, v } = qkv, { queryOrder, keyOrder } = orders;
+  return {
     qkv: {
-      q: permuteTokens(q, queryOrder),
-      k: permuteTokens(k, keyOrder),
-      v: permuteTokens(v, keyOrder),
+      q: permuted(q, queryOrder),
+      k: permuted(k, keyOrder),
+      v: permuted(v, keyOrder),
     },
     queryOrder,
     keyOrder,
-  });
-  switch (order.kind) {
-    case "raster":
-      return { qkv };
-    case "gilbert": {
-      const shared = gilbertOrder(order.box);
-      return by(shared, shared);
-    }
-    case "tile": {
-      const shared = tileOrder(order.box, order.tile);
-      return by(shared, shared);
-    }
-    case "semantic":
-      return by(semanticOrder(q, { ...order, textLength }), semanticOrder(k, { ...order, textLength }));
-  }
+  };
 }

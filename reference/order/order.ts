@@ -10,8 +10,9 @@
 import { kMeans } from "./cluster.ts";
 import type { Box } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
+import { requireBox, requireClusters, requireFit, requirePermutations } from "./checks.ts";
 import { gilbertCurve } from "./gilbert.ts";
-import { seededRandom } from "../random.ts";
+import { randomStream } from "../random.ts";
 import { type FloatData, type Tensor, type TensorData, toFloat64 } from "../tensor.ts";
 
 /** A permutation of tokens: [tokens], or [batch, heads, tokens]. */
@@ -70,6 +71,11 @@ export function gilbertOrder(box: Box, { kind = "curve" }: GilbertOptions = {}):
 export function tileOrder(box: Box, tile: Box): Order {
   requireBox("box", box);
   requireBox("tile", tile);
+  return tileByTile(box, tile);
+}
+
+/** {@link tileOrder} of sizes that have been checked. */
+export function tileByTile(box: Box, tile: Box): Order {
   const data = new Int32Array(box.width * box.height * box.depth);
   let count = 0;
   const visitTile = (t0: number, y0: number, x0: number) => {
@@ -122,31 +128,22 @@ export interface SemanticOptions {
  */
 export function semanticOrder(
   tokens: Tensor<FloatData>,
+  options: SemanticOptions,
+): Order {
+  requireClusters(tokens, options);
+  return clusterByCluster(tokens, options);
+}
+
+/** {@link semanticOrder} of tokens and options that have been checked. */
+export function clusterByCluster(
+  tokens: Tensor<FloatData>,
   { clusters, seed, iterations, textLength = 0 }: SemanticOptions,
 ): Order {
-  requireInput(
-    tokens.shape.length === 4,
-    () =>
-      `\`tokens\` has shape [${tokens.shape}]; it should have four axes: batch, heads, tokens, dimension.`,
-  );
-  const { data, shape: [batch, heads, length, dim] } = toFloat64(tokens);
-  requireInput(
-    Number.isInteger(textLength) && textLength >= 0 && textLength < length,
-    () => `\`textLength\` is ${textLength}; it should be a whole number below the ${length} tokens.`,
-  );
-  const moving = length - textLength;
-  requireInput(
-    Number.isInteger(clusters) && clusters >= 1 && clusters <= moving,
-    () => `\`clusters\` is ${clusters}; it should be a whole number from 1 to the ${moving} tokens.`,
-  );
-  requireInput(
-    Number.isInteger(iterations) && iterations >= 0,
-    () => `\`iterations\` is ${iterations}; it should be a whole number that is not negative.`,
-  );
+  const { data, shape: [batch, heads, length, dim] } = toFloat64(tokens), moving = length - textLength;
   const order = new Int32Array(batch * heads * moving);
   for (let head = 0; head < batch * heads; head++) {
     const points = data.subarray(head * length * dim, (head * length + moving) * dim);
-    const random = seededRandom(seed, Math.floor(head / heads), head % heads);
+    const random = randomStream(seed, Math.floor(head / heads), head % heads);
     const start = shuffled(moving, random.below).subarray(0, clusters);
     const { labels } = kMeans(points, { dim, start, iterations });
     const sorted = Int32Array.from({ length: moving }, (_, i) => i).sort((a, b) =>
@@ -184,23 +181,14 @@ function shuffled(length: number, below: (limit: number) => number): Int32Array 
  * ```
  */
 export function permuteTokens<Data extends TensorData>(tokens: Tensor<Data>, order: Order): Tensor<Data> {
-  const { data, shape } = tokens, [batch, heads, length, dim = 1] = shape;
-  requireInput(
-    shape.length === 3 || shape.length === 4,
-    () => `\`tokens\` has shape [${shape}]; it should be batch, heads, tokens and perhaps a dimension.`,
-  );
-  const ordered = order.shape[order.shape.length - 1];
-  requireInput(
-    order.shape.length === 1 ||
-      (order.shape.length === 3 && order.shape[0] === batch && order.shape[1] === heads),
-    () =>
-      `\`order\` has shape [${order.shape}]; it should be [tokens], or [${batch}, ${heads}, tokens] as \`tokens\` has.`,
-  );
-  requireInput(
-    ordered <= length,
-    () => `\`order\` moves ${ordered} tokens, but \`tokens\` has only ${length}.`,
-  );
+  requireFit(tokens, order);
   requirePermutations(order);
+  return permuted(tokens, order);
+}
+
+/** {@link permuteTokens} of tokens and an order that have been checked. */
+export function permuted<Data extends TensorData>({ data, shape }: Tensor<Data>, order: Order): Tensor<Data> {
+  const [batch, heads, length, dim = 1] = shape, ordered = order.shape[order.shape.length - 1];
   const rearranged = data.slice() as Data;
   for (let head = 0; head < batch * heads; head++) {
     const row = order.shape.length === 1 ? 0 : head * ordered;
@@ -228,32 +216,15 @@ export function permuteTokens<Data extends TensorData>(tokens: Tensor<Data>, ord
  */
 export function invertOrder(order: Order): Order {
   requirePermutations(order);
+  return inverted(order);
+}
+
+/** {@link invertOrder} of an order that has been checked. */
+export function inverted(order: Order): Order {
   const length = order.shape[order.shape.length - 1], data = new Int32Array(order.data.length);
   for (let i = 0; i < data.length; i++) {
     const row = i - i % length;
     data[row + order.data[i]] = i - row;
   }
   return { data, shape: order.shape };
-}
-
-/** Throws unless every row of an order holds 0 to its length - 1, each once. */
-function requirePermutations({ data, shape }: Order): void {
-  const length = shape[shape.length - 1], seenIn = new Int32Array(length).fill(-1);
-  for (let i = 0; i < data.length; i++) {
-    const row = Math.floor(i / length), position = data[i];
-    requireInput(
-      position >= 0 && position < length && seenIn[position] !== row,
-      () => `\`order\` holds ${position} in row ${row}; each of 0 to ${length - 1} should be there once.`,
-    );
-    seenIn[position] = row;
-  }
-}
-
-/** Throws unless the sizes of a box are positive whole numbers. */
-function requireBox(name: string, { width, height, depth }: Box): void {
-  requireInput(
-    [width, height, depth].every((side) => Number.isSafeInteger(side) && side > 0),
-    () =>
-      `\`${name}\` is ${width} wide, ${height} high and ${depth} deep; its sides should be positive whole numbers.`,
-  );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AttentionResult } from "../attention/attention.ts";
-import { requireCall } from "../attention/call.ts";
+import { type PyramidCall, requireCall } from "../attention/call.ts";
 import { requireInput } from "../errors.ts";
 import type { Qkv, Tensor, TensorData } from "../tensor.ts";
 import { type Head, headOf } from "../heads.ts";
@@ -53,24 +53,37 @@ const PIECES = 4;
 export async function pyramidAttentionParallel(
   qkv: Qkv,
   levels: Tensor<Int32Array> | null,
-  { workers = cores(), onProgress, ...options }: ParallelOptions = {},
+  { workers, onProgress, ...options }: ParallelOptions = {},
 ): Promise<AttentionResult> {
+  requireWorkers(workers);
+  return await attendParallel(qkv, requireCall(qkv, levels, options), { workers, onProgress });
+}
+
+/** Throws unless a number of workers is a whole number, or left to the number of cores. */
+export function requireWorkers(workers = 0): void {
   requireInput(
     Number.isInteger(workers) && workers >= 0,
     () => `\`workers\` is ${workers}; it should be a whole number, 0 or more.`,
   );
-  const { levels: allLevels, options: call, shape } = requireCall(qkv, levels, options);
+}
+
+/** All heads of a checked call on all cores. */
+export async function attendParallel(
+  qkv: Qkv,
+  { levels, options, shape }: PyramidCall,
+  { workers = cores(), onProgress }: Pick<ParallelOptions, "workers" | "onProgress">,
+): Promise<AttentionResult> {
   const { batch, heads, seqQ, valueDim } = shape;
   const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
-  const pieces = cut({ heads: batch * heads, blocks: allLevels.shape[2], workers });
+  const pieces = cut({ heads: batch * heads, blocks: levels.shape[2], workers });
   const items = pieces.map(({ head, ...range }) => (): WorkItem => ({
-    head: copyHead(headOf(qkv, allLevels, head)),
-    options: call,
+    head: copyHead(headOf(qkv, levels, head)),
+    options,
     ...range,
   }));
   let done = 0;
   const receive = (result: WorkResult, index: number) => {
-    const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * call.blockM;
+    const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * options.blockM;
     out.set(result.out, row * valueDim);
     lse.set(result.lse, row);
     onProgress?.(++done, pieces.length);

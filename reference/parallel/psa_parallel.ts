@@ -6,11 +6,11 @@
 import type { PsaConfig } from "../config/config.ts";
 import { finishPsa, preparePsa, type PsaResult } from "../psa.ts";
 import type { Qkv } from "../tensor.ts";
-import { type ParallelOptions, pyramidAttentionParallel } from "./parallel.ts";
+import { attendParallel, type ParallelOptions, requireWorkers } from "./parallel.ts";
 
 /**
  * {@link psa} on all cores, to the same bits: order, importance and levels in the calling thread, then the attention,
- * which takes nearly all of the time, as {@link pyramidAttentionParallel} does it.
+ * which takes nearly all of the time, as `pyramidAttentionParallel` does it.
  *
  * @param qkv the inputs
  * @param config how to do it
@@ -38,10 +38,6 @@ export async function psaParallel(
   { workers, onProgress }: Pick<ParallelOptions, "workers" | "onProgress"> = {},
 ): Promise<PsaResult> {
   const prepared = preparePsa(qkv, config);
-  const attention = await pyramidAttentionParallel(prepared.qkv, prepared.levels, {
-    ...prepared.options,
-    workers,
-    onProgress,
-  });
-  return finishPsa(prepared, attention);
+  requireWorkers(workers);
+  return finishPsa(prepared, await attendParallel(prepared.qkv, prepared, { workers, onProgress }));
 }

@@ -61,13 +61,23 @@ export function buildPyramid(
   );
   requireBlock("blockN", blockN);
   requireTail(tail);
-  const keys = toFloat64(k), values = toFloat64(v);
-  const pyramid = new Map<number, PyramidLevel>();
   for (const level of levels) {
     requireInput(
       isLevel(level, blockN),
       () => `\`levels\` holds ${level}; a level should be a power of two that divides \`blockN\`, ${blockN}.`,
     );
+  }
+  return poolLevels({ k, v }, { blockN, levels, tail });
+}
+
+/** {@link buildPyramid} of inputs that have been checked. */
+export function poolLevels(
+  { k, v }: { readonly k: Tensor<FloatData>; readonly v: Tensor<FloatData> },
+  { blockN, levels, tail = "exact" }: PyramidOptions,
+): Map<number, PyramidLevel> {
+  const keys = toFloat64(k), values = toFloat64(v);
+  const pyramid = new Map<number, PyramidLevel>();
+  for (const level of levels) {
     const counts = pooledCounts(k.shape[2], level, { blockN, tail });
     pyramid.set(level, { k: pool(keys, level, counts), v: pool(values, level, counts), counts });
   }

@@ -227,19 +227,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the output stays in the order of the blocks",
     file: "reference/psa.ts",
-    find: "const back = invertOrder(queryOrder);",
-    replace: "const back = invertOrder(invertOrder(queryOrder));",
+    find: "const back = inverted(queryOrder);",
+    replace: "const back = inverted(inverted(queryOrder));",
   },
   {
     name: "values keep raster order",
     file: "reference/order/arrange.ts",
-    find: "v: permuteTokens(v, keyOrder),",
+    find: "v: permuted(v, keyOrder),",
     replace: "v,",
   },
   {
     name: "levels are chosen before the tokens are put in order",
     file: "reference/psa.ts",
-    find: "const levels = selectLevels(arranged.qkv, config);",
+    find: "const levels = levelsOfChecked(arranged.qkv, config);",
     replace: "const levels = selectLevels(qkv, config);",
   },
   {

@@ -26,15 +26,15 @@ const importance: readonly Mutant[] = [
   },
   {
     name: "offsets are drawn with replacement",
-    file: "reference/importance/importance.ts",
+    file: "reference/importance/sample.ts",
     find: "const other = i + random.below(block - i);",
     replace: "const other = random.below(block);\n    if (i > 0) offsets[i] = offsets[other];",
   },
   {
     name: "all heads sample the same offsets",
-    file: "reference/importance/importance.ts",
-    find: "const random = seededRandom(seed, batchHead);",
-    replace: "const random = seededRandom(seed, 0 * batchHead);",
+    file: "reference/importance/sample.ts",
+    find: "const random = randomStream(seed, batchHead);",
+    replace: "const random = randomStream(seed, 0 * batchHead);",
   },
   {
     name: "antidiagonals are diagonals",
