@@ -240,7 +240,7 @@ export const mutants: readonly Mutant[] = [
     name: "levels are chosen before the tokens are put in order",
     file: "reference/psa.ts",
     find: "const levels = levelsOfChecked(arranged.qkv, config);",
-    replace: "const levels = selectLevels(qkv, config);",
+    replace: "const levels = levelsOfChecked(qkv, config);",
   },
   {
     name: "a budget of density forgets text and caps",
