@@ -69,11 +69,13 @@ function* subsets(items: readonly string[], size: number, from = 0): Generator<s
 export function byStage(verdicts: readonly Verdict[]): string[] {
   const stages = Map.groupBy(verdicts, (one) => one.case.split(" ")[0]);
   return [...stages].map(([stage, all]) => {
-    const right = all.filter(({ problems }) => problems.length === 0);
+    const right = all.filter(({ problems, unjudged }) => problems.length + unjudged.length === 0);
+    const blind = all.filter(({ problems, unjudged }) => problems.length === 0 && unjudged.length > 0).length;
     const used = right.flatMap(({ budget }) => Object.values(budget)).filter(Number.isFinite);
     const most = used.length === 0
       ? ""
       : `, at most ${Math.round(100 * Math.max(...used))} % of the budget used`;
-    return `${stage.padEnd(11)} ${right.length} of ${all.length} right${most}`;
+    const rest = blind === 0 ? "" : `, ${blind} unjudged`;
+    return `${stage.padEnd(11)} ${right.length} of ${all.length} right${most}${rest}`;
   });
 }

@@ -5,6 +5,7 @@ The drivers for PyTorch, FlexAttention and the released kernels are made of it; 
 import json
 import os
 import struct
+import sys
 
 TORCH_NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I32": "int32"}
 
@@ -42,17 +43,18 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
     """Writes what run(tensors, parameters) gives, name to (dtype, shape, bytes), for every case of attention.
 
     Cases for which cannot(parameters) gives (option, value, why) are left out, and outputs/declares.json says so, as
-    well as that other stages are not there; `contract` is "aligned" for kernels that need aligned counts of levels.
+    well as that other stages are not there. With the contract "aligned", cases that break it are not run either.
+
+    A case that ends in an error is noted in outputs/failed.txt and has no output: verify calls it missing. The program
+    then starts anew behind it, because a GPU may be of no use after a fault.
     """
     with open(os.path.join(cases, "manifest.json")) as file:
-        manifest = json.load(file)
+        attention = [case for case in json.load(file)["cases"] if case["case"].startswith("attention ")]
     os.makedirs(outputs, exist_ok=True)
-    left_out = {}
-    for case in manifest["cases"]:
-        if not case["case"].startswith("attention "):
-            continue
+    failed, left_out = failures(outputs), {}
+    for case in attention:
         tensors, metadata = read_file(os.path.join(cases, case["file"]))
-        parameters = json.loads(metadata["parameters"])
+        parameters, path = json.loads(metadata["parameters"]), os.path.join(outputs, case["file"])
         reason = cannot(parameters)
         if reason:
             option, value, why = reason
@@ -60,12 +62,40 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
             if value not in values:
                 values.append(value)
             continue
+        breaks = contract == "aligned" and not parameters["options"]["aligned"]
+        if breaks or case["case"] in failed or (failed and os.path.exists(path)):
+            continue
         stamp = {"case": case["case"], "case_sha256": case["sha256"][case["file"]]}
-        write_file(os.path.join(outputs, case["file"]), run(tensors, parameters), stamp)
-    declared = {
-        "stages": ["attention"],
-        "cannot": [{"option": option, "values": values, "why": why} for (option, why), values in left_out.items()],
-    }
+        try:
+            write_file(path, run(tensors, parameters), stamp)
+        except Exception as error:
+            restart(outputs, case["case"], error)
+    declare(outputs, left_out, contract)
+
+
+def failures(outputs):
+    """The cases that ended in an error, when this program was started anew behind them."""
+    path = os.path.join(outputs, "failed.txt")
+    if os.environ.get("CASES_GO_ON") != "1" or not os.path.exists(path):
+        return set()
+    with open(path) as file:
+        return {line.split("\t")[0] for line in file}
+
+
+def restart(outputs, case, error):
+    """Notes an error and starts the program anew."""
+    text = f"{type(error).__name__}: {error}".split("\n")[0]
+    with open(os.path.join(outputs, "failed.txt"), "a" if failures(outputs) else "w") as file:
+        file.write(f"{case}\t{text}\n")
+    print(f"failed: {case}: {text}", flush=True)
+    os.environ["CASES_GO_ON"] = "1"
+    os.execv(sys.executable, [sys.executable] + sys.argv)
+
+
+def declare(outputs, left_out, contract):
+    """Writes what was left out, {(option, why): values}."""
+    cannot = [{"option": option, "values": values, "why": why} for (option, why), values in left_out.items()]
+    declared = {"stages": ["attention"], "cannot": cannot}
     if contract:
         declared["contract"] = contract
     with open(os.path.join(outputs, "declares.json"), "w") as file:
