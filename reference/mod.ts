@@ -131,3 +131,4 @@ export type {
   Selection,
   SelectionStatus,
 } from "./methods/method.ts";
+export type { SampleOptions } from "./importance/sample.ts";
