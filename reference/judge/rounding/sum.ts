@@ -109,7 +109,7 @@ function alikeTerms(terms: Float64Array, unit: number): number {
     absolute += Math.abs(terms[t]);
   }
   const most = unit * (absolute + Math.abs(total)) / 2 / Math.sqrt(3), inverse = 2 / (Math.sqrt(3) * most);
-  let size = cells.length;
+  let size = 1024; // by the terms alone, so that a bound does not depend on those before it
   while (size < 8 * terms.length) size *= 2;
   if (size > cells.length) cells = new Float64Array(size);
   const mask = size - 1;
