@@ -25,8 +25,9 @@ export interface Served extends AsyncDisposable {
 /** Serves the files of a folder until disposed. */
 export function serveFolder(folder: URL): Served {
   const asked: string[] = [];
+  const root = crypto.randomUUID(); // a port may come again, and what was cached under it then is another version
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    const path = new URL(request.url).pathname.slice(1);
+    const path = new URL(request.url).pathname.slice(root.length + 2);
     asked.push(path);
     const type = TYPES[path.split(".").at(-1) ?? ""] ?? "application/octet-stream";
     try {
@@ -36,5 +37,5 @@ export function serveFolder(folder: URL): Served {
     }
   });
   const host = `127.0.0.1:${server.addr.port}`;
-  return { url: `http://${host}/`, host, asked, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { url: `http://${host}/${root}/`, host, asked, [Symbol.asyncDispose]: () => server.shutdown() };
 }
