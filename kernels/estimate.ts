@@ -113,7 +113,14 @@ export function estimate(setup: PsaSetup, { gpu }: EstimateOptions = {}): PsaEst
 
 /** A device that has float16 and no limits. */
 const UNLIMITED: Capabilities = {
-  ...{ description: "any", vendor: "", backend: "unknown", features: ["shader-f16"] },
+  ...{
+    description: "any",
+    vendor: "",
+    implementation: "given",
+    backend: "unknown",
+    features: ["shader-f16"],
+  },
+  ...{ matrixShapes: [], matrices: false },
   limits: new Proxy({}, { get: () => Infinity }),
   ...{ subgroupSize: 0, subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "", nanosecondsPerTick: 0 },
 };

@@ -5,9 +5,10 @@
  * @module
  */
 export { Gpu, type GpuState, type LiveObjects, type PipelineOptions } from "./device/gpu.ts";
-export type { Capabilities, Capabilities as GpuInfo } from "./device/capabilities.ts";
+export type { Capabilities, Capabilities as GpuInfo, MatrixShape } from "./device/capabilities.ts";
 export { GpuError, type GpuErrorKind, NoAdapterError } from "./device/errors.ts";
 export { type GpuOptions, openGpu } from "./device/open.ts";
+export type { BackendName } from "./device/backend.ts";
 export {
   createPsa,
   type ForwardOptions,

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { openGpu } from "../../kernels/device/open.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type BenchPart, PARTS, runBench } from "../gpu/bench.ts";
+import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
 import type { Command } from "./command.ts";
 
 /** The parts that were asked for. */
@@ -44,6 +44,8 @@ export const command: Command = {
         value: "TEXT",
         help: "only cases whose canonical string contains it (table, densities, lengths)",
       },
+      BACKEND,
+      UNGUARDED,
       { name: "json", value: "", help: "one JSON object a line" },
     ],
   },
@@ -55,7 +57,7 @@ export const command: Command = {
     );
     const parts = partsOf(read.list("parts", PARTS.join(",")));
     const options = { tokens, parts, filter: read.text("filter", ""), json: read.flag("json") };
-    using gpu = await openGpu();
+    using gpu = await openChosen(read);
     await runBench(gpu, options);
   },
 };

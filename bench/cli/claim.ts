@@ -6,9 +6,9 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openGpu } from "../../kernels/device/open.ts";
 import { rewriteClaim, runClaim } from "../claim/claim.ts";
 import { planClaim } from "../claim/plan.ts";
+import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
 import type { SweepRow } from "../sweep/columns.ts";
 import { listCases } from "../sweep/sweep.ts";
 import { type Command, EXIT } from "./command.ts";
@@ -40,6 +40,8 @@ export const command: Command = {
       { name: "resume", value: "", help: "go on with the claim that --out holds" },
       { name: "from", value: "DIR", help: "write the page from the rows of a claim that was run" },
       { name: "list", value: "", help: "list the cases and their number, run nothing" },
+      BACKEND,
+      UNGUARDED,
       { name: "no-gpu", value: "", help: "the reference alone: no times, and the page says so" },
     ],
     exits: "a kernel is out of its bound, whatever the verdict",
@@ -48,7 +50,7 @@ export const command: Command = {
     const out = read.text("out", ""), from = read.text("from", ""), list = read.flag("list");
     const page = out === "" ? pageFolder() : out, folder = out === "" ? join("results", "claim") : out;
     if (from !== "") return exitOf(await rewriteClaim(from, page));
-    using gpu = read.flag("no-gpu") || list ? null : await openGpu();
+    using gpu = read.flag("no-gpu") || list ? null : await openChosen(read);
     const plan = await planClaim({ quick: read.flag("quick"), filter: read.text("filter", "") }, { gpu });
     if (list) return listCases(plan);
     return exitOf(await runClaim(plan, { gpu, folder, page, resume: read.flag("resume"), args }));

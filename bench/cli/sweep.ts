@@ -20,8 +20,8 @@ const NOT_RIGHT = ["wrong", "lost", "failed", "skipped"];
 export const command: Command = {
   help: sweepHelp(METHOD_NAMES),
   async run(line) {
-    const options = optionsOf(line, METHOD_NAMES);
-    using gpu = options.gpu && !options.list ? await openGpu() : null;
+    const options = optionsOf(line, METHOD_NAMES), { backend, robust } = options;
+    using gpu = options.gpu && !options.list ? await openGpu({ backend, robust }) : null;
     const plan = await planSweep(options, { gpu });
     if (options.list) return listCases(plan);
     const rows = await runSweep(plan, { options, gpu, args: line.args });

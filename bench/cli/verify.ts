@@ -7,6 +7,7 @@
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type CommandHelp, readCommandLine } from "../options/command_line.ts";
+import { BACKEND, deviceChoice, UNGUARDED } from "../options/device.ts";
 import { say } from "../text/output.ts";
 import type { Command } from "./command.ts";
 import { STAGES } from "../../fixtures/cases.ts";
@@ -58,6 +59,8 @@ const HELP: CommandHelp = {
       value: "",
       help: "judge this project's own kernels: outputs are written to FOLDER first",
     },
+    BACKEND,
+    UNGUARDED,
     { name: "junit", value: "FILE", help: "results as JUnit XML" },
     { name: "json", value: "", help: "results as JSON, one object a line" },
   ],
@@ -109,6 +112,7 @@ function argumentsOf(args: readonly string[]) {
     diagnose: read.flag("diagnose"),
     json: read.flag("json"),
     gpu: read.flag("gpu"),
+    device: deviceChoice(read),
     halfSums: read.flag("half-sums"),
   };
 }
@@ -163,12 +167,14 @@ async function asked({ outputs, stages }: ReturnType<typeof argumentsOf>, manife
  * @throws {InputError} if it cannot be judged
  */
 export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
-  const given = argumentsOf(args), { folder, outputs, diagnose, json, junit, gpu, halfSums } = given;
+  const given = argumentsOf(args), { folder, outputs, diagnose, json, junit, gpu, halfSums, device } = given;
   if (given.capture !== "") return await runCaptures(given);
   if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
   await requireFolders(folder, outputs);
   const manifest = await readManifest(folder), { cases, left } = await asked(given, manifest);
-  const skipped = gpu ? await gpuOutputs(folder, outputs, { ...manifest, cases }) : new Set<string>();
+  const skipped = gpu
+    ? await gpuOutputs(folder, outputs, { manifest: { ...manifest, cases }, device })
+    : new Set<string>();
   const judged = cases.filter((one) => !skipped.has(one.file));
   requireInput(
     judged.length > 0,

@@ -17,6 +17,7 @@ import { createPsa } from "../../kernels/psa.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { attentionShape, type Tensor } from "../../reference/tensor.ts";
 import { callOfFile } from "../../fixtures/conformance/diagnose/of_case.ts";
+import type { DeviceChoice } from "../options/device.ts";
 import { gpuStage } from "./gpu_stages.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 
@@ -30,10 +31,14 @@ const GUARD = 4096;
  * @returns the files of the cases that the kernels are not made for
  * @throws {InputError} if the cases are raw
  */
-export async function gpuOutputs(folder: string, outputs: string, manifest: Manifest): Promise<Set<string>> {
+export async function gpuOutputs(
+  folder: string,
+  outputs: string,
+  { manifest, device }: { readonly manifest: Manifest; readonly device?: DeviceChoice },
+): Promise<Set<string>> {
   requireInput(manifest.format === "safetensors", "`--gpu` needs cases in the format safetensors.");
   const skipped = new Set<string>();
-  using gpu = await openGpu();
+  using gpu = await openGpu(device);
   for (const listed of manifest.cases) {
     const { stage, dtype } = resolveCase(parseCase(listed.case));
     const able = dtype === "f32" || dtype === "f16" && gpu.has("shader-f16");

@@ -176,8 +176,8 @@ async function runStages(context: Context): Promise<number> {
 }
 
 /** Prints what was measured, as JSON or as a sentence. */
-function print({ json }: Context, row: unknown, text: string): void {
-  if (json) write(jsonLine(row) + "\n");
+function print({ gpu, json }: Context, row: object, text: string): void {
+  if (json) write(jsonLine({ backend: gpu.info.implementation, ...row }) + "\n");
   else say(text);
 }
 
@@ -215,7 +215,10 @@ export async function runBench(
   using probe = await createProbe(gpu);
   const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3, tries: 2 } : { probe, warmUp: 150 };
   const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
-  if (!json) say(`${gpu.info.description}, ${tokens} tokens`);
+  const { description, implementation, matrices } = gpu.info;
+  if (!json) {
+    say(`${description} through ${implementation}${matrices ? ", matrix units" : ""}, ${tokens} tokens`);
+  }
   let count = 0;
   for (const part of parts) count += await runPart(context, part);
   requireInput(count > 0, () => `--filter "${filter}" matches no case.`);

@@ -10,6 +10,8 @@ export interface Capabilities {
   readonly description: string;
   /** The adapter's vendor. */
   readonly vendor: string;
+  /** Which implementation of WebGPU it is: the runtime's own, Dawn, or one that the caller gave. */
+  readonly implementation: "builtin" | "dawn" | "given";
   /** What WebGPU runs on: `vulkan`, `gl`, `metal`, `d3d12`, or `unknown`. */
   readonly backend: string;
   /** The features of the device. */
@@ -22,8 +24,26 @@ export interface Capabilities {
   readonly subgroupSizes: { readonly least: number; readonly most: number };
   /** What the compiler wants at the beginning of text that uses subgroups; empty: nothing. */
   readonly subgroupDirective: string;
+  /** The products of matrices that a subgroup can do at once, as the adapter lists them. */
+  readonly matrixShapes: readonly MatrixShape[];
+  /** Whether kernels may use them: a product of 16 x 16 halves was run, and was right. */
+  readonly matrices: boolean;
   /** Nanoseconds a tick of a timestamp; 0 where there are no timestamps. */
   readonly nanosecondsPerTick: number;
+}
+
+/** A product of matrices that a subgroup can do at once: M x K by K x N. */
+export interface MatrixShape {
+  /** Rows of the left factor and of the result. */
+  readonly M: number;
+  /** Columns of the right factor and of the result. */
+  readonly N: number;
+  /** Columns of the left factor, rows of the right one. */
+  readonly K: number;
+  /** Type of the factors, such as `f16`. */
+  readonly component: string;
+  /** Type of the result, such as `f32`. */
+  readonly result: string;
 }
 
 /** The limits that a device is asked for, all that its adapter has. */
@@ -45,22 +65,43 @@ type Told = GPUAdapterInfo & {
   readonly subgroupMinSize?: number;
   readonly subgroupMaxSize?: number;
   readonly backend?: string;
+  readonly subgroupMatrixConfigs?: readonly {
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+    readonly componentType: string;
+    readonly resultComponentType: string;
+  }[];
 };
 
 /** What adapter and device tell of themselves; shuffles and timestamps are found out by running them. */
-export function toldCapabilities(adapter: GPUAdapter, device: GPUDevice): Capabilities {
+export function toldCapabilities(
+  adapter: GPUAdapter,
+  device: GPUDevice,
+  implementation: Capabilities["implementation"],
+): Capabilities {
   const { description, vendor, architecture } = adapter.info;
   return {
     description: description || `${vendor} ${architecture}`.trim(),
     vendor,
-    backend: backendOf(adapter),
+    implementation,
+    backend: driverOf(adapter),
     features: [...device.features as unknown as Iterable<string>].sort(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
     subgroupSize: 0,
     subgroupSizes: subgroupSizesOf(adapter),
     subgroupDirective: "",
+    matrixShapes: matrixShapesOf(adapter),
+    matrices: false,
     nanosecondsPerTick: 0,
   };
+}
+
+/** The products of matrices that an adapter lists; none where it knows of none. */
+function matrixShapesOf({ info }: GPUAdapter): MatrixShape[] {
+  return [...(info as Told).subgroupMatrixConfigs ?? []].map(
+    ({ M, N, K, componentType: component, resultComponentType: result }) => ({ M, N, K, component, result }),
+  );
 }
 
 /** What WebGPU allows a subgroup to be; adapters that give just this know nothing of their own. */
@@ -76,7 +117,7 @@ export function subgroupSizesOf({ info }: GPUAdapter): Capabilities["subgroupSiz
  * What WebGPU runs on. Only some implementations say it. On Linux it is Vulkan or, where no driver was found, OpenGL; the
  * latter knows no sizes of subgroups, has no float16 and never stores into BGRA textures, which drivers of Vulkan do.
  */
-export function backendOf(adapter: GPUAdapter, platform: string = navigator.platform ?? ""): string {
+export function driverOf(adapter: GPUAdapter, platform: string = navigator.platform ?? ""): string {
   const told = (adapter.info as Told).backend;
   if (told) return told.toLowerCase();
   if (/mac|iphone|ipad/i.test(platform)) return "metal";

@@ -43,9 +43,10 @@ export class GpuError extends Error {
 
 /** The error of an error scope, typed. */
 export function scopeError(error: GPUError, { label }: { readonly label: string }): GpuError {
-  const kind = error instanceof GPUOutOfMemoryError
+  const name = error.constructor.name; // implementations have classes of their own
+  const kind = name === "GPUOutOfMemoryError"
     ? "out-of-memory"
-    : error instanceof GPUValidationError
+    : name === "GPUValidationError"
     ? "validation"
     : "internal";
   return new GpuError(`${label}: ${error.message}`, { kind, label });

@@ -4,18 +4,29 @@
  * @module
  */
 import { InputError } from "../../reference/errors.ts";
+import { type BackendName, backendOf, MATRIX_FEATURE } from "./backend.ts";
 import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
 import { NoAdapterError } from "./errors.ts";
 import { Gpu } from "./gpu.ts";
+import { probeMatrices } from "./probe/matrices.ts";
 import { probeSubgroups } from "./probe/subgroups.ts";
 import { probeTick } from "./probe/tick.ts";
 
 /** Options of {@link openGpu}. */
 export interface GpuOptions {
-  /** The WebGPU implementation; default the built-in one. */
+  /** The WebGPU implementation, by name; default `builtin`. */
+  readonly backend?: BackendName;
+  /** Another WebGPU implementation than those that have a name. */
   readonly gpu?: GPU;
+  /**
+   * Whether Dawn guards every index of a kernel; default true. Without, kernels with matrices are a quarter faster, and
+   * a kernel that is wrong can read and write anywhere in the memory of this device.
+   */
+  readonly robust?: boolean;
   /** Whether kernels may use subgroups where the device has them; default true. */
   readonly subgroups?: boolean;
+  /** Whether kernels may use matrix units where the device has them; default true. */
+  readonly matrices?: boolean;
   /** Whether OpenGL will do where there is no driver of Vulkan; default false: it is slow, and known to hang. */
   readonly allowGl?: boolean;
   /** Milliseconds that one wait for the device may take before it counts as hanging; default ten minutes. */
@@ -32,7 +43,7 @@ const IMPLEMENTATIONS = new Set<GPU>();
  *
  * @param options the WebGPU implementation, and what kernels may use
  * @throws {NoAdapterError} if there is no adapter
- * @throws {InputError} if the only adapter is OpenGL's and nobody asked for it
+ * @throws {InputError} if the only adapter is OpenGL's and nobody asked for it, or Dawn is asked for and not installed
  *
  * @example
  * ```ts
@@ -42,13 +53,18 @@ const IMPLEMENTATIONS = new Set<GPU>();
  * ```
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
-  const implementation = options.gpu ?? navigator.gpu;
-  const adapter = await implementation?.requestAdapter({ powerPreference: "high-performance" });
+  const { implementation, gpu: door } = options.gpu
+    ? { implementation: "given" as const, gpu: options.gpu }
+    : await backendOf(options.backend ?? "builtin", options);
+  const adapter = await door?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new NoAdapterError("No WebGPU adapter was found; a Vulkan, Metal or Direct3D 12 driver is needed.");
+    const of = implementation === "dawn" ? "of Dawn " : "";
+    throw new NoAdapterError(
+      `No WebGPU adapter ${of}was found; a Vulkan, Metal or Direct3D 12 driver is needed.`,
+    );
   }
   const device = await requestDevice(adapter);
-  const told = toldCapabilities(adapter, device);
+  const told = toldCapabilities(adapter, device, implementation);
   if (told.backend === "gl" && options.allowGl !== true) {
     device.destroy();
     throw new InputError(
@@ -56,10 +72,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
         "call openGpu({ allowGl: true }).",
     );
   }
-  IMPLEMENTATIONS.add(implementation);
+  IMPLEMENTATIONS.add(door!);
   const gpu = new Gpu(device, told, options);
   try {
-    gpu.info = await probe(gpu, { subgroups: options.subgroups ?? true });
+    gpu.info = await probe(gpu, options);
   } catch (error) {
     gpu[Symbol.dispose]();
     throw error;
@@ -73,7 +89,7 @@ const UNLISTED = ["subgroups", "wgpu-shader-f64"] as GPUFeatureName[];
 /** Asks for features that adapters do not list, and does without those that are refused. */
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-  const listed: GPUFeatureName[] = FEATURES.filter((name) => adapter.features.has(name));
+  const listed: GPUFeatureName[] = [...FEATURES, MATRIX_FEATURE].filter((name) => adapter.features.has(name));
   for (const unlisted of [UNLISTED, ...UNLISTED.map((name) => [name])]) {
     try {
       return await adapter.requestDevice({ requiredFeatures: [...listed, ...unlisted], requiredLimits });
@@ -84,8 +100,11 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   return await adapter.requestDevice({ requiredFeatures: listed, requiredLimits });
 }
 
-/** Finds out what no feature tells: shuffles of subgroups, and the length of a tick. */
-async function probe(gpu: Gpu, { subgroups }: { readonly subgroups: boolean }): Promise<Capabilities> {
+/** Finds out what no feature tells: shuffles of subgroups, products of matrices, and the length of a tick. */
+async function probe(
+  gpu: Gpu,
+  { subgroups = true, matrices = true }: Pick<GpuOptions, "subgroups" | "matrices">,
+): Promise<Capabilities> {
   const shuffles = subgroups ? await probeSubgroups(gpu) : { size: 0, directive: "" };
   const nanosecondsPerTick = gpu.has("timestamp-query") ? await probeTick(gpu) : 0;
   return {
@@ -93,5 +112,6 @@ async function probe(gpu: Gpu, { subgroups }: { readonly subgroups: boolean }): 
     nanosecondsPerTick,
     subgroupSize: shuffles.size,
     subgroupDirective: shuffles.directive,
+    matrices: subgroups && matrices && await probeMatrices(gpu),
   };
 }

@@ -96,6 +96,7 @@ Deno.test("an estimate without a device has no limits; with one it counts slices
       nanosecondsPerTick: 0,
     },
     ...{ subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "" },
+    ...{ implementation: "builtin", matrixShapes: [], matrices: false } as const,
     limits: {
       maxStorageBufferBindingSize: 2 ** 28,
       maxBufferSize: 2 ** 30,

@@ -17,13 +17,18 @@ export interface CommandResult {
  *
  * @param name its name, as `psa --help` lists it
  * @param args its arguments
+ * @param variables of the environment, beside those that are there
  */
-export async function runPsa(name: string, args: readonly string[]): Promise<CommandResult> {
+export async function runPsa(
+  name: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
   const path = fileURLToPath(new URL("../../bench/cli/psa.ts", import.meta.url));
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", path, name, ...args],
     stdin: "null",
-    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" },
+    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp", ...variables },
   });
   const { code, stdout, stderr } = await command.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

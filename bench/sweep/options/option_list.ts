@@ -4,6 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
+import { BACKEND, UNGUARDED } from "../../options/device.ts";
 import type { CommandHelp, OptionHelp } from "../../options/command_line.ts";
 
 /**
@@ -56,6 +57,8 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "out", value: "DIR", help: "folder of the results (results)" },
   { name: "plots", value: "", help: "write the charts one by one too, for papers" },
   { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
+  BACKEND,
+  UNGUARDED,
   { name: "no-gpu", value: "", help: "the reference alone; rows say so" },
   { name: "help", value: "", help: "print this" },
 ];

@@ -6,6 +6,7 @@
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
+import { deviceChoice } from "../../options/device.ts";
 import { OptionReader, requireName } from "../../options/reader.ts";
 import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
 import type { Shard, SweepOptions } from "./sweep_options.ts";
@@ -111,6 +112,7 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     plots: read.flag("plots"),
     json: read.flag("json"),
     gpu: !read.flag("no-gpu"),
+    ...deviceChoice(read),
     help: read.flag("help"),
   };
   variantsOf(options);

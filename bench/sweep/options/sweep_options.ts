@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BackendName } from "../../../kernels/device/backend.ts";
 
 /** What a sweep was asked to do. */
 export interface SweepOptions {
@@ -66,6 +67,10 @@ export interface SweepOptions {
   readonly json: boolean;
   /** Whether kernels run. */
   readonly gpu: boolean;
+  /** The implementation of WebGPU. */
+  readonly backend: BackendName;
+  /** Whether it guards the indices of kernels. */
+  readonly robust: boolean;
   /** Whether to print the help and stop. */
   readonly help: boolean;
 }

@@ -1,0 +1,62 @@
+/**
+ * The options of commands that run kernels: which WebGPU they run on.
+ *
+ * @module
+ */
+import { type BackendName, BACKENDS } from "../../kernels/device/backend.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
+import type { OptionHelp } from "./command_line.ts";
+import { type OptionReader, requireName } from "./reader.ts";
+
+/** The implementation of WebGPU. */
+export const BACKEND: OptionHelp = {
+  name: "backend",
+  value: "NAME",
+  help: "WebGPU: builtin, dawn (npm's webgpu, if installed) or auto (builtin)",
+};
+
+/** Kernels without guards. */
+export const UNGUARDED: OptionHelp = {
+  name: "unguarded",
+  value: "",
+  help: "with dawn: indices of kernels are not guarded, which is faster",
+};
+
+/** Which device a command runs on. */
+export interface DeviceChoice {
+  /** The implementation of WebGPU. */
+  readonly backend: BackendName;
+  /** Whether it guards indices. */
+  readonly robust: boolean;
+}
+
+/**
+ * Which device was asked for.
+ *
+ * @param read the options that were given
+ * @throws {InputError} if there is no such backend
+ *
+ * @example
+ * ```ts
+ * import { deviceChoice } from "./device.ts";
+ * import { OptionReader } from "./reader.ts";
+ * console.log(deviceChoice(new OptionReader({ backend: "dawn" })).backend); // dawn
+ * ```
+ */
+export function deviceChoice(read: OptionReader): DeviceChoice {
+  return {
+    backend: requireName("backend", read.text("backend", "builtin"), BACKENDS),
+    robust: !read.flag("unguarded"),
+  };
+}
+
+/**
+ * Opens the device that was asked for.
+ *
+ * @param read the options that were given
+ * @throws {InputError} if there is no such backend, or it is not installed
+ */
+export async function openChosen(read: OptionReader): Promise<Gpu> {
+  return await openGpu(deviceChoice(read));
+}

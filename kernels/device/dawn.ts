@@ -1,0 +1,76 @@
+/**
+ * Dawn, a second implementation of WebGPU: the package `webgpu`, which is used where it is installed and needed nowhere.
+ *
+ * @module
+ */
+import { InputError } from "../../reference/errors.ts";
+
+/** What the package `webgpu` exports. */
+interface DawnPackage {
+  create(options: readonly string[]): GPU;
+}
+
+/** What Dawn is opened with. */
+export interface DawnOptions {
+  /** Whether Dawn guards every index of a kernel; default true. */
+  readonly robust?: boolean;
+  /** The driver that it looks for; default the one of this system. `null` compiles kernels and runs none. */
+  readonly driver?: "vulkan" | "metal" | "d3d12" | "null";
+}
+
+/** The package and the version that this project is tested with. */
+export const DAWN_PACKAGE = "webgpu@0.6.2";
+
+/** What Dawn does only if it is told: kernels with matrices, and halves on NVIDIA. */
+const ENABLED = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
+/** What Dawn should not do: round timestamps to 0.1 ms. */
+const DISABLED = ["timestamp_quantization"];
+
+/** The driver of a system. */
+function driverOf(platform: string): string {
+  return /mac|iphone|ipad/i.test(platform) ? "metal" : /win/i.test(platform) ? "d3d12" : "vulkan";
+}
+
+/**
+ * Where the package is installed; undefined where it is not. Nothing is downloaded.
+ *
+ * @returns the address of its module
+ */
+export async function findDawn(): Promise<string | undefined> {
+  try {
+    const modules = ["node:module", "node:url"]; // no texts within import(): bundlers for browsers would look for them
+    const [{ createRequire }, { pathToFileURL }] = await Promise.all(modules.map((name) => import(name)));
+    return pathToFileURL(createRequire(import.meta.url).resolve("webgpu")).href;
+  } catch {
+    return undefined; // no such package, or, in a browser, no such modules
+  }
+}
+
+/**
+ * Opens Dawn.
+ *
+ * @param options its driver, and whether it guards indices
+ * @throws {InputError} if the package is not installed, or can not be loaded
+ */
+export async function openDawn(
+  { robust = true, driver = driverOf(navigator.platform ?? "") as "vulkan" }: DawnOptions = {},
+): Promise<GPU> {
+  const address = await findDawn();
+  if (address === undefined) {
+    throw new InputError(
+      `Dawn is not installed; \`deno cache --no-lock npm:${DAWN_PACKAGE}\` (Node: \`npm install ${DAWN_PACKAGE}\`) ` +
+        "installs it beside this project.",
+    );
+  }
+  const enabled = robust ? ENABLED : [...ENABLED, "disable_robustness"];
+  try {
+    const { create } = await import(address) as DawnPackage;
+    return create([
+      `enable-dawn-features=${enabled.join(",")}`,
+      `disable-dawn-features=${DISABLED.join(",")}`,
+      `backend=${driver}`,
+    ]);
+  } catch (error) {
+    throw new InputError(`Dawn can not be loaded: ${(error as Error).message}`);
+  }
+}
