@@ -3,8 +3,9 @@
  * comes before it.
  *
  * Every case is checked against the reference before it is timed, and its output again afterwards; a kernel that is
- * wrong is not timed. Times are medians of repetitions that follow a warm-up in the same submission. A small dense call
- * is timed beside every case: where it is slower than its best, the machine was, and the case is timed again.
+ * wrong is not timed. A measurement is the median of repetitions that follow a warm-up in the same submission; a time is
+ * the median of at least eight measurements, with its interval. A small dense call is timed beside every measurement:
+ * where it is slow, the machine was, and the measurement is taken again.
  *
  * @module
  */
@@ -12,11 +13,12 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
+import { openProbe } from "../timing/clock.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
 import { type GpuCase, gpuCases, growthCases, nameOf } from "./cases.ts";
 import type { StageBench } from "./data.ts";
 import { timeForward } from "./forward.ts";
-import { createProbe, measure, type MeasureOptions } from "./measure.ts";
+import { type BenchTiming, measure } from "./measure.ts";
 import { stageBenches, timeStages } from "./stages.ts";
 
 /** What was measured of a case. */
@@ -48,7 +50,7 @@ interface Context {
   /** Tokens of the longest call. */
   readonly longest: number;
   readonly filter: string;
-  readonly timing: MeasureOptions;
+  readonly timing: BenchTiming;
   readonly json: boolean;
 }
 
@@ -160,10 +162,9 @@ async function runForward(context: Context): Promise<number> {
 
 /** Every stage of the whole method. */
 async function runStages(context: Context): Promise<number> {
-  const { warmUp, repetitions = 7, tries } = context.timing, benches = benchesOf(context);
+  const benches = benchesOf(context);
   for (const bench of benches) {
-    const times = await timeStages(context.gpu, bench, { repetitions, warmUp, tries }),
-      name = stageName(bench);
+    const times = await timeStages(context.gpu, bench, context.timing), name = stageName(bench);
     const { shareBefore, ...stages } = times;
     const text = Object.entries(stages).map(([stage, ms]) => `${stage} ${showFixed(ms, 3)}`).join(", ");
     print(
@@ -212,8 +213,8 @@ export async function runBench(
   { tokens: asked, parts, filter, json }: BenchOptions,
 ): Promise<void> {
   const isSoftware = gpu.info.subgroupSize === 0, tokens = asked ?? (isSoftware ? 1024 : 16384);
-  using probe = await createProbe(gpu);
-  const timing = isSoftware ? { probe, warmUp: 0, repetitions: 3, tries: 2 } : { probe, warmUp: 150 };
+  using probe = await openProbe(gpu);
+  const timing = isSoftware ? { probe, warmUp: 0, seconds: 0.5 } : { probe, warmUp: 150, seconds: 5 };
   const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
   const { description, implementation, matrices } = gpu.info;
   if (!json) {

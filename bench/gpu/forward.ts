@@ -5,8 +5,8 @@
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa } from "../../kernels/psa.ts";
-import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
-import { checkBlock, type MeasureOptions, timeFast } from "./measure.ts";
+import type { MedianEstimate } from "../timing/statistics.ts";
+import { type BenchTiming, checkBlock, timeTogether } from "./measure.ts";
 import { inputsOf, makeData, type StageBench } from "./data.ts";
 
 /** What was measured of a whole call. */
@@ -20,28 +20,30 @@ export interface ForwardTimes {
 }
 
 /**
- * Times the whole method and dense attention on the same inputs, after the last query block of both has been compared
- * with the reference, and again afterwards.
+ * Times the whole method and dense attention on the same inputs, interleaved, after the last query block of both has been
+ * compared with the reference, and again afterwards.
  *
  * @param gpu the device
  * @param bench sizes, configuration, element type
- * @param options the known call, warm-up, repetitions
+ * @param timing the known call, warm-up, when to end
  * @throws {Error} if an output is wrong
  */
-export async function timeForward(
-  gpu: Gpu,
-  bench: StageBench,
-  options: MeasureOptions,
-): Promise<ForwardTimes> {
+export async function timeForward(gpu: Gpu, bench: StageBench, timing: BenchTiming): Promise<ForwardTimes> {
   const { shape, config, dtype } = bench, { blockM, blockN } = config;
   using psa = await createPsa(gpu, { shape, config, dtype });
   const data = makeData(bench), given = { shape, dtype, blockM, blockN, shares: [], density: 1 };
-  const { levels, density } = await psa.forward(inputsOf(shape, data));
-  const check = (levels_: typeof levels | "dense") => checkBlock(gpu, psa, { given, data, levels: levels_ });
-  await check(levels);
-  const forward = await timeFast(psa, options, {});
-  await check(levels);
-  const dense = await timeFast(psa, options, { levels: "dense" });
-  await check("dense");
-  return { density, forward: estimateMedian(forward), dense: estimateMedian(dense) };
+  const inputs = inputsOf(shape, data), { levels, density } = await psa.forward(inputs);
+  const check = async () => {
+    await psa.run(inputs);
+    await checkBlock(gpu, psa, { given, data, levels });
+    await psa.run(inputs, { levels: "dense" });
+    await checkBlock(gpu, psa, { given, data, levels: "dense" });
+  };
+  await check();
+  const [forward, dense] = await timeTogether([
+    (options) => psa.time(options),
+    (options) => psa.time({ ...options, levels: "dense" }),
+  ], timing);
+  await check();
+  return { density, forward, dense };
 }

@@ -5,18 +5,16 @@
  */
 import { download } from "../../kernels/device/transfer.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { createPsa, type ForwardOptions, type Psa } from "../../kernels/psa.ts";
+import { createPsa, type Psa } from "../../kernels/psa.ts";
 import { pyramidAttention } from "../../reference/attention/attention.ts";
 import { compare } from "../../reference/judge/metrics.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 import { attentionTolerance } from "../../reference/judge/tolerance.ts";
-import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
+import { clockOf, type Probe, type Timed } from "../timing/clock.ts";
+import { measureInterleaved } from "../timing/interleaved.ts";
+import type { MedianEstimate } from "../timing/statistics.ts";
 import { type GpuCase, levelsOf, nameOf } from "./cases.ts";
-import { timeConfirmed } from "../timing/confirmed.ts";
 import { type Data, inputsOf, makeData } from "./data.ts";
-
-/** How much slower than its best the known call may be before a case is timed again. */
-const SLOW = 1.15;
 
 /**
  * Checks the last query block of the last head of what a call has written.
@@ -60,87 +58,40 @@ export async function checkBlock(
   return relL2;
 }
 
-/** A known call that tells whether the machine is in a slow stretch. */
-export class Probe implements Disposable {
-  #best = Infinity;
-
-  /** Use {@link createProbe}. */
-  constructor(readonly psa: Psa) {}
-
-  /** Frees the buffers of the known call. */
-  [Symbol.dispose](): void {
-    this.psa[Symbol.dispose]();
-  }
-
-  /** Whether the machine is at its best speed now. */
-  async isFast(): Promise<boolean> {
-    const { milliseconds } = await this.psa.time({ levels: "dense", repetitions: 5, warmUp: 20 });
-    const { median } = estimateMedian(milliseconds);
-    this.#best = Math.min(this.#best, median);
-    return median < SLOW * this.#best;
-  }
-}
-
-/**
- * Builds the known call: small (smaller in software), dense, float32.
- *
- * @param gpu the device
- *
- * @example
- * ```ts
- * import { openGpu } from "../../mod.ts";
- * import { createProbe } from "./measure.ts";
- * using gpu = await openGpu();
- * using probe = await createProbe(gpu);
- * console.log(await probe.isFast());
- * ```
- */
-export async function createProbe(gpu: Gpu): Promise<Probe> {
-  const tokens = gpu.info.subgroupSize === 0 ? 512 : 2048;
-  const shape = { batch: 1, heads: 4, kvHeads: 4, seqQ: tokens, seqK: tokens, headDim: 64, valueDim: 64 };
-  return new Probe(
-    await createPsa(gpu, {
-      shape,
-      config: {
-        ...{ blockM: 128, blockN: 128, tile: 32, importance: { kind: "pooled" } },
-        assignment: { mode: "density", density: 1 },
-      },
-      ready: ["dense"],
-    }),
-  );
-}
-
-/** How a case is timed. */
-export interface MeasureOptions {
+/** How cases are timed. */
+export interface BenchTiming {
   /** The known call. */
   readonly probe: Probe;
   /** Milliseconds of warm-up in the same submission. */
   readonly warmUp: number;
-  /** Timed repetitions; default 7. */
-  readonly repetitions?: number;
-  /** The most submissions of a case; default 6. */
-  readonly tries?: number;
+  /** Seconds after which no piece is measured again. */
+  readonly seconds: number;
 }
 
+/** Confidence of intervals, and the width over the median at which a case has been measured enough. */
+const CONFIDENCE = 0.95, PRECISION = 0.02;
+
 /**
- * Times a call on its last inputs, in several submissions, until the fastest is confirmed while the known call runs
- * at its best.
+ * Times pieces of work, interleaved, beside the known call.
  *
- * @param psa the call, after it has run
- * @param options the known call, warm-up, repetitions
- * @param call levels to use instead of those that importance gives
- * @returns milliseconds of each repetition of the submission that counts
+ * @param pieces what times each of them
+ * @param timing the known call, warm-up, when to end
+ * @returns a median with its interval for each
+ * @throws {Error} if the device gives no time
  */
-export async function timeFast(
-  psa: Psa,
-  { probe, warmUp, repetitions = 7, tries }: MeasureOptions,
-  call: ForwardOptions,
-): Promise<readonly number[]> {
-  return await timeConfirmed(async () => {
-    const before = await probe.isFast();
-    const { milliseconds } = await psa.time({ ...call, repetitions, warmUp });
-    return { milliseconds, trusted: before && await probe.isFast() };
-  }, { tries });
+export async function timeTogether(
+  pieces: readonly Timed[],
+  { probe, warmUp, seconds }: BenchTiming,
+): Promise<MedianEstimate[]> {
+  const clocks = pieces.map((time) => clockOf(time, { warmUp }));
+  const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
+    ...{ confidence: CONFIDENCE, precision: PRECISION, seed: 1, seconds },
+    probe: probe.measure,
+  });
+  return measured.map(({ estimate }) => {
+    if (estimate === null) throw new Error("the device gave no time, again and again");
+    return estimate;
+  });
 }
 
 /**
@@ -148,14 +99,14 @@ export async function timeFast(
  *
  * @param gpu the device
  * @param given the case
- * @param options the known call, warm-up, repetitions
+ * @param timing the known call, warm-up, when to end
  * @returns milliseconds, and the relative L2 error of the rows that were checked
  * @throws {Error} if the output is wrong
  */
 export async function measure(
   gpu: Gpu,
   given: GpuCase,
-  options: MeasureOptions,
+  timing: BenchTiming,
 ): Promise<MedianEstimate & { readonly relL2: number }> {
   const { shape, dtype, blockM, blockN } = given;
   const config = {
@@ -168,7 +119,7 @@ export async function measure(
   const levels = given.shares.length === 0 ? "dense" : levelsOf(given);
   await psa.run(inputsOf(shape, data), { levels });
   const relL2 = await checkBlock(gpu, psa, { given, data, levels });
-  const times = await timeFast(psa, options, { levels });
+  const [estimate] = await timeTogether([(options) => psa.time({ ...options, levels })], timing);
   await checkBlock(gpu, psa, { given, data, levels });
-  return { ...estimateMedian(times), relL2 };
+  return { ...estimate, relL2 };
 }

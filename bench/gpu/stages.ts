@@ -17,20 +17,8 @@ import type { PsaConfig } from "../../reference/config/config.ts";
 import { blockImportance } from "../../reference/importance/by_config.ts";
 import { levelsFromImportance } from "../../reference/levels/by_config.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { timeConfirmed } from "../timing/confirmed.ts";
-import { estimateMedian } from "../timing/statistics.ts";
 import { type Data, inputsOf, makeData, type StageBench } from "./data.ts";
-import { checkBlock } from "./measure.ts";
-
-/** How stages are timed. */
-export interface StageBenchOptions {
-  /** Timed repetitions. */
-  readonly repetitions: number;
-  /** Milliseconds of warm-up in the same submission. */
-  readonly warmUp: number;
-  /** The most submissions of a stage; default 6. */
-  readonly tries?: number;
-}
+import { type BenchTiming, checkBlock, timeTogether } from "./measure.ts";
 
 /** Milliseconds of every stage: medians. */
 export interface StageTimes {
@@ -60,14 +48,10 @@ export const DEFAULT_RATIOS = [[1, 0, 0.1], [2, 0.1, 0.15], [4, 0.15, 0.15], [8,
  *
  * @param gpu the device
  * @param bench sizes, configuration, element type
- * @param options repetitions and warm-up
+ * @param timing the known call, warm-up, when to end
  * @throws {Error} if a stage is wrong
  */
-export async function timeStages(
-  gpu: Gpu,
-  bench: StageBench,
-  options: StageBenchOptions,
-): Promise<StageTimes> {
+export async function timeStages(gpu: Gpu, bench: StageBench, timing: BenchTiming): Promise<StageTimes> {
   using psa = await createPsa(gpu, bench);
   const data = makeData(bench);
   for (const name of ["importance", "levels", "lists"] as const) {
@@ -77,18 +61,15 @@ export async function timeStages(
   await checkStages(gpu, bench, { data, psa });
   const { blockM, blockN } = bench.config, given = { ...bench, blockM, blockN, shares: [], density: 1 };
   await checkBlock(gpu, psa, { given, data, levels });
-  const time = async (name: StageName) => {
-    const { encode } = stageOf(psa, name);
-    const timed = () => timeWork(gpu, encode, { label: name, ...options });
-    return estimateMedian(await timeConfirmed(timed, options)).median;
-  };
-  const times = {
-    pyramid: await time("pyramid"),
-    importance: await time("importance"),
-    levels: await time("levels"),
-    lists: await time("lists"),
-    attention: await time("attention"),
-  };
+  const names = ["pyramid", "importance", "levels", "lists", "attention"] as const;
+  const medians = await timeTogether(
+    names.map((name) => (options) => timeWork(gpu, stageOf(psa, name).encode, { label: name, ...options })),
+    timing,
+  );
+  const times = Object.fromEntries(names.map((name, i) => [name, medians[i].median])) as Record<
+    typeof names[number],
+    number
+  >;
   const before = times.pyramid + times.importance + times.levels + times.lists;
   return { ...times, shareBefore: before / (before + times.attention) };
 }

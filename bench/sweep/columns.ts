@@ -60,12 +60,13 @@ export const COLUMNS = {
   rel_l2_head_mean: "mean over heads of the relative L2 error",
   rel_l2_head_spread: "standard deviation over heads of the relative L2 error",
   gpu_ms_low:
-    "lower end of the confidence interval of the median time; empty after a single measurement, which has none",
-  gpu_ms_high: "upper end of the confidence interval of the median time; empty after a single measurement",
-  gpu_ms_confidence: "confidence of that interval",
+    "lower end of the confidence interval of the median time; empty where too few measurements have none",
+  gpu_ms_high: "upper end of the confidence interval of the median time; empty where it has none",
+  gpu_ms_confidence: "confidence of that interval, corrected for the looks after which measuring could end",
   gpu_samples: "times that were taken",
   gpu_repeated: "measurements in slow stretches, left out and repeated",
   timing: "where times come from: timestamp, wall, or none",
+  gpu_ms_times: "all measurements that count in milliseconds, in their order, with a space between",
   index: "place of the case in the whole sweep, from 1",
 } as const;
 
@@ -96,6 +97,7 @@ const WORD_COLUMNS = [
   "input",
   "causal",
   "timing",
+  "gpu_ms_times",
 ] as const;
 
 /** Columns that hold words; the others hold numbers. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Random, seededRandom } from "../../reference/random.ts";
-import { estimateMedian, quantile } from "./statistics.ts";
+import { estimateLooked, LOOKS, type MedianEstimate, quantile } from "./statistics.ts";
 
 /** When measuring ends, and what it needs from outside. */
 export interface MeasureOptions {
@@ -27,19 +27,22 @@ export interface MeasureOptions {
 
 /** The measurements of one piece of work. */
 export interface Measured {
-  /** Milliseconds. */
+  /** Milliseconds, all that count. */
   readonly times: readonly number[];
+  /** Their median; null if there are none. */
+  readonly estimate: MedianEstimate | null;
   /** How many were left out since they fell into a slow stretch. */
   readonly repeated: number;
 }
 
 /** A probe this many times slower than the median probe tells a slow stretch. */
 const SLOW = 1.3;
-const FIRST_PROBES = 7, MOST_REPEATED = 4, MOST_TIMES = 60;
+const FIRST_PROBES = 7, MOST_REPEATED = 4;
 
 /**
  * Measures pieces of work until their medians are known well enough or the time is over. Every piece is measured at
- * least once; one whose clock gives no number again and again stays without times.
+ * least once; one whose clock gives no number again and again stays without times. No measurement is preferred for being
+ * fast: what is left out is left out for what a probe beside it took.
  *
  * @param work what times each piece of work once, in milliseconds
  * @param options when to end, and the probe
@@ -49,7 +52,7 @@ const FIRST_PROBES = 7, MOST_REPEATED = 4, MOST_TIMES = 60;
  * import { measureInterleaved } from "./interleaved.ts";
  * const options = { confidence: 0.95, precision: 0.1, seconds: 1, seed: 1, probe: () => Promise.resolve(1) };
  * const [{ times }] = await measureInterleaved([() => Promise.resolve(5)], options);
- * console.log(times); // [5, 5, 5, 5, 5, 5]
+ * console.log(times); // [5, 5, 5, 5, 5, 5, 5, 5]
  * ```
  */
 export async function measureInterleaved(
@@ -78,17 +81,20 @@ export async function measureInterleaved(
       onMeasured?.();
     }
   }
-  return measured;
+  return measured.map((each) => ({
+    ...each,
+    estimate: each.times.length > 0 ? estimateLooked(each.times, options.confidence) : null,
+  }));
 }
 
-/** Whether the median is known as well as was asked. */
+/** Whether a median is known as well as was asked; looked at few counts only, see {@link estimateLooked}. */
 function isKnown(
   times: readonly number[],
   { confidence, precision }: Pick<MeasureOptions, "confidence" | "precision">,
 ): boolean {
-  if (times.length >= MOST_TIMES) return true;
-  if (times.length === 0) return false;
-  const { median, low, high, confidence: reached } = estimateMedian(times, confidence);
+  if (times.length >= LOOKS.at(-1)!) return true;
+  if (!LOOKS.includes(times.length)) return false;
+  const { median, low, high, confidence: reached } = estimateLooked(times, confidence);
   return reached >= confidence && high - low <= precision * median;
 }
 

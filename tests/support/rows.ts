@@ -50,6 +50,7 @@ export function makeSweepRow(changed: Partial<SweepRow> = {}): SweepRow {
     gpu_samples: 10,
     gpu_repeated: 0,
     timing: "timestamp",
+    gpu_ms_times: "10 9.5 10.5",
     index: 1,
     ...changed,
   };

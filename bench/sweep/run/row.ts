@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { estimateMedian } from "../../timing/statistics.ts";
 import type { SweepRow } from "../columns.ts";
 import type { SweepInput } from "../inputs.ts";
 import type { Judged } from "./judge.ts";
@@ -15,8 +14,6 @@ export interface CaseTimes extends Measured {
   readonly source: "timestamp" | "wall";
   /** Median time of our dense kernel in the same run. */
   readonly denseMedian: number;
-  /** Confidence of intervals. */
-  readonly confidence: number;
 }
 
 /** What a row needs beside the case. */
@@ -121,13 +118,14 @@ type TimeColumns = Pick<
   | "gpu_samples"
   | "gpu_repeated"
   | "timing"
+  | "gpu_ms_times"
 >;
 
 function timeColumns(
   times: CaseTimes | null,
   { density, flops }: { readonly density: number; readonly flops: number },
 ): TimeColumns {
-  if (times === null || times.times.length === 0) {
+  if (times === null || times.estimate === null) {
     const none = {
       gpu_ms_median: null,
       gpu_ms_iqr: null,
@@ -136,20 +134,21 @@ function timeColumns(
       tflops_effective: null,
     };
     const intervals = { gpu_ms_low: null, gpu_ms_high: null, gpu_ms_confidence: null };
-    return { ...none, ...intervals, gpu_samples: 0, gpu_repeated: 0, timing: "none" };
+    return { ...none, ...intervals, gpu_samples: 0, gpu_repeated: 0, timing: "none", gpu_ms_times: "" };
   }
-  const { median, low, high, confidence, iqr } = estimateMedian(times.times, times.confidence);
+  const { median, low, high, confidence, iqr } = times.estimate, interval = confidence > 0;
   return {
     gpu_ms_median: median,
     gpu_ms_iqr: iqr,
     speedup: Number.isFinite(times.denseMedian) ? times.denseMedian / median : null,
     tflops_actual: density * flops / median / 1e9,
     tflops_effective: flops / median / 1e9,
-    gpu_ms_low: times.times.length > 1 ? low : null,
-    gpu_ms_high: times.times.length > 1 ? high : null,
+    gpu_ms_low: interval ? low : null,
+    gpu_ms_high: interval ? high : null,
     gpu_ms_confidence: confidence,
     gpu_samples: times.times.length,
     gpu_repeated: times.repeated,
     timing: times.source,
+    gpu_ms_times: times.times.map((ms) => Number(ms.toPrecision(6))).join(" "),
   };
 }

@@ -4,11 +4,9 @@
  * @module
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import type { PreparedCall } from "../../../kernels/psa.ts";
-import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import type { ReportChart } from "../../report/sections.ts";
-import { quantile } from "../../timing/statistics.ts";
+import { clockOf, openProbe } from "../../timing/clock.ts";
 import { arrangeInput, arrangementOf } from "./arrange.ts";
 import { mapsOfInput } from "./case_maps.ts";
 import type { SweepCase } from "../cases.ts";
@@ -59,8 +57,6 @@ export interface InputResult {
 
 /** The share of an input's work that goes into errors; the rest goes into times. */
 const JUDGING = 0.6;
-/** Milliseconds that one measurement takes at least, and the most repetitions that it is made of. */
-const MEASUREMENT = 20, MOST_REPETITIONS = 50;
 
 /**
  * Runs the cases of one input.
@@ -189,41 +185,20 @@ async function timeCases(
   const measuredDense = judged.find(({ given }) => given.method.name === "dense");
   const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
   const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
-  const clocks = pieces.map(clockOf);
-  const { probe, free } = await openProbe(gpu);
+  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing)));
+  using probe = await openProbe(gpu);
   let count = 0;
   const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
     ...options,
-    probe,
+    probe: probe.measure,
     onMeasured: () => onProgress(JUDGING + (1 - JUDGING) * Math.min(1, ++count / (2 * pieces.length))),
   });
-  free();
-  const denseMedian = quantile(measured[0].times.toSorted((a, b) => a - b), 0.5);
+  const denseMedian = measured[0].estimate?.median ?? NaN;
   pieces.forEach((piece) => piece.free());
   return judged.map((each) => {
     const prepared = preparedOf(each);
     if (prepared === null) return null;
     const at = pieces.indexOf(prepared), { source } = clocks[at];
-    return { ...measured[at], source: source(), denseMedian, confidence: options.confidence };
+    return { ...measured[at], source: source(), denseMedian };
   });
-}
-
-/** One measurement of a piece: the median of so many repetitions in one submission that it is long enough. */
-function clockOf(piece: PreparedCall): { measure: () => Promise<number>; source: () => CaseTimes["source"] } {
-  let source: CaseTimes["source"] = "timestamp", expected = NaN;
-  const measure = async () => {
-    const repetitions = Math.ceil(Math.min(MOST_REPETITIONS, Math.max(1, MEASUREMENT / expected))) || 1;
-    const timing = await piece.time({ repetitions, warmUp: expected < MEASUREMENT ? MEASUREMENT : 0 });
-    source = timing.source;
-    return expected = quantile(timing.milliseconds.toSorted((a, b) => a - b), 0.5);
-  };
-  return { measure, source: () => source };
-}
-
-/** A small dense call that is always the same. */
-async function openProbe(gpu: Gpu): Promise<{ probe: () => Promise<number>; free: () => void }> {
-  const { qkv } = makeWorkload("gaussian", { seqQ: 512, headDim: 64 });
-  const psa = await openCall(gpu, qkv, { causal: false, blockM: 128, blockN: 64, dtype: "f32" });
-  const { measure } = clockOf(await psa.prepare("dense"));
-  return { probe: measure, free: () => psa[Symbol.dispose]() };
 }

@@ -1,6 +1,7 @@
 import { casesOf } from "../../../bench/sweep/cases.ts";
 import { parseOptions } from "../../../bench/sweep/options/options.ts";
 import { variantsOf } from "../../../bench/sweep/options/variants.ts";
+import { estimateLooked } from "../../../bench/timing/statistics.ts";
 import { makeRow } from "../../../bench/sweep/run/row.ts";
 import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { COLUMN_NAMES, COLUMNS } from "../../../bench/sweep/columns.ts";
@@ -73,12 +74,17 @@ Deno.test("rows: a time that was measured once has no interval", () => {
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
   };
-  const times = { repeated: 0, source: "wall", denseMedian: 5, confidence: 0.95 } as const;
-  const row = (...all: number[]) => makeRow(judged, { input, index: 1, times: { ...times, times: all } });
-  const once = row(5), thrice = row(4, 5, 7);
+  const times = { repeated: 0, source: "wall", denseMedian: 5 } as const;
+  const row = (...all: number[]) =>
+    makeRow(judged, {
+      ...{ input, index: 1 },
+      times: { ...times, times: all, estimate: estimateLooked(all) },
+    });
+  const once = row(5), often = row(4, 7, 5, 6, 8, 4.5);
   assertEquals([once.gpu_ms_median, once.gpu_samples, once.gpu_ms_confidence], [5, 1, 0]);
   assertEquals([once.gpu_ms_low, once.gpu_ms_high], [null, null]);
-  assertEquals([thrice.gpu_ms_low, thrice.gpu_ms_high, thrice.gpu_ms_confidence], [4, 7, 0.75]);
+  assertEquals([often.gpu_ms_low, often.gpu_ms_high, often.gpu_ms_confidence], [4, 8, 1 - 5 * 2 / 64]);
+  assertEquals(often.gpu_ms_times, "4 7 5 6 8 4.5");
 });
 
 Deno.test("errors by row and head: by hand", () => {
