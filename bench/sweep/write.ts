@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { InputError } from "../../reference/errors.ts";
+import { show } from "../../reference/show.ts";
 import { parseCsv, stringifyCsv } from "../std/std.ts";
 import { type Cell, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
 
@@ -93,7 +94,7 @@ export function formatRows(rows: readonly SweepRow[]): string {
  * ```
  */
 export function parseRows(text: string, path: string): SweepRow[] {
-  const lines = text.trim() === COLUMN_NAMES.join(",") ? [] : parseCsv(text, { skipFirstRow: true });
+  const lines = text.trim() === COLUMN_NAMES.join(",") ? [] : linesOf(text, path);
   return lines.map((line) => {
     const cells = COLUMN_NAMES.map((name): [string, Cell] => {
       const cell = line[name];
@@ -102,12 +103,21 @@ export function parseRows(text: string, path: string): SweepRow[] {
       }
       if (isWordColumn(name)) return [name, cell];
       if (cell !== "" && Number.isNaN(Number(cell)) && cell !== "NaN") {
-        throw new InputError(`${path} has "${cell}" in column ${name}; it should be a number.`);
+        throw new InputError(`${path} has ${show(cell)} in column ${name}; it should be a number.`);
       }
       return [name, cell === "" ? null : Number(cell)];
     });
     return Object.fromEntries(cells) as unknown as SweepRow;
   });
+}
+
+/** The lines of a table, by column. */
+function linesOf(text: string, path: string): Record<string, string>[] {
+  try {
+    return parseCsv(text, { skipFirstRow: true });
+  } catch (error) {
+    throw new InputError(`${path} is no table: ${(error as Error).message}.`, { cause: error });
+  }
 }
 
 /** A run that lies in a folder. */
