@@ -8,7 +8,7 @@ import { fuzzTarget, type Target } from "../fuzz/target.ts";
 import { KERNELS, READERS } from "../fuzz/targets.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { inputsOf, replace } from "../support/small_call.ts";
-import { type Kind, setupOf, SHAPES, type State } from "./state.ts";
+import { setupOf, SHAPES, type State } from "./state.ts";
 
 /** Something that happens. */
 export interface Move {
@@ -16,11 +16,10 @@ export interface Move {
   /** How often it happens, beside the others. */
   readonly weight: number;
   readonly run: (state: State) => Promise<void>;
-  /** Whether it takes seconds: left out of the short form. */
+  /** Whether it takes seconds, since kernels are compiled: left out of the short form. */
   readonly isSlow?: boolean;
 }
 
-const KINDS: readonly Kind[] = ["selected", "given", "dense"];
 /** Inputs that calls have. */
 const SEEDS = 5;
 
@@ -43,7 +42,7 @@ async function assertFault(call: Promise<unknown>, kind: GpuErrorKind): Promise<
 
 /** A call. */
 async function forward(state: State): Promise<void> {
-  await state.forward(oneOf(state, KINDS), 1 + state.random.below(SEEDS));
+  await state.forward(oneOf(state, state.kinds), 1 + state.random.below(SEEDS));
 }
 
 /** Calls at the same time. */
@@ -133,9 +132,9 @@ async function fuzz(state: State, targets: readonly Target[], runs: number): Pro
 export const MOVES: readonly Move[] = [
   { name: "forward", weight: 24, run: forward },
   { name: "calls at once", weight: 4, run: atOnce },
-  { name: "shape", weight: 5, run: shape },
-  { name: "device closed and opened", weight: 2, run: (state) => state.open() },
-  { name: "device lost", weight: 2, run: lost },
+  { name: "shape", weight: 5, run: shape, isSlow: true },
+  { name: "device closed and opened", weight: 2, run: (state) => state.open(), isSlow: true },
+  { name: "device lost", weight: 2, run: lost, isSlow: true },
   { name: "no memory", weight: 3, run: noMemory },
   { name: "disposed while it runs", weight: 3, run: disposed },
   { name: "error that nobody waits for", weight: 2, run: reported },

@@ -6,7 +6,7 @@
 import { seededRandom } from "../../mod.ts";
 import { closeGpu } from "../fuzz/kernels.ts";
 import { type Move, MOVES } from "./moves.ts";
-import { State } from "./state.ts";
+import { KINDS, State } from "./state.ts";
 
 /** What a soak is asked for. */
 export interface SoakOptions {
@@ -14,7 +14,7 @@ export interface SoakOptions {
   readonly seed: number;
   /** Whether it is to go on, after this many moves and seconds. */
   readonly goesOn: (moves: number, seconds: number) => boolean;
-  /** Whether moves that take seconds are among them; default true. */
+  /** Whether moves that take seconds, and calls of all kinds, are among them; default true. */
   readonly slow?: boolean;
   /** Called with a sentence now and then. */
   readonly onProgress?: (sentence: string) => void;
@@ -38,7 +38,7 @@ const LOOK = 10;
 /** Soaks. */
 export async function soak({ seed, goesOn, slow = true, onProgress }: SoakOptions): Promise<SoakResult> {
   const random = seededRandom(seed), moves = MOVES.filter(({ isSlow }) => slow || !isSlow);
-  using state = new State(random);
+  using state = new State(random, slow ? KINDS : ["selected"]);
   await state.open();
   const failures: string[] = [], megabytes: number[] = [], begin = performance.now();
   const elapsed = () => (performance.now() - begin) / 1000;

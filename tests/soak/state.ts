@@ -33,6 +33,9 @@ export const LEVELS = { data: new Int32Array(2 * 2 * 3).fill(4), shape: [1, 2, 2
 /** How the levels of a call come about. */
 export type Kind = "selected" | "given" | "dense";
 
+/** All kinds of calls. */
+export const KINDS: readonly Kind[] = ["selected", "given", "dense"];
+
 /** A soak at some moment. */
 export class State implements Disposable {
   /** Where everything random comes from. */
@@ -47,16 +50,20 @@ export class State implements Disposable {
   readonly counts = new Map<string, number>();
   readonly #seen = new Map<string, string>();
 
+  /** The kinds of calls that there are. */
+  readonly kinds: readonly Kind[];
+
   /** Nothing is open yet. */
-  constructor(random: Random) {
-    this.random = random;
+  constructor(random: Random, kinds: readonly Kind[]) {
+    [this.random, this.kinds] = [random, kinds];
   }
 
   /** Opens a device, or another one. */
   async open(): Promise<void> {
     this[Symbol.dispose]();
     this.gpu = await openTestGpu();
-    this.psa = await createPsa(this.gpu, { ...setupOf(0), levels: [4], ready: ["selected", "dense"] });
+    const ready = this.kinds.filter((kind) => kind !== "given");
+    this.psa = await createPsa(this.gpu, { ...setupOf(0), levels: [4], ready });
     this.rest = this.gpu.live;
     this.count("openings");
   }
