@@ -28,8 +28,18 @@ export interface SweepCase {
   readonly density: number;
 }
 
-/** Tiles of the order `tile`. */
+/** Boxes of the order `tile`. */
 const TILE: Box = { width: 4, height: 4, depth: 4 };
+/**
+ * The stride of antidiagonal importance in the sweep.
+ *
+ * @example
+ * ```ts
+ * import { STRIDE } from "./cases.ts";
+ * console.log(STRIDE); // 8
+ * ```
+ */
+export const STRIDE = 8;
 
 /**
  * The cases of one input: orders x importances x densities x methods. What does not depend on an axis has one case
@@ -122,21 +132,50 @@ function requireMethod({ name, causal, gridTile }: Method, input: SweepInput): v
   );
 }
 
+/** The hex digits of a file's checksum that its cases carry. */
+const HASH_DIGITS = 12;
+
+/** A box as cases write it. */
+function sidesOf({ depth, height, width }: Box): string {
+  return [depth, height, width].join("x");
+}
+
+/** A name as a word of a case: what would end the word, or mean something to a shell or a table, as in an address. */
+function wordOf(name: string): string {
+  return name.replaceAll(
+    /[\s=%"'`|\\<>]/gu,
+    (char) =>
+      [...new TextEncoder().encode(char)].map((byte) =>
+        `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
+      ).join(""),
+  );
+}
+
+/** What a case says of its input. */
+function sourceOf({ name, isWorkload, sha256 }: SweepInput): Pick<Case, "workload" | "input" | "hash"> {
+  if (isWorkload) return { workload: name };
+  return { input: wordOf(name), ...(sha256 === undefined ? {} : { hash: sha256.slice(0, HASH_DIGITS) }) };
+}
+
 function makeCase(
-  { name, isWorkload, shape, causal, grid, head }: SweepInput,
+  input: SweepInput,
   { blockM, blockN, tile, dtype, seed }: VariantOptions,
   axes: Pick<SweepCase, "method" | "importance" | "density"> & { readonly order: OrderConfig },
 ): SweepCase {
   const { method, importance } = axes, density = method.name === "dense" ? 1 : axes.density;
-  const layout = methodLayout(method, { order: axes.order, blockM, blockN, grid });
+  const { shape, causal, grid, head } = input;
+  const layout = methodLayout(method, { order: axes.order, blockM, blockN, grid }), { order } = layout;
   const data: Case = {
     stage: "attention",
     ...shape,
     blockM: layout.blockM,
     blockN: layout.blockN,
     tile: Math.min(tile, layout.blockN),
-    ...{ causal, dtype, seed, importance, density, method: method.name, order: layout.order.kind },
-    ...(isWorkload ? { workload: name } : { input: name }),
+    ...{ causal, dtype, seed, importance, density, method: method.name, order: order.kind },
+    ...(grid === undefined ? {} : { grid: sidesOf(grid) }),
+    ...(order.kind === "tile" ? { box: sidesOf(order.tile) } : {}),
+    ...(importance === "antidiagonal" ? { stride: STRIDE } : {}),
+    ...sourceOf(input),
     ...(head === undefined ? {} : { head }),
   };
   return { name: caseName(data), data, method, layout, importance, density };

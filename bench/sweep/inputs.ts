@@ -17,6 +17,7 @@ import {
 } from "../../reference/tensor.ts";
 import { headOf } from "../../reference/heads.ts";
 import { showFixed } from "../text/number.ts";
+import { visible } from "../text/output.ts";
 import type { VariantOptions } from "./options/variants.ts";
 
 /** One attention call that the sweep runs on. */
@@ -25,6 +26,8 @@ export interface SweepInput {
   readonly name: string;
   /** Whether it is a seeded workload. */
   readonly isWorkload: boolean;
+  /** SHA-256 of its file, in hexadecimal; workloads have none. */
+  readonly sha256?: string;
   /** Queries, keys and values, rounded to the element type of the kernels. */
   readonly qkv: Qkv;
   /** Its sizes. */
@@ -72,10 +75,11 @@ export async function inputSources(options: VariantOptions): Promise<InputSource
   const paths = none ? DEFAULT_TRACES : given.flat();
   const sources: InputSource[] = [
     ...paths.map((path) => ({
-      name: basename(path, extname(path)),
+      name: nameOf(path),
       load: async () => {
-        const { name, qkv, grid, ...trace } = await loadTrace(path), causal = options.causal ?? trace.causal;
-        return split({ name, isWorkload: false, qkv, causal, grid: grid ?? boxOf(options.grid) }, options);
+        const { qkv, grid = boxOf(options.grid), sha256, ...trace } = await loadTrace(path);
+        const causal = options.causal ?? trace.causal;
+        return split({ name: nameOf(path), isWorkload: false, sha256, qkv, causal, grid }, options);
       },
     })),
     ...options.workloads.map((name) => ({
@@ -85,6 +89,11 @@ export async function inputSources(options: VariantOptions): Promise<InputSource
     })),
   ];
   return sources.map((source) => ({ ...source, load: () => loadOnce(source) }));
+}
+
+/** The name of a file without folder and ending; no character of it is one that a terminal obeys. */
+function nameOf(path: string): string {
+  return visible(basename(path, extname(path))).replaceAll(/[\t\n]/g, " ");
 }
 
 /** What was loaded last: the heads of an input are asked for one after the other. */

@@ -9,7 +9,7 @@ import type { MethodInputs } from "../../../reference/methods/method.ts";
 import { type Order, permuteTokens } from "../../../reference/order/order.ts";
 import { arrangeTokens } from "../../../reference/order/arrange.ts";
 import type { Qkv, Tensor } from "../../../reference/tensor.ts";
-import type { SweepCase } from "../cases.ts";
+import { STRIDE, type SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
 
 /** Tokens in the order of a layout, and what methods are given of them. */
@@ -23,9 +23,6 @@ export interface ArrangedTokens {
   /** The call as methods see it. */
   readonly inputs: MethodInputs;
 }
-
-/** The antidiagonal stride of the sweep. */
-const STRIDE = 8;
 
 /**
  * What cases that share their arrangement have in common.
