@@ -6,34 +6,50 @@
 import { join } from "node:path";
 import { inColours } from "../report/theme.ts";
 import type { SweepRow } from "../sweep/columns.ts";
+import { optionWords, quoted } from "../options/shell.ts";
 import { describeEnvironment } from "../sweep/environment.ts";
+import { openFolder } from "../sweep/folder.ts";
 import { resumeRun } from "../sweep/resume.ts";
 import type { RunContext } from "../sweep/run/run.ts";
 import { runPlan } from "../sweep/runner.ts";
-import { readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/write.ts";
+import { holdsRun, readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/write.ts";
 import { say } from "../text/output.ts";
 import { drawClaim } from "./charts.ts";
 import { claimPage } from "./page.ts";
-import type { ClaimPlan } from "./plan.ts";
+import type { ClaimPlan, ClaimRequest } from "./plan.ts";
 
 /** What a claim needs beside its plan. */
 export interface ClaimContext extends Pick<RunContext, "gpu"> {
-  /** Where rows go. */
-  readonly folder: string;
+  /** Where rows go; null: to `results/claim`, or the next of `results/claim/2`, … that holds none. */
+  readonly out: string | null;
   /** Where the page goes, and its pictures. */
   readonly page: string;
   /** Whether to take up a run that stopped. */
   readonly resume: boolean;
-  /** The arguments that asked for it, for the record. */
-  readonly args: readonly string[];
+  /** Whether to replace a run that is there. */
+  readonly force: boolean;
+  /** Aborted when the claim is asked to stop; left out: it is not asked. */
+  readonly stop?: AbortSignal;
+}
+
+/** The folder of rows where nothing is asked for. */
+const USUAL = join("results", "claim");
+
+/** The command that asks for a claim. */
+function commandOf({ quick, filter }: ClaimRequest, { gpu, out, resume, force }: ClaimContext): string {
+  const given = { quick, filter, out: out ?? "", resume, force, "no-gpu": gpu === null };
+  const words = Object.entries(given).flatMap(([name, value]) =>
+    value === "" ? [] : optionWords(name, value)
+  );
+  return quoted(["deno", "task", "claim", ...words]);
 }
 
 /**
  * Runs a claim head by head, and writes its page.
  *
  * @param plan what is run
- * @param context device, folders, arguments
- * @returns all rows
+ * @param context device, folders, what asks it to stop
+ * @returns all rows; the page is not written if it was asked to stop
  * @throws {InputError} if files cannot be written there, or the run that is there is another one
  *
  * @example
@@ -42,21 +58,29 @@ export interface ClaimContext extends Pick<RunContext, "gpu"> {
  * import { planClaim } from "./plan.ts";
  * const folder = await Deno.makeTempDir();
  * const plan = await planClaim({ quick: true, filter: "workload=sinks method=psa" }, { gpu: null });
- * const rows = await runClaim(plan, { gpu: null, folder, page: folder, resume: false, args: ["--quick"] });
+ * const rows = await runClaim(plan, { gpu: null, out: folder, page: folder, resume: false, force: false });
  * console.log(rows.length); // 12
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
 export async function runClaim(
   plan: ClaimPlan,
-  { gpu, folder, page, resume, args }: ClaimContext,
+  context: ClaimContext,
 ): Promise<readonly SweepRow[]> {
-  const about = { gpu, cases: plan.total, args, command: "claim" };
+  const { gpu, page, resume, stop } = context;
+  const about = { gpu, record: plan.record, command: commandOf(plan.request, context) };
   const environment = await describeEnvironment(plan.options, about);
-  const done = resume ? await resumeRun(folder, environment) : [];
-  await requireFolder(folder);
+  await using lock = await openFolder({ ...context, usual: USUAL });
+  const { folder } = lock, replaces = !resume && await holdsRun(folder);
+  const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
   await requireFolder(page);
-  return await publish(await runPlan(plan, { gpu, environment, done, folder }), page);
+  const run = await runPlan(plan, { gpu, environment, done, folder, replaces, stop });
+  if (!run.stopped) return await publish(run, page);
+  say(
+    `Stopped with ${run.rows.length} of ${plan.total} cases done, in ${folder}; --resume goes on.`,
+    "stderr",
+  );
+  return run.rows;
 }
 
 /**

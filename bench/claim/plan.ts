@@ -14,6 +14,7 @@ import { requireInput } from "../../reference/errors.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { defaultOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
+import { type PlanRecord, recordOf } from "../sweep/plan_record.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 
 /**
@@ -39,12 +40,16 @@ export interface ClaimRequest {
 
 /** All cases of a claim. */
 export interface ClaimPlan {
+  /** What was asked for. */
+  readonly request: ClaimRequest;
   /** The options that all inputs share. */
   readonly options: SweepOptions;
   /** The inputs, head by head, with their cases. */
   readonly inputs: readonly PlannedInput[];
   /** How many cases there are. */
   readonly total: number;
+  /** What environment.json keeps of them. */
+  readonly record: PlanRecord;
 }
 
 /**
@@ -88,7 +93,13 @@ export async function planClaim(
     }
   }
   requireInput(total > 0, `--filter is "${filter}"; no case matches it.`);
-  return { options: { ...options, filter }, inputs, total };
+  return {
+    request: { quick, filter },
+    options: { ...options, filter },
+    inputs,
+    total,
+    record: await recordOf(inputs),
+  };
 }
 
 /** The orders and the methods that an input can have. */

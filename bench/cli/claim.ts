@@ -10,8 +10,10 @@ import { rewriteClaim, runClaim } from "../claim/claim.ts";
 import { planClaim } from "../claim/plan.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
 import type { SweepRow } from "../sweep/columns.ts";
+import { isFault } from "../sweep/status.ts";
 import { listCases } from "../sweep/sweep.ts";
 import { type Command, EXIT } from "./command.ts";
+import { Interruption } from "./signals.ts";
 
 /** Where the page goes if nothing else is asked for: to the docs of a checkout; elsewhere beside the rows. */
 function pageFolder(): string {
@@ -38,6 +40,7 @@ export const command: Command = {
       { name: "quick", value: "", help: "short workloads alone, at two densities (a minute)" },
       { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
       { name: "resume", value: "", help: "go on with the claim that --out holds" },
+      { name: "force", value: "", help: "replace the claim that --out holds" },
       { name: "from", value: "DIR", help: "write the page from the rows of a claim that was run" },
       { name: "list", value: "", help: "list the cases and their number, run nothing" },
       BACKEND,
@@ -46,17 +49,21 @@ export const command: Command = {
     ],
     exits: "a kernel is out of its bound, whatever the verdict",
   },
-  async run({ read, args }) {
-    const out = read.text("out", ""), from = read.text("from", ""), list = read.flag("list");
-    const page = out === "" ? pageFolder() : out, folder = out === "" ? join("results", "claim") : out;
+  async run({ read }) {
+    const out = read.text("out", "") || null, from = read.text("from", ""), list = read.flag("list");
+    const page = out ?? pageFolder();
     if (from !== "") return exitOf(await rewriteClaim(from, page));
+    using interruption = new Interruption();
     using gpu = read.flag("no-gpu") || list ? null : await openChosen(read);
     const plan = await planClaim({ quick: read.flag("quick"), filter: read.text("filter", "") }, { gpu });
     if (list) return listCases(plan);
-    return exitOf(await runClaim(plan, { gpu, folder, page, resume: read.flag("resume"), args }));
+    const asked = { out, resume: read.flag("resume"), force: read.flag("force") };
+    const rows = await runClaim(plan, { gpu, page, ...asked, stop: interruption.signal });
+    interruption.exit();
+    return exitOf(rows);
   },
 };
 
 function exitOf(rows: readonly SweepRow[]): number {
-  return rows.some(({ status }) => status === "wrong") ? EXIT.wrong : EXIT.right;
+  return rows.some(isFault) ? EXIT.wrong : EXIT.right;
 }

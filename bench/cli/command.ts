@@ -16,7 +16,15 @@ export interface Command {
 }
 
 /** What the exit code of a command tells. */
-export const EXIT = { right: 0, wrong: 1, badInput: 2, fault: 3, interrupted: 130, terminated: 143 } as const;
+export const EXIT = {
+  right: 0,
+  wrong: 1,
+  badInput: 2,
+  fault: 3,
+  hungUp: 129,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 /**
  * Reads the arguments of a command and does it, or prints its help.

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { changesOf, failures, parseLimits, toMarkdown } from "../sweep/changes.ts";
+import { failures, parseLimits, toMarkdown } from "../sweep/changes.ts";
+import { compareRuns } from "../sweep/compare.ts";
 import { readRun } from "../sweep/write.ts";
 import { say } from "../text/output.ts";
 import { type Command, EXIT } from "./command.ts";
@@ -12,7 +13,7 @@ import { type Command, EXIT } from "./command.ts";
 export const command: Command = {
   help: {
     name: "compare",
-    usage: 'BEFORE AFTER [--fail-on "rel_l2>1.05x,gpu_ms_median>1.1x"]',
+    usage: 'BEFORE AFTER [--fail-on "rel_l2>1.05x"] [--across]',
     about: [
       "Joins the rows of two runs of deno task sweep by their case, and prints as Markdown what changed beyond noise.",
     ],
@@ -21,8 +22,13 @@ export const command: Command = {
         name: "fail-on",
         value: "LIMITS",
         help:
-          "columns and how many times larger they may become, or `regressions`; with either, a case that was ok " +
+          "columns and how many times larger they may become, as in rel_l2>1.05x,gpu_ms_median>1.1x, or `regressions`; with either, a case that was ok " +
           "and is not, a number that became empty or not finite, and a lost case fail too",
+      },
+      {
+        name: "across",
+        value: "",
+        help: "let limits of times hold although adapters, versions or schemas differ",
       },
     ],
     words: [2, 2],
@@ -32,8 +38,8 @@ export const command: Command = {
   async run({ words, read }) {
     const text = read.text("fail-on", ""), limits = text === "" ? [] : parseLimits(text);
     const [before, after] = await Promise.all(words.map(readRun));
-    const changes = changesOf(before.rows, after.rows, limits);
-    say(toMarkdown(changes));
+    const { changes, differences } = compareRuns(before, after, { limits, across: read.flag("across") });
+    say([...differences, ...(differences.length > 0 ? [""] : []), toMarkdown(changes)].join("\n"));
     return text !== "" && failures(changes).length > 0 ? EXIT.wrong : EXIT.right;
   },
 };

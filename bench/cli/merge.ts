@@ -13,10 +13,11 @@ import type { Command } from "./command.ts";
 export const command: Command = {
   help: {
     name: "merge",
-    usage: "FOLDER … --out FOLDER [--plots]",
+    usage: "FOLDER … --out FOLDER [options]",
     about: ["Joins the runs of deno task sweep --shard I/N into one."],
     options: [
       { name: "out", value: "FOLDER", help: "the folder to write to" },
+      { name: "force", value: "", help: "replace the run that --out holds" },
       { name: "plots", value: "", help: "write the charts one by one too, for papers" },
     ],
     words: [0, Infinity],
@@ -24,7 +25,7 @@ export const command: Command = {
   async run({ words, read }) {
     const out = read.text("out", "");
     requireInput(out !== "", "--out is missing; it names the folder to write to.");
-    const { rows } = await mergeFolders(words, { out, plots: read.flag("plots") });
+    const { rows } = await mergeFolders(words, { out, plots: read.flag("plots"), force: read.flag("force") });
     say(`${plural(rows.length, "case")} of ${plural(words.length, "shard")} are in ${out}/sweep.csv.`);
   },
 };

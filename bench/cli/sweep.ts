@@ -9,22 +9,23 @@ import { sweepHelp } from "../sweep/options/option_list.ts";
 import { optionsOf } from "../sweep/options/options.ts";
 import { planSweep } from "../sweep/plan.ts";
 import { listCases, runSweep } from "../sweep/sweep.ts";
+import { isFault } from "../sweep/status.ts";
 import { type Command, EXIT } from "./command.ts";
+import { Interruption } from "./signals.ts";
 
 const METHOD_NAMES = METHODS.map(({ name }) => name);
-
-/** What rows say whose kernel was wrong, or could not be seen to be right since the device failed. */
-const NOT_RIGHT = ["wrong", "lost", "failed", "skipped"];
 
 /** The command. */
 export const command: Command = {
   help: sweepHelp(METHOD_NAMES),
   async run(line) {
     const options = optionsOf(line, METHOD_NAMES), { backend, robust } = options;
+    using interruption = new Interruption();
     using gpu = options.gpu && !options.list ? await openGpu({ backend, robust }) : null;
     const plan = await planSweep(options, { gpu });
     if (options.list) return listCases(plan);
-    const rows = await runSweep(plan, { options, gpu, args: line.args });
-    return rows.some(({ status }) => NOT_RIGHT.includes(status)) ? EXIT.wrong : EXIT.right;
+    const rows = await runSweep(plan, { options, gpu, stop: interruption.signal });
+    interruption.exit();
+    return rows.some(isFault) ? EXIT.wrong : EXIT.right;
   },
 };

@@ -76,10 +76,6 @@ function optionsOf({ options }: CommandHelp): readonly OptionHelp[] {
  */
 export function readCommandLine(args: readonly string[], command: CommandHelp): CommandLine {
   const options = optionsOf(command);
-  // the parser keeps words under this name, and falls over an option of it
-  const end = args.indexOf("--"), own = end < 0 ? args : args.slice(0, end);
-  const reserved = own.find((arg) => /^--?(no-)?_/.test(arg));
-  if (reserved !== undefined) refuseOption(reserved, command);
   const valued = options.filter(({ value }) => value !== "").map(({ name }) => name);
   const { _: words, ...parsed } = parseArgs(args, {
     string: ["_", ...valued],
@@ -167,7 +163,7 @@ export function helpOf(command: CommandHelp): string {
   });
   const codes = `Exit codes: 0; ${
     command.exits ? `1 if ${command.exits}` : "1 if files cannot be written"
-  }; 2 for bad input; 3 for a fault of the project; 130 or 143 if it was stopped.`;
+  }; 2 for bad input; 3 for a fault of the project; 129, 130 or 143 if a signal stopped it.`;
   return [
     `deno task ${command.name} ${command.usage}`.trimEnd(),
     "",

@@ -8,6 +8,7 @@ import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString } from "../std/std.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { type Column, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
+import { isWorse } from "./status.ts";
 
 /** A limit: by how many times a column may grow. */
 export interface Limit {
@@ -29,7 +30,7 @@ export interface Change {
   readonly ratio: number;
   /** Whether a limit is passed. */
   readonly fails: boolean;
-  /** Whether what was right or known no longer is: `ok` became another status, a number became empty or not finite. */
+  /** Whether what was right or known no longer is: the status is worse, a number became empty or not finite. */
   readonly regressed: boolean;
 }
 
@@ -54,6 +55,8 @@ const REGRESSIONS = "regressions";
 /** Relative differences up to this are rounding. The kernel's own error is nothing but rounding. */
 const ROUNDING: Partial<Record<Column, number>> = { rel_l2: 1e-4, kernel_rel_l2: 0.25 };
 const SMALLEST = 1e-9;
+/** Columns of numbers that a later run may leave empty: a time of which there are too few measurements has none. */
+const MAY_GO: readonly Column[] = ["gpu_ms_low", "gpu_ms_high", "gpu_ms_confidence"];
 /** Columns that are measured, or computed from what is: they change only where the interval of the time does. */
 const MEASURED: readonly Column[] = [
   "gpu_ms_median",
@@ -128,7 +131,7 @@ export function changesOf(
     return was === undefined ? [] : [[was, row] as const];
   });
   requireInput(pairs.length > 0, "The runs have no case in common.");
-  const columns = [...new Set([...COMPARED, ...limits.map(({ column }) => column)])];
+  const columns = new Set([...COMPARED, ...limits.map(({ column }) => column)]);
   return {
     joined: pairs.length,
     lost: [...earlier.keys()].filter((name) => !later.has(name)),
@@ -137,7 +140,10 @@ export function changesOf(
       [was, is].every(({ gpu_ms_median }) => gpu_ms_median !== null) &&
       [was, is].some((row) => intervalOf(row) === null)
     ).map(([{ case: name }]) => name),
-    changes: pairs.flatMap(([was, is]) => columns.flatMap((column) => changeOf(was, is, { column, limits }))),
+    changes: pairs.flatMap(([was, is]) => {
+      const looked = COLUMN_NAMES.filter((name) => columns.has(name) || hasGone(was, is, name));
+      return looked.flatMap((column) => changeOf(was, is, { column, limits }));
+    }),
   };
 }
 
@@ -155,10 +161,28 @@ function changeOf(
   return [{ case: is.case, column, before, after, ratio, fails, regressed: hasRegressed(before, after) }];
 }
 
+/** Whether a number of a row became empty that has to be there. */
+function hasGone(was: SweepRow, is: SweepRow, column: Column): boolean {
+  return !isWordColumn(column) && !MAY_GO.includes(column) && was[column] !== null && is[column] === null;
+}
+
 /** Whether what was right or known no longer is. */
 function hasRegressed(before: Change["before"], after: Change["after"]): boolean {
   if (typeof before === "number") return Number.isFinite(before) && !Number.isFinite(after ?? NaN);
-  return before === "ok" && after !== "ok";
+  return typeof before === "string" && typeof after === "string" && isWorse(before, after);
+}
+
+/**
+ * Whether a limit is about time, which another machine or version would change too.
+ *
+ * @example
+ * ```ts
+ * import { isOfTime, parseLimits } from "./changes.ts";
+ * console.log(parseLimits("speedup>2x,rel_l2>2x").map(isOfTime)); // [true, false]
+ * ```
+ */
+export function isOfTime({ column }: Limit): boolean {
+  return MEASURED.includes(column);
 }
 
 /** Whether a column changed beyond noise. */
@@ -183,8 +207,8 @@ function intervalOf(row: SweepRow): { readonly low: number; readonly high: numbe
 }
 
 /**
- * What fails a comparison, in words: limits that are passed, cases that were `ok` and are not, numbers that became empty
- * or not finite, and cases that are lost.
+ * What fails a comparison, in words: limits that are passed, a status that is worse, numbers that became empty or not
+ * finite, and cases that are lost.
  *
  * @example
  * ```ts

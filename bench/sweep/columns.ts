@@ -116,22 +116,38 @@ export function isWordColumn(name: Column): name is WordColumn {
   return WORD_COLUMNS.includes(name as WordColumn);
 }
 
+const NUMBER_COLUMNS = [
+  "seed",
+  "batch",
+  "heads",
+  "kv_heads",
+  "seq_q",
+  "seq_k",
+  "head_dim",
+  "block_m",
+  "block_n",
+  "tile",
+  "density_requested",
+  "density",
+  "sparsity",
+  "index",
+] as const;
+
 /** Columns that every row fills with a number. */
-type NumberColumn =
-  | "seed"
-  | "batch"
-  | "heads"
-  | "kv_heads"
-  | "seq_q"
-  | "seq_k"
-  | "head_dim"
-  | "block_m"
-  | "block_n"
-  | "tile"
-  | "density_requested"
-  | "density"
-  | "sparsity"
-  | "index";
+type NumberColumn = typeof NUMBER_COLUMNS[number];
+
+/**
+ * Whether a column of numbers may have an empty cell.
+ *
+ * @example
+ * ```ts
+ * import { mayBeEmpty } from "./columns.ts";
+ * console.log(mayBeEmpty("gpu_ms_median"), mayBeEmpty("seed")); // true false
+ * ```
+ */
+export function mayBeEmpty(name: Column): boolean {
+  return !NUMBER_COLUMNS.includes(name as NumberColumn);
+}
 
 /** One row of a sweep. */
 export type SweepRow =

@@ -3,23 +3,28 @@
  *
  * @module
  */
+import { sha256 } from "../../fixtures/sha256.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import denoJson from "../../deno.json" with { type: "json" };
 import type { SweepOptions } from "./options/options.ts";
+import type { PlanRecord } from "./plan_record.ts";
+import { CSV_SCHEMA, ENVIRONMENT_SCHEMA } from "./schema.ts";
 
 /** What a run was, and where. */
-export interface Environment extends Readonly<Record<string, unknown>> {
+export interface Environment extends Readonly<Record<string, unknown>>, PlanRecord {
+  /** The version of environment.json. */
+  readonly schema: number;
+  /** The version of sweep.csv. */
+  readonly csv_schema: number;
   /** The options, with all defaults filled in. */
   readonly options: SweepOptions;
-  /** Cases of the whole sweep. */
-  readonly cases: number;
 }
 
 /**
- * Collects adapter, features, limits, versions, date, commit and the command.
+ * Collects adapter, features, limits, versions, date, commit, the cases and the command.
  *
  * @param options the options of the run
- * @param about the device, the number of cases of the whole sweep, the arguments, and the command
+ * @param about the device, what is kept of the plan, and the command as one types it
  *
  * @example
  * ```ts
@@ -29,21 +34,23 @@ export interface Environment extends Readonly<Record<string, unknown>> {
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const options = parseOptions(args, METHODS.map(({ name }) => name));
- * const { command } = await describeEnvironment(options, { gpu: null, cases: 3, args: ["--no-gpu"] });
- * console.log(command); // deno task sweep --no-gpu
+ * const record = { cases: 0, cases_sha256: "", inputs: [] };
+ * const { command } = await describeEnvironment(options, { gpu: null, record, command: "deno task sweep" });
+ * console.log(command); // deno task sweep
  * ```
  */
 export async function describeEnvironment(
   options: SweepOptions,
-  { gpu, cases, args, command = "sweep" }: {
+  { gpu, record, command }: {
     readonly gpu: Gpu | null;
-    readonly cases: number;
-    readonly args: readonly string[];
-    readonly command?: string;
+    readonly record: PlanRecord;
+    readonly command: string;
   },
 ): Promise<Environment> {
   return {
-    command: [`deno task ${command}`, ...args.map(quote)].join(" "),
+    schema: ENVIRONMENT_SCHEMA,
+    csv_schema: CSV_SCHEMA,
+    command,
     date: new Date().toISOString(),
     version: denoJson.version,
     commit: await commit(),
@@ -64,27 +71,30 @@ export async function describeEnvironment(
       cores: navigator.hardwareConcurrency,
       memory_bytes: Deno.systemMemoryInfo().total,
     },
-    cases,
+    ...record,
     options,
   };
 }
 
-/** The commit of the source, with `+` if files were changed after it; null if that is not known. */
+/** Files that decide about the numbers of a run. */
+const SOURCE = ["*.ts", "*.wgsl", "deno.json", "deno.lock"];
+
+/**
+ * The commit of the source; after `+`, if files were changed since, the begin of the checksum of these changes. Null if
+ * that is not known: a package may lie in the repository of somebody else.
+ */
 async function commit(): Promise<string | null> {
   const cwd = new URL("../../", import.meta.url);
   const git = async (...args: string[]) => {
     const { success, stdout } = await new Deno.Command("git", { args, cwd, stderr: "null" }).output();
-    return success ? new TextDecoder().decode(stdout).trim() : null;
+    return success ? new TextDecoder().decode(stdout) : "";
   };
   try {
-    const [head, changes] = [await git("rev-parse", "HEAD"), await git("status", "--porcelain", "-uno")];
-    return head && head + (changes ? "+" : "");
+    const [root, head] = (await git("rev-parse", "--show-toplevel", "HEAD")).trim().split("\n");
+    if (!head || await Deno.realPath(root) !== await Deno.realPath(cwd)) return null;
+    const changes = await git("diff", "HEAD", "--", ...SOURCE);
+    return head + (changes === "" ? "" : `+${(await sha256(changes)).slice(0, 8)}`);
   } catch {
     return null;
   }
-}
-
-/** An argument as a shell reads it. */
-function quote(arg: string): string {
-  return /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`;
 }

@@ -10,54 +10,84 @@ import { messageOf, say } from "../text/output.ts";
 import type { SweepRow } from "./columns.ts";
 import type { SweepOptions } from "./options/options.ts";
 import { planSweep } from "./plan.ts";
-import { differences } from "./resume.ts";
+import { openFolder } from "./folder.ts";
+import { whyNotOneRun } from "./identity.ts";
+import { digestOf } from "./plan_record.ts";
 import { mapsOfInput } from "./run/case_maps.ts";
-import { readRun, requireFolder, type StoredRun, writeRun } from "./write.ts";
+import { CSV_SCHEMA, ENVIRONMENT_SCHEMA, schemaOf } from "./schema.ts";
+import { readRun, type StoredRun, writeRun } from "./write.ts";
 
 /**
  * Joins shards.
  *
  * @param runs the shards, with the folders they come from
- * @throws {InputError} if they are not shards of one sweep, or cases are there twice or not at all
+ * @throws {InputError} if they are not shards of one sweep, or cases are there twice, not at all or not of the sweep
  *
  * @example
  * ```ts
  * import { mergeRuns } from "./merge.ts";
- * const environment = { options: { shard: { index: 1, count: 1 } }, cases: 0 };
- * console.log(mergeRuns([{ folder: "a", run: { rows: [], environment } }]).rows); // []
+ * import { digestOf } from "./plan_record.ts";
+ * const about = { schema: 1, csv_schema: 1, cases: 0, cases_sha256: await digestOf([]) };
+ * const environment = { ...about, options: { shard: { index: 1, count: 1 } } };
+ * console.log((await mergeRuns([{ folder: "a", run: { rows: [], environment } }])).rows); // []
  * ```
  */
-export function mergeRuns(runs: readonly { readonly folder: string; readonly run: StoredRun }[]): StoredRun {
+export async function mergeRuns(runs: readonly FoundRun[]): Promise<StoredRun> {
   const [first, ...others] = runs;
   requireInput(first !== undefined, "No folder was given; deno task merge needs those of all shards.");
+  runs.forEach(requireThisSchema);
   for (const { folder, run } of others) {
-    const changed = differences(first.run.environment.options, run.environment.options, ["shard", "out"]);
+    const why = whyNotOneRun(first.run.environment, run.environment, ["shard"]);
+    requireInput(why === "", () => `"${folder}" is no shard of the sweep in "${first.folder}": ${why}.`);
+  }
+  const rows = await rowsOfAll(runs);
+  const options = { ...Object(first.run.environment.options), shard: { index: 1, count: 1 } };
+  const shards = runs.map(({ folder, run: { environment: { options: _, ...environment } } }) => ({
+    folder,
+    ...environment,
+  }));
+  return { rows, environment: { ...first.run.environment, options, shards } };
+}
+
+/** Throws unless a shard is of the version that is written. */
+function requireThisSchema({ folder, run: { environment } }: FoundRun): void {
+  for (const [which, known] of [["schema", ENVIRONMENT_SCHEMA], ["csv_schema", CSV_SCHEMA]] as const) {
+    const version = schemaOf(environment, which);
     requireInput(
-      changed.length === 0,
-      () => `"${folder}" is no shard of the sweep in "${first.folder}": ${changed.join("; ")}.`,
+      version === known,
+      () => `"${folder}" has the ${which} ${version}; it should be ${known}, that of this version.`,
     );
   }
-  const rows = new Map<string, SweepRow>();
+}
+
+/** The rows of all shards in the order of their places; every case of the sweep is there once. */
+async function rowsOfAll(runs: readonly FoundRun[]): Promise<SweepRow[]> {
+  const rows = new Map<string, SweepRow>(), { environment } = runs[0].run;
   for (const { folder, run } of runs) {
     for (const row of run.rows) {
       requireInput(!rows.has(row.case), () => `"${folder}" has the case "${row.case}", which came before.`);
       rows.set(row.case, row);
     }
   }
-  const cases = Number(first.run.environment.cases);
+  const cases = Number(environment.cases);
   requireInput(
     rows.size === cases,
     () => `The folders hold ${rows.size} of ${cases} cases; give those of all shards.`,
   );
-  const options = { ...Object(first.run.environment.options), shard: { index: 1, count: 1 } };
-  const shards = runs.map(({ folder, run: { environment: { options: _, ...environment } } }) => ({
-    folder,
-    ...environment,
-  }));
-  return {
-    rows: [...rows.values()].sort((a, b) => a.index - b.index),
-    environment: { ...first.run.environment, options, shards },
-  };
+  const sorted = [...rows.values()].sort((a, b) => a.index - b.index);
+  requireInput(
+    await digestOf(sorted.map((row) => row.case)) === environment.cases_sha256,
+    "The rows are not those of the sweep's cases; a row was changed, or is of another sweep.",
+  );
+  return sorted;
+}
+
+/** A run, and where it was found. */
+export interface FoundRun {
+  /** The folder. */
+  readonly folder: string;
+  /** The run. */
+  readonly run: StoredRun;
 }
 
 /** What {@link mergeFolders} needs beside the folders. */
@@ -66,6 +96,8 @@ export interface MergeOptions {
   readonly out: string;
   /** Whether charts are written one by one too. */
   readonly plots: boolean;
+  /** Whether to replace the run that is there; default false. */
+  readonly force?: boolean;
 }
 
 /**
@@ -88,14 +120,25 @@ export interface MergeOptions {
  */
 export async function mergeFolders(
   folders: readonly string[],
-  { out, plots }: MergeOptions,
+  { out, plots, force = false }: MergeOptions,
 ): Promise<StoredRun> {
   const runs = await Promise.all(folders.map(async (folder) => ({ folder, run: await readRun(folder) })));
-  const merged = mergeRuns(runs);
-  await requireFolder(out);
+  const merged = await mergeRuns(runs), own = await realFolder(out);
+  for (const { folder } of runs) {
+    requireInput(
+      own !== await realFolder(folder),
+      () => `--out is the shard "${folder}"; it should be another.`,
+    );
+  }
+  await using _lock = await openFolder({ out, resume: false, force });
   await writeRun(out, merged);
   await writeReport(out, { ...merged, maps: await mapsOfRun(merged), plots });
   return merged;
+}
+
+/** Where a folder is; null if it is not there. */
+function realFolder(path: string): Promise<string | null> {
+  return Deno.realPath(path).catch(() => null);
 }
 
 /** The maps of a run, made again from its inputs; none where these cannot be had here, which is said. */

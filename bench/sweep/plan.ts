@@ -10,6 +10,7 @@ import { casesOf, type SweepCase } from "./cases.ts";
 import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
 import { requireFits } from "./run/kernel.ts";
 import type { Shard, SweepOptions } from "./options/options.ts";
+import { type PlanRecord, recordOf } from "./plan_record.ts";
 import type { PlacedCase } from "./run/run.ts";
 import { type VariantOptions, variantsOf } from "./options/variants.ts";
 
@@ -19,6 +20,8 @@ export interface PlannedInput {
   readonly source: InputSource;
   /** Its place among those that the source gives: more than one if heads are taken one by one. */
   readonly part: number;
+  /** SHA-256 of its file; workloads have none. */
+  readonly sha256?: string;
   /** The options of the variant that it is of. */
   readonly options: VariantOptions;
   /** What to run. */
@@ -31,6 +34,8 @@ export interface SweepPlan {
   readonly inputs: readonly PlannedInput[];
   /** Cases of the whole sweep, all shards together. */
   readonly total: number;
+  /** What environment.json keeps of them. */
+  readonly record: PlanRecord;
 }
 
 /** Dense attention in float64 costs an input about as much as so many of its cases at density 1. */
@@ -73,6 +78,7 @@ export async function planSweep(
         inputs.push({
           source,
           part,
+          sha256: input.sha256,
           options: variant,
           cases: own.map((given) => ({ given, index: ++total })),
         });
@@ -88,6 +94,7 @@ export async function planSweep(
   const mine = shardOf(inputs, options.shard);
   return {
     total,
+    record: await recordOf(inputs),
     inputs: inputs.map((input) => ({ ...input, cases: input.cases.filter(({ index }) => mine.has(index)) }))
       .filter(({ cases }) => cases.length > 0),
   };

@@ -3,14 +3,17 @@
  *
  * @module
  */
+import { requireInput } from "../../reference/errors.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { write } from "../text/output.ts";
 import { Progress } from "../text/progress.ts";
 import type { SweepRow } from "./columns.ts";
+import { dropReport, keepRun } from "./keep.ts";
 import { type PlannedInput, shareOfWork } from "./plan.ts";
 import { mapsOfInput } from "./run/case_maps.ts";
-import { type RunContext, runInput } from "./run/run.ts";
-import { type StoredRun, writeRun } from "./write.ts";
+import { type InputResult, type PlacedCase, type RunContext, runInput } from "./run/run.ts";
+import { Stopped, unlessStopped } from "./stop.ts";
+import type { StoredRun } from "./write.ts";
 
 /** What a plan needs to run. */
 export interface RunnerContext extends Pick<RunContext, "gpu"> {
@@ -20,16 +23,28 @@ export interface RunnerContext extends Pick<RunContext, "gpu"> {
   readonly done: readonly SweepRow[];
   /** Where rows go. */
   readonly folder: string;
+  /** Whether another run is in the folder, which stays until there are rows to replace it; default false. */
+  readonly replaces?: boolean;
   /** The seed of maps; left out: no maps are drawn. */
   readonly seed?: number;
   /** Called with the new rows of every input. */
   readonly onRows?: (rows: readonly SweepRow[]) => void;
+  /** Aborted when the run is asked to stop. */
+  readonly stop?: AbortSignal;
 }
 
 /** What a plan gave. */
 export interface FinishedRun extends StoredRun {
   /** Maps of its inputs. */
   readonly maps: readonly ReportChart[];
+  /** Whether it was asked to stop before all cases were done. */
+  readonly stopped: boolean;
+}
+
+/** An input with the cases that are left to run, and those that have maps. */
+interface LeftInput extends Omit<PlannedInput, "cases"> {
+  readonly cases: readonly PlacedCase[];
+  readonly mapped: readonly PlacedCase["given"][];
 }
 
 /**
@@ -38,6 +53,7 @@ export interface FinishedRun extends StoredRun {
  * @param plan the inputs and their cases
  * @param context device, folder, rows that are there
  * @returns all rows in the order of their places, and maps
+ * @throws {OutputError} if rows cannot be written to the folder; it says where they are
  *
  * @example
  * ```ts
@@ -50,8 +66,9 @@ export interface FinishedRun extends StoredRun {
  */
 export async function runPlan(
   { inputs }: { readonly inputs: readonly PlannedInput[] },
-  { gpu, environment: about, done, folder, seed, onRows = () => {} }: RunnerContext,
+  context: RunnerContext,
 ): Promise<FinishedRun> {
+  const { environment: about, done, folder, replaces = false, seed, onRows = () => {} } = context;
   const begin = performance.now(), before = typeof about.minutes === "number" ? about.minutes : 0;
   const environment = () => ({ ...about, minutes: before + (performance.now() - begin) / 60000 });
   const progress = new Progress({
@@ -59,31 +76,58 @@ export async function runPlan(
     isTerminal: Deno.stderr.isTerminal(),
   });
   const finished = new Set(done.map((row) => row.case)), rows = [...done], maps: ReportChart[] = [];
-  const left = inputs.map(({ cases, ...input }) => ({
+  const left = inputs.map(({ cases, ...input }): LeftInput => ({
     ...input,
     mapped: seed === undefined ? [] : cases.map(({ given }) => given),
     cases: cases.filter(({ given }) => !finished.has(given.name)),
   }));
   const reached = shareOfWork(left);
-  await writeRun(folder, { rows, environment: environment() });
-  for (const [i, { source, part, cases, mapped, options }] of left.entries()) {
-    if (cases.length === 0 && mapped.length === 0) continue;
-    const input = (await source.load())[part];
-    if (cases.length === 0) {
-      maps.push(...await mapsOfInput(input, mapped, options));
-      continue;
+  let stopped = false;
+  if (!replaces) await keepRun(folder, { rows, environment: environment() });
+  for (const [i, input] of left.entries()) {
+    const onProgress = (share: number) => progress.show(reached(i, share), input.source.name);
+    const made = await runLeft(input, { ...context, onProgress });
+    stopped = made.stopped;
+    maps.push(...made.maps);
+    if (made.rows.length > 0) {
+      rows.push(...made.rows);
+      rows.sort((a, b) => a.index - b.index);
+      if (replaces) await dropReport(folder);
+      await keepRun(folder, { rows, environment: environment() });
+      progress.clear();
+      onRows(made.rows);
     }
-    const onProgress = (share: number) => progress.show(reached(i, share), source.name);
-    onProgress(0);
-    const { rows: made, maps: drawn } = await runInput(input, cases, { options, gpu, onProgress, mapped });
-    rows.push(...made);
-    maps.push(...drawn);
-    rows.sort((a, b) => a.index - b.index);
-    await writeRun(folder, { rows, environment: environment() });
-    progress.clear();
-    onRows(made);
+    if (stopped) break;
   }
-  progress.show(1, "done");
+  if (!stopped) progress.show(1, "done");
   progress.clear();
-  return { rows, environment: environment(), maps };
+  return { rows, environment: environment(), maps, stopped };
+}
+
+/** Runs what is left of an input; if it is asked to stop meanwhile, the rows that are finished. */
+async function runLeft(
+  { source, part, sha256, cases, mapped, options }: LeftInput,
+  { gpu, onProgress, stop }: RunnerContext & Pick<RunContext, "onProgress">,
+): Promise<InputResult & { readonly stopped: boolean }> {
+  const rows: SweepRow[] = [];
+  try {
+    if (stop?.aborted) throw new Stopped();
+    if (cases.length === 0 && mapped.length === 0) return { rows, maps: [], stopped: false };
+    const input = (await source.load())[part];
+    requireInput(
+      input.sha256 === sha256,
+      () =>
+        `The file of ${input.name} was changed while the run went on; start again, the rows so far are kept.`,
+    );
+    if (cases.length === 0) {
+      return { rows, maps: await unlessStopped(mapsOfInput(input, mapped, options), stop), stopped: false };
+    }
+    onProgress(0);
+    const onRow = (row: SweepRow) => rows.push(row);
+    const run = runInput(input, cases, { options, gpu, onProgress, mapped, onRow, stop });
+    return { ...await unlessStopped(run, stop), stopped: false };
+  } catch (error) {
+    if (error instanceof Stopped) return { rows, maps: [], stopped: true };
+    throw error;
+  }
 }

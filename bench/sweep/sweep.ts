@@ -4,23 +4,26 @@
  * @module
  */
 import { writeReport } from "../report/write.ts";
+import { plural } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
 import type { SweepRow } from "./columns.ts";
 import { describeEnvironment } from "./environment.ts";
+import { openFolder } from "./folder.ts";
+import { commandOf } from "./options/command.ts";
 import type { SweepOptions } from "./options/options.ts";
 import type { SweepPlan } from "./plan.ts";
 import { resumeRun } from "./resume.ts";
 import { runPlan } from "./runner.ts";
 import type { RunContext } from "./run/run.ts";
 import { formatTable } from "./table.ts";
-import { requireFolder } from "./write.ts";
+import { holdsRun } from "./write.ts";
 
 /** What a sweep needs beside its plan. */
 export interface SweepContext extends Pick<RunContext, "gpu"> {
   /** The options. */
   readonly options: SweepOptions;
-  /** The arguments that asked for it, for the record. */
-  readonly args: readonly string[];
+  /** Aborted when the run is asked to stop; left out: it is not asked. */
+  readonly stop?: AbortSignal;
 }
 
 /**
@@ -44,9 +47,10 @@ export function listCases({ inputs, total }: Pick<SweepPlan, "inputs" | "total">
  * Runs a sweep: rows, environment and report go to its folder, a table or JSON to stdout.
  *
  * @param plan what is run
- * @param context options, device, arguments
+ * @param context options, device, what asks it to stop
  * @returns all rows, those of a run that was taken up included
  * @throws {InputError} if results cannot be written there, or the run that is there is another one
+ * @throws {OutputError} if the folder or the standard output cannot be written any more
  *
  * @example
  * ```ts
@@ -58,28 +62,37 @@ export function listCases({ inputs, total }: Pick<SweepPlan, "inputs" | "total">
  * const out = await Deno.makeTempDir();
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const options = parseOptions([...args, "--json", "--out", out], METHODS.map(({ name }) => name));
- * const rows = await runSweep(await planSweep(options, { gpu: null }), { options, gpu: null, args });
+ * const rows = await runSweep(await planSweep(options, { gpu: null }), { options, gpu: null });
  * console.log(rows.length); // 3, after three lines of JSON
  * await Deno.remove(out, { recursive: true });
  * ```
  */
 export async function runSweep(
   plan: SweepPlan,
-  { options, gpu, args }: SweepContext,
+  { options, gpu, stop }: SweepContext,
 ): Promise<readonly SweepRow[]> {
-  const { out, json, plots } = options, colour = Deno.stdout.isTerminal() && !Deno.noColor;
-  const environment = await describeEnvironment(options, { gpu, cases: plan.total, args });
-  const done = options.resume ? await resumeRun(out, environment) : [];
-  await requireFolder(out);
+  const { json, plots, resume } = options, colour = Deno.stdout.isTerminal() && !Deno.noColor;
+  const about = { gpu, record: plan.record, command: commandOf(options) };
+  const environment = await describeEnvironment(options, about);
+  await using lock = await openFolder(options);
+  const { folder } = lock, replaces = !resume && await holdsRun(folder);
+  const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
   const emit = (rows: readonly SweepRow[]) => write(rows.map((row) => jsonLine(row) + "\n").join(""));
   if (json) emit(done);
   const run = await runPlan(plan, {
-    ...{ gpu, environment, done, folder: out, seed: options.seed },
+    ...{ gpu, environment, done, folder, replaces, seed: options.seed, stop },
     onRows: (made) => json ? emit(made) : write(formatTable(made, { colour }) + "\n"),
   });
-  await writeReport(out, { ...run, plots });
-  if (!json) conclude(run.rows, out);
+  if (!(replaces && run.rows.length === 0)) await writeReport(folder, { ...run, plots });
+  if (!json) conclude(run.rows, folder);
+  if (run.stopped) say(stoppedLine(run.rows.length, plan), "stderr");
   return run.rows;
+}
+
+/** What is said of a run that was asked to stop. */
+function stoppedLine(rows: number, { inputs }: Pick<SweepPlan, "inputs">): string {
+  const cases = inputs.reduce((sum, each) => sum + each.cases.length, 0);
+  return `Stopped with ${rows} of ${plural(cases, "case")} done; --resume goes on.`;
 }
 
 /** What the run says, and where the rest is. */

@@ -4,10 +4,14 @@
  * @module
  */
 import { join } from "node:path";
-import { InputError } from "../../reference/errors.ts";
-import { show } from "../../reference/show.ts";
-import { parseCsv, stringifyCsv } from "../std/std.ts";
-import { type Cell, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { messageOf, OutputError, toJson } from "../text/output.ts";
+import type { SweepRow } from "./columns.ts";
+import { formatRows, parseRows } from "./csv.ts";
+import { CSV_SCHEMA, ENVIRONMENT_SCHEMA, schemaOf } from "./schema.ts";
+
+/** The files that make a run. */
+const ROWS = "sweep.csv", ENVIRONMENT = "environment.json";
 
 /**
  * Makes the folder of the results, and finds out whether files can be written there.
@@ -30,19 +34,18 @@ export async function requireFolder(folder: string): Promise<void> {
     const probe = await Deno.makeTempFile({ dir: folder, prefix: ".sweep-" });
     await Deno.remove(probe);
   } catch (error) {
-    throw new InputError(
-      `--out is "${folder}"; files cannot be written there: ${
-        error instanceof Error ? error.message : error
-      }.`,
-    );
+    throw new InputError(`--out is "${folder}"; files cannot be written there: ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
 }
 
 /**
- * Writes a file as a whole or not at all.
+ * Writes a file as a whole or not at all; the one that was there stays until the new one is on the disk.
  *
  * @param path the file
  * @param text what goes into it
+ * @throws {OutputError} if it cannot be written
  *
  * @example
  * ```ts
@@ -56,67 +59,17 @@ export async function requireFolder(folder: string): Promise<void> {
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.${Deno.pid}.part`;
   try {
-    await Deno.writeTextFile(temporary, text);
+    {
+      using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+      for (let bytes: Uint8Array = new TextEncoder().encode(text); bytes.length > 0;) {
+        bytes = bytes.subarray(await file.write(bytes));
+      }
+      await file.syncData();
+    }
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
-}
-
-/**
- * Rows as the text of sweep.csv.
- *
- * @param rows the rows
- *
- * @example
- * ```ts
- * import { formatRows } from "./write.ts";
- * console.log(formatRows([]).startsWith("case,status,method")); // true
- * ```
- */
-export function formatRows(rows: readonly SweepRow[]): string {
-  if (rows.length === 0) return COLUMN_NAMES.join(",") + "\r\n";
-  return stringifyCsv(rows as readonly Record<string, Cell>[], { columns: COLUMN_NAMES });
-}
-
-/**
- * Reads the text of sweep.csv.
- *
- * @param text the text
- * @param path its file, for messages
- * @throws {InputError} if a column is missing or a number is not one
- *
- * @example
- * ```ts
- * import { formatRows, parseRows } from "./write.ts";
- * console.log(parseRows(formatRows([]), "sweep.csv")); // []
- * ```
- */
-export function parseRows(text: string, path: string): SweepRow[] {
-  const lines = text.trim() === COLUMN_NAMES.join(",") ? [] : linesOf(text, path);
-  return lines.map((line) => {
-    const cells = COLUMN_NAMES.map((name): [string, Cell] => {
-      const cell = line[name];
-      if (cell === undefined) {
-        throw new InputError(`${path} has no column ${name}; it is not of this version.`);
-      }
-      if (isWordColumn(name)) return [name, cell];
-      if (cell !== "" && Number.isNaN(Number(cell)) && cell !== "NaN") {
-        throw new InputError(`${path} has ${show(cell)} in column ${name}; it should be a number.`);
-      }
-      return [name, cell === "" ? null : Number(cell)];
-    });
-    return Object.fromEntries(cells) as unknown as SweepRow;
-  });
-}
-
-/** The lines of a table, by column. */
-function linesOf(text: string, path: string): Record<string, string>[] {
-  try {
-    return parseCsv(text, { skipFirstRow: true });
-  } catch (error) {
-    throw new InputError(`${path} is no table: ${(error as Error).message}.`, { cause: error });
+    throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
 }
 
@@ -129,10 +82,26 @@ export interface StoredRun {
 }
 
 /**
+ * Whether a folder holds a run, or a part of one.
+ *
+ * @param folder the folder; it need not be there
+ *
+ * @example
+ * ```ts
+ * import { holdsRun } from "./write.ts";
+ * console.log(await holdsRun("nowhere")); // false
+ * ```
+ */
+export async function holdsRun(folder: string): Promise<boolean> {
+  const there = (name: string) => Deno.stat(join(folder, name)).then(() => true, () => false);
+  return await there(ROWS) || await there(ENVIRONMENT);
+}
+
+/**
  * Reads the run that a folder holds.
  *
  * @param folder the folder
- * @throws {InputError} if it holds none
+ * @throws {InputError} if it holds none, its files are damaged or of a later version
  *
  * @example
  * ```ts
@@ -151,20 +120,41 @@ export async function readRun(folder: string): Promise<StoredRun> {
       throw new InputError(`The folder "${folder}" holds no run: ${name} cannot be read there.`);
     }
   };
-  const rows = parseRows(await read("sweep.csv"), join(folder, "sweep.csv"));
+  const [text, about] = await Promise.all([read(ROWS), read(ENVIRONMENT)]);
+  const environment = environmentOf(about, join(folder, ENVIRONMENT));
+  return { rows: parseRows(text, join(folder, ROWS)), environment };
+}
+
+/** What environment.json holds, of a version that is known here. */
+function environmentOf(text: string, path: string): StoredRun["environment"] {
+  let environment: unknown;
   try {
-    return { rows, environment: JSON.parse(await read("environment.json")) };
+    environment = JSON.parse(text);
   } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`${join(folder, "environment.json")} holds no JSON.`);
+    throw new InputError(`${path} is damaged: it holds no JSON.`, { cause: error });
   }
+  requireInput(
+    typeof environment === "object" && environment !== null && !Array.isArray(environment),
+    () => `${path} is damaged: it should hold one JSON object.`,
+  );
+  const found = environment as StoredRun["environment"];
+  for (const [which, known] of [["schema", ENVIRONMENT_SCHEMA], ["csv_schema", CSV_SCHEMA]] as const) {
+    const version = schemaOf(found, which);
+    requireInput(
+      version <= known,
+      () => `${path} has the ${which} ${toJson(found[which])}; this version reads those up to ${known}.`,
+    );
+  }
+  return found;
 }
 
 /**
- * Writes a run into a folder.
+ * Writes a run into a folder. Rows come first: should the second file be missing in the end, no rows stand under the
+ * name of a run that they are not of.
  *
  * @param folder the folder
  * @param run rows and environment
+ * @throws {OutputError} if a file cannot be written
  *
  * @example
  * ```ts
@@ -176,6 +166,6 @@ export async function readRun(folder: string): Promise<StoredRun> {
  * ```
  */
 export async function writeRun(folder: string, { rows, environment }: StoredRun): Promise<void> {
-  await writeWhole(join(folder, "environment.json"), JSON.stringify(environment, null, 2) + "\n");
-  await writeWhole(join(folder, "sweep.csv"), formatRows(rows));
+  await writeWhole(join(folder, ROWS), formatRows(rows));
+  await writeWhole(join(folder, ENVIRONMENT), toJson(environment, 2) + "\n");
 }

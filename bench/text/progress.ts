@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { visible } from "./output.ts";
 
 /** Where progress goes, and the clock. */
 export interface ProgressOptions {
@@ -49,7 +50,7 @@ export class Progress {
     const { write, isTerminal } = this.#options;
     if (!isTerminal && done < this.#next) return;
     while (this.#next <= done) this.#next += LINE_EVERY;
-    const line = `${bar(done)} ${percent(done)}  ${this.#timeLeft(done)}  ${what}`.slice(0, 79);
+    const line = `${bar(done)} ${percent(done)}  ${this.#timeLeft(done)}  ${visible(what)}`.slice(0, 79);
     write(isTerminal ? `\r\x1b[K${line}` : `${line}\n`);
   }
 

@@ -52,9 +52,10 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "precision", value: "P", help: "width of these intervals over the median to reach (.1)" },
   { name: "seconds", value: "N", help: "seconds to measure an input for at most (12)" },
   { name: "shard", value: "I/N", help: "only part I of N, balanced by cost; see deno task merge" },
-  { name: "resume", value: "", help: "go on with the run that --out holds" },
+  { name: "resume", value: "", help: "go on with the run that --out holds, or else the last one" },
+  { name: "force", value: "", help: "replace the run that --out holds" },
   { name: "config", value: "FILE", help: "JSON with these options; see bench/sweep/sweep.schema.json" },
-  { name: "out", value: "DIR", help: "folder of the results (results)" },
+  { name: "out", value: "DIR", help: "folder of the results (results, or its next free number)" },
   { name: "plots", value: "", help: "write the charts one by one too, for papers" },
   { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
   BACKEND,
@@ -72,7 +73,7 @@ export const OPTIONS: readonly OptionHelp[] = [
  * console.log(RUN_ONLY.includes("resume")); // true
  * ```
  */
-export const RUN_ONLY: readonly string[] = ["config", "help", "list", "resume"];
+export const RUN_ONLY: readonly string[] = ["config", "force", "help", "list", "resume"];
 
 /**
  * What the command takes.

@@ -4,7 +4,6 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
-import { cutSentence } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { deviceChoice } from "../../options/device.ts";
@@ -60,12 +59,7 @@ export function optionsOf(
   known: readonly string[],
 ): SweepOptions {
   const config = read.text("config", "");
-  try {
-    return readOptions({ ...(config === "" ? {} : readConfig(config)), ...given }, known);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new InputError(cutSentence(error.message), { cause: error });
-  }
+  return readOptions({ ...(config === "" ? {} : readConfig(config)), ...given }, known);
 }
 
 /**
@@ -114,7 +108,8 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     seconds: read.between("seconds", [0, 86400], 12),
     shard: readShard(read.text("shard", "1/1")),
     resume: read.flag("resume"),
-    out: read.text("out", "results"),
+    force: read.flag("force"),
+    out: read.text("out", "") || null,
     plots: read.flag("plots"),
     json: read.flag("json"),
     gpu: !read.flag("no-gpu"),
@@ -144,7 +139,7 @@ function readConfig(path: string): Record<string, unknown> {
     const option = OPTIONS.find((each) => each.name === name && !RUN_ONLY.includes(name));
     if (option === undefined) refuseOption(name, { options: OPTIONS }, ` in ${path}`);
     requireInput(
-      option.value !== "" ? isValue(setting) : typeof setting === "boolean",
+      option.value !== "" ? typeof setting !== "boolean" : typeof setting === "boolean",
       () =>
         `"${name}" in ${path} should be ${
           option.value === "" ? "true or false" : "a text, a number or a list"
@@ -152,12 +147,6 @@ function readConfig(path: string): Record<string, unknown> {
     );
   }
   return options;
-}
-
-/** Whether a setting is text, a number, or a list of them. */
-function isValue(setting: unknown): boolean {
-  const isOne = (each: unknown) => typeof each === "string" || typeof each === "number";
-  return isOne(setting) || Array.isArray(setting) && setting.every(isOne);
 }
 
 function requireFraction(text: string): number {

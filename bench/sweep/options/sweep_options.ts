@@ -59,8 +59,10 @@ export interface SweepOptions {
   readonly shard: Shard;
   /** Whether to take up a run that stopped. */
   readonly resume: boolean;
-  /** Where results go. */
-  readonly out: string;
+  /** Whether to replace a run that is there. */
+  readonly force: boolean;
+  /** Where results go; null: to `results`, or the next of `results/2`, `results/3`, … that holds no run. */
+  readonly out: string | null;
   /** Whether charts are written one by one too. */
   readonly plots: boolean;
   /** Whether rows go to stdout as JSON. */

@@ -17,6 +17,7 @@ import { type Arranged, type GpuCall, judgeCase, type Judged } from "./judge.ts"
 import { openCall } from "./kernel.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
 import { type CaseTimes, makeRow } from "./row.ts";
+import { Stopped } from "../stop.ts";
 import type { VariantOptions } from "../options/variants.ts";
 
 /** A case and its place in the whole sweep. */
@@ -39,6 +40,10 @@ export interface RunContext {
   readonly mapped?: readonly SweepCase[];
   /** Opens a device in the place of one that failed; default `openGpu`. */
   readonly open?: () => Promise<Gpu>;
+  /** Called with every row that is finished before the others are: all where no kernel is timed. */
+  readonly onRow?: (row: SweepRow) => void;
+  /** Aborted when the run is asked to stop. */
+  readonly stop?: AbortSignal;
 }
 
 /** A device, and a call on it. */
@@ -65,6 +70,7 @@ const JUDGING = 0.6;
  * @param cases those to run
  * @param context options, device, progress
  * @returns a row a case, in the order of `cases`, and maps of some
+ * @throws {Stopped} if it is asked to stop between two cases
  *
  * @example
  * ```ts
@@ -84,7 +90,7 @@ const JUDGING = 0.6;
 export async function runInput(
   input: SweepInput,
   cases: readonly PlacedCase[],
-  { options, gpu, onProgress, mapped = [], open }: RunContext,
+  { options, gpu, onProgress, mapped = [], open, onRow = () => {}, stop }: RunContext,
 ): Promise<InputResult> {
   const { out: truth } = await pyramidAttentionParallel(input.qkv, null, { causal: input.causal });
   const arranged = new Map<string, Arranged>();
@@ -98,7 +104,8 @@ export async function runInput(
   using device = gpu && new RunDevice(gpu, { onReplaced: forget, open });
   using _calls = { [Symbol.dispose]: forget };
   const judged: Judged[] = [];
-  for (const { given } of cases) {
+  for (const { given, index } of cases) {
+    if (stop?.aborted) throw new Stopped();
     const key = arrangementOf(given);
     if (!arranged.has(key)) {
       const tokens = arrangeInput(input, given, { seed: options.seed, truth });
@@ -107,6 +114,7 @@ export async function runInput(
     judged.push(
       await judgeOn(device, given, { arranged: arranged.get(key)!, options, causal: input.causal }),
     );
+    if (device === null) onRow(makeRow(judged.at(-1)!, { input, index, times: null }));
     onProgress((gpu ? JUDGING : 1) * judged.length / cases.length);
   }
   const timed = await timeOn(device, judged, { arranged, options, causal: input.causal, onProgress });

@@ -1,6 +1,7 @@
 import { COLUMN_NAMES } from "../../../bench/sweep/columns.ts";
 import { OPTIONS } from "../../../bench/sweep/options/option_list.ts";
-import { parseRows, readRun } from "../../../bench/sweep/write.ts";
+import { parseRows } from "../../../bench/sweep/csv.ts";
+import { readRun } from "../../../bench/sweep/write.ts";
 import { openGpu } from "../../../kernels/device/open.ts";
 import {
   assert,

@@ -9,7 +9,8 @@ import { errorSpread } from "../../../bench/sweep/run/judge.ts";
 import { configSchema } from "../../../bench/sweep/options/option_list.ts";
 import { formatSeconds, Progress } from "../../../bench/text/progress.ts";
 import { formatTable } from "../../../bench/sweep/table.ts";
-import { formatRows, parseRows, writeWhole } from "../../../bench/sweep/write.ts";
+import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
+import { writeWhole } from "../../../bench/sweep/write.ts";
 import { tensor } from "../../../reference/tensor.ts";
 import {
   assertAlmostEquals,
@@ -108,6 +109,10 @@ Deno.test("progress: a bar that is drawn over itself on a terminal, lines now an
   now = 10_000;
   bar.show(0.25, "trace");
   assertEquals(shown, ["\r\x1b[K[######..................]  25%  30 s left  trace"]);
+  shown.length = 0;
+  shown.length = 0;
+  bar.show(0.25, "\x1b[31mred");
+  assertEquals(shown[0].slice(4).includes("\x1b"), false, "a name of an input obeys no terminal");
   shown.length = 0;
   const lines = progress(false);
   for (let i = 0; i <= 1000; i++) lines.show(i / 1000, "trace");

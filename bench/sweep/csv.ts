@@ -1,0 +1,89 @@
+/**
+ * Rows as the text of sweep.csv, and back: numbers that are not finite survive, and no cell is a formula.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { parseCsv, stringifyCsv } from "../std/std.ts";
+import { messageOf } from "../text/output.ts";
+import { type Cell, COLUMN_NAMES, isWordColumn, mayBeEmpty, type SweepRow } from "./columns.ts";
+
+/** What a spreadsheet takes for the begin of a formula, and the apostrophe that makes it a text. */
+const FORMULA = /^[=+\-@\t\r']/, TEXT = "'";
+/** A number as it is written. */
+const NUMBER = /^(-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|NaN|-?Infinity)$/i;
+
+/** Words get an apostrophe before what would make them formulas; an apostrophe of their own gets one too. */
+function cellOf(value: Cell): Cell {
+  return typeof value === "string" && FORMULA.test(value) ? TEXT + value : value;
+}
+
+/** The inverse of {@link cellOf}. */
+function wordOf(cell: string): string {
+  return cell.startsWith(TEXT) && FORMULA.test(cell.slice(1)) ? cell.slice(1) : cell;
+}
+
+/**
+ * Rows as the text of sweep.csv.
+ *
+ * @param rows the rows
+ *
+ * @example
+ * ```ts
+ * import { formatRows } from "./csv.ts";
+ * console.log(formatRows([]).startsWith("case,status,method")); // true
+ * ```
+ */
+export function formatRows(rows: readonly SweepRow[]): string {
+  if (rows.length === 0) return COLUMN_NAMES.join(",") + "\r\n";
+  const cells = rows.map((row) => Object.fromEntries(COLUMN_NAMES.map((name) => [name, cellOf(row[name])])));
+  return stringifyCsv(cells, { columns: COLUMN_NAMES });
+}
+
+/**
+ * Reads the text of sweep.csv.
+ *
+ * @param text the text
+ * @param path its file, for messages
+ * @throws {InputError} if it is damaged: no CSV, a column that is missing, a row that is cut or there twice, a number
+ * that is none
+ *
+ * @example
+ * ```ts
+ * import { formatRows, parseRows } from "./csv.ts";
+ * console.log(parseRows(formatRows([]), "sweep.csv")); // []
+ * ```
+ */
+export function parseRows(text: string, path: string): SweepRow[] {
+  requireInput(/\n$/.test(text), () => `${path} ends in the middle of a row; it is damaged.`);
+  const rows = linesOf(text, path).map((line) => rowOf(line, path)), names = new Set<string>();
+  for (const { case: name } of rows) {
+    requireInput(!names.has(name), () => `${path} has the case "${name}" twice.`);
+    names.add(name);
+  }
+  return rows;
+}
+
+/** The lines by column. */
+function linesOf(text: string, path: string): Record<string, string>[] {
+  if (text.trim() === COLUMN_NAMES.join(",")) return [];
+  try {
+    return parseCsv(text, { skipFirstRow: true });
+  } catch (error) {
+    throw new InputError(`${path} is damaged: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+function rowOf(line: Readonly<Record<string, string>>, path: string): SweepRow {
+  const cells = COLUMN_NAMES.map((name): [string, Cell] => {
+    const cell = line[name];
+    if (cell === undefined) throw new InputError(`${path} has no column ${name}; it is not of this version.`);
+    if (isWordColumn(name)) return [name, wordOf(cell)];
+    requireInput(
+      cell === "" ? mayBeEmpty(name) : NUMBER.test(cell),
+      () => `${path} has "${cell}" in column ${name}; it should be a number.`,
+    );
+    return [name, cell === "" ? null : Number(cell)];
+  });
+  return Object.fromEntries(cells) as unknown as SweepRow;
+}

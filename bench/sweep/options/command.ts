@@ -1,0 +1,78 @@
+/**
+ * The command that asks for a sweep, made from its options: the record of a run holds what it was and not how the
+ * program that ran it was called.
+ *
+ * @module
+ */
+import { optionWords, quoted } from "../../options/shell.ts";
+import { parseOptions } from "./options.ts";
+import type { SweepOptions } from "./sweep_options.ts";
+
+/** What is given to an option: one value, several, or whether a flag is there. */
+type Given = string | boolean | readonly string[];
+
+const list = (values: readonly unknown[]) => values.join(",");
+
+/** What each option of the command line says of the options; those that are not here are of one call alone. */
+const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
+  input: ({ inputs }) => inputs,
+  workload: ({ workloads }) => workloads,
+  seq: ({ seq }) => String(seq),
+  heads: ({ heads }) => String(heads),
+  "kv-heads": ({ kvHeads }) => String(kvHeads),
+  dim: ({ dim }) => String(dim),
+  batch: ({ batch }) => String(batch),
+  seed: ({ seed }) => String(seed),
+  densities: ({ densities }) => list(densities),
+  methods: ({ methods }) => list(methods),
+  "block-m": ({ blockM }) => list(blockM),
+  "block-n": ({ blockN }) => list(blockN),
+  tile: ({ tile }) => list(tile),
+  dtype: ({ dtype }) => list(dtype),
+  causal: ({ causal }) => list(causal.map((value) => value ?? "input")),
+  order: ({ orders }) => list(orders),
+  importance: ({ importances }) => list(importances),
+  grid: ({ grid }) => list(grid ?? []),
+  "per-head": ({ perHead }) => perHead,
+  filter: ({ filter }) => filter,
+  confidence: ({ confidence }) => String(confidence),
+  precision: ({ precision }) => String(precision),
+  seconds: ({ seconds }) => String(seconds),
+  shard: ({ shard: { index, count } }) => `${index}/${count}`,
+  resume: ({ resume }) => resume,
+  force: ({ force }) => force,
+  out: ({ out }) => out ?? "",
+  plots: ({ plots }) => plots,
+  json: ({ json }) => json,
+  backend: ({ backend }) => backend,
+  unguarded: ({ robust }) => !robust,
+  "no-gpu": ({ gpu }) => !gpu,
+};
+
+/** The methods that a sweep takes where nothing is asked for. */
+const USUAL_METHODS = ["dense", "psa", "block-topk"];
+
+/**
+ * The command line that gives these options; what they have by default is left out.
+ *
+ * @param options the options of a sweep
+ *
+ * @example
+ * ```ts
+ * import { commandOf } from "./command.ts";
+ * import { parseOptions } from "./options.ts";
+ * const options = parseOptions(["--seq=256", "--no-gpu"], ["dense", "psa", "block-topk"]);
+ * console.log(commandOf(options)); // deno task sweep --seq 256 --no-gpu
+ * ```
+ */
+export function commandOf(options: SweepOptions): string {
+  const usual = parseOptions([], [...new Set([...USUAL_METHODS, ...options.methods])]);
+  const words = Object.entries(SAID).flatMap(([name, of]) => {
+    const given = of(options);
+    if (String(given) === String(of(name === "kv-heads" ? { ...usual, kvHeads: options.heads } : usual))) {
+      return [];
+    }
+    return (Array.isArray(given) ? given : [given]).flatMap((value) => optionWords(name, value));
+  });
+  return quoted(["deno", "task", "sweep", ...words]);
+}

@@ -1,0 +1,58 @@
+/**
+ * What environment.json keeps of a plan, so that rows can be held to the cases and the files that they are of.
+ *
+ * @module
+ */
+import { sha256 } from "../../fixtures/sha256.ts";
+
+/** What is kept of a plan. */
+export interface PlanRecord {
+  /** Cases of the whole sweep, all shards together. */
+  readonly cases: number;
+  /** SHA-256 of the canonical strings of all cases in the order of their places, a line each. */
+  readonly cases_sha256: string;
+  /** The files of inputs with their SHA-256; workloads have none. */
+  readonly inputs: readonly { readonly name: string; readonly sha256: string }[];
+}
+
+/** An input of a plan, as far as it is kept. */
+interface RecordedInput {
+  readonly source: { readonly name: string };
+  readonly sha256?: string;
+  readonly cases: readonly { readonly given: { readonly name: string } }[];
+}
+
+/**
+ * The checksum of the cases of a sweep.
+ *
+ * @param names the canonical strings, in the order of their places
+ *
+ * @example
+ * ```ts
+ * import { digestOf } from "./plan_record.ts";
+ * console.log((await digestOf([])).length); // 64
+ * ```
+ */
+export function digestOf(names: readonly string[]): Promise<string> {
+  return sha256(names.map((name) => `${name}\n`).join(""));
+}
+
+/**
+ * What is kept of a plan.
+ *
+ * @param inputs all inputs with all cases, those of other shards included
+ *
+ * @example
+ * ```ts
+ * import { recordOf } from "./plan_record.ts";
+ * console.log((await recordOf([])).cases); // 0
+ * ```
+ */
+export async function recordOf(inputs: readonly RecordedInput[]): Promise<PlanRecord> {
+  const names = inputs.flatMap(({ cases }) => cases.map(({ given: { name } }) => name));
+  const files = new Map<string, PlanRecord["inputs"][number]>();
+  for (const { source: { name }, sha256 } of inputs) {
+    if (sha256 !== undefined) files.set(`${name} ${sha256}`, { name, sha256 });
+  }
+  return { cases: names.length, cases_sha256: await digestOf(names), inputs: [...files.values()] };
+}
