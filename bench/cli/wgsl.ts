@@ -44,6 +44,11 @@ const HELP: CommandHelp = {
       value: "",
       help: "by workgroup memory only, and with loops, as software devices get it",
     },
+    {
+      name: "matrices",
+      value: "",
+      help: "attention by matrix units, as devices that have them get it (f16)",
+    },
     { name: "workgroup-memory", value: "N", help: "bytes that the device has (49152)" },
   ],
   words: [0, 1],
@@ -96,6 +101,7 @@ function textOf({ words: [kernel = ""], read }: CommandLine): string {
   };
   const device = {
     ...{ subgroupSize: read.flag("no-subgroups") ? 0 : 32, subgroupDirective: "" },
+    matrices: read.flag("matrices"),
     limits: { maxComputeWorkgroupStorageSize: workgroupMemory },
   };
   requireInput(

@@ -11,6 +11,7 @@ import { upload } from "../device/transfer.ts";
 import type { ListBuffers } from "../lists/build.ts";
 import { LAYOUT_BYTES, packLayout, type PyramidLayout } from "../pyramid/layout.ts";
 import { preshift } from "../wgsl/packed.ts";
+import { usesMatrices } from "./matrix/code.ts";
 import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./variant.ts";
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
@@ -44,16 +45,19 @@ export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
 export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promise<Stage<AttentionOutputs>> {
   const { shape, blockM, lists, buffers: { q, k, v, out, lse } } = options;
   const { batch, heads, seqQ, valueDim } = shape;
-  const code = attentionCode(gpu.info, {
+  const kernel = {
     ...options,
     dense: lists === undefined,
     partial: lists !== undefined && hasPartialTokens(options),
     whole: hasWholeGroups(options),
+    full: shape.seqK % 32 === 0,
     group: lists?.group ?? 8,
-  });
-  const encode = await buildKernel(gpu, code, {
+  };
+  const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
+  const encode = await buildKernel(gpu, attentionCode(gpu.info, kernel), {
     label: "attention",
-    buffers: [uploadCall(gpu, options), q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
+    constants: matrices ? { SCALE: options.scale * Math.LOG2E } : undefined,
+    buffers: [call, q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
     workgroups: [Math.ceil(seqQ / blockM), batch * heads, Math.ceil(valueDim / columnsAtOnce(valueDim))],
   });
   return { name: "attention", encode, outputs: { out, lse } };
@@ -74,7 +78,7 @@ function hasWholeGroups({ shape: { seqK }, blockN, lists, layout }: AttentionOpt
 }
 
 /** The numbers of a call, as the kernel reads them. */
-function uploadCall(gpu: Gpu, options: AttentionOptions): GPUBuffer {
+function uploadCall(gpu: Gpu, options: AttentionOptions, matrices: boolean): GPUBuffer {
   const { shape: { headDim, heads, kvHeads, seqQ, seqK }, dtype, lists, scale, tail, blockN, layout } =
     options;
   const uniform = gpu.createBuffer("attention call", {
@@ -83,9 +87,10 @@ function uploadCall(gpu: Gpu, options: AttentionOptions): GPUBuffer {
   });
   const end = tail === "replicate" && lists ? Math.ceil(seqK / blockN) * blockN : seqK;
   const call = new DataView(new ArrayBuffer(32 + LAYOUT_BYTES));
-  call.setFloat32(0, scale * Math.LOG2E * 2 ** preshift(dtype, headDim), true);
+  const halvings = matrices ? 0 : preshift(dtype, headDim);
+  call.setFloat32(0, scale * Math.LOG2E * 2 ** halvings, true);
   call.setFloat32(4, -Infinity, true);
-  [seqQ, end, seqK - seqQ, heads, kvHeads, 0, ...packLayout(layout)].forEach((each, i) =>
+  [seqQ, end, seqK - seqQ, heads, kvHeads, 1, ...packLayout(layout)].forEach((each, i) =>
     call.setInt32(8 + 4 * i, each, true)
   );
   upload(gpu, uniform, { data: call });

@@ -1,42 +1,21 @@
 /**
- * Which kernel attention is, and its text: decided here alone, from the call and what the device can do. Other kernels than
- * the tiled one go beside it.
+ * Which kernel attention is, and its text: decided here alone, from the call and what the device can do: the one with matrix
+ * units (matrix/) where they are and the call is float16, else the tiled one.
  *
  * @module
  */
-import type { AttentionShape } from "../../reference/tensor.ts";
-import type { Capabilities } from "../device/capabilities.ts";
 import { entryTemplate } from "../lists/entry.ts";
 import { layoutTemplate } from "../pyramid/layout.ts";
 import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
+import { matrixCode, usesMatrices } from "./matrix/code.ts";
+import type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
 import scores from "./tiled/scores.wgsl" with { type: "text" };
 import steps from "./tiled/steps.wgsl" with { type: "text" };
 import tiles from "./tiled/tiles.wgsl" with { type: "text" };
 
-/** What of a call decides the text of the kernel. */
-export interface AttentionKernelOptions {
-  /** The sizes of the call. */
-  readonly shape: Pick<AttentionShape, "headDim" | "valueDim">;
-  /** Query block size in tokens: 16, 32, 64 or 128. */
-  readonly blockM: number;
-  /** Element type of q, k, v and out. */
-  readonly dtype: "f32" | "f16";
-  /** Whether every level is 1: no list is read. */
-  readonly dense: boolean;
-  /** Whether a query sees only keys up to its own position. */
-  readonly causal: boolean;
-  /** Whether some pooled token stands for fewer tokens than its level. */
-  readonly partial: boolean;
-  /** Whether all tokens of all groups count; default true. */
-  readonly whole?: boolean;
-  /** Pooled tokens of a group of the lists ({@link groupTokens}). */
-  readonly group: 4 | 8;
-}
-
-/** What of a device decides it. */
-export type AttentionDevice = Pick<Capabilities, "subgroupSize" | "subgroupDirective" | "limits">;
+export type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
 
 /** Bytes of one of the buffers that hold 16 keys' weights, for each row of threads. */
 const WEIGHT_BUFFER_BYTES = 512;
@@ -60,6 +39,7 @@ export function columnsAtOnce(valueDim: number): 64 | 128 {
 
 /** The WGSL of attention for one call on one device. */
 export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
+  if (usesMatrices(device, options)) return matrixCode(options);
   const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
   const template = [packedTemplate, layoutTemplate, entryTemplate, tiles, scores, steps, kernel].join("\n");
   return directive + expandTemplate(template, tiledParameters(device, options));

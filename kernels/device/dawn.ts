@@ -26,6 +26,9 @@ const ENABLED = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 /** What Dawn should not do: round timestamps to 0.1 ms. */
 const DISABLED = ["timestamp_quantization"];
 
+/** What was opened, kept: the package takes its devices with it when it is collected. */
+const OPENED = new Set<GPU>();
+
 /** The driver of a system. */
 function driverOf(platform: string): string {
   return /mac|iphone|ipad/i.test(platform) ? "metal" : /win/i.test(platform) ? "d3d12" : "vulkan";
@@ -65,11 +68,13 @@ export async function openDawn(
   const enabled = robust ? ENABLED : [...ENABLED, "disable_robustness"];
   try {
     const { create } = await import(address) as DawnPackage;
-    return create([
+    const gpu = create([
       `enable-dawn-features=${enabled.join(",")}`,
       `disable-dawn-features=${DISABLED.join(",")}`,
       `backend=${driver}`,
     ]);
+    OPENED.add(gpu);
+    return gpu;
   } catch (error) {
     throw new InputError(`Dawn can not be loaded: ${(error as Error).message}`);
   }

@@ -6,6 +6,7 @@
 import { openDawn } from "../../kernels/device/dawn.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { openGpu } from "../../kernels/device/open.ts";
+import { emulatedMatrices } from "./emulated_matrices.ts";
 import { leaveOut } from "./skip.ts";
 
 /** Where a driver in software lies that Dawn takes: it refuses Mesa's of 2022. */
@@ -16,6 +17,7 @@ export const ON_DAWN = Deno.env.get("PSA_WEBGPU") === "dawn";
 
 /** Opens the device that tests run on. */
 export async function openTestGpu(): Promise<Gpu> {
+  if (Deno.env.get("PSA_WEBGPU") === "emulated") return await openGpu({ gpu: emulatedMatrices() });
   if (!ON_DAWN) return await openGpu();
   if (!Deno.env.has("VK_DRIVER_FILES") && await (await openDawn()).requestAdapter() === null) {
     Deno.env.set("VK_DRIVER_FILES", SWIFTSHADER);

@@ -9,7 +9,7 @@ struct Call {
   position: i32,           // of query 0 among the keys
   heads: u32,              // query heads a batch entry
   kv_heads: u32,           // key heads a batch entry
-  unused: u32,
+  one: u32,                // 1
   levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
 }
 

@@ -1,0 +1,137 @@
+// Attention over the pyramid (docs/definition.md#attention) by matrix units: the same contract, inputs, lists and outputs as
+// tiled/kernel.wgsl, for float16. A template (template.ts): lines that begin with //# unroll and choose in the text.
+//
+// Work. One workgroup owns ROWS query rows of a head and a part of the value columns, and walks tiles of 32 keys, whose
+// groups come from anywhere, as in the tiled kernel. Subgroups of 32 lanes form row groups of two: both hold the same
+// 16 * ROW_TILES query rows; one multiplies the first 16 keys of a tile and makes the first half of the columns, the other
+// one the rest. Queries stay in registers as matrices, and so do sums of outputs, in float32.
+//
+// A tile takes two phases, with a barrier after each. (1) Scores of this tile, which are there since the phase before, go
+// through workgroup memory to lanes, which hold 16 keys of a row each (matrices can not be indexed); they become weights
+// in half precision, and go back; between these steps, in the text, stand the products of queries and the keys of the next
+// tile, so that matrix units work while exponentials are made. (2) Weights times values. Keys are not read in phase 2, nor
+// values in phase 1: that is when they are replaced, at the end of the phase, from registers that were loaded a tile
+// before. So no phase waits for memory, and one buffer of each will do. Rows are padded by 16 bytes, scores to 24
+// numbers: then no two lanes meet at a bank.
+//
+// The maximum of a row is fixed before its keys are walked, since sums that are matrices can not be scaled. It is that of a
+// sample: the first tile of a list; in dense attention the first one and the one at the diagonal. Softmax does not
+// depend on it. What matters is that no weight passes the largest half, and that the weights that count are not lost: the
+// true maximum is at least the sampled one, so the largest weight is at least 1. If the weights of a half of a row add up
+// to LARGEST or more, or to no number, one of them may have passed it: the row is walked again with its exact maximum,
+// found by a walk over scores alone. Other rows of the block keep theirs, so that what one row sees changes no other. In an
+// honest input that happens where a score is more than 16 (in base 2) above all of the sample.
+//
+// Lists. Entries are read ahead, 8 tiles at a time, into a ring in workgroup memory, and their rows in K and V looked up
+// once; a list may have any length. Entries that only fill up a list of 128 tokens are not walked.
+//
+// What a row does not see has no influence on it, be it NaN. Tokens that do not count are read as one of their group
+// that does, and get a score of -1e30. Values that some row of the block does not see (CAUSAL) are looked at when they are
+// stored: what is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
+//
+// Every index is in range, so this kernel may run unguarded. Rows of K and V: those of list entries, which levels make, or
+// clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Entries of a list: clamped to
+// the last one. Workgroup memory: rows below ROWS or 32 by construction, or compared with 32 (…_REST); ring: & 15.
+//
+// Lanes of a subgroup read what a matrix store of their own subgroup has written with no barrier between: subgroups run in
+// step here, which probe/matrices.ts tries before this kernel is chosen. Matrices are used in uniform control flow: loops
+// count tiles, which all invocations of a workgroup agree on.
+
+@compute @workgroup_size(#{THREADS})
+fn main(
+  @builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u,
+  @builtin(subgroup_id) subgroup_id: u32, @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let subgroup = subgroupBroadcastFirst(subgroup_id);
+  let row_group = subgroup >> 1u;
+  let half = subgroup & 1u;                 // which 16 keys of a tile, which half of the columns
+  let own = subgroup * #{REGION}u;          // where this subgroup exchanges scores and weights
+  let both = row_group * #{2 * REGION}u;    // where both of a row group do
+  // A lane reads the scores of its rows four at a time; lanes take two neighbours in turns, so that they fall on all banks.
+  let swap = (lane >> 2u) & 1u;
+  let is_swapped = swap == 1u;
+//#for z in 0 .. LANE_ROWS
+  let row#{z} = row_group * #{16 * ROW_TILES}u + #{32 * z}u + lane;
+  let s#{z}a = own + (lane + #{32 * z}u) * 6u + swap;
+  let s#{z}b = own + (lane + #{32 * z}u) * 6u + 1u - swap;
+  let p#{z}_at = own + (lane + #{32 * z}u) * 3u;
+//#end
+
+  let head = wg.y;
+  let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
+  let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "wg.z * " + V_ACROSS + "u"};
+//#if !DENSE
+  let block = offsets[grid.x * grid.y + 1u + head * grid.x + wg.x];
+//#else
+  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
+//#end
+  let first_row = block * #{BM}u;
+  let row_end = min(first_row + #{BM}u, call.seq_q);
+
+//#if DENSE
+  let first_key = call.levels[0].first_row + kv_head * call.levels[0].tokens;
+//#if CAUSAL
+  let tiles = (u32(clamp(i32(row_end) + call.position, 0, i32(call.seq_k))) + 31u) >> 5u;
+//#else
+  let tiles = (call.seq_k + 31u) >> 5u;
+//#end
+//#else
+  let list_row = head * grid.x + block;
+  let first_group = offsets[list_row];
+  let groups = offsets[list_row + 1u] - first_group;
+  if (lid == 0u) { counted = (groups_that_count(first_group, groups) + #{TILE_GROUPS - 1}u) / #{TILE_GROUPS}u; }
+  let tiles = workgroupUniformLoad(&counted);
+//#end
+  if (tiles == 0u) {
+    for (var at = lid; at < #{ROWS * V_ACROSS}u; at += #{THREADS}u) {
+      let row = first_row + at / #{V_ACROSS}u;
+      let piece = first_piece + at % #{V_ACROSS}u;
+      if (row < row_end && piece < #{V_PIECES}u) { out[(head * call.seq_q + row) * #{V_PIECES}u + piece] = Piece(); }
+      if (row < row_end && piece == 0u) { lse[head * call.seq_q + row] = call.minus_infinity; }
+    }
+    return;
+  }
+  let last = tiles - 1u;
+
+//#use load_queries
+  // What this invocation loads of each tile.
+//#for n in 0 .. K_LOADS
+  let k_row#{n} = #{THREADS % K_ACROSS == 0 ? "lid / " + K_ACROSS + "u + " + n * THREADS / K_ACROSS + "u" : "(lid + " + n * THREADS + "u) / " + K_ACROSS + "u"};
+  let k_piece#{n} = #{THREADS % K_ACROSS == 0 ? "lid % " + K_ACROSS + "u" : "(lid + " + n * THREADS + "u) % " + K_ACROSS + "u"};
+//#end
+//#for n in 0 .. V_LOADS
+  let v_row#{n} = #{THREADS % V_ACROSS == 0 ? "lid / " + V_ACROSS + "u + " + n * THREADS / V_ACROSS + "u" : "(lid + " + n * THREADS + "u) / " + V_ACROSS + "u"};
+  let v_piece#{n} = #{THREADS % V_ACROSS == 0 ? "lid % " + V_ACROSS + "u" : "(lid + " + n * THREADS + "u) % " + V_ACROSS + "u"};
+//#end
+  // Where it goes; the others lie whole rows behind the first one, unless rows have no simple number of pieces.
+  let k_place = k_row0 * #{K_PITCH}u + k_piece0;
+  let v_place = v_row0 * #{V_PITCH}u + v_piece0;
+  let k_read = half * #{16 * K_PITCH}u;
+  let v_read = half * #{V_ACROSS / 2}u;
+//#for z in 0 .. LANE_ROWS
+  let position#{z} = i32(first_row + row#{z}) + call.position;
+  var max#{z} = MASKED;                     // stays, until the row has a maximum that will do
+  var top#{z} = MASKED;
+  var sum#{z} = 0.0;
+//#end
+//#for i in 0 .. ROW_TILES
+  var s#{i} = Sums();
+//#for j in 0 .. COLUMNS
+  var o#{i}_#{j} = Sums();
+//#end
+//#end
+//#if CAUSAL
+  let first_position = i32(first_row) + call.position;
+  var is_strange = false;
+//#end
+
+  var is_exact = false;
+  loop {
+//#use sample
+//#use walk
+    if (workgroupUniformLoad(&again) == 0u || is_exact) { break; }
+    is_exact = true;
+  }
+
+//#use output
+}

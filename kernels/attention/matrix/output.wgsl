@@ -1,0 +1,54 @@
+// What the kernel with matrices writes, as a named block of its template: it stands in the text where kernel.wgsl uses it.
+
+// Sums divided by those of weights; what is written.
+//#block output
+//#if CAUSAL
+  let has_strange = workgroupUniformLoad(&found_strange) == 1u;
+//#end
+//#for z in 0 .. LANE_ROWS
+  let is_empty#{z} = sum#{z} == 0.0;
+  let inverse#{z} = select(1.0 / sum#{z}, 0.0, is_empty#{z});
+  if (first_row + row#{z} < row_end && half == 0u && wg.z == 0u) {
+    lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z});
+  }
+//#end
+//#for j in 0 .. COLUMNS
+//#for i in 0 .. ROW_TILES
+  subgroupMatrixStore<row_major>(&exchange, own + #{96 * i}u, o#{i}_#{j}, 6u);
+//#end
+//#for z in 0 .. LANE_ROWS
+//#for h in 0 .. 2
+  {
+    let a = bitcast<vec4f>(exchange[s#{z}a + #{2 * h}u]) * inverse#{z};
+    let b = bitcast<vec4f>(exchange[s#{z}b + #{2 * h}u]) * inverse#{z};
+    var low = select(a, b, is_swapped);
+    var high = select(b, a, is_swapped);
+    let row = first_row + row#{z};
+    let piece = first_piece + half * #{V_ACROSS / 2}u + #{2 * j + h}u;
+//#if CAUSAL
+    if (has_strange && piece < #{V_PIECES}u) {
+      for (var at = 0u; at < tiles * 32u; at++) {
+//#if DENSE
+        let source = first_key + min(at, call.seq_k - 1u);
+        let end = i32(at);
+        let counts = at < call.seq_k;
+//#else
+        let item = item_of(list[first_group + at / #{GROUP}u], kv_head);
+        let source = item.x + counted_token(item.y, at % #{GROUP}u);
+        let end = last_token(item.y, at % #{GROUP}u);
+        let counts = entry_counts(item.y, at % #{GROUP}u) && !entry_fills(item.y);
+//#end
+        if (counts && end > first_position && end <= position#{z}) {
+          let strange = strange_part(load_v(source, piece));
+          low += vec4f(unpack2x16float(strange.x), unpack2x16float(strange.y));
+          high += vec4f(unpack2x16float(strange.z), unpack2x16float(strange.w));
+        }
+      }
+    }
+//#end
+    if (row < row_end && piece < #{V_PIECES}u) { out[(head * call.seq_q + row) * #{V_PIECES}u + piece] = halves(low, high); }
+  }
+//#end
+//#end
+//#end
+//#end

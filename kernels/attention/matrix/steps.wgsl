@@ -1,0 +1,248 @@
+// The steps of the kernel with matrices, as named blocks of its template: each stands in the text where kernel.wgsl uses it, and
+// reads and writes the variables of that place.
+
+// Queries become matrices, 16 rows at a time; they go through workgroup memory, where channels beyond the last one are zeros.
+//#block load_queries
+//#if !DENSE
+  if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
+//#end
+//#if CAUSAL
+  if (lid == 0u) { found_strange = 0u; }
+//#end
+//#for i in 0 .. ROW_TILES
+  for (var at = half * 32u + lane; at < #{16 * K_ACROSS}u; at += 64u) {
+    let row = min(first_row + row_group * #{16 * ROW_TILES}u + #{16 * i}u + at / #{K_ACROSS}u, call.seq_q - 1u);
+    let piece = at % #{K_ACROSS}u;
+    var words = Piece();
+    if (piece < #{D_PIECES}u) { words = q[(head * call.seq_q + row) * #{D_PIECES}u + piece]; }
+    exchange[both + at / #{K_ACROSS}u * #{K_PITCH}u + piece] = words;
+  }
+  workgroupBarrier();
+//#for step in 0 .. STEPS
+  let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{2 * step}u, #{K_PITCH}u);
+//#end
+  workgroupBarrier();
+//#end
+//#end
+
+// A tile of keys on its way to registers, and from there into workgroup memory; the same of values.
+//#block request_keys
+//#for n in 0 .. K_LOADS
+      k#{n} = load_k(source_row(k_tile, #{K_REST ? "min(k_row" + n + ", 31u)" : "k_row" + n}, #{DENSE ? "first_key" : "0u"}), k_piece#{n});
+//#end
+//#end
+//#block store_keys
+//#for n in 0 .. K_LOADS
+      #{K_REST ? "if (k_row" + n + " < 32u)" : ""} { keys[#{THREADS % K_ACROSS == 0 ? "k_place + " + n * THREADS / K_ACROSS * K_PITCH + "u" : "k_row" + n + " * " + K_PITCH + "u + k_piece" + n}] = k#{n}; }
+//#end
+//#end
+//#block request_values
+//#for n in 0 .. V_LOADS
+      v#{n} = load_v(source_row(v_tile, #{V_REST ? "min(v_row" + n + ", 31u)" : "v_row" + n}, #{DENSE ? "first_key" : "0u"}), first_piece + v_piece#{n});
+//#end
+//#end
+//#block store_values
+//#for n in 0 .. V_LOADS
+//#if CAUSAL
+      if (value_end(v_stored, #{V_REST ? "min(v_row" + n + ", 31u)" : "v_row" + n}) > first_position) {
+        let strange = strange_part(v#{n});
+        if (any(strange != Piece())) {
+          is_strange = true;
+          v#{n} ^= strange;
+        }
+      }
+//#end
+      #{V_REST ? "if (v_row" + n + " < 32u)" : ""} { values[#{THREADS % V_ACROSS == 0 ? "v_place + " + n * THREADS / V_ACROSS * V_PITCH + "u" : "v_row" + n + " * " + V_PITCH + "u + v_piece" + n}] = v#{n}; }
+//#end
+//#end
+
+// One step of the first product: 16 channels of all row tiles.
+//#block multiply_keys
+      {
+        let columns = subgroupMatrixLoad<Right, col_major>(&keys, k_read + #{2 * step}u, #{K_PITCH}u);
+//#for i in 0 .. ROW_TILES
+        s#{i} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + ")"};
+//#end
+      }
+//#end
+
+// Scores go to where lanes read them. What is added to those of a lane, and which rows see them: for the groups of 8 keys
+// 0 and 1, and of these four keys each, a and b.
+//#block give_scores
+//#for i in 0 .. ROW_TILES
+      subgroupMatrixStore<row_major>(&exchange, own + #{96 * i}u, s#{i}, 6u);
+//#end
+//#for g in 0 .. 2
+      let bias#{g}a = bias_of(tile, half * 2u + #{g}u, swap * 4u);
+      let bias#{g}b = #{ONE_BIAS ? "bias" + g + "a" : "bias_of(tile, half * 2u + " + g + "u, 4u - swap * 4u)"};
+//#if CAUSAL
+      let ends#{g}a = ends_of(tile, half * 2u + #{g}u, swap * 4u);
+      let ends#{g}b = ends_of(tile, half * 2u + #{g}u, 4u - swap * 4u);
+//#end
+//#end
+//#if CAUSAL
+      let is_crossed = any(max(max(ends0a, ends0b), max(ends1a, ends1b)) > vec4<i32>(first_position));
+//#end
+//#end
+
+// The maximum of each row over the tiles of the sample, or, if is_exact, over all of them. Ends with tile 0, whose scores are
+// then there for the walk.
+//#block sample
+//#for z in 0 .. LANE_ROWS
+    top#{z} = MASKED;
+    sum#{z} = 0.0;
+//#end
+    if (lid == 0u) { again = 0u; }
+    let samples = select(#{DENSE ? "min(tiles, 2u)" : "1u"}, tiles, is_exact);
+    for (var n = 0u; n < samples; n += call.one) {
+      let back = samples - 1u - n;
+//#if DENSE
+      let tile = select((back * (u32(max(i32(first_row) + #{CAUSAL ? "call.position" : "0"}, 0)) >> 5u)) % tiles, back, is_exact);
+//#else
+      let tile = back;
+      if (is_exact) {
+        workgroupBarrier();
+        if (lid < #{TILE_GROUPS}u) {
+          ring[(tile & 15u) * #{TILE_GROUPS}u + lid] = item_of(list[first_group + tile * #{TILE_GROUPS}u + lid], kv_head);
+        }
+      }
+//#end
+      workgroupBarrier();
+      {
+        let k_tile = tile;
+//#for n in 0 .. K_LOADS
+        var k#{n} = Piece();
+//#end
+//#use request_keys
+//#use store_keys
+      }
+      workgroupBarrier();
+//#for step in 0 .. STEPS
+//#use multiply_keys
+//#end
+//#use give_scores
+//#for part in 0 .. PARTS
+      {
+        var score = fma(#{"bitcast<vec4f>(exchange[s" + (part >> 2) + "ab"[part & 1] + " + " + (part & 2) + "u])"}, vec4f(SCALE), bias#{part >> 1 & 1}#{"ab"[part & 1]});
+//#if CAUSAL
+        if (is_crossed) { score = select(score, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2})); }
+//#end
+        top#{part >> 2} = max(top#{part >> 2}, max(max(score.x, score.y), max(score.z, score.w)));
+      }
+//#end
+    }
+//#for z in 0 .. LANE_ROWS
+    shared_rows[half * #{ROWS}u + row#{z}] = top#{z};
+//#end
+    workgroupBarrier();
+//#if !DENSE
+    if (is_exact) {
+      if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
+      workgroupBarrier();
+    }
+//#end
+//#for n in 0 .. K_LOADS
+    var k#{n} = Piece();
+//#end
+//#for n in 0 .. V_LOADS
+    var v#{n} = Piece();
+//#end
+    {
+      let k_tile = min(1u, last);
+//#use request_keys
+//#use store_keys
+    }
+    {
+      let v_tile = 0u;
+      let k_tile = min(2u, last);
+//#use request_values
+//#use request_keys
+    }
+//#for z in 0 .. LANE_ROWS
+    top#{z} = max(shared_rows[row#{z}], shared_rows[#{ROWS}u + row#{z}]);
+    max#{z} = select(max#{z}, max(top#{z}, EMPTY), max#{z} == MASKED);
+//#end
+//#for i in 0 .. ROW_TILES
+//#for j in 0 .. COLUMNS
+    o#{i}_#{j} = Sums();
+//#end
+//#end
+    workgroupBarrier();
+//#end
+
+// All tiles, two phases each; then the sum of each row, and whether some row has to be walked again.
+//#block walk
+    for (var tile = 0u; tile < tiles; tile += call.one) {
+//#if !DENSE
+      let is_reader = (tile & 7u) == 0u && tile + 8u < tiles && lid < #{8 * TILE_GROUPS}u;
+      var entry_ahead = 0u;
+      if (is_reader) { entry_ahead = list[first_group + min((tile + 8u) * #{TILE_GROUPS}u + lid, groups - 1u)]; }
+//#end
+      {
+//#use give_scores
+//#for step in 0 .. STEPS
+//#use multiply_keys
+//#for part in (step * PARTS / STEPS) >> 0 .. ((step + 1) * PARTS / STEPS) >> 0
+        var w#{part} = fma(#{"bitcast<vec4f>(exchange[s" + (part >> 2) + "ab"[part & 1] + " + " + (part & 2) + "u])"}, vec4f(SCALE), bias#{part >> 1 & 1}#{"ab"[part & 1]} - vec4f(max#{part >> 2}));
+//#if CAUSAL
+        if (is_crossed) { w#{part} = select(w#{part}, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2})); }
+//#end
+        w#{part} = exp2(w#{part});
+        let h#{part} = vec2<u32>(half_pair(w#{part}.xy), half_pair(w#{part}.zw));
+//#if part & 1
+        let h#{part - 1}_#{part} = select(Piece(h#{part - 1}, h#{part}), Piece(h#{part}, h#{part - 1}), is_swapped);
+//#end
+//#end
+//#end
+//#for z in 0 .. LANE_ROWS
+        exchange[p#{z}_at] = h#{4 * z}_#{4 * z + 1};
+        exchange[p#{z}_at + 1u] = h#{4 * z + 2}_#{4 * z + 3};
+        let w#{4 * z}s = (w#{4 * z} + w#{4 * z + 1}) + (w#{4 * z + 2} + w#{4 * z + 3});
+        sum#{z} += (w#{4 * z}s.x + w#{4 * z}s.y) + (w#{4 * z}s.z + w#{4 * z}s.w);
+//#end
+      }
+      {
+        let v_stored = tile;
+        let v_tile = min(tile + 1u, last);
+//#use store_values
+//#use request_values
+      }
+      workgroupBarrier();
+//#for step in 0 .. 2
+//#for i in 0 .. ROW_TILES
+      let weights#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{step * REGION + 48 * i}u, 3u);
+//#end
+//#for j in 0 .. COLUMNS
+      {
+        let rows = subgroupMatrixLoad<Right, row_major>(&values, v_read + #{16 * step * V_PITCH + 2 * j}u, #{V_PITCH}u);
+//#for i in 0 .. ROW_TILES
+        o#{i}_#{j} = subgroupMatrixMultiplyAccumulate(weights#{i}_#{step}, rows, o#{i}_#{j});
+//#end
+      }
+//#end
+//#end
+      {
+        let k_tile = min(tile + 3u, last);
+//#use store_keys
+//#use request_keys
+      }
+//#if !DENSE
+      if (is_reader) { ring[((tile + 8u) & 15u) * #{TILE_GROUPS}u + lid] = item_of(entry_ahead, kv_head); }
+//#end
+      workgroupBarrier();
+    }
+//#for z in 0 .. LANE_ROWS
+    shared_rows[half * #{ROWS}u + row#{z}] = sum#{z};
+//#end
+//#if CAUSAL
+    if (is_strange) { found_strange = 1u; }
+//#end
+    workgroupBarrier();
+//#for z in 0 .. LANE_ROWS
+    sum#{z} = shared_rows[row#{z}] + shared_rows[#{ROWS}u + row#{z}];
+    if (!(shared_rows[row#{z}] < LARGEST && shared_rows[#{ROWS}u + row#{z}] < LARGEST)) {
+      max#{z} = select(MASKED, max#{z}, is_exact);
+      again = 1u;
+    }
+//#end
+//#end

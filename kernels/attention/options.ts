@@ -1,0 +1,35 @@
+/**
+ * What decides which kernel attention is.
+ *
+ * @module
+ */
+import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Capabilities } from "../device/capabilities.ts";
+
+/** What of a call decides the text of the kernel. */
+export interface AttentionKernelOptions {
+  /** The sizes of the call. */
+  readonly shape: Pick<AttentionShape, "headDim" | "valueDim">;
+  /** Query block size in tokens: 16, 32, 64 or 128. */
+  readonly blockM: number;
+  /** Element type of q, k, v and out. */
+  readonly dtype: "f32" | "f16";
+  /** Whether every level is 1: no list is read. */
+  readonly dense: boolean;
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** Whether some pooled token stands for fewer tokens than its level. */
+  readonly partial: boolean;
+  /** Whether all tokens of all groups count; default true. */
+  readonly whole?: boolean;
+  /** Whether dense attention has whole tiles of 32 keys; default false. */
+  readonly full?: boolean;
+  /** Pooled tokens of a group of the lists ({@link groupTokens}). */
+  readonly group: 4 | 8;
+}
+
+/** What of a device decides it. */
+export type AttentionDevice = Pick<
+  Capabilities,
+  "subgroupSize" | "subgroupDirective" | "limits" | "matrices"
+>;

@@ -1,0 +1,137 @@
+/**
+ * The kernel with matrix units, on a machine that has none: it compiles in Dawn for all shapes of the suite, and, with
+ * matrices that are emulated, gives what it should, also where the maxima of a sample do not do.
+ */
+import {
+  attentionTolerance,
+  compare,
+  createPsa,
+  openGpu,
+  pyramidAttention,
+  type Qkv,
+  seededRandom,
+  tensor,
+} from "../../../mod.ts";
+import { resolveCase } from "../../../fixtures/cases.ts";
+import { suiteCases } from "../../../fixtures/conformance/suites.ts";
+import { matrixCode, usesMatrices } from "../../../kernels/attention/matrix/code.ts";
+import type { AttentionKernelOptions } from "../../../kernels/attention/variant.ts";
+import { MATRIX_FEATURE } from "../../../kernels/device/backend.ts";
+import { openDawn } from "../../../kernels/device/dawn.ts";
+import { groupTokens } from "../../../kernels/lists/entry.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { dawnNeed } from "../../support/dawn.ts";
+import { emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { testWith } from "../../support/skip.ts";
+
+/** A device with matrix units, as NVIDIA's adapters tell of themselves. */
+const DEVICE = {
+  ...{ subgroupSize: 32, subgroupDirective: "", matrices: true },
+  limits: { maxComputeWorkgroupStorageSize: 49152 },
+};
+
+/** What decides the text of the kernel, for all attention of the standard suite: with lists and dense. */
+function kernelsOfSuite(): AttentionKernelOptions[] {
+  const all = suiteCases("standard", { dtype: "f16" }).filter(({ stage }) => stage === "attention").flatMap(
+    (given) => {
+      const { headDim, valueDim, blockM, blockN, causal, seqK, levels = "1" } = resolveCase(given);
+      const group = groupTokens(levels.split(",").map(Number), blockN), shape = { headDim, valueDim };
+      const call = { shape, blockM, causal: causal === true, dtype: "f16" as const };
+      const whole = seqK % 128 === 0;
+      return [
+        { ...call, group, dense: false, partial: !whole, whole, full: false },
+        {
+          ...call,
+          group: 8 as const,
+          dense: true,
+          partial: false,
+          whole: seqK % 8 === 0,
+          full: seqK % 32 === 0,
+        },
+      ];
+    },
+  );
+  return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+testWith(await dawnNeed(), {
+  name: "matrices: the kernel compiles in Dawn for every shape of the suite",
+  ...{ sanitizeOps: false, sanitizeResources: false },
+  fn: async () => {
+    const adapter = await (await openDawn({ driver: "null" })).requestAdapter();
+    const features = ["shader-f16", "subgroups", MATRIX_FEATURE] as GPUFeatureName[];
+    const device = await adapter!.requestDevice({ requiredFeatures: features });
+    const compile = async (code: string) => {
+      device.pushErrorScope("validation");
+      device.createShaderModule({ code });
+      return (await device.popErrorScope())?.message;
+    };
+    const kernels = kernelsOfSuite().filter((options) => usesMatrices(DEVICE, options));
+    assert(kernels.length > 30, `${kernels.length} kernels are few`);
+    for (const options of kernels) {
+      assertEquals(await compile(matrixCode(options)), undefined, JSON.stringify(options));
+    }
+    const broken = matrixCode(kernels[0]).replace("subgroupMatrixLoad<Left", "subgroupMatrixLoad<Right");
+    assert(await compile(broken) !== undefined, "a wrong kernel compiles");
+    device.destroy();
+  },
+});
+
+Deno.test("matrices: which calls run by them", () => {
+  const call = {
+    ...{ blockM: 128, dtype: "f16", dense: false, causal: false, partial: false, group: 8 } as const,
+    shape: { headDim: 128, valueDim: 136 },
+  };
+  assert(usesMatrices(DEVICE, call));
+  assert(!usesMatrices({ ...DEVICE, matrices: false }, call));
+  assert(!usesMatrices(DEVICE, { ...call, dtype: "f32" }));
+  assert(!usesMatrices(DEVICE, { ...call, shape: { headDim: 136, valueDim: 64 } }), "queries are too wide");
+  assert(!usesMatrices({ ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 32768 } }, call));
+});
+
+/** Keys that grow: the sampled maximum of most rows is far below theirs. Values behind the first 40 tokens are spoilt. */
+function growingCall(shape: { seqQ: number; seqK: number; headDim: number; valueDim: number }) {
+  const random = seededRandom(3), { seqQ, seqK, headDim, valueDim } = shape;
+  const numbers = (tokens: number, dim: number, of: (token: number) => number) =>
+    tensor(
+      Float16Array.from({ length: tokens * dim }, (_, i) => of(Math.floor(i / dim))),
+      [1, 1, tokens, dim],
+    );
+  const q = numbers(seqQ, headDim, (token) => (token % 3 === 0 ? 4 : 0.5) * (1 + 0.1 * random.normal()));
+  const k = numbers(seqK, headDim, (token) => token / seqK * 3 + 0.1 * random.normal());
+  const v = numbers(seqK, valueDim, () => random.normal());
+  return { q, k, v };
+}
+
+Deno.test("matrices, emulated: rows whose maximum the sample misses are right, and what is not seen has no influence", async () => {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 72, seqK: 72, headDim: 16, valueDim: 24 };
+  const qkv = growingCall(shape), options = { blockM: 32, blockN: 16, causal: true } as const;
+  const rows = Int32Array.from({ length: 15 }, (_, i) => [1, 1, 0, 1, 4][i % 5]);
+  const levels = { data: rows, shape: [1, 1, 3, 5] };
+  using gpu = await openGpu({ gpu: emulatedMatrices() });
+  assert(gpu.info.matrices, "matrices are not emulated");
+  using psa = await createPsa(gpu, {
+    ...{ shape, dtype: "f16", levels: [1, 4], ready: [] },
+    config: {
+      ...{ ...options, tile: 16, importance: { kind: "pooled" } },
+      assignment: { mode: "density", density: 1 },
+    },
+  });
+  const clean = await psa.forward(qkv as Qkv, { levels }), want = pyramidAttention(qkv, levels, options);
+  const bound = attentionTolerance(qkv, levels, { ...options, dtype: "f16", accumulate: "f32" });
+  const out = compare(clean.out, want.out), lse = compare(clean.lse, want.lse);
+  assertEquals([out.nonFinite, lse.nonFinite], [0, 0]);
+  assert(out.relL2 <= bound.relL2, `relative L2 ${out.relL2}, bound ${bound.relL2}`);
+  assert(lse.maxAbs <= bound.lse, `log-sum-exp off by ${lse.maxAbs}, bound ${bound.lse}`);
+  const spoilt = {
+    ...qkv,
+    k: { ...qkv.k, data: qkv.k.data.slice() },
+    v: { ...qkv.v, data: qkv.v.data.slice() },
+  };
+  spoilt.k.data.fill(NaN, 48 * 16);
+  spoilt.v.data.fill(Infinity, 48 * 24);
+  const got = await psa.forward(spoilt as Qkv, { levels });
+  assertEquals(got.out.data.slice(0, 48 * 24), clean.out.data.slice(0, 48 * 24));
+  assertEquals(got.lse.data.slice(0, 48), clean.lse.data.slice(0, 48));
+  assert(got.out.data.slice(-24).every((x) => !Number.isFinite(x)), "the last row sees what is not finite");
+});
