@@ -22,7 +22,7 @@ export {
   pyramidAttention,
   type PyramidAttentionOptions,
 } from "./attention/attention.ts";
-export { attentionRows, type HeadRows } from "./attention/some_rows.ts";
+export { attentionRows, type HeadRows, type SomeRowsOptions } from "./attention/some_rows.ts";
 export { compare, type Comparison } from "./judge/metrics.ts";
 export {
   type ErrorEstimate,
@@ -31,6 +31,7 @@ export {
   sampleQueryRows,
   type Strata,
 } from "./judge/sampled_rows.ts";
+export type { RowSample } from "./judge/tolerance_rows.ts";
 export { type Arithmetic, arithmeticNamed, type Format, ladderOf } from "./judge/arithmetic.ts";
 export {
   judgeLadder,
@@ -56,6 +57,13 @@ export {
   pyramidAttentionGradient,
 } from "./attention/gradient.ts";
 export { type ParallelOptions, pyramidAttentionParallel } from "./parallel/parallel.ts";
+export {
+  attentionRowsParallel,
+  attentionToleranceParallel,
+  blockMassParallel,
+  type HeadsOptions,
+  importanceParallel,
+} from "./parallel/heads.ts";
 export { psaParallel } from "./parallel/psa_parallel.ts";
 export { type Random, seededRandom } from "./random.ts";
 export {
@@ -96,7 +104,7 @@ export type {
   Shares,
 } from "./config/config.ts";
 export { type ArrangedTokens, arrangeTokens } from "./order/arrange.ts";
-export { blockImportance } from "./importance/by_config.ts";
+export { blockImportance, type ImportanceOf } from "./importance/by_config.ts";
 export { configDensity, type LevelOptions, levelsFromImportance, selectLevels } from "./levels/by_config.ts";
 export { psa, type PsaResult } from "./psa.ts";
 export {
@@ -108,6 +116,7 @@ export {
   type PresetSource,
   type VideoShape,
 } from "./config/presets.ts";
+export { MODEL_SHAPES, type ModelShape, type ModelTokens, modelTokens } from "./config/model_shapes.ts";
 export { configErrors, type SequenceLengths, validateConfig } from "./config/validate.ts";
 export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./judge/mass.ts";
 export { methodOf, METHODS } from "./methods/mod.ts";
@@ -128,6 +137,7 @@ export type {
   MethodInputs,
   OutputSelection,
   QueryMethod,
+  ReleasedQuotas,
   Selection,
   SelectionStatus,
 } from "./methods/method.ts";

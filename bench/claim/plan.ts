@@ -26,7 +26,7 @@ const FULL = { perHead: true, densities: [.35, .2, .1, .05], heads: 6, kvHeads: 
 const QUICK = { ...FULL, densities: [.35, .2], seconds: 1, seq: 512 };
 
 /** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
-function secondsOf({ causal, qkv: { q: { shape: [, , tokens] } } }: SweepInput): number {
+function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput): number {
   return tokens < 4096 ? 5 : causal ? 10 : 30;
 }
 

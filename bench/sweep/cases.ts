@@ -9,7 +9,7 @@ import { requireInput } from "../../reference/errors.ts";
 import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.ts";
 import type { Method } from "../../reference/methods/method.ts";
 import { methodOf } from "../../reference/methods/mod.ts";
-import type { SweepInput } from "./inputs.ts";
+import type { InputFacts } from "./inputs.ts";
 import type { VariantOptions } from "./options/variants.ts";
 
 /** One case: what is run, and the strings by which it is found. */
@@ -65,7 +65,7 @@ export const STRIDE = 8;
  * console.log(given.method.name, given.density); // psa 0.5
  * ```
  */
-export function casesOf(input: SweepInput, options: VariantOptions): SweepCase[] {
+export function casesOf(input: InputFacts, options: VariantOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];
   const cases = new Map<string, SweepCase>();
   for (const orderName of options.orders) {
@@ -98,11 +98,11 @@ function keyOf({ method, layout, importance, density }: SweepCase): string {
 }
 
 /** Causal inputs are scored along antidiagonals, the path of understanding; others by samples, that of generation. */
-function defaultImportance({ causal }: SweepInput): string {
+function defaultImportance({ causal }: InputFacts): string {
   return causal ? "antidiagonal" : "sampled";
 }
 
-function orderOf(kind: string, { name, grid: box, causal }: SweepInput): OrderConfig {
+function orderOf(kind: string, { name, grid: box, causal }: InputFacts): OrderConfig {
   if (kind === "raster") return { kind };
   requireInput(
     !causal,
@@ -121,7 +121,7 @@ function orderOf(kind: string, { name, grid: box, causal }: SweepInput): OrderCo
   return { kind: "tile", box, tile: TILE };
 }
 
-function requireMethod({ name, causal, gridTile }: Method, input: SweepInput): void {
+function requireMethod({ name, causal, gridTile }: Method, input: InputFacts): void {
   requireInput(
     causal || !input.causal,
     () => `--methods has "${name}", which has no causal form; ${input.name} is causal.`,
@@ -152,13 +152,13 @@ function wordOf(name: string): string {
 }
 
 /** What a case says of its input. */
-function sourceOf({ name, isWorkload, sha256 }: SweepInput): Pick<Case, "workload" | "input" | "hash"> {
+function sourceOf({ name, isWorkload, sha256 }: InputFacts): Pick<Case, "workload" | "input" | "hash"> {
   if (isWorkload) return { workload: name };
   return { input: wordOf(name), ...(sha256 === undefined ? {} : { hash: sha256.slice(0, HASH_DIGITS) }) };
 }
 
 function makeCase(
-  input: SweepInput,
+  input: InputFacts,
   { blockM, blockN, tile, dtype, seed }: VariantOptions,
   axes: Pick<SweepCase, "method" | "importance" | "density"> & { readonly order: OrderConfig },
 ): SweepCase {

@@ -67,6 +67,19 @@ export const COLUMNS = {
   gpu_repeated: "measurements in slow stretches, left out and repeated",
   timing: "where times come from: timestamp, wall, or none",
   gpu_ms_times: "all measurements that count in milliseconds, in their order, with a space between",
+  truth:
+    "where the truth comes from: cpu, gpu (float64 on the device), or rows (sampled rows on the CPU: errors are estimates)",
+  truth_rows: "query rows, of all heads together, that errors were taken over",
+  rel_l2_low: "lower end of the 95 % interval of rel_l2 where it is an estimate; else empty",
+  rel_l2_high: "upper end of that interval; else empty",
+  ones_max_abs:
+    "with sampled rows: largest distance from 1, over all rows, of the kernel's output for values of 1; else empty",
+  paths_rel_l2:
+    "with sampled rows: relative L2 distance, over all rows, of the kernel's output from that with key blocks in another order; else empty",
+  importance_error:
+    "largest distance, over some query blocks, of the device's importance from the reference's, relative to the row's largest; empty where the CPU computed it",
+  importance_ties:
+    "key blocks of these query blocks that have another rank on the device than in the reference, of almost equal importance; empty where the CPU computed it",
   index: "place of the case in the whole sweep, from 1",
 } as const;
 
@@ -98,6 +111,7 @@ const WORD_COLUMNS = [
   "causal",
   "timing",
   "gpu_ms_times",
+  "truth",
 ] as const;
 
 /** Columns that hold words; the others hold numbers. */
@@ -130,6 +144,7 @@ const NUMBER_COLUMNS = [
   "density_requested",
   "density",
   "sparsity",
+  "truth_rows",
   "index",
 ] as const;
 

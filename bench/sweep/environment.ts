@@ -34,7 +34,7 @@ export interface Environment extends Readonly<Record<string, unknown>>, PlanReco
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const options = parseOptions(args, METHODS.map(({ name }) => name));
- * const record = { cases: 0, cases_sha256: "", inputs: [] };
+ * const record = { cases: 0, cases_sha256: "", truth: {}, inputs: [] };
  * const { command } = await describeEnvironment(options, { gpu: null, record, command: "deno task sweep" });
  * console.log(command); // deno task sweep
  * ```

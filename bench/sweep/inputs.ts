@@ -1,26 +1,21 @@
 /**
- * What a sweep runs on: traces and workloads, rounded to the kernels' element type, whole or head by head.
+ * What a sweep runs on: traces and workloads, rounded to the kernels' element type, whole or head by head, in groups of
+ * heads that fit into memory.
  *
  * @module
  */
-import { basename, extname } from "node:path";
-import { DEFAULT_TRACES, loadTrace, tracePaths } from "../../fixtures/traces.ts";
-import { makeWorkload, roundTo, type WorkloadName } from "../../fixtures/workloads.ts";
+import { openTraces, type TraceFile } from "../../fixtures/trace_file.ts";
+import { DEFAULT_TRACES } from "../../fixtures/traces.ts";
+import { nearestCube, roundTo, type WorkloadName } from "../../fixtures/workloads.ts";
 import type { Box } from "../../reference/config/config.ts";
 import { requireInput } from "../../reference/errors.ts";
-import {
-  type AttentionShape,
-  attentionShape,
-  type FloatData,
-  type Qkv,
-  type Tensor,
-} from "../../reference/tensor.ts";
-import { headOf } from "../../reference/heads.ts";
-import { showFixed } from "../text/number.ts";
+import type { AttentionShape, FloatData, Qkv, Tensor } from "../../reference/tensor.ts";
+import { cutHeads, type HeadGroup, planMemory } from "./groups.ts";
 import { visible } from "../text/output.ts";
 import type { VariantOptions } from "./options/variants.ts";
+import { makeHeads } from "./workload_heads.ts";
 
-/** One attention call that the sweep runs on. */
+/** One attention call that the sweep runs on: what is known of it, and its heads, in groups that fit into memory. */
 export interface SweepInput {
   /** The name of the trace or of the workload. */
   readonly name: string;
@@ -28,17 +23,24 @@ export interface SweepInput {
   readonly isWorkload: boolean;
   /** SHA-256 of its file, in hexadecimal; workloads have none. */
   readonly sha256?: string;
-  /** Queries, keys and values, rounded to the element type of the kernels. */
-  readonly qkv: Qkv;
   /** Its sizes. */
   readonly shape: AttentionShape;
   /** Whether it is causal. */
   readonly causal: boolean;
-  /** The video that its tokens are. */
+  /** The video that its tokens are, or those before its text. */
   readonly grid?: Box;
+  /** Text tokens at the end. */
+  readonly textLength: number;
   /** The head of the call that this is, counted over batch entries; left out: all. */
   readonly head?: number;
+  /** Its heads. */
+  readonly groups: readonly HeadGroup[];
+  /** How many workers memory allows. */
+  readonly workers: number;
 }
+
+/** What is known of an input without its numbers. */
+export type InputFacts = Omit<SweepInput, "groups" | "workers">;
 
 /** Where an input comes from, known before it is loaded. */
 export interface InputSource {
@@ -46,7 +48,7 @@ export interface InputSource {
   readonly name: string;
   /** Its sizes, where they are known before it is made. */
   readonly shape?: AttentionShape;
-  /** Loads or makes it: one call, or one a head. */
+  /** What is known of it: one call, or one a head. Numbers that fit into one group are loaded at once. */
   load(): Promise<SweepInput[]>;
 }
 
@@ -70,30 +72,32 @@ export interface InputSource {
  * ```
  */
 export async function inputSources(options: VariantOptions): Promise<InputSource[]> {
-  const given = await Promise.all(options.inputs.map(tracePaths));
   const none = options.inputs.length === 0 && options.workloads.length === 0;
-  const paths = none ? DEFAULT_TRACES : given.flat();
+  const paths = none ? DEFAULT_TRACES : options.inputs;
+  const traces = (await Promise.all(paths.map(openTraces))).flat().filter(({ layer }) =>
+    options.layers.length === 0 || layer !== undefined && options.layers.includes(layer)
+  );
+  requireInput(
+    traces.length > 0 || paths.length === 0,
+    () => `--layers is ${options.layers}; no input has such a layer.`,
+  );
   const sources: InputSource[] = [
-    ...paths.map((path) => ({
-      name: nameOf(path),
-      load: async () => {
-        const { qkv, grid = boxOf(options.grid), sha256, ...trace } = await loadTrace(path);
-        const causal = options.causal ?? trace.causal;
-        return split({ name: nameOf(path), isWorkload: false, sha256, qkv, causal, grid }, options);
-      },
+    ...traces.map((trace) => ({
+      name: nameOf(trace),
+      load: async () => inputsOf({ ...ofTrace(trace, options), sha256: await trace.checksum() }, options),
     })),
     ...options.workloads.map((name) => ({
       name,
       shape: workloadShape(options),
-      load: () => Promise.resolve(workload(name, options)),
+      load: () => inputsOf(ofWorkload(name as WorkloadName, options), options),
     })),
   ];
   return sources.map((source) => ({ ...source, load: () => loadOnce(source) }));
 }
 
 /** The name of a file without folder and ending; no character of it is one that a terminal obeys. */
-function nameOf(path: string): string {
-  return visible(basename(path, extname(path))).replaceAll(/[\t\n]/g, " ");
+function nameOf({ name }: TraceFile): string {
+  return visible(name).replaceAll(/[\t\n]/g, " ");
 }
 
 /** What was loaded last: the heads of an input are asked for one after the other. */
@@ -105,58 +109,126 @@ function loadOnce(source: InputSource): Promise<SweepInput[]> {
   return last.inputs;
 }
 
+/** A call whose heads can be read one by one. */
+interface ReadableCall extends Omit<SweepInput, "groups" | "head" | "workers"> {
+  /** Query heads [first, end), counted over batch entries, with their key heads. */
+  read(range: readonly [first: number, end: number], workers: number): Promise<Qkv>;
+}
+
+/** The call of a file, or some of its heads. */
+function ofTrace(trace: TraceFile, options: VariantOptions): ReadableCall {
+  const { shape, textLength } = trace,
+    name = nameOf(trace),
+    { batch, heads } = shape,
+    { chosenHeads } = options;
+  const chosen = chosenHeads.length > 0
+    ? chosenHeads
+    : Array.from({ length: batch * heads }, (_, head) => head);
+  const wrong = chosen.find((head) => head >= batch * heads);
+  requireInput(
+    wrong === undefined,
+    () => `--heads names head ${wrong} of ${name}; its heads are 0 to ${batch * heads - 1}.`,
+  );
+  const isSome = chosenHeads.length > 0;
+  return {
+    ...{ name, isWorkload: false, textLength, causal: options.causal ?? trace.causal },
+    shape: isSome ? { ...shape, batch: 1, heads: chosen.length, kvHeads: chosen.length } : shape,
+    grid: trace.grid ?? boxOf(options.grid),
+    read: async ([first, end]) => await ownKeys(await trace.read(chosen.slice(first, end)), isSome),
+  };
+}
+
+/** A call in which every head has a key head of its own, where that is asked for. */
+function ownKeys({ q, k, v }: Qkv, isAsked: boolean): Qkv {
+  const group = q.shape[1] / k.shape[1];
+  if (!isAsked || group === 1) return { q, k, v };
+  const repeated = ({ data, shape: [, heads, tokens, dim] }: Tensor<FloatData>) => {
+    const size = tokens * dim, Type = data.constructor as new (length: number) => FloatData;
+    const all = new Type(size * heads * group);
+    for (let head = 0; head < heads * group; head++) {
+      const own = Math.floor(head / group);
+      all.set(data.subarray(own * size, (own + 1) * size), head * size);
+    }
+    return { data: all, shape: [1, heads * group, tokens, dim] };
+  };
+  return { q, k: repeated(k), v: repeated(v) };
+}
+
 function workloadShape({ batch, heads, kvHeads, seq, dim }: VariantOptions): AttentionShape {
   return { batch, heads, kvHeads, seqQ: seq, seqK: seq, headDim: dim, valueDim: dim };
 }
 
-function workload(name: string, options: VariantOptions): SweepInput[] {
-  const { seed, dtype, grid, causal } = options;
-  requireMemory(name, options);
-  const made = makeWorkload(name as WorkloadName, {
-    ...{ ...workloadShape(options), seed, dtype },
-    ...(grid ? { grid: boxOf(grid) } : {}),
-    ...(causal === null ? {} : { causal }),
-  });
-  return split({ name, isWorkload: true, ...made }, options);
-}
-
-/** Bytes that making and judging a workload takes for each element of q, k, v and the output. */
-const BYTES_PER_ELEMENT = 40;
-
-/** Throws if a workload does not fit into memory. */
-function requireMemory(name: string, { batch, heads, kvHeads, seq, dim }: VariantOptions): void {
-  const needed = BYTES_PER_ELEMENT * batch * (2 * heads + 2 * kvHeads) * seq * dim;
-  const { available } = Deno.systemMemoryInfo(), gibibytes = (bytes: number) => showFixed(bytes / 2 ** 30, 1);
-  requireInput(
-    needed <= available,
-    () =>
-      `--workload ${name} with ${seq} tokens needs about ${gibibytes(needed)} GiB of memory; ${
-        gibibytes(available)
-      } GiB are free.`,
-  );
+function ofWorkload(name: WorkloadName, options: VariantOptions): ReadableCall {
+  const { seed, dtype, textLength } = options,
+    shape = workloadShape(options),
+    group = shape.heads / shape.kvHeads;
+  const tokens = { seqQ: shape.seqQ - textLength, seqK: shape.seqK - textLength, textLength };
+  const isVideo = name === "video" || name === "model" || options.grid !== null;
+  const grid = isVideo ? boxOf(options.grid) ?? nearestCube(tokens.seqK) : undefined;
+  const causal = options.causal ?? name === "sinks";
+  return {
+    ...{ name, isWorkload: true, shape, causal, textLength, grid },
+    async read([first, end], workers) {
+      const keyHeads = [Math.floor(first / group), Math.ceil(end / group)] as const;
+      const made = { ...shape, ...tokens, seed, dtype, causal, keyHeads, ...(grid ? { grid } : {}) };
+      const { q, k, v } = await makeHeads({ name, options: made, workers });
+      const size = shape.seqQ * shape.headDim, skip = first - keyHeads[0] * group;
+      const heads = { data: q.data.subarray(skip * size, (skip + end - first) * size) as FloatData };
+      return { q: { ...heads, shape: [1, end - first, ...q.shape.slice(2)] }, k, v };
+    },
+  };
 }
 
 function boxOf(grid: readonly [number, number, number] | null): Box | undefined {
   return grid === null ? undefined : { depth: grid[0], height: grid[1], width: grid[2] };
 }
 
-/** Rounds an input to the kernels' type, and cuts it into heads if that is asked for. */
-function split(input: Omit<SweepInput, "shape">, { dtype, perHead }: VariantOptions): SweepInput[] {
-  const { grid } = input, { seqK } = attentionShape(input.qkv);
+/** The inputs that a call is: one, or one a head; in groups of heads that fit into memory. */
+async function inputsOf(call: ReadableCall, options: VariantOptions): Promise<SweepInput[]> {
+  const { read, ...about } = call, { dtype, perHead } = options, { name, shape, grid, textLength } = about;
+  const { batch, heads, kvHeads, seqK } = shape;
   requireInput(
-    grid === undefined || grid.width * grid.height * grid.depth === seqK,
+    grid === undefined || grid.width * grid.height * grid.depth + textLength === seqK,
     () =>
-      `The grid ${grid?.depth},${grid?.height},${grid?.width} of ${input.name} should hold its ${seqK} tokens.`,
+      `The grid ${grid?.depth},${grid?.height},${grid?.width} of ${name} should hold its ${
+        seqK - textLength
+      } tokens${textLength > 0 ? " before the text" : ""}.`,
   );
-  const qkv = rounded(dtype, input.qkv), shape = attentionShape(qkv);
-  if (!perHead) return [{ ...input, qkv, shape }];
-  return Array.from({ length: shape.batch * shape.heads }, (_, head) => {
-    const own = headOf(qkv, {
-      data: new Int32Array(shape.batch * shape.heads),
-      shape: [shape.batch, shape.heads, 1, 1],
-    }, head).qkv;
-    return { ...input, qkv: own, shape: attentionShape(own), head };
+  const { groupHeads, workers } = planMemory(name, { shape, bytes: options.memory * 2 ** 30 });
+  const fits = batch * heads <= groupHeads, single = { ...shape, batch: 1, heads: 1, kvHeads: 1 };
+  const groupOf = ([first, end]: readonly [number, number]): HeadGroup => ({
+    ...{ firstHead: first, heads: end - first },
+    load: async () =>
+      rounded(dtype, shaped(await read([first, end], workers), { shape, whole: end - first })),
   });
+  const ranges = perHead
+    ? Array.from({ length: batch * heads }, (_, head) => [head, head + 1] as [number, number])
+    : cutHeads({ batch, heads, kvHeads }, groupHeads);
+  const groups = ranges.map(groupOf).map((group) => fits ? remembered(group) : group);
+  if (fits) { for (const group of groups) await group.load(); // what is bad about the numbers shows now
+   }
+  if (!perHead) return [{ ...about, groups, workers }];
+  return groups.map((group, head) => ({
+    ...{ ...about, shape: single, head, workers, groups: [{ ...group, firstHead: 0 }] },
+  }));
+}
+
+/** A group that is loaded once. */
+function remembered(group: HeadGroup): HeadGroup {
+  let loaded: Promise<Qkv> | undefined;
+  return { ...group, load: () => loaded ??= group.load() };
+}
+
+/** All heads of a call with batch entries: their tensors as they are, with the axes of the call. */
+function shaped(
+  { q, k, v }: Qkv,
+  { shape: { batch, heads, kvHeads }, whole }: { readonly shape: AttentionShape; readonly whole: number },
+): Qkv {
+  if (batch === 1 || whole < batch * heads) return { q, k, v };
+  const entries = ({ data, shape: [, , tokens, dim] }: Tensor<FloatData>, count: number) => ({
+    ...{ data, shape: [batch, count, tokens, dim] },
+  });
+  return { q: entries(q, heads), k: entries(k, kvHeads), v: entries(v, kvHeads) };
 }
 
 function rounded(dtype: "f32" | "f16", { q, k, v }: Qkv): Qkv {

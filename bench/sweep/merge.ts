@@ -13,7 +13,7 @@ import { planSweep } from "./plan.ts";
 import { openFolder } from "./folder.ts";
 import { whyNotOneRun } from "./identity.ts";
 import { digestOf } from "./plan_record.ts";
-import { mapsOfInput } from "./run/case_maps.ts";
+import { firstGroup, mapsOfInput } from "./run/case_maps.ts";
 import { CSV_SCHEMA, ENVIRONMENT_SCHEMA, schemaOf } from "./schema.ts";
 import { readRun, type StoredRun, writeRun } from "./write.ts";
 
@@ -145,9 +145,13 @@ function realFolder(path: string): Promise<string | null> {
 async function mapsOfRun({ environment }: StoredRun): Promise<ReportChart[]> {
   const options = environment.options as SweepOptions, maps: ReportChart[] = [];
   try {
-    for (const { source, part, cases } of (await planSweep(options, { gpu: null })).inputs) {
+    for (
+      const { source, part, cases, options: variant } of (await planSweep(options, { gpu: null })).inputs
+    ) {
       const input = (await source.load())[part];
-      maps.push(...await mapsOfInput(input, cases.map(({ given }) => given), options));
+      maps.push(
+        ...await mapsOfInput(await firstGroup(input), cases.map(({ given }) => given), { options: variant }),
+      );
     }
     return maps;
   } catch (error) {

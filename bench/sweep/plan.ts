@@ -8,6 +8,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { casesOf, type SweepCase } from "./cases.ts";
 import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
+import { chooseTruth, type TruthKind } from "./truth/kinds.ts";
 import { requireFits } from "./run/kernel.ts";
 import type { Shard, SweepOptions } from "./options/options.ts";
 import { type PlanRecord, recordOf } from "./plan_record.ts";
@@ -26,6 +27,8 @@ export interface PlannedInput {
   readonly options: VariantOptions;
   /** What to run. */
   readonly cases: readonly PlacedCase[];
+  /** Where its truth comes from. */
+  readonly truth: TruthKind;
 }
 
 /** All that a sweep does. */
@@ -75,11 +78,16 @@ export async function planSweep(
       for (const [part, input] of (await source.load()).entries()) {
         fits(input);
         const own = casesOf(input, variant).filter(({ name }) => !known.has(name));
+        const truth = chooseTruth(options.truth, {
+          ...{ name: input.name, shape: input.shape, methods: own.map(({ method }) => method) },
+          ...{ gpu, isListed: options.list || gpu === null && options.gpu },
+        });
         inputs.push({
           source,
           part,
           sha256: input.sha256,
           options: variant,
+          truth,
           cases: own.map((given) => ({ given, index: ++total })),
         });
       }

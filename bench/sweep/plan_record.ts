@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TruthKind } from "./truth/kinds.ts";
 import { sha256 } from "../../fixtures/sha256.ts";
 
 /** What is kept of a plan. */
@@ -11,6 +12,8 @@ export interface PlanRecord {
   readonly cases: number;
   /** SHA-256 of the canonical strings of all cases in the order of their places, a line each. */
   readonly cases_sha256: string;
+  /** Where the truth of each input comes from, by its name. */
+  readonly truth: Readonly<Record<string, TruthKind>>;
   /** The files of inputs with their SHA-256; workloads have none. */
   readonly inputs: readonly { readonly name: string; readonly sha256: string }[];
 }
@@ -19,6 +22,7 @@ export interface PlanRecord {
 interface RecordedInput {
   readonly source: { readonly name: string };
   readonly sha256?: string;
+  readonly truth: TruthKind;
   readonly cases: readonly { readonly given: { readonly name: string } }[];
 }
 
@@ -54,5 +58,6 @@ export async function recordOf(inputs: readonly RecordedInput[]): Promise<PlanRe
   for (const { source: { name }, sha256 } of inputs) {
     if (sha256 !== undefined) files.set(`${name} ${sha256}`, { name, sha256 });
   }
-  return { cases: names.length, cases_sha256: await digestOf(names), inputs: [...files.values()] };
+  const truth = Object.fromEntries(inputs.map((input) => [input.source.name, input.truth]));
+  return { truth, cases: names.length, cases_sha256: await digestOf(names), inputs: [...files.values()] };
 }

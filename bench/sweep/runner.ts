@@ -10,7 +10,7 @@ import { Progress } from "../text/progress.ts";
 import type { SweepRow } from "./columns.ts";
 import { dropReport, keepRun } from "./keep.ts";
 import { type PlannedInput, shareOfWork } from "./plan.ts";
-import { mapsOfInput } from "./run/case_maps.ts";
+import { firstGroup, mapsOfInput } from "./run/case_maps.ts";
 import { type InputResult, type PlacedCase, type RunContext, runInput } from "./run/run.ts";
 import { Stopped, unlessStopped } from "./stop.ts";
 import type { StoredRun } from "./write.ts";
@@ -85,7 +85,8 @@ export async function runPlan(
   let stopped = false;
   if (!replaces) await keepRun(folder, { rows, environment: environment() });
   for (const [i, input] of left.entries()) {
-    const onProgress = (share: number) => progress.show(reached(i, share), input.source.name);
+    const onProgress = (share: number, stage: string) =>
+      progress.show(reached(i, share), `${input.source.name}: ${stage}`);
     const made = await runLeft(input, { ...context, onProgress });
     stopped = made.stopped;
     maps.push(...made.maps);
@@ -120,9 +121,10 @@ async function runLeft(
         `The file of ${input.name} was changed while the run went on; start again, the rows so far are kept.`,
     );
     if (cases.length === 0) {
-      return { rows, maps: await unlessStopped(mapsOfInput(input, mapped, options), stop), stopped: false };
+      const drawn = mapsOfInput(await firstGroup(input), mapped, { options });
+      return { rows, maps: await unlessStopped(drawn, stop), stopped: false };
     }
-    onProgress(0);
+    onProgress(0, "inputs");
     const onRow = (row: SweepRow) => rows.push(row);
     const run = runInput(input, cases, { options, gpu, onProgress, mapped, onRow, stop });
     return { ...await unlessStopped(run, stop), stopped: false };

@@ -24,11 +24,17 @@ export interface Tokens {
 export interface Lists {
   /** How many tokens query block m reads. */
   readonly lengthOf: (m: number) => number;
-  /** The rows of the tokens that query blocks [first, end) read, `width` entries each; null: all, in order. */
-  readonly rowsOf:
-    | ((range: { first: number; end: number; width: number }) => Uint32Array<ArrayBuffer>)
-    | null;
+  /** The runs of tokens that query blocks read, from which the device writes their lists; null: all tokens, in order. */
+  readonly runs: {
+    /** Key blocks: each has a run, perhaps empty. */
+    readonly columns: number;
+    /** The runs of query blocks [first, end): place in the list, row of the first token, number of tokens. */
+    readonly of: (first: number, end: number) => Uint32Array<ArrayBuffer>;
+  } | null;
 }
+
+/** Numbers of a run. */
+const RUN = 3;
 
 /** A head that is ready for the kernels. */
 export interface PreparedHead extends Tokens {
@@ -55,7 +61,7 @@ export function allTokens(
   count: number,
 ): Tokens & { lists: Lists } {
   const facts = packFacts(Array.from({ length: count }, (_, last) => ({ count: 1, last })));
-  return { keys, values, facts, lists: { lengthOf: () => count, rowsOf: null } };
+  return { keys, values, facts, lists: { lengthOf: () => count, runs: null } };
 }
 
 /** A head of attention: all keys, or the pooled tokens that its levels show. */
@@ -83,7 +89,7 @@ export function prepareHead(head: Head, options: PyramidAttentionOptions, dense:
 
 /** The lists that a head's levels stand for. */
 function listsOf(
-  { levels: { data, shape: [, , , columns] } }: Head,
+  { levels: { data, shape: [, , blocks, columns] } }: Head,
   { blockN }: PyramidAttentionOptions,
   pyramid: readonly { readonly level: number; readonly pooled: PyramidLevel }[],
 ): Lists {
@@ -93,30 +99,16 @@ function listsOf(
     places.set(level, { firstRow: rows, tokens: counts.length });
     rows += counts.length;
   }
-  /** Calls `visit` with the run of tokens of each key block that query block m reads. */
-  const runs = (m: number, visit: (firstRow: number, count: number) => void) => {
-    for (let j = 0; j < columns; j++) {
-      const level = data[m * columns + j], place = places.get(level);
-      if (place === undefined) continue;
-      const first = j * blockN / level;
-      visit(place.firstRow + first, Math.min(blockN / level, place.tokens - first));
-    }
-  };
+  const runs = new Uint32Array(RUN * blocks * columns), lengths = new Uint32Array(blocks);
+  for (let at = 0; at < blocks * columns; at++) {
+    const level = data[at], place = places.get(level), m = Math.floor(at / columns);
+    if (place === undefined) continue;
+    const first = at % columns * blockN / level, count = Math.min(blockN / level, place.tokens - first);
+    runs.set([lengths[m], place.firstRow + first, count], RUN * at);
+    lengths[m] += count;
+  }
   return {
-    lengthOf: (m) => {
-      let length = 0;
-      runs(m, (_, count) => length += count);
-      return length;
-    },
-    rowsOf: ({ first, end, width }) => {
-      const lists = new Uint32Array((end - first) * width);
-      for (let m = first; m < end; m++) {
-        let at = (m - first) * width;
-        runs(m, (row, count) => {
-          for (let t = 0; t < count; t++) lists[at++] = row + t;
-        });
-      }
-      return lists;
-    },
+    lengthOf: (m) => lengths[m],
+    runs: { columns, of: (first, end) => runs.subarray(RUN * first * columns, RUN * end * columns) },
   };
 }

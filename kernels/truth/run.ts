@@ -13,6 +13,7 @@ import callCode from "./call.wgsl" with { type: "text" };
 import { type Chunk, cutChunks, type HeadSizes, packCall, TILE, tilesOf } from "./chunks.ts";
 import float64Code from "./float64.wgsl" with { type: "text" };
 import type { PreparedHead } from "./head.ts";
+import listsCode from "./lists.wgsl" with { type: "text" };
 import productTemplate from "./product.wgsl" with { type: "text" };
 import softmaxCode from "./softmax.wgsl" with { type: "text" };
 
@@ -76,9 +77,10 @@ export async function runHead(
   const sizes: HeadSizes = { rows: call.rows, block: call.block, lengthOf: head.lists.lengthOf };
   const chunks = cutChunks(sizes, call), blocks = Math.ceil(call.rows / call.block);
   const buffers = makeBuffers(scope, head, { call, work, chunks });
-  const identity = head.lists.rowsOf === null
-    ? place(scope, "lists", Uint32Array.from({ length: chunks[0].width }, (_, t) => t))
-    : null;
+  const { runs } = head.lists,
+    identity = runs === null
+      ? place(scope, "lists", Uint32Array.from({ length: chunks[0].width }, (_, t) => t))
+      : null;
   for (const chunk of chunks) {
     const { first, end, width } = chunk, listStride = identity ? 0 : width;
     const numbers = {
@@ -87,7 +89,7 @@ export async function runHead(
       columns: work.blocks?.columns,
       keyBlock: work.blocks?.size,
     };
-    const lists = identity ?? place(scope, "lists", head.lists.rowsOf!({ first, end, width }));
+    const lists = identity ?? scope.createBuffer("truth: lists", { size: 4 * (end - first) * width });
     const lengths = place(
       scope,
       "lengths",
@@ -95,7 +97,16 @@ export async function runHead(
     );
     const uniform = placeCall(scope, packCall(sizes, chunk, numbers));
     const encodes = await buildChunk(scope, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
-    await submitPass(scope, encodes, { label: "truth" });
+    const own = runs ? [place(scope, "runs", runs.of(first, end)), lists] : [];
+    const write = runs
+      ? [
+        await buildKernel(scope, [callCode, listsCode].join("\n"), {
+          ...{ label: "truth: lists", buffers: [uniform, ...own], workgroups: [runs.columns, end - first] },
+        }),
+      ]
+      : [];
+    await submitPass(scope, [...write, ...encodes], { label: "truth" });
+    for (const buffer of [...own, lengths, uniform]) scope.destroyBuffer(buffer);
   }
   const read = async (buffer: GPUBuffer | undefined, length: number) =>
     buffer ? new Float64Array(await download(scope, buffer, { size: 8 * length })) : new Float64Array(0);

@@ -31,8 +31,10 @@ export interface TruthOptions {
   readonly scratch?: number;
 }
 
-/** How importance is asked for: as in a configuration of the method. */
-export type TruthImportance = Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
+/** How importance is asked for: as in a configuration of the method, and where these heads begin in the whole call. */
+export type TruthImportance = Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale"> & {
+  readonly firstHead?: number;
+};
 
 /**
  * Float64 truth on a device that has it.
@@ -147,7 +149,7 @@ export class Truth {
    * @throws {InputError} if the tensors disagree
    */
   async importance(qk: QueryKey, config: TruthImportance): Promise<Tensor<Float64Array>> {
-    const { importance, blockM, blockN } = config;
+    const { importance, blockM, blockN, firstHead = 0 } = config;
     switch (importance.kind) {
       case "pooled": // a product of means: small enough for the CPU at any length
         return pooledImportance(qk, config);
@@ -159,7 +161,7 @@ export class Truth {
         const offsetsOf = (batchHead: number) =>
           importance.kind === "full"
             ? all
-            : sampleOffsets({ blockM, blockN, seed: importance.seed, batchHead });
+            : sampleOffsets({ blockM, blockN, seed: importance.seed, batchHead: firstHead + batchHead });
         return await this.#groupMax(qk, config, offsetsOf);
       }
     }

@@ -18,6 +18,14 @@ export interface HeadRows {
   readonly out: Float64Array;
   /** Their log-sum-exp, [rows]; -Infinity in a row that sees nothing. */
   readonly lse: Float64Array;
+  /** Softmax mass of each key block, [rows][key blocks]; empty unless it is asked for. */
+  readonly mass: Float64Array;
+}
+
+/** Options of {@link attentionRows}. */
+export interface SomeRowsOptions extends Partial<PyramidAttentionOptions> {
+  /** Dense attention alone: also the mass of every key block of so many tokens. */
+  readonly massBlock?: number;
 }
 
 /**
@@ -46,18 +54,20 @@ export function attentionRows(
   qkv: Qkv,
   levels: Tensor<Int32Array> | null,
   rowsOfHead: readonly (readonly number[])[],
-  options: Partial<PyramidAttentionOptions> = {},
+  options: SomeRowsOptions = {},
 ): HeadRows[] {
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ } = call.shape;
   requireRows(rowsOfHead, { heads: batch * heads, seqQ });
   return rowsOfHead.map((rows, index) => {
     const head = headOf(qkv, call.levels, index);
-    return levels === null ? denseRows(head, rows, call.options) : pyramidRows(head, rows, call.options);
+    return levels === null
+      ? denseRows(head, rows, { ...call.options, massBlock: options.massBlock })
+      : pyramidRows(head, rows, call.options);
   });
 }
 
 /** Throws unless there is one list for every head, of rows that exist. */
-function requireRows(
+export function requireRows(
   rowsOfHead: readonly (readonly number[])[],
   { heads, seqQ }: { readonly heads: number; readonly seqQ: number },
 ): void {
@@ -84,10 +94,16 @@ interface Seen {
   readonly scale: number;
   /** How many of the tokens a row sees. */
   readonly seen: (row: number) => number;
+  /** Tokens of a key block whose mass is asked for. */
+  readonly massBlock?: number;
 }
 
 /** Rows of one head over levels, query block by query block. */
-function pyramidRows(head: Head, rows: readonly number[], options: PyramidAttentionOptions): HeadRows {
+export function pyramidRows(
+  head: Head,
+  rows: readonly number[],
+  options: PyramidAttentionOptions,
+): HeadRows {
   const { q, v } = head.qkv, result = emptyRows(rows, v.shape[3]);
   const asked = Map.groupBy(rows.keys(), (i) => Math.floor(rows[i] / options.blockM));
   const columns = head.levels.shape[3];
@@ -108,12 +124,14 @@ function pyramidRows(head: Head, rows: readonly number[], options: PyramidAttent
 }
 
 /** Rows of one head over all of its keys. */
-function denseRows(
-  { qkv: { q, k, v } }: Head,
+export function denseRows(
+  { qkv: { q, k, v } }: Pick<Head, "qkv">,
   rows: readonly number[],
-  { scale, causal = false }: PyramidAttentionOptions,
+  { scale, causal = false, massBlock }: Pick<SomeRowsOptions, "scale" | "causal" | "massBlock">,
 ): HeadRows {
-  const [, , seqQ, dim] = q.shape, seqK = k.shape[2], result = emptyRows(rows, v.shape[3]);
+  const [, , seqQ, dim] = q.shape, seqK = k.shape[2];
+  const blocks = massBlock === undefined ? 0 : Math.ceil(seqK / massBlock);
+  const result = emptyRows(rows, v.shape[3], blocks);
   if (rows.length === 0) return result;
   const keys = new Float64Array(evenUp(seqK) * dim);
   keys.set(k.data);
@@ -123,22 +141,31 @@ function denseRows(
     logCounts: new Float64Array(seqK),
     scale: scale ?? 1 / Math.sqrt(dim),
     seen: (row) => causal ? Math.max(0, Math.min(seqK, row + seqK - seqQ + 1)) : seqK,
+    massBlock,
   }, { indices: [...rows.keys()], result });
   return result;
 }
 
 /** The rows of a head before they are computed. */
-function emptyRows(rows: readonly number[], valueDim: number): HeadRows {
-  return { rows, out: new Float64Array(rows.length * valueDim), lse: new Float64Array(rows.length) };
+function emptyRows(rows: readonly number[], valueDim: number, blocks = 0): HeadRows {
+  return {
+    rows,
+    out: new Float64Array(rows.length * valueDim),
+    lse: new Float64Array(rows.length),
+    mass: new Float64Array(rows.length * blocks),
+  };
 }
 
 /** Computes rows that read the same tokens, four at a time. */
 function attendRows(
   q: Tensor<FloatData>,
-  { keys, values, logCounts, scale, seen: seenBy }: Seen,
-  { indices, result: { rows, out, lse } }: { readonly indices: readonly number[]; readonly result: HeadRows },
+  { keys, values, logCounts, scale, seen: seenBy, massBlock }: Seen,
+  { indices, result: { rows, out, lse, mass } }: {
+    readonly indices: readonly number[];
+    readonly result: HeadRows;
+  },
 ): void {
-  const dim = q.shape[3], valueDim = out.length / rows.length;
+  const dim = q.shape[3], valueDim = out.length / rows.length, blocks = mass.length / rows.length;
   const queries = new Float64Array(ROWS * dim), weights = new Float64Array(ROWS * evenUp(logCounts.length));
   for (let first = 0; first < indices.length; first += ROWS) {
     const four = indices.slice(first, first + ROWS), seen = four.map((i) => seenBy(rows[i]));
@@ -155,6 +182,8 @@ function attendRows(
         const weight = weights[t * ROWS + r];
         for (let c = 0; c < valueDim; c++) row[c] += weight * values[t * valueDim + c];
       }
+      if (massBlock === undefined) return;
+      for (let t = 0; t < seen[r]; t++) mass[i * blocks + Math.floor(t / massBlock)] += weights[t * ROWS + r];
     });
   }
 }

@@ -17,6 +17,9 @@ import {
 } from "./importance.ts";
 import type { QueryKey } from "./scores.ts";
 
+/** What importance follows from, and where heads that are a part of a call begin in it: samples differ by head. */
+export type ImportanceOf = Omit<PsaConfig, "assignment" | "tile"> & { readonly firstHead?: number };
+
 /**
  * The second stage of `psa`: the importance of key blocks to query blocks (docs/definition.md#importance).
  *
@@ -34,12 +37,12 @@ import type { QueryKey } from "./scores.ts";
  */
 export function blockImportance(
   qk: QueryKey,
-  { blockM, blockN, importance, causal, scale }: Omit<PsaConfig, "assignment" | "tile">,
+  { blockM, blockN, importance, causal, scale, firstHead = 0 }: ImportanceOf,
 ): Tensor<Float64Array> {
   const blocks = { blockM, blockN, scale };
   switch (importance.kind) {
     case "sampled":
-      return sampledImportance(qk, { ...blocks, seed: importance.seed });
+      return sampledImportance(qk, { ...blocks, seed: importance.seed, firstHead });
     case "full":
       return fullImportance(qk, blocks);
     case "antidiagonal":
@@ -52,12 +55,12 @@ export function blockImportance(
 /** {@link blockImportance} of inputs that have been checked. */
 export function importanceOfChecked(
   qk: QueryKey,
-  { blockM, blockN, importance, causal, scale }: Omit<PsaConfig, "assignment" | "tile">,
+  { blockM, blockN, importance, causal, scale, firstHead }: ImportanceOf,
 ): Tensor<Float64Array> {
   const blocks = { blockM, blockN, scale };
   switch (importance.kind) {
     case "sampled":
-      return fromSample(qk, { ...blocks, seed: importance.seed });
+      return fromSample(qk, { ...blocks, seed: importance.seed, firstHead });
     case "full":
       return fromAll(qk, blocks);
     case "antidiagonal":

@@ -119,7 +119,7 @@ function groupMaxOfHead(
  */
 export function sampledImportance(
   qk: QueryKey,
-  options: BlockOptions & { readonly seed: number },
+  options: BlockOptions & { readonly seed: number; readonly firstHead?: number },
 ): Tensor<Float64Array> {
   requireQueryKey(qk, options);
   requireQuarters(options);
@@ -130,9 +130,9 @@ export function sampledImportance(
 /** {@link sampledImportance} of inputs that have been checked. */
 export function fromSample(
   qk: QueryKey,
-  options: BlockOptions & { readonly seed: number },
+  { firstHead = 0, ...options }: BlockOptions & { readonly seed: number; readonly firstHead?: number },
 ): Tensor<Float64Array> {
-  return fromTokens(qk, options, (batchHead) => offsetsOfHead({ ...options, batchHead }));
+  return fromTokens(qk, options, (head) => offsetsOfHead({ ...options, batchHead: firstHead + head }));
 }
 
 /**

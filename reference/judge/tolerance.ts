@@ -18,7 +18,7 @@ import { type BlockView, blockView, storeError2 } from "./rounding/view.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
-import { sampleRows, seeingRows } from "./tolerance_rows.ts";
+import { type RowSample, sampleRows, seeingRows } from "./tolerance_rows.ts";
 export type { ImportanceKind } from "./rounding/importance.ts";
 import { type FloatData, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
 import { type Head, headOf, headSlice, kvHeadOf } from "../heads.ts";
@@ -38,6 +38,10 @@ export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
   readonly accumulate?: "f32" | "f16";
   /** The name of an arithmetic in `ladderOf(dtype)`, in place of `accumulate`. */
   readonly arithmetic?: string;
+  /** For every (batch, head), the query tokens whose outputs are bounded; default all. Only attention has this. */
+  readonly rowsOfHead?: readonly (readonly number[])[];
+  /** Rows a head that are looked at; default 24 that stand for the others and the 8 longest. Only attention has this. */
+  readonly sample?: RowSample;
 }
 
 /** Bounds on the distances of docs/definition.md#accuracy. A right kernel stays within all of them. */
@@ -83,22 +87,53 @@ export function attentionTolerance(
 ): Tolerance {
   const arithmetic = arithmeticOf(options);
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
+  const { rowsOfHead, sample } = options;
+  const parts = Array.from(
+    { length: batch * heads },
+    (_, head) =>
+      toleranceOfHead(headOf(qkv, call.levels, head), call.options, {
+        ...{ arithmetic, sample, rows: rowsOfHead?.[head] },
+      }),
+  );
+  const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
+  return joinTolerances(parts, { rows, valueDim });
+}
+
+/** What one head adds to the bounds of a call. */
+export type HeadTolerance = RowErrors;
+
+/** The expected errors of one head, from some of its rows. */
+export function toleranceOfHead(
+  head: Head,
+  options: PyramidAttentionOptions,
+  { arithmetic, rows, sample }: {
+    readonly arithmetic: Arithmetic;
+    readonly rows?: readonly number[];
+    readonly sample?: RowSample;
+  },
+): HeadTolerance {
   let variance = 0, norm2 = 0, largest = 0, lse = 0;
-  for (let head = 0; head < batch * heads; head++) {
-    for (
-      const { errors, standsFor } of sampleErrors(headOf(qkv, call.levels, head), call.options, arithmetic)
-    ) {
-      variance += standsFor * errors.variance;
-      norm2 += standsFor * errors.norm2;
-      largest = Math.max(largest, errors.largest);
-      lse = Math.max(lse, errors.lse);
-    }
+  for (const { errors, standsFor } of sampleErrors(head, options, { arithmetic, rows, sample })) {
+    variance += standsFor * errors.variance;
+    norm2 += standsFor * errors.norm2;
+    largest = Math.max(largest, errors.largest);
+    lse = Math.max(lse, errors.lse);
   }
-  const rows = batch * heads * seqQ;
+  return { variance, norm2, largest, lse };
+}
+
+/** The bounds of a call from what its heads add. */
+export function joinTolerances(
+  parts: readonly HeadTolerance[],
+  { rows, valueDim }: { readonly rows: number; readonly valueDim: number },
+): Tolerance {
+  const sum = (name: "variance" | "norm2") => parts.reduce((total, part) => total + part[name], 0);
+  const most = (name: "largest" | "lse") => parts.reduce((top, part) => Math.max(top, part[name]), 0);
+  const norm2 = sum("norm2");
   return {
-    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(variance / norm2),
-    maxAbs: extreme(rows * valueDim) * largest,
-    lse: extreme(rows) * lse,
+    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(sum("variance") / norm2),
+    maxAbs: extreme(rows * valueDim) * most("largest"),
+    lse: extreme(rows) * most("lse"),
   };
 }
 
@@ -220,12 +255,13 @@ function extreme(count: number): number {
 function* sampleErrors(
   head: Head,
   options: PyramidAttentionOptions,
-  arithmetic: Arithmetic,
+  { arithmetic, rows, sample }: Parameters<typeof toleranceOfHead>[2],
 ): Generator<{ errors: RowErrors; standsFor: number }> {
-  const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic);
-  for (const [m, rows] of sampleRows(q, seeingRows(head, options), options.blockM)) {
+  const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic), judged = rows && new Set(rows);
+  const seeing = seeingRows(head, options).filter((row) => judged?.has(row) ?? true);
+  for (const [m, own] of sampleRows(q, seeing, { ...sample, blockM: options.blockM })) {
     const seen = blockOf(m);
-    for (const { row, standsFor } of rows) {
+    for (const { row, standsFor } of own) {
       const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));
       const view = { ...seen, query, visible: seen.block.seen(row), valueDim: v.shape[3] };
       yield { errors: rowErrors(view, arithmetic), standsFor };

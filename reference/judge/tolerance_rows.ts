@@ -10,6 +10,14 @@ import type { PyramidAttentionOptions } from "../attention/call.ts";
 /** Rows a head that stand for all rows, and rows with the longest queries that stand for themselves. */
 const SPREAD_ROWS = 24, LONGEST_ROWS = 8;
 
+/** How many rows of a head are looked at where errors are estimated. */
+export interface RowSample {
+  /** Rows that are evenly spread and stand for all; default 24. */
+  readonly spread?: number;
+  /** Rows with the longest queries, which stand for themselves; default 8. */
+  readonly longest?: number;
+}
+
 /** The rows of a head that see at least one token. */
 export function seeingRows(
   { qkv: { q, k }, levels }: Head,
@@ -32,15 +40,17 @@ export function seeingRows(
 export function sampleRows(
   q: Tensor<FloatData>,
   seeing: readonly number[],
-  blockM: number,
+  { blockM, spread: most = SPREAD_ROWS, longest: longestRows = LONGEST_ROWS }: RowSample & {
+    readonly blockM: number;
+  },
 ): Map<number, { row: number; standsFor: number }[]> {
-  const dim = q.shape[3], spread = Math.min(seeing.length, SPREAD_ROWS);
+  const dim = q.shape[3], spread = Math.min(seeing.length, most);
   const norms = new Map(seeing.map((row) => {
     let norm2 = 0;
     for (let c = 0; c < dim; c++) norm2 += q.data[row * dim + c] ** 2;
     return [row, norm2];
   }));
-  const longest = [...seeing].sort((a, b) => norms.get(b)! - norms.get(a)!).slice(0, LONGEST_ROWS);
+  const longest = [...seeing].sort((a, b) => norms.get(b)! - norms.get(a)!).slice(0, longestRows);
   const rows = [
     ...Array.from({ length: spread }, (_, i) => ({
       row: seeing[Math.floor((i + 0.5) * seeing.length / spread)],

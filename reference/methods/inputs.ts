@@ -9,8 +9,8 @@ import { requireInput } from "../errors.ts";
 import { blockMass } from "../judge/mass.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
 import { blockImportance } from "../importance/by_config.ts";
-import { attentionShape, type Qkv } from "../tensor.ts";
-import type { Method, MethodInputs } from "./method.ts";
+import { attentionShape, type Qkv, type Tensor } from "../tensor.ts";
+import type { Method, MethodInputs, ReleasedQuotas } from "./method.ts";
 
 /** Options of {@link methodInputs}. */
 export interface MethodInputOptions {
@@ -32,6 +32,14 @@ export interface MethodInputOptions {
   readonly grid?: Box;
   /** Dense attention of these inputs, if it was computed already. */
   readonly dense?: AttentionResult;
+  /** The importance of methods that take any, if it was computed already. */
+  readonly importanceGiven?: Tensor<Float64Array>;
+  /** The true softmax mass of the blocks, if it was computed already. */
+  readonly mass?: Tensor<Float64Array>;
+  /** Place of the first head in the call that these heads are a part of; default 0. */
+  readonly firstHead?: number;
+  /** The quotas of a released model, for `psa-released`. */
+  readonly released?: ReleasedQuotas;
 }
 
 /**
@@ -53,7 +61,7 @@ export interface MethodInputOptions {
  * ```
  */
 export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInputs {
-  const { blockM, blockN, causal = false, seed = 0, grid } = options;
+  const { blockM, blockN, causal = false, seed = 0, grid, firstHead = 0, released } = options;
   const { seqQ, seqK, headDim } = attentionShape(qkv);
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
@@ -65,6 +73,8 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
     return kept.get(name) as Value;
   };
   const blocks = { blockM, blockN, causal, scale };
+  const nameOf = (config: ImportanceConfig) => `importance ${JSON.stringify(config)}`;
+  if (options.importanceGiven) kept.set(nameOf(importance), options.importanceGiven);
   return {
     qkv,
     sizes: { blockM, blockN, seqQ, seqK },
@@ -74,12 +84,11 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
     tile,
     importance,
     grid,
+    firstHead,
+    released,
     importanceOf: (config) =>
-      once(
-        `importance ${JSON.stringify(config)}`,
-        () => blockImportance(qkv, { ...blocks, importance: config }),
-      ),
-    mass: () => once("mass", () => blockMass(qkv, blocks)),
+      once(nameOf(config), () => blockImportance(qkv, { ...blocks, importance: config, firstHead })),
+    mass: () => options.mass ?? once("mass", () => blockMass(qkv, blocks)),
     dense: () => options.dense ?? once("dense", () => denseAttention(qkv, { scale, causal })),
     once,
   };

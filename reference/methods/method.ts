@@ -6,7 +6,7 @@
  */
 import type { AttentionResult } from "../attention/attention.ts";
 import type { CausalSizes } from "../levels/causal.ts";
-import type { Box, ImportanceConfig } from "../config/config.ts";
+import type { Box, ImportanceConfig, PsaConfig } from "../config/config.ts";
 import type { Qkv, Tensor } from "../tensor.ts";
 
 /** What a method chooses for: blocks (these run on the kernels), or single queries (reference only). */
@@ -17,6 +17,9 @@ export type Basis = "code" | "ablation" | "own" | "control";
 
 /** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
 export type SelectionStatus = "ok" | "unreachable";
+
+/** What a released configuration says of levels. */
+export type ReleasedQuotas = Pick<PsaConfig, "assignment" | "similarityThresholds" | "textLength">;
 
 /** One attention call as methods see it; what several of them need is computed once. See `methodInputs`. */
 export interface MethodInputs {
@@ -34,6 +37,10 @@ export interface MethodInputs {
   readonly tile: number;
   /** The importance of methods that take any. */
   readonly importance: ImportanceConfig;
+  /** Place of the first head in the call that these heads are a part of: what is drawn differs by head. */
+  readonly firstHead: number;
+  /** The quotas of a released model in place of the released default. */
+  readonly released?: ReleasedQuotas;
   /** The video that the tokens are, if known. */
   readonly grid?: Box;
   /** Importance [batch, heads, query blocks, key blocks], each kind computed once. */
@@ -91,6 +98,8 @@ export interface MethodFacts {
   readonly usesImportance: boolean;
   /** Whether it has a density of its own, whatever was asked for. */
   readonly ownDensity?: boolean;
+  /** Whether it needs the scores or the outputs of all queries: it cannot be had with the truth of sampled rows. */
+  readonly needsAllRows?: boolean;
   /** A method of the video's grid cuts it into these tiles, a block each, and ignores the order axis. */
   readonly gridTile?: Box;
   /** What choosing costs: floating-point operations over 4 Lq Lk D, the cost of dense attention. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
+import { presets } from "../../../reference/config/presets.ts";
 import { BACKEND, UNGUARDED } from "../../options/device.ts";
 import type { CommandHelp, OptionHelp } from "../../options/command_line.ts";
 
@@ -23,6 +24,12 @@ export const OPTIONS: readonly OptionHelp[] = [
     help: "safetensors with q, k, v; may be repeated (default: two traces)",
     many: true,
   },
+  { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
+  {
+    name: "preset",
+    value: "NAME",
+    help: `shape and configuration of a released model: ${Object.keys(presets).join(", ")}`,
+  },
   {
     name: "workload",
     value: "NAME",
@@ -30,7 +37,7 @@ export const OPTIONS: readonly OptionHelp[] = [
     many: true,
   },
   { name: "seq", value: "N", help: "tokens of workloads (1024)" },
-  { name: "heads", value: "N", help: "query heads of workloads (2)" },
+  { name: "heads", value: "N", help: "query heads of workloads (2); of files: which, as 0,3-5 (all)" },
   { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
   { name: "dim", value: "N", help: "head dimension of workloads (64)" },
   { name: "batch", value: "N", help: "batch entries of workloads (1)" },
@@ -45,6 +52,9 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "order", value: "O,O,…", help: "raster, tile or gilbert (raster)" },
   { name: "importance", value: "I,I,…", help: "sampled, full, pooled or antidiagonal" },
   { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
+  { name: "truth", value: "T", help: "auto, cpu, gpu (float64 on the device) or rows (a sample) (auto)" },
+  { name: "truth-rows", value: "N", help: "sampled rows of a query block (2)" },
+  { name: "memory", value: "N", help: "GiB that heads may take at a time (2)" },
   { name: "per-head", value: "", help: "every head is a case of its own" },
   { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
   { name: "list", value: "", help: "list the cases and their number, run nothing" },

@@ -8,6 +8,9 @@ import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { deviceChoice } from "../../options/device.ts";
 import { OptionReader, requireName } from "../../options/reader.ts";
+import { type ModelName, presets } from "../../../reference/config/presets.ts";
+import { TRUTHS } from "../truth/kinds.ts";
+import { presetOptions, readRanges } from "./preset_options.ts";
 import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
 import type { Shard, SweepOptions } from "./sweep_options.ts";
 import { variantsOf } from "./variants.ts";
@@ -17,6 +20,7 @@ const BLOCKS = [16, 32, 64, 128];
 const ORDERS = ["raster", "tile", "gilbert"];
 const IMPORTANCES = ["sampled", "full", "pooled", "antidiagonal"];
 const MOST_HEAD_DIM = 256;
+const MODELS = Object.keys(presets) as ModelName[];
 /** What may be said of causality; `input` is what the file or the workload says of itself. */
 const CAUSAL = { input: null, true: true, false: false } as const;
 const CAUSAL_NAMES = ["input", "true", "false"] as const;
@@ -78,11 +82,19 @@ export function defaultOptions(known: readonly string[]): SweepOptions {
 }
 
 /** What values by name ask for. */
-function readOptions(given: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
-  const read = new OptionReader(given);
-  const heads = read.count("heads", 2);
+function readOptions(own: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
+  const asked = new OptionReader(own), name = asked.text("preset", "");
+  const preset = name === "" ? null : requireName("preset", name, MODELS);
+  const model = preset && presetOptions(preset, { read: asked, grid: readGrid(asked.text("grid", "")) });
+  const given = { ...model?.values, ...own }, read = new OptionReader(given);
+  const hasFiles = read.texts("input").length > 0 && read.texts("workload").length === 0;
+  const heads = hasFiles ? 2 : read.count("heads", 2);
   const options: SweepOptions = {
     inputs: read.texts("input"),
+    layers: readRanges("layers", read.text("layers", "")),
+    chosenHeads: hasFiles ? readRanges("heads", read.text("heads", "")) : [],
+    preset,
+    textLength: model?.textLength ?? 0,
     workloads: read.texts("workload").map((name) => requireName("workload", name, WORKLOADS)),
     seq: read.count("seq", 1024),
     heads,
@@ -100,6 +112,9 @@ function readOptions(given: Readonly<Record<string, unknown>>, known: readonly s
     orders: read.list("order", "raster").map((name) => requireName("order", name, ORDERS)),
     importances: read.list("importance", "").map((name) => requireName("importance", name, IMPORTANCES)),
     grid: readGrid(read.text("grid", "")),
+    truth: requireName("truth", read.text("truth", "auto"), TRUTHS),
+    truthRows: read.count("truth-rows", 2),
+    memory: read.between("memory", [0, 4096], 2),
     perHead: read.flag("per-head"),
     filter: read.text("filter", ""),
     list: read.flag("list"),

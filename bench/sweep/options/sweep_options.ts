@@ -3,12 +3,22 @@
  *
  * @module
  */
+import type { ModelName } from "../../../reference/config/presets.ts";
+import type { AskedTruth } from "../truth/kinds.ts";
 import type { BackendName } from "../../../kernels/device/backend.ts";
 
 /** What a sweep was asked to do. */
 export interface SweepOptions {
   /** Files and folders with traces. */
   readonly inputs: readonly string[];
+  /** Layers of files that hold several; empty: all. */
+  readonly layers: readonly number[];
+  /** Query heads of files, counted over batch entries; empty: all. */
+  readonly chosenHeads: readonly number[];
+  /** The released model whose shape and configuration are taken; null: none. */
+  readonly preset: ModelName | null;
+  /** Text tokens at the end of workloads. */
+  readonly textLength: number;
   /** Names of seeded workloads. */
   readonly workloads: readonly string[];
   /** Query and key tokens of workloads. */
@@ -43,6 +53,12 @@ export interface SweepOptions {
   readonly importances: readonly string[];
   /** The video that the tokens are, [t, y, x], if the file does not say. */
   readonly grid: readonly [number, number, number] | null;
+  /** Where the truth comes from. */
+  readonly truth: AskedTruth;
+  /** Sampled rows of a query block. */
+  readonly truthRows: number;
+  /** GiB that heads may take at a time. */
+  readonly memory: number;
   /** Whether every head is a case of its own. */
   readonly perHead: boolean;
   /** Only cases whose canonical string this matches; empty: all. */

@@ -1,28 +1,68 @@
 /**
- * An input as the cases of one layout see it: tokens in order, and what methods are given.
+ * Heads of an input as the cases of one layout see them: tokens in order, the truth of the rows that are judged, and
+ * what methods are given.
  *
  * @module
  */
 import type { ImportanceConfig } from "../../../reference/config/config.ts";
+import { presets } from "../../../reference/config/presets.ts";
+import { type SampledRows, sampleQueryRows } from "../../../reference/judge/sampled_rows.ts";
 import { methodInputs } from "../../../reference/methods/inputs.ts";
 import type { MethodInputs } from "../../../reference/methods/method.ts";
 import { type Order, permuteTokens } from "../../../reference/order/order.ts";
 import { arrangeTokens } from "../../../reference/order/arrange.ts";
-import type { Qkv, Tensor } from "../../../reference/tensor.ts";
+import { attentionShape, type Qkv, type Tensor } from "../../../reference/tensor.ts";
 import { STRIDE, type SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
+import type { VariantOptions } from "../options/variants.ts";
+import { checkImportance, type ImportanceCheck } from "../truth/importance_check.ts";
+import type { TruthCall, TruthMaker } from "../truth/maker.ts";
 
-/** Tokens in the order of a layout, and what methods are given of them. */
-export interface ArrangedTokens {
-  /** Queries, keys and values in the order. */
+/** Some heads of an input, with their numbers. */
+export interface LoadedGroup {
+  /** The input. */
+  readonly input: SweepInput;
+  /** Place of the first head in the call. */
+  readonly firstHead: number;
+  /** Queries, keys and values, in raster order. */
   readonly qkv: Qkv;
+}
+
+/** Tokens in the order of a layout, their truth, and what methods are given of them. */
+export interface ArrangedTokens {
+  /** Queries, keys and values in the order, and the blocks that are cut. */
+  readonly tokens: TruthCall;
   /** The order of the tokens; none for raster. */
   readonly order?: Order;
-  /** Dense attention in the order, if it was given. */
-  readonly truth?: Tensor<Float64Array>;
+  /** What makes the truth. */
+  readonly maker: TruthMaker;
+  /** The rows that are judged; null: all. */
+  readonly rows: SampledRows | null;
+  /** Dense attention in float64 of these rows, in the order. */
+  readonly truth: Tensor<Float64Array>;
   /** The call as methods see it. */
   readonly inputs: MethodInputs;
+  /** How near the device's importance is to the reference's; null if the CPU computed it. */
+  readonly check: ImportanceCheck | null;
+  /** What is computed once for the arrangement, under a name. */
+  readonly once: <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
 }
+
+/** What an arrangement is made with. */
+export interface ArrangeContext {
+  /** The options of the variant that the input is of. */
+  readonly options: Pick<VariantOptions, "seed" | "truthRows" | "preset">;
+  /** What makes the truth. */
+  readonly maker: TruthMaker;
+  /** Dense attention of all rows in raster order; null if it is not there, or rows are sampled. */
+  readonly dense: Tensor<Float64Array> | null;
+  /** Whether a method of the arrangement chooses by importance; default that of the case. */
+  readonly usesImportance?: boolean;
+  /** Whether anything is judged; default true. Without that there is no truth of outputs. */
+  readonly judges?: boolean;
+}
+
+const NO_TRUTH: Tensor<Float64Array> = { data: new Float64Array(0), shape: [0] };
 
 /**
  * What cases that share their arrangement have in common.
@@ -49,42 +89,63 @@ export function arrangementOf({ layout, importance }: SweepCase): string {
 }
 
 /**
- * The input in the order of a case, as its method sees it.
+ * Heads in the order of a case, as its method sees them, with their truth.
  *
- * @param input the input, its tokens in raster order
+ * @param group the heads, their tokens in raster order
  * @param given the case
- * @param options the seed of the sweep, and dense attention of the input if it is there
+ * @param context options, what makes the truth, and dense attention if it is there
  *
  * @example
  * ```ts
- * import { arrangeInput } from "./arrange.ts";
+ * import { arrangeGroup } from "./arrange.ts";
  * import { casesOf } from "../cases.ts";
  * import { inputSources } from "../inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";
+ * import { cpuTruth } from "../truth/maker.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
  * const [source] = await inputSources(options);
  * const [input] = await source.load();
- * const [, given] = casesOf(input, options);
- * console.log(arrangeInput(input, given, { seed: 1 }).inputs.sizes.seqQ); // 128
+ * const [, given] = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
+ * const { truth } = await arrangeGroup(group, given, { options, maker: cpuTruth("rows"), dense: null });
+ * console.log(truth.shape); // [1, 2, 2, 64]: two rows of the one query block
  * ```
  */
-export function arrangeInput(
-  { qkv: raster, causal, grid }: SweepInput,
-  { layout: { order, blockM, blockN }, importance, data: { tile } }: SweepCase,
-  { seed, truth: rasterTruth }: { readonly seed: number; readonly truth?: Tensor<Float64Array> },
-): ArrangedTokens {
-  const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order });
-  const truth = queryOrder && rasterTruth ? permuteTokens(rasterTruth, queryOrder) : rasterTruth;
+export async function arrangeGroup(
+  { input: { causal, grid, textLength }, firstHead, qkv: raster }: LoadedGroup,
+  { layout: { order, blockM, blockN }, importance: kind, method, data: { tile } }: SweepCase,
+  context: ArrangeContext,
+): Promise<ArrangedTokens> {
+  const { options: { seed, truthRows, preset }, maker, dense, judges = true } = context;
+  const { usesImportance = method.usesImportance } = context;
+  const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order, textLength });
+  const tokens = { qkv, options: { blockM, blockN, causal }, firstHead };
+  const rows = maker.kind === "rows"
+    ? sampleQueryRows(attentionShape(qkv), blockM, { seed: seed + firstHead, perBlock: truthRows })
+    : null;
+  const made = dense && queryOrder ? { out: permuteTokens(dense, queryOrder), mass: null } : null;
+  const given = dense ? { out: dense, mass: null } : judges ? null : { out: NO_TRUTH, mass: null };
+  const { out: truth, mass } = made ?? given ?? await maker.dense(tokens, rows);
+  const importance = importanceConfig(kind, seed);
+  const importanceGiven = usesImportance ? await maker.importance(tokens, importance) : undefined;
+  const check = maker.kind === "gpu" && importanceGiven
+    ? checkImportance(tokens, importanceGiven, importance)
+    : null;
   const inputs = methodInputs(qkv, {
-    ...{ blockM, blockN, causal, seed, tile, grid },
-    importance: importanceConfig(importance, seed),
-    ...(truth ? { dense: { out: truth, lse: { data: new Float64Array(0), shape: [0] } } } : {}),
+    ...{ blockM, blockN, causal, seed, tile, grid, importance, importanceGiven, firstHead },
+    mass: mass ?? await maker.mass(tokens),
+    ...(preset === null ? {} : { released: presets[preset].config }),
+    ...(rows === null && judges ? { dense: { out: truth, lse: NO_TRUTH } } : {}),
   });
-  return { qkv, order: keyOrder, truth, inputs };
+  const kept = new Map<string, Promise<unknown>>();
+  const once = <Value>(name: string, make: () => Promise<Value>): Promise<Value> => {
+    if (!kept.has(name)) kept.set(name, make());
+    return kept.get(name) as Promise<Value>;
+  };
+  return { tokens, order: keyOrder, maker, rows, truth, inputs, check, once };
 }
 
 function importanceConfig(kind: string, seed: number): ImportanceConfig {

@@ -6,17 +6,23 @@
  */
 import { drawMaps } from "../../report/level_maps.ts";
 import type { ReportChart } from "../../report/sections.ts";
-import { type ArrangedTokens, arrangeInput, arrangementOf } from "./arrange.ts";
+import { type ArrangedTokens, arrangeGroup, arrangementOf, type LoadedGroup } from "./arrange.ts";
 import type { SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
+import type { VariantOptions } from "../options/variants.ts";
+import { MOST_PAIRS, pairsOf } from "../truth/kinds.ts";
+import { cpuTruth } from "../truth/maker.ts";
 
 /** The method and the density whose levels are drawn. */
 const MAPPED_METHOD = "psa", MAPPED_DENSITY = 0.15;
 
+/** Maps are drawn of inputs up to so many pairs of tokens: beyond, the true mass takes too long. */
+const isDrawn = ({ shape }: SweepInput) => pairsOf(shape) <= MOST_PAIRS;
+
 /** What maps need beside the input and its cases. */
 export interface MapContext {
-  /** The seed of the sweep. */
-  readonly seed: number;
+  /** The options of the variant that the input is of. */
+  readonly options: VariantOptions;
   /** Arrangements that are there already, by what {@link arrangementOf} says of a case. */
   readonly arranged?: ReadonlyMap<string, ArrangedTokens>;
 }
@@ -24,7 +30,7 @@ export interface MapContext {
 /**
  * Draws the levels that `psa` chooses at the density nearest to .15, once for each layout and importance.
  *
- * @param input the input
+ * @param group the first heads of the input
  * @param cases all cases of the input, also those that did not run here
  * @param context the seed, and what is arranged already
  *
@@ -41,21 +47,22 @@ export interface MapContext {
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
  * const [source] = await inputSources(options);
  * const [input] = await source.load();
- * const [, given] = casesOf(input, options);
- * console.log((await mapsOfInput(input, [given], options)).length); // 2: levels and mass
+ * const [, given] = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
+ * console.log((await mapsOfInput(group, [given], { options })).length); // 2: levels and mass
  * ```
  */
 export async function mapsOfInput(
-  input: SweepInput,
+  group: LoadedGroup,
   cases: readonly SweepCase[],
-  { seed, arranged }: MapContext,
+  { options, arranged }: MapContext,
 ): Promise<ReportChart[]> {
-  const { name, head, grid } = input, charts: ReportChart[] = [];
-  const drawn = cases.filter(({ method }) => method.name === MAPPED_METHOD);
-  for (const [key, group] of Map.groupBy(drawn, arrangementOf)) {
+  const { input } = group, { name, head, grid } = input, charts: ReportChart[] = [];
+  const drawn = isDrawn(input) ? cases.filter(({ method }) => method.name === MAPPED_METHOD) : [];
+  for (const [key, alike] of Map.groupBy(drawn, arrangementOf)) {
     const away = ({ density }: SweepCase) => Math.abs(Math.log(density / MAPPED_DENSITY));
-    const given = group.reduce((nearest, each) => away(each) < away(nearest) ? each : nearest);
-    const { inputs, order } = arranged?.get(key) ?? arrangeInput(input, given, { seed });
+    const given = alike.reduce((nearest, each) => away(each) < away(nearest) ? each : nearest);
+    const { inputs, order } = arranged?.get(key) ??
+      await arrangeGroup(group, given, { options, maker: cpuTruth("cpu"), dense: null, judges: false });
     const selection = given.method.select(inputs, given.density);
     if (!("levels" in selection)) continue;
     const { layout: { order: { kind }, blockM, blockN }, importance, density } = given;
@@ -74,4 +81,14 @@ export async function mapsOfInput(
     );
   }
   return charts;
+}
+
+/** The heads of an input that maps are drawn of: the first group, empty where none are drawn. */
+export async function firstGroup(input: SweepInput): Promise<LoadedGroup> {
+  const empty = { data: new Float32Array(0), shape: [0] };
+  return {
+    input,
+    firstHead: 0,
+    qkv: isDrawn(input) ? await input.groups[0].load() : { q: empty, k: empty, v: empty },
+  };
 }

@@ -9,6 +9,8 @@ import { poisonOutputs } from "../../../kernels/device/poison.ts";
 import { buildPlan } from "../../../kernels/plan.ts";
 import { createPsa, type PreparedCall, type Psa, type PsaSetup } from "../../../kernels/psa.ts";
 import { requireInput } from "../../../reference/errors.ts";
+import type { SweepCase } from "../cases.ts";
+import type { Arranged, GpuCall } from "./arranged.ts";
 import {
   type AttentionShape,
   attentionShape,
@@ -127,4 +129,24 @@ function roundTo(dtype: "f32" | "f16", { data, shape }: Tensor<FloatData>, name:
 export async function runChecked(gpu: Gpu, call: PreparedCall): Promise<Tensor<FloatData>> {
   poisonOutputs(gpu, call.stages);
   return (await call.forward()).out;
+}
+
+/**
+ * The call of an arrangement on a device: it is opened when it is first asked for, or when another device is.
+ *
+ * @param gpu the device
+ * @param arranged the tokens in the order of the arrangement
+ * @param context a case of the arrangement, the element type, and whether the call is causal
+ */
+export async function callOn(
+  gpu: Gpu,
+  arranged: Pick<Arranged, "call" | "tokens">,
+  { given: { layout: { blockM, blockN } }, options: { dtype }, causal }: {
+    readonly given: SweepCase;
+    readonly options: Pick<GpuCallOptions, "dtype">;
+    readonly causal: boolean;
+  },
+): Promise<GpuCall> {
+  arranged.call ??= { gpu, psa: await openCall(gpu, arranged.tokens.qkv, { causal, blockM, blockN, dtype }) };
+  return arranged.call;
 }

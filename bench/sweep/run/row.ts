@@ -4,8 +4,9 @@
  * @module
  */
 import type { SweepRow } from "../columns.ts";
-import type { SweepInput } from "../inputs.ts";
+import type { InputFacts } from "../inputs.ts";
 import type { Judged } from "./judge.ts";
+import type { TruthKind } from "../truth/kinds.ts";
 import type { Measured } from "../../timing/interleaved.ts";
 
 /** The times of a case, and what they are set beside. */
@@ -19,11 +20,13 @@ export interface CaseTimes extends Measured {
 /** What a row needs beside the case. */
 export interface RowContext {
   /** The input. */
-  readonly input: SweepInput;
+  readonly input: InputFacts;
   /** Place of the case in the whole sweep, from 1. */
   readonly index: number;
   /** Times; null if no kernel ran. */
   readonly times: CaseTimes | null;
+  /** Where the truth comes from. */
+  readonly truth: TruthKind;
 }
 
 /**
@@ -34,8 +37,8 @@ export interface RowContext {
  *
  * @example
  * ```ts
- * import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
- * import { arrangeInput } from "./arrange.ts";
+ * import { cpuTruth } from "../truth/maker.ts";
+ * import { arrangeGroup } from "./arrange.ts";
  * import { casesOf } from "../cases.ts";
  * import { inputSources } from "../inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
@@ -48,16 +51,15 @@ export interface RowContext {
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
  * const [source] = await inputSources(options);
  * const [input] = await source.load();
- * const [, given] = casesOf(input, options);
- * const { out: truth } = await pyramidAttentionParallel(input.qkv, null, { workers: 0 });
- * const tokens = arrangeInput(input, given, { seed: 1, truth });
- * const judged = await judgeCase(given, { ...tokens, truth, attended: [], call: null });
- * console.log(makeRow(judged, { input, index: 1, times: null }).timing); // none
+ * const [, given] = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
+ * const tokens = await arrangeGroup(group, given, { options, maker: cpuTruth("cpu"), dense: null });
+ * const judged = await judgeCase(given, { ...tokens, attended: [], keeps: true, call: null });
+ * console.log(makeRow(judged, { input, index: 1, times: null, truth: "cpu" }).timing); // none
  * ```
  */
-export function makeRow(judged: Judged, { input, index, times }: RowContext): SweepRow {
+export function makeRow(judged: Judged, { input, index, times, truth }: RowContext): SweepRow {
   const { given: { name, data, method, layout, importance, density }, error, spread, kernel } = judged;
-  const { shape } = input;
+  const { shape } = input, { interval, check } = judged;
   return {
     case: name,
     status: judged.status,
@@ -79,7 +81,7 @@ export function makeRow(judged: Judged, { input, index, times }: RowContext): Sw
     rel_l2: error.relL2,
     max_abs: error.maxAbs,
     cosine: error.cosine,
-    non_finite: error.nonFinite,
+    non_finite: Math.max(error.nonFinite, kernel?.nonFinite ?? 0),
     kernel_rel_l2: kernel?.relL2 ?? null,
     ...timeColumns(times, { density: judged.density, flops: denseFlops(shape) }),
     order: layout.order.kind,
@@ -96,12 +98,20 @@ export function makeRow(judged: Judged, { input, index, times }: RowContext): Sw
     rel_l2_worst_head: spread.worstHead,
     rel_l2_head_mean: spread.headMean,
     rel_l2_head_spread: spread.headSpread,
+    truth,
+    truth_rows: judged.heads.reduce((sum, head) => sum + head.count, 0),
+    rel_l2_low: interval?.low ?? null,
+    rel_l2_high: interval?.high ?? null,
+    ones_max_abs: kernel?.onesMaxAbs ?? null,
+    paths_rel_l2: kernel?.pathsRelL2 ?? null,
+    importance_error: check?.error ?? null,
+    importance_ties: check?.ties ?? null,
     index,
   };
 }
 
 /** 4 B H Lq Lk D. */
-function denseFlops({ batch, heads, seqQ, seqK, headDim }: SweepInput["shape"]): number {
+function denseFlops({ batch, heads, seqQ, seqK, headDim }: InputFacts["shape"]): number {
   return 4 * batch * heads * seqQ * seqK * headDim;
 }
 

@@ -18,6 +18,7 @@ export const massTopk: BlockMethod = {
   source: "this project",
   causal: true,
   usesImportance: false,
+  needsAllRows: true,
   selectionCost: () => 1 / 2,
   select: (inputs, density) => ranked(inputs, inputs.mass(), density),
 };

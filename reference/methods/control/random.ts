@@ -29,7 +29,7 @@ function drawnImportance(inputs: MethodInputs): Tensor<Float64Array> {
   const shape = levelShape(inputs), [batch, heads, rows, columns] = shape;
   const data = new Float64Array(batch * heads * rows * columns);
   for (let head = 0; head < batch * heads; head++) {
-    const { uniform } = seededRandom(inputs.seed, head);
+    const { uniform } = seededRandom(inputs.seed, inputs.firstHead + head);
     for (let at = 0; at < rows * columns; at++) {
       data[head * rows * columns + at] = isOwn(inputs, Math.floor(at / columns), at % columns)
         ? 1

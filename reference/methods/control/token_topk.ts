@@ -22,6 +22,7 @@ export const tokenTopk: QueryMethod = {
   source: "this project",
   causal: true,
   usesImportance: false,
+  needsAllRows: true,
   selectionCost: () => 1 / 2,
   select(inputs, density): OutputSelection {
     requireDensity(density);

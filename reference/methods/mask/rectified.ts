@@ -24,6 +24,7 @@ export const rectified: BlockMethod = {
   source: "Rectified SpaAttn",
   causal: true,
   usesImportance: false,
+  needsAllRows: true,
   selectionCost: ({ sizes }) => 3 * importanceCost({ kind: "pooled" }, sizes),
   select(inputs, density): BlockSelection {
     const { blockM, blockN } = inputs.sizes;

@@ -29,6 +29,7 @@ export const sta: BlockMethod = {
   source: "Sliding Tile Attention (FastVideo)",
   causal: false,
   usesImportance: false,
+  needsAllRows: true,
   gridTile: TILE,
   selectionCost: () => 0,
   select(inputs, density) {

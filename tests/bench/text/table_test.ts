@@ -3,15 +3,14 @@ import { parseOptions } from "../../../bench/sweep/options/options.ts";
 import { variantsOf } from "../../../bench/sweep/options/variants.ts";
 import { estimateLooked } from "../../../bench/timing/statistics.ts";
 import { makeRow } from "../../../bench/sweep/run/row.ts";
-import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { COLUMN_NAMES, COLUMNS } from "../../../bench/sweep/columns.ts";
-import { errorSpread } from "../../../bench/sweep/run/judge.ts";
+import { errorsByHead, joinErrors } from "../../../bench/sweep/run/errors.ts";
 import { configSchema } from "../../../bench/sweep/options/option_list.ts";
 import { formatSeconds, Progress } from "../../../bench/text/progress.ts";
 import { formatTable } from "../../../bench/sweep/table.ts";
 import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
 import { writeWhole } from "../../../bench/sweep/write.ts";
-import { tensor } from "../../../reference/tensor.ts";
+import { type Tensor, tensor } from "../../../reference/tensor.ts";
 import {
   assertAlmostEquals,
   assertEquals,
@@ -66,19 +65,19 @@ Deno.test("rows: a time that was measured once has no interval", () => {
   ]);
   const [variant] = variantsOf({ ...options, methods: ["dense"] });
   const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ: 64, seqK: 64, headDim: 16, valueDim: 16 };
-  const { qkv } = makeWorkload("gaussian", { seqQ: 64, heads: 2, headDim: 16 });
-  const input = { name: "gaussian", isWorkload: true, qkv, shape, causal: false };
+  const input = { name: "gaussian", isWorkload: true, shape, causal: false, textLength: 0 };
   const [given] = casesOf(input, variant);
   const judged = {
     given,
     ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, ran: null },
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
+    ...{ interval: null, check: null, heads: [] },
   };
   const times = { repeated: 0, source: "wall", denseMedian: 5 } as const;
   const row = (...all: number[]) =>
     makeRow(judged, {
-      ...{ input, index: 1 },
+      ...{ input, index: 1, truth: "cpu" },
       times: { ...times, times: all, estimate: estimateLooked(all) },
     });
   const once = row(5), often = row(4, 7, 5, 6, 8, 4.5);
@@ -89,15 +88,17 @@ Deno.test("rows: a time that was measured once has no interval", () => {
 });
 
 Deno.test("errors by row and head: by hand", () => {
+  const spreadOf = (...pair: [Tensor, Tensor<Float64Array>]) =>
+    joinErrors(errorsByHead(...pair, null)).spread;
   const truth = tensor(new Float64Array([3, 4, 0, 0, 6, 8, 0, 5]), [1, 2, 2, 2]);
   const out = tensor(new Float64Array([3, 4, 0, 0, 6, 7, 0, 5]), [1, 2, 2, 2]);
-  const { worstRow, worstHead, headMean, headSpread } = errorSpread(out, truth);
+  const { worstRow, worstHead, headMean, headSpread } = spreadOf(out, truth);
   assertAlmostEquals(worstRow, 0.1, 1e-12);
   assertAlmostEquals(worstHead, 1 / Math.sqrt(125), 1e-12);
   assertAlmostEquals(headMean, worstHead / 2, 1e-12);
   assertAlmostEquals(headSpread, worstHead / 2, 1e-12);
   out.data[2] = 1;
-  assertEquals(errorSpread(out, truth).worstRow, Infinity);
+  assertEquals(spreadOf(out, truth).worstRow, Infinity);
 });
 
 Deno.test("progress: a bar that is drawn over itself on a terminal, lines now and then elsewhere", () => {

@@ -1,0 +1,62 @@
+/**
+ * What the cases of one arrangement share while they run: tokens, the call on the device, what was attended.
+ *
+ * @module
+ */
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import type { PreparedCall, Psa } from "../../../kernels/psa.ts";
+import type { Tensor } from "../../../reference/tensor.ts";
+import type { ArrangedTokens } from "./arrange.ts";
+import type { HeadErrors } from "./errors.ts";
+
+/** The call of an input on the GPU. */
+export interface GpuCall {
+  /** The device. */
+  readonly gpu: Gpu;
+  /** The call, with its tensors on the device. */
+  readonly psa: Psa;
+}
+
+/** Tokens in the order of a layout, and what belongs to them. */
+export interface Arranged extends ArrangedTokens {
+  /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
+  call: GpuCall | null;
+  /** What was attended already; levels are null for dense attention. */
+  readonly attended: { readonly levels: Tensor<Int32Array> | null; readonly made: Attended }[];
+  /** Whether outputs are kept for cases with the same levels: they take memory. */
+  readonly keeps: boolean;
+}
+
+/** Attention over levels, and what the kernel that ran is worth. */
+export interface Attended {
+  /** The judged rows of the output: of the kernel if one ran, else of the reference; null if it was not kept. */
+  out: Tensor | null;
+  /** The kernel's distance from the reference, its bound, and whether it is right; null if none ran. */
+  readonly kernel: KernelVerdict | null;
+  /** The case on the GPU; null if none ran, or a device that is gone had it. */
+  prepared: PreparedCall | null;
+}
+
+/** What a kernel is worth. */
+export interface KernelVerdict extends Omit<AllRows, "isRight"> {
+  /** Its relative L2 error against the reference of the same levels. */
+  readonly relL2: number;
+  /** The bound of that. */
+  readonly bound: number;
+  /** Whether it is right; null if its bound would accept zeros, and so judges nothing. */
+  readonly isRight: boolean | null;
+  /** The errors of its heads against the reference. */
+  readonly heads: readonly HeadErrors[];
+}
+
+/** What was found in all rows of a kernel's output. */
+export interface AllRows {
+  /** Values that are not finite, or were not written. */
+  readonly nonFinite: number;
+  /** Largest distance from 1 of an output for values of 1; null if it was not looked at. */
+  readonly onesMaxAbs: number | null;
+  /** Relative L2 distance of the output from that with key blocks in another order; null if it was not looked at. */
+  readonly pathsRelL2: number | null;
+  /** Whether all of that is as it should be. */
+  readonly isRight: boolean;
+}

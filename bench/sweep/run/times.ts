@@ -1,0 +1,112 @@
+/**
+ * Times of all cases of a group of heads, taken together after their errors.
+ *
+ * @module
+ */
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { clockOf, openProbe } from "../../timing/clock.ts";
+import { measureInterleaved } from "../../timing/interleaved.ts";
+import type { MedianEstimate } from "../../timing/statistics.ts";
+import type { VariantOptions } from "../options/variants.ts";
+import { arrangementOf } from "./arrange.ts";
+import { type RunDevice, statusOfFault } from "./device.ts";
+import type { Arranged, GpuCall } from "./arranged.ts";
+import type { Judged } from "./judge.ts";
+import type { CaseTimes } from "./row.ts";
+import { callOn } from "./kernel.ts";
+
+/** A case with its times. */
+export type Timed = Judged & { readonly times: CaseTimes | null };
+
+/** What the times of a group need. */
+export interface TimesContext {
+  /** How long to measure, and how well. */
+  readonly options: Pick<VariantOptions, "confidence" | "precision" | "seconds" | "seed" | "dtype">;
+  /** Whether the call is causal. */
+  readonly causal: boolean;
+  /** The arrangements of the group. */
+  readonly arranged: ReadonlyMap<string, Arranged>;
+  /** Called with the share of the times that is done. */
+  readonly onProgress: (done: number) => void;
+}
+
+/** Times all cases that a kernel ran; if that fails twice they have no times, and say so. */
+export async function timeOn(
+  device: RunDevice | null,
+  judged: readonly Judged[],
+  { arranged, onProgress, ...context }: TimesContext,
+): Promise<Timed[]> {
+  const untimed = judged.map((each) => ({ ...each, times: null }));
+  if (device === null || judged.every(({ kernel }) => kernel === null)) return untimed;
+  const attempt = await device.attempt(async (gpu) => {
+    for (const { given, kernel, ran } of judged) {
+      if (kernel === null || ran === null || ran.prepared !== null) continue;
+      const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
+      const { levels } = of.attended.find(({ made }) => made === ran)!;
+      ran.prepared = await psa.prepare(levels ?? "dense");
+    }
+    const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
+    return await timeCases(judged, { gpu, options: context.options, call, onProgress });
+  });
+  if ("result" in attempt) return judged.map((each, i) => ({ ...each, times: attempt.result[i] }));
+  const status = statusOfFault(attempt.fault);
+  return untimed.map((each) => each.kernel === null || each.status === "wrong" ? each : { ...each, status });
+}
+
+/** What is timed on a device. */
+interface OnDevice extends Pick<TimesContext, "options" | "onProgress"> {
+  readonly gpu: Gpu;
+  readonly call: GpuCall;
+}
+
+/** Times all cases that a kernel runs, and dense attention, interleaved. */
+async function timeCases(
+  judged: readonly Judged[],
+  { gpu, options, call, onProgress }: OnDevice,
+): Promise<(CaseTimes | null)[]> {
+  const preparedOf = ({ kernel, ran }: Judged) => kernel === null ? null : ran?.prepared ?? null;
+  const measuredDense = judged.find(({ given }) => given.method.name === "dense");
+  const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
+  const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
+  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing)));
+  using probe = await openProbe(gpu);
+  let count = 0;
+  const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
+    ...options,
+    probe: probe.measure,
+    onMeasured: () => onProgress(Math.min(1, ++count / (2 * pieces.length))),
+  });
+  const denseMedian = measured[0].estimate?.median ?? NaN;
+  pieces.forEach((piece) => piece.free());
+  return judged.map((each) => {
+    const prepared = preparedOf(each);
+    if (prepared === null) return null;
+    const at = pieces.indexOf(prepared), { source } = clocks[at];
+    return { ...measured[at], source: source(), denseMedian };
+  });
+}
+
+/**
+ * The times of a case that ran in groups of heads: sums over groups of medians and of the ends of intervals, and of
+ * measurements as they came.
+ *
+ * @param groups the times in each group
+ */
+export function joinTimes(groups: readonly (CaseTimes | null)[]): CaseTimes | null {
+  if (groups.length === 1 || groups.some((group) => group === null || group.estimate === null)) {
+    return groups[0];
+  }
+  const all = groups as CaseTimes[], count = Math.min(...all.map(({ times }) => times.length));
+  const sum = (of: (group: CaseTimes) => number) => all.reduce((total, group) => total + of(group), 0);
+  const part = (name: keyof MedianEstimate) => sum(({ estimate }) => estimate![name]);
+  return {
+    times: Array.from({ length: count }, (_, i) => sum(({ times }) => times[i])),
+    estimate: {
+      ...{ median: part("median"), low: part("low"), high: part("high"), iqr: part("iqr") },
+      confidence: Math.min(...all.map(({ estimate }) => estimate!.confidence)),
+    },
+    repeated: sum(({ repeated }) => repeated),
+    source: all[0].source,
+    denseMedian: sum(({ denseMedian }) => denseMedian),
+  };
+}

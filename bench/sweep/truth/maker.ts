@@ -1,0 +1,161 @@
+/**
+ * What makes the truth that cases are judged by: dense attention, attention over levels, importance and block mass in
+ * float64, of all rows or of sampled ones.
+ *
+ * @module
+ */
+import type { PyramidAttentionOptions } from "../../../reference/attention/call.ts";
+import type { ImportanceConfig } from "../../../reference/config/config.ts";
+import type { SampledRows } from "../../../reference/judge/sampled_rows.ts";
+import {
+  attentionRowsParallel,
+  blockMassParallel,
+  type HeadsOptions,
+  importanceParallel,
+} from "../../../reference/parallel/heads.ts";
+import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
+import { attentionShape, type Qkv, type Tensor } from "../../../reference/tensor.ts";
+import { openTruth, type Truth } from "../../../kernels/truth/truth.ts";
+import type { RunDevice } from "../run/device.ts";
+import type { TruthKind } from "./kinds.ts";
+
+/** Heads of one input, in the order of an arrangement. */
+export interface TruthCall {
+  /** Queries, keys and values. */
+  readonly qkv: Qkv;
+  /** Blocks and causality. */
+  readonly options: PyramidAttentionOptions;
+  /** Place of the first head in the whole call. */
+  readonly firstHead: number;
+}
+
+/** Dense attention of the rows that are judged. */
+export interface DenseTruth {
+  /** [batch, heads, judged rows, value dimension] */
+  readonly out: Tensor<Float64Array>;
+  /** Block mass, estimated from the judged rows; null where all rows are judged, and `mass` gives it. */
+  readonly mass: Tensor<Float64Array> | null;
+}
+
+/** What makes truth. */
+export interface TruthMaker {
+  /** Where it comes from. */
+  readonly kind: TruthKind;
+  /** How many workers the CPU may have: memory limits them; left out: one for every core. */
+  readonly workers?: number;
+  /** Dense attention. */
+  dense(
+    call: TruthCall,
+    rows: SampledRows | null,
+    onProgress?: HeadsOptions["onProgress"],
+  ): Promise<DenseTruth>;
+  /** Attention over levels, [batch, heads, judged rows, value dimension]. */
+  attention(
+    call: TruthCall,
+    levels: Tensor<Int32Array>,
+    rows: SampledRows | null,
+  ): Promise<Tensor<Float64Array>>;
+  /** Block mass of all rows. */
+  mass(call: TruthCall): Promise<Tensor<Float64Array>>;
+  /** Importance of key blocks. */
+  importance(call: TruthCall, importance: ImportanceConfig): Promise<Tensor<Float64Array>>;
+}
+
+/** Pairs of tokens a head up to which starting workers takes longer than the work. */
+const SMALL = 2 ** 20;
+
+/**
+ * Truth by the CPU.
+ *
+ * @param kind all rows, or sampled ones
+ * @param options how many workers there may be
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload } from "../../../fixtures/workloads.ts";
+ * import { cpuTruth } from "./maker.ts";
+ * const { qkv } = makeWorkload("gaussian", { seqQ: 64, headDim: 8 });
+ * const call = { qkv, options: { blockM: 32, blockN: 16 }, firstHead: 0 };
+ * console.log((await cpuTruth("cpu").dense(call, null)).out.shape); // [1, 1, 64, 8]
+ * ```
+ */
+export function cpuTruth(
+  kind: "cpu" | "rows",
+  { workers: most }: { readonly workers?: number } = {},
+): TruthMaker {
+  const workersFor = ({ q, k }: Qkv) =>
+    q.shape[2] * k.shape[2] <= SMALL ? { workers: 0 } : most === undefined ? {} : { workers: most };
+  return {
+    kind,
+    workers: most,
+    async dense({ qkv, options: { blockM, blockN, causal } }, rows, onProgress) {
+      const common = { causal, onProgress, ...workersFor(qkv) };
+      if (rows === null) return { out: (await pyramidAttentionParallel(qkv, null, common)).out, mass: null };
+      const heads = await attentionRowsParallel(qkv, null, rows.rows, { ...common, massBlock: blockN });
+      const mass = meanMass(heads.map((head) => head.mass), rows, { qkv, blockM, blockN });
+      return { out: rowTensor(heads.map(({ out }) => out), qkv), mass };
+    },
+    async attention({ qkv, options }, levels, rows) {
+      const own = { ...options, ...workersFor(qkv) };
+      if (rows === null) return (await pyramidAttentionParallel(qkv, levels, own)).out;
+      return rowTensor((await attentionRowsParallel(qkv, levels, rows.rows, own)).map(({ out }) => out), qkv);
+    },
+    mass: ({ qkv, options }) => blockMassParallel(qkv, { ...options, ...workersFor(qkv) }),
+    importance: ({ qkv, options, firstHead }, importance) =>
+      importanceParallel(qkv, { ...options, importance, firstHead }, workersFor(qkv)),
+  };
+}
+
+/**
+ * Truth by a device with float64.
+ *
+ * @param device the device; if it fails, another one does the same once more
+ * @param options how many workers the CPU may have for bounds
+ */
+export function gpuTruth(device: RunDevice, { workers }: { readonly workers?: number } = {}): TruthMaker {
+  const on = async <Result>(work: (truth: Truth) => Promise<Result>): Promise<Result> => {
+    const attempt = await device.attempt((gpu) => work(openTruth(gpu)));
+    if ("result" in attempt) return attempt.result;
+    throw attempt.fault ?? new Error("No device could be opened any more.");
+  };
+  return {
+    kind: "gpu",
+    workers,
+    dense: async ({ qkv, options: { causal } }, _rows, onHead) => ({
+      out: (await on((truth) => truth.attention(qkv, null, { causal, onHead }))).out,
+      mass: null,
+    }),
+    attention: async ({ qkv, options }, levels) =>
+      (await on((truth) => truth.attention(qkv, levels, options))).out,
+    mass: ({ qkv, options }) => on((truth) => truth.blockMass(qkv, options)),
+    importance: ({ qkv, options, firstHead }, importance) =>
+      on((truth) => truth.importance(qkv, { ...options, importance, firstHead })),
+  };
+}
+
+/** Rows of all heads as one tensor; every head has as many. */
+function rowTensor(heads: readonly Float64Array[], qkv: Qkv): Tensor<Float64Array> {
+  const { batch, heads: count, valueDim } = attentionShape(qkv), size = heads[0].length;
+  const data = new Float64Array(heads.length * size);
+  heads.forEach((out, head) => data.set(out, head * size));
+  return { data, shape: [batch, count, size / valueDim, valueDim] };
+}
+
+/** The mean over sampled rows of the mass that each key block has in them. */
+function meanMass(
+  heads: readonly Float64Array[],
+  { rows }: SampledRows,
+  { qkv, blockM, blockN }: { readonly qkv: Qkv; readonly blockM: number; readonly blockN: number },
+): Tensor<Float64Array> {
+  const { batch, heads: count, seqQ, seqK } = attentionShape(qkv), N = Math.ceil(seqK / blockN);
+  const shape = [batch, count, Math.ceil(seqQ / blockM), N],
+    data = new Float64Array(batch * count * shape[2] * N);
+  heads.forEach((mass, head) => {
+    const taken = Map.groupBy(rows[head].keys(), (i) => Math.floor(rows[head][i] / blockM));
+    for (const [m, indices] of taken) {
+      const row = data.subarray((head * shape[2] + m) * N, (head * shape[2] + m + 1) * N);
+      for (const i of indices) for (let j = 0; j < N; j++) row[j] += mass[i * N + j] / indices.length;
+    }
+  });
+  return { data, shape };
+}

@@ -1,0 +1,60 @@
+/**
+ * Work of one head that runs in a worker: some rows of attention, importance, block mass, the expected errors of a
+ * kernel. Its bits do not depend on where it runs.
+ *
+ * @module
+ */
+import type { PyramidAttentionOptions } from "../attention/call.ts";
+import { denseRows, type HeadRows, pyramidRows } from "../attention/some_rows.ts";
+import type { Head } from "../heads.ts";
+import { type ImportanceOf, importanceOfChecked } from "../importance/by_config.ts";
+import { arithmeticOf } from "../judge/arithmetic.ts";
+import { blockMass, type MassOptions } from "../judge/mass.ts";
+import { type HeadTolerance, toleranceOfHead, type ToleranceOptions } from "../judge/tolerance.ts";
+
+/** A piece of work: its kind, the head, and what that kind needs. */
+export type HeadWork =
+  | {
+    readonly kind: "rows";
+    readonly head: Head;
+    readonly rows: readonly number[];
+    readonly options: PyramidAttentionOptions;
+    /** Whether levels are left aside. */
+    readonly dense: boolean;
+    /** Dense attention alone: tokens of a key block whose mass is asked for. */
+    readonly massBlock?: number;
+  }
+  | { readonly kind: "importance"; readonly head: Head; readonly config: ImportanceOf }
+  | { readonly kind: "mass"; readonly head: Head; readonly options: MassOptions }
+  | {
+    readonly kind: "tolerance";
+    readonly head: Head;
+    readonly options: PyramidAttentionOptions;
+    readonly judged: Omit<ToleranceOptions, "rowsOfHead"> & { readonly rows?: readonly number[] };
+  };
+
+/** What each kind of work gives. */
+export interface HeadWorkResults {
+  readonly rows: HeadRows;
+  readonly importance: Float64Array;
+  readonly mass: Float64Array;
+  readonly tolerance: HeadTolerance;
+}
+
+/** Does a piece of work. */
+export function doHeadWork(work: HeadWork): HeadWorkResults[HeadWork["kind"]] {
+  switch (work.kind) {
+    case "rows":
+      return work.dense
+        ? denseRows(work.head, work.rows, { ...work.options, massBlock: work.massBlock })
+        : pyramidRows(work.head, work.rows, work.options);
+    case "importance":
+      return importanceOfChecked(work.head.qkv, work.config).data;
+    case "mass":
+      return blockMass(work.head.qkv, work.options).data;
+    case "tolerance": {
+      const { rows, sample, ...options } = work.judged;
+      return toleranceOfHead(work.head, work.options, { arithmetic: arithmeticOf(options), rows, sample });
+    }
+  }
+}
