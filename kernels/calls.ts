@@ -43,6 +43,6 @@ export interface PreparedCall {
   run(): Promise<StageTimings>;
   /** Times it as one piece of work. */
   time(options?: Omit<TimingOptions, "label">): Promise<Timing>;
-  /** Frees what belongs to it alone. */
+  /** Frees what belongs to it alone, once it does not run; later calls of it throw an error of kind `disposed`. */
   free(): void;
 }

@@ -9,6 +9,7 @@ import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
 import { quotasOf } from "./levels/quotas.ts";
+import { requireGpu, requireOptions } from "./door.ts";
 import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
 import { LAYOUT_BYTES } from "./pyramid/layout.ts";
 import { cutCall } from "./sliced.ts";
@@ -90,7 +91,10 @@ export interface PsaEstimate {
  * console.log(density, operations.dense, operations.attention); // 0.5 8388608 4194304
  * ```
  */
-export function estimate(setup: PsaSetup, { gpu }: EstimateOptions = {}): PsaEstimate {
+export function estimate(setup: PsaSetup, options: EstimateOptions = {}): PsaEstimate {
+  requireOptions(options, ["gpu"]);
+  const { gpu } = options;
+  if (gpu !== undefined) requireGpu(gpu);
   const info = gpu?.info ?? UNLIMITED, { slices, shape: slice } = cutCall(info, setup);
   const plan = buildPlan(info, { ...setup, shape: slice });
   const { shape, config } = setup, { batch, heads, headDim, valueDim } = shape;

@@ -6,9 +6,12 @@
 import { requireInput } from "../reference/errors.ts";
 import { type AttentionShape, dtypeOf, type Qkv, type Tensor } from "../reference/tensor.ts";
 import type { InputBuffers } from "./buffers.ts";
+import type { GivenLevels } from "./calls.ts";
 import type { Gpu } from "./device/gpu.ts";
+import { kindOf } from "./door.ts";
 import { upload } from "./device/transfer.ts";
-import type { PsaPlan } from "./plan.ts";
+import { requireLevels } from "./lists/given.ts";
+import { type PsaPlan, shapeOfLevels } from "./plan.ts";
 
 /** Inputs that are on the device already, in the element type and layout of the call. */
 export interface QkvBuffers {
@@ -35,10 +38,20 @@ export function areBuffers(qkv: Qkv | QkvBuffers): qkv is QkvBuffers {
 export function requireInputs(qkv: Qkv | QkvBuffers, plan: PsaPlan): void {
   requireInput(
     typeof qkv === "object" && qkv !== null,
-    () => `The inputs are ${qkv}; they should be { q, k, v }.`,
+    () => `The inputs are ${kindOf(qkv)}; they should be { q, k, v }, tensors or buffers.`,
   );
   if (areBuffers(qkv)) requireBuffers(qkv, plan);
   else for (const name of NAMES) requireTensor(qkv[name], name, plan);
+}
+
+/**
+ * Throws unless levels that a call is given are those that a pipeline has room for.
+ *
+ * @throws {InputError} if they have another type, shape or length, or a level that is not there
+ */
+export function requireCallLevels(levels: GivenLevels | undefined, plan: PsaPlan): void {
+  if (levels === undefined || levels === "dense") return;
+  requireLevels(levels, { shape: shapeOfLevels(plan), layout: plan.layout });
 }
 
 /** The shape that an input should have, and the layout that it is in. */
@@ -55,9 +68,16 @@ function requireTensor(given: Tensor, name: typeof NAMES[number], { shape, dtype
   const { shape: should, layout } = shapeOf(name, shape);
   const wanted = `${layout}, here [${should}]`;
   requireInput(
-    typeof given === "object" && given !== null && ArrayBuffer.isView(given.data) &&
-      Array.isArray(given.shape),
+    typeof given === "object" && given !== null && "data" in given,
     () => `\`${name}\` is ${kindOf(given)}; it should be { data, shape }, the shape ${wanted}.`,
+  );
+  requireInput(
+    ArrayBuffer.isView(given.data),
+    () => `\`${name}.data\` is ${kindOf(given.data)}; it should be a typed array of ${dtype}.`,
+  );
+  requireInput(
+    Array.isArray(given.shape),
+    () => `\`${name}.shape\` is ${kindOf(given.shape)}; it should be a list, ${wanted}.`,
   );
   requireInput(
     given.shape.length === 4,
@@ -79,12 +99,6 @@ function requireTensor(given: Tensor, name: typeof NAMES[number], { shape, dtype
       `\`${name}\` is a ${is}; this pipeline was built for ${dtype}: convert it with ${Type}.from(data), or build the ` +
       `pipeline with another \`dtype\`.`,
   );
-}
-
-function kindOf(value: unknown): string {
-  return value === null || value === undefined
-    ? String(value)
-    : `a ${value.constructor?.name ?? typeof value}`;
 }
 
 function requireBuffers(qkv: QkvBuffers, plan: PsaPlan): void {

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { type PsaSetup, requireGiven, requireSetup, requireSizes, resolveDType } from "./setup.ts";
+import {
+  type PsaSetup,
+  requireBlocks,
+  requireGiven,
+  requireSetup,
+  requireSizes,
+  resolveDType,
+} from "./setup.ts";
 export type { CallKind, PsaSetup } from "./setup.ts";
 import type { PsaConfig } from "../reference/config/config.ts";
 import { validateConfig } from "../reference/config/validate.ts";
@@ -96,11 +103,12 @@ export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
   requireSizes(shape);
   validateConfig(config, shape);
   requireGiven(levels, config);
-  const dtype = resolveDType(info, setup.dtype ?? "f32"), itemBytes = dtype === "f16" ? 2 : 4;
+  const dtype = resolveDType(info, setup.dtype), itemBytes = dtype === "f16" ? 2 : 4;
   const { batch, kvHeads, seqQ, seqK, headDim } = shape, { blockM, blockN, tail = "exact" } = config;
   const chosen = chosenLevels(config);
   const layout = pyramidLayout(batch * kvHeads, { seqK, blockN, levels: [...chosen, ...levels], tail });
   const blocks = { M: Math.ceil(seqQ / blockM), N: Math.ceil(seqK / blockN) };
+  requireBlocks(blocks);
   const sizes = { shape, config, itemBytes, blocks, layout } as const;
   const lists = planLists(sizes, { levels: chosen, mostTokens: mostSelectedTokens(config, shape) });
   const plan: PsaPlan = {

@@ -14,11 +14,12 @@ import { type Stage, type StageTimings, submitStages, warmUp } from "./device/st
 import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
 import { download } from "./device/transfer.ts";
 import { Turns } from "./device/turns.ts";
-import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
-import { requireLevels } from "./lists/given.ts";
+import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
+import { areBuffers, loadInputs, type QkvBuffers, requireCallLevels, requireInputs } from "./inputs.ts";
 import { buildMoves } from "./order/moves.ts";
 import { buildDenseCall, buildGivenCall, buildSelectedCall, type Call, type Pipeline } from "./pipeline.ts";
-import { buildPlan, type PsaPlan, type PsaSetup, shapeOfLevels } from "./plan.ts";
+import { guardedCall } from "./prepared.ts";
+import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
 import type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
 export type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
@@ -57,6 +58,7 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stag
  * ```
  */
 export async function createPsa(gpu: Gpu, setup: PsaSetup): Promise<Psa> {
+  requireGpu(gpu);
   const plan = buildPlan(gpu.info, setup), scope = gpu.scope();
   try {
     const buffers = buildBuffers(scope, plan);
@@ -68,6 +70,9 @@ export async function createPsa(gpu: Gpu, setup: PsaSetup): Promise<Psa> {
     throw error;
   }
 }
+
+/** In the place of inputs: those that were loaded last. */
+const LOADED = Symbol("the inputs that were loaded last");
 
 /** A call and the scope that its buffers belong to. */
 interface Built extends Call {
@@ -153,15 +158,16 @@ export class Psa implements Disposable {
    * @throws {InputError} if the levels have another shape, or one that there is no room for
    */
   async prepare(levels?: GivenLevels): Promise<PreparedCall> {
+    requireCallLevels(levels, this.#plan);
     const call = await this.#turns.take(() => this.#build(levels));
     const take = <Result>(work: () => Promise<Result>) => this.#turns.take(work);
-    return {
+    return guardedCall({
       stages: call.stages,
       forward: () => take(() => this.#forward(call)),
       run: () => take(() => submitStages(this.#gpu, call.stages)),
       time: (options = {}) => take(() => this.#time(call, options)),
       free: () => this.#free(call),
-    };
+    });
   }
 
   /**
@@ -174,6 +180,7 @@ export class Psa implements Disposable {
    * @throws {GpuError} if the device fails, or this was disposed of
    */
   async forward(qkv: Qkv | QkvBuffers, options: ForwardOptions = {}): Promise<ForwardResult> {
+    requireOptions(options, FORWARD_OPTIONS);
     return await this.#with(qkv, options, (call) => this.#forward(call));
   }
 
@@ -185,6 +192,7 @@ export class Psa implements Disposable {
    * @returns milliseconds of each stage
    */
   async run(qkv: Qkv | QkvBuffers, options: ForwardOptions = {}): Promise<StageTimings> {
+    requireOptions(options, FORWARD_OPTIONS);
     return await this.#with(qkv, options, ({ stages }) => submitStages(this.#gpu, stages));
   }
 
@@ -194,8 +202,11 @@ export class Psa implements Disposable {
    *
    * @param options levels, repetitions and warm-up
    */
-  async time({ levels, ...options }: ForwardOptions & Omit<TimingOptions, "label"> = {}): Promise<Timing> {
-    return await this.#with(null, { levels }, (call) => this.#time(call, options));
+  async time(options: ForwardOptions & Omit<TimingOptions, "label"> = {}): Promise<Timing> {
+    requireOptions(options, [...FORWARD_OPTIONS, ...TIMING_OPTIONS]);
+    const { levels, ...timing } = options;
+    requireTiming(timing);
+    return await this.#with(LOADED, { levels }, (call) => this.#time(call, timing));
   }
 
   /** Frees the buffers: at once, or when the call that runs has ended. */
@@ -209,17 +220,14 @@ export class Psa implements Disposable {
 
   /** Loads inputs, builds the call, works with it and frees it, all in one turn. */
   async #with<Result>(
-    qkv: Qkv | QkvBuffers | null,
+    qkv: Qkv | QkvBuffers | typeof LOADED,
     { levels }: ForwardOptions,
     work: (call: Call) => Promise<Result>,
   ): Promise<Result> {
-    const plan = this.#plan;
-    if (qkv !== null) requireInputs(qkv, plan);
-    if (levels !== undefined && levels !== "dense") {
-      requireLevels(levels, { shape: shapeOfLevels(plan), layout: plan.layout });
-    }
+    if (qkv !== LOADED) requireInputs(qkv, this.#plan);
+    requireCallLevels(levels, this.#plan);
     return await this.#turns.take(async () => {
-      if (qkv !== null) await this.#load(qkv);
+      if (qkv !== LOADED) await this.#load(qkv);
       const call = await this.#build(levels);
       try {
         return await work(call);

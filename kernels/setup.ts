@@ -7,9 +7,12 @@ import type { PsaConfig } from "../reference/config/config.ts";
 import { InputError, requireInput } from "../reference/errors.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
 import type { Capabilities } from "./device/capabilities.ts";
+import { kindOf } from "./door.ts";
 
 /** Channels that the kernels are written for at most. */
 const MOST_DIM = 256;
+/** Tokens of a sequence, batch entries times heads, and blocks of a head that a plan is made for: no device holds more. */
+const MOST_TOKENS = 2 ** 23, MOST_HEADS = 2 ** 16, MOST_BLOCKS = 2 ** 28;
 
 /** Where the levels of a call come from: importance, the caller, or they are 1 everywhere. */
 export type CallKind = "selected" | "given" | "dense";
@@ -39,14 +42,30 @@ export interface PsaSetup {
   readonly ready?: readonly ("selected" | "dense")[];
 }
 
-/** Throws unless a setup has all parts. */
+/** Calls that can be built at once. */
+const READY: readonly unknown[] = ["selected", "dense"];
+
+/** Throws unless a setup has all parts, and the others are what they should be. */
 export function requireSetup(setup: PsaSetup): void {
+  requireInput(
+    typeof setup === "object" && setup !== null,
+    () => `The setup is ${kindOf(setup)}; it should be { shape, config }.`,
+  );
   for (const name of ["shape", "config"] as const) {
     requireInput(
-      typeof setup?.[name] === "object" && setup[name] !== null,
-      () => `\`${name}\` is ${setup?.[name]}; createPsa needs { shape, config }.`,
+      typeof setup[name] === "object" && setup[name] !== null && !Array.isArray(setup[name]),
+      () => `\`${name}\` is ${kindOf(setup[name])}; createPsa needs { shape, config }.`,
     );
   }
+  const { firstHead = 0, ready = [] } = setup;
+  requireInput(
+    Number.isInteger(firstHead) && firstHead >= 0,
+    () => `\`firstHead\` is ${kindOf(firstHead)}; it should be a whole number from 0.`,
+  );
+  requireInput(
+    Array.isArray(ready) && ready.every((kind) => READY.includes(kind)),
+    () => `\`ready\` is ${kindOf(ready)}; it should be a list of "selected" and "dense", or [].`,
+  );
 }
 
 /** Throws unless sizes are positive integers that the kernels can work with. */
@@ -54,9 +73,20 @@ export function requireSizes(shape: AttentionShape): void {
   for (const name of ["batch", "heads", "kvHeads", "seqQ", "seqK", "headDim", "valueDim"] as const) {
     requireInput(
       Number.isInteger(shape[name]) && shape[name] > 0,
-      () => `\`${name}\` is ${shape[name]}; it should be a positive whole number.`,
+      () => `\`${name}\` is ${kindOf(shape[name])}; it should be a positive whole number.`,
     );
   }
+  for (const name of ["seqQ", "seqK"] as const) {
+    requireInput(
+      shape[name] <= MOST_TOKENS,
+      () => `\`${name}\` is ${shape[name]}; it should be at most ${MOST_TOKENS} tokens.`,
+    );
+  }
+  const { batch, heads } = shape;
+  requireInput(
+    batch * heads <= MOST_HEADS,
+    () => `\`batch\` times \`heads\` is ${batch} x ${heads}; it should be at most ${MOST_HEADS}.`,
+  );
   for (const name of ["headDim", "valueDim"] as const) {
     requireInput(
       shape[name] % 8 === 0 && shape[name] <= MOST_DIM,
@@ -69,22 +99,39 @@ export function requireSizes(shape: AttentionShape): void {
   );
 }
 
+/** Throws if a head has more blocks than a plan is made for. */
+export function requireBlocks({ M, N }: { readonly M: number; readonly N: number }): void {
+  requireInput(
+    M * N <= MOST_BLOCKS,
+    () => `A head has ${M} x ${N} blocks; it should have at most ${MOST_BLOCKS}: take larger blocks.`,
+  );
+}
+
 /** Throws unless levels that calls may be given are levels. */
 export function requireGiven(levels: readonly number[], { blockN }: PsaConfig): void {
-  requireInput(Array.isArray(levels), () => `\`levels\` is ${levels}; it should be a list of levels.`);
+  requireInput(
+    Array.isArray(levels),
+    () => `\`levels\` is ${kindOf(levels)}; it should be a list of levels.`,
+  );
   for (const level of levels) {
     requireInput(
       Number.isInteger(level) && level >= 0 && level <= blockN && (level & (level - 1)) === 0,
-      () => `\`levels\` holds ${level}; a level should be 0 or a power of two up to \`blockN\`, ${blockN}.`,
+      () =>
+        `\`levels\` holds ${
+          kindOf(level)
+        }; a level should be 0 or a power of two up to \`blockN\`, ${blockN}.`,
     );
   }
 }
 
 /** The element type that a setup asks for, `auto` resolved. */
-export function resolveDType(info: Capabilities, dtype: "f32" | "f16" | "auto"): "f32" | "f16" {
+export function resolveDType(
+  info: Capabilities,
+  dtype: "f32" | "f16" | "auto" = "f32",
+): "f32" | "f16" {
   requireInput(
     ["f32", "f16", "auto"].includes(dtype),
-    () => `\`dtype\` is "${dtype}"; it should be "f32", "f16" or "auto".`,
+    () => `\`dtype\` is ${kindOf(dtype)}; it should be "f32", "f16" or "auto".`,
   );
   if (dtype === "f32") return dtype;
   if (info.features.includes("shader-f16")) return "f16";

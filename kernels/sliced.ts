@@ -10,10 +10,11 @@ import type { Capabilities } from "./device/capabilities.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
 import type { StageTimings } from "./device/stage.ts";
-import { requireInputs } from "./inputs.ts";
+import { FORWARD_OPTIONS, requireGpu, requireOptions } from "./door.ts";
+import { requireCallLevels, requireInputs } from "./inputs.ts";
 import { groupTokens } from "./lists/entry.ts";
-import { mostTokensOf, occurringLevels, requireLevels } from "./lists/given.ts";
-import { buildPlan, planLists, type PsaPlan, requireBytes, shapeOfLevels } from "./plan.ts";
+import { mostTokensOf, occurringLevels } from "./lists/given.ts";
+import { buildPlan, planLists, type PsaPlan, requireBytes } from "./plan.ts";
 
 /** A call that runs in slices. */
 export interface SlicedPsa {
@@ -54,11 +55,15 @@ export interface SlicedPsa {
  * ```
  */
 export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
+  requireGpu(gpu);
   const cut = cutCall(gpu.info, setup);
   return {
     slices: cut.slices,
     slice: cut.shape,
-    forward: (qkv, options) => runSlices(gpu, setup, { qkv, options }),
+    forward: async (qkv, options) => {
+      requireOptions(options, FORWARD_OPTIONS);
+      return await runSlices(gpu, setup, { qkv, options });
+    },
   };
 }
 
@@ -74,10 +79,11 @@ export interface Cut {
  * @param info what the device can do
  * @param setup as for {@link createPsa}
  * @param levels levels that are given
- * @throws {InputError} naming the limit that a single key head exceeds
+ * @throws {InputError} if the setup is wrong, told of the whole call, or naming the limit that a single key head exceeds
  */
 export function cutCall(info: Capabilities, setup: PsaSetup, levels?: Tensor<Int32Array>): Cut {
-  const units = unitsOf(setup);
+  buildPlan(withoutLimits(info), setup);
+  const units = setup.shape.batch * setup.shape.kvHeads;
   let refused: InputError | undefined;
   for (let slices = 1; slices <= units; slices++) {
     if (units % slices !== 0) continue;
@@ -96,13 +102,8 @@ export function cutCall(info: Capabilities, setup: PsaSetup, levels?: Tensor<Int
       refused = error;
     }
   }
-  throw refused;
-}
-
-/** Key heads of all batch entries; 1 if sizes are wrong, which the plan of the whole call then tells. */
-function unitsOf({ shape }: PsaSetup): number {
-  const units = shape?.batch * shape?.kvHeads;
-  return Number.isInteger(units) && units > 0 ? units : 1;
+  if (units === 1 || setup.config.order?.kind === "semantic") throw refused;
+  throw new InputError(`A single key head of this call is too much: ${refused?.message}`, { cause: refused });
 }
 
 /** Throws if the work lists of given levels are beyond a limit. */
@@ -126,9 +127,9 @@ async function runSlices(
   { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
 ): Promise<ForwardResult> {
   const { levels } = options, given = levels === "dense" ? undefined : levels;
-  const whole = buildPlan(withoutLimits(gpu), setup);
+  const whole = buildPlan(withoutLimits(gpu.info), setup);
   requireInputs(qkv, whole);
-  if (given) requireLevels(given, { shape: shapeOfLevels(whole), layout: whole.layout });
+  requireCallLevels(levels, whole);
   const { slices, shape } = cutCall(gpu.info, setup, given), results: ForwardResult[] = [];
   const ready = levels === undefined ? ["selected" as const] : [];
   if (slices === 1) {
@@ -145,9 +146,8 @@ async function runSlices(
 }
 
 /** What the device can do, with no limits: a whole call is checked by it, whose slices have limits. */
-function withoutLimits({ info }: Gpu) {
-  const limits = Object.fromEntries(Object.keys(info.limits).map((name) => [name, Infinity]));
-  return { ...info, limits };
+function withoutLimits(info: Capabilities): Capabilities {
+  return { ...info, limits: new Proxy({}, { get: () => Infinity }) };
 }
 
 /** The i-th of equal parts of a tensor [batch, heads, …], as a batch of one. */

@@ -16,6 +16,14 @@
  * ```
  */
 export class InputError extends Error {
+  /**
+   * Makes the error of a sentence. What the sentence quotes may be anyone's: characters that a terminal would obey become
+   * question marks, and it is cut at 4,000 characters.
+   */
+  constructor(sentence?: string, options?: ErrorOptions) {
+    super(plain(sentence ?? ""), options);
+  }
+
   /** Always `"InputError"`, so that it survives structured clones between workers. */
   override readonly name = "InputError";
 }
@@ -35,4 +43,14 @@ export class InputError extends Error {
  */
 export function requireInput(condition: boolean, sentence: string | (() => string)): asserts condition {
   if (!condition) throw new InputError(typeof sentence === "string" ? sentence : sentence());
+}
+
+/** The most characters of a sentence. */
+const MOST = 4000;
+
+/** Text without characters that a terminal would obey, and of bounded length. */
+function plain(text: string): string {
+  const cut = text.length <= MOST ? text : `${text.slice(0, MOST)}….`;
+  // deno-lint-ignore no-control-regex
+  return cut.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
 }

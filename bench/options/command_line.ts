@@ -76,6 +76,10 @@ function optionsOf({ options }: CommandHelp): readonly OptionHelp[] {
  */
 export function readCommandLine(args: readonly string[], command: CommandHelp): CommandLine {
   const options = optionsOf(command);
+  // the parser keeps words under this name, and falls over an option of it
+  const end = args.indexOf("--"), own = end < 0 ? args : args.slice(0, end);
+  const reserved = own.find((arg) => /^--?(no-)?_/.test(arg));
+  if (reserved !== undefined) refuseOption(reserved, command);
   const valued = options.filter(({ value }) => value !== "").map(({ name }) => name);
   const { _: words, ...parsed } = parseArgs(args, {
     string: ["_", ...valued],

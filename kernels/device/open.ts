@@ -8,6 +8,7 @@ import { type BackendName, backendOf, MATRIX_FEATURE } from "./backend.ts";
 import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
 import { NoAdapterError } from "./errors.ts";
 import { Gpu } from "./gpu.ts";
+import { requireGpuOptions } from "./options.ts";
 import { probeMatrices } from "./probe/matrices.ts";
 import { probeSubgroups } from "./probe/subgroups.ts";
 import { probeTick } from "./probe/tick.ts";
@@ -53,6 +54,7 @@ const IMPLEMENTATIONS = new Set<GPU>();
  * ```
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  requireGpuOptions(options);
   const { implementation, gpu: door } = options.gpu
     ? { implementation: "given" as const, gpu: options.gpu }
     : await backendOf(options.backend ?? "builtin", options);

@@ -4,9 +4,10 @@
  * @module
  */
 import { InputError } from "../errors.ts";
+import { show } from "../show.ts";
 import { isLevel } from "../pyramid/pyramid.ts";
 import { ratioErrors, shareErrors } from "../levels/ratios.ts";
-import type { AssignmentConfig, Box, ImportanceConfig, PsaConfig } from "./config.ts";
+import type { AssignmentConfig, Box, ImportanceConfig, PsaConfig, Ratio } from "./config.ts";
 
 /** The block sizes of queries and of keys that PSA is defined for here. */
 export const BLOCK_SIZES: readonly number[] = [16, 32, 64, 128];
@@ -50,12 +51,19 @@ const FIELDS: Readonly<Record<keyof PsaConfig, true>> = {
  * ```
  */
 export function configErrors(config: PsaConfig, lengths?: SequenceLengths): string[] {
+  if (!isObject(config)) return [`The config is ${show(config)}; it should be an object.`];
+  const strange = (["importance", "assignment", "similarityThresholds", "order"] as const).filter((name) =>
+    config[name] !== undefined && !isObject(config[name])
+  );
+  if (strange.length > 0) {
+    return strange.map((name) => `\`${name}\` is ${show(config[name])}; it should be an object.`);
+  }
   const errors: string[] = [];
   const check: Check = (condition, sentence) => {
     if (!condition) errors.push(sentence);
   };
   for (const name of Object.keys(config)) {
-    check(Object.hasOwn(FIELDS, name), `The config has no field \`${name}\`.`);
+    check(Object.hasOwn(FIELDS, name), `The config has no field \`${name.slice(0, 80)}\`.`);
   }
   checkBlocks(config, check);
   checkImportance(config, check);
@@ -99,12 +107,12 @@ function checkBlocks({ blockM, blockN, tile }: PsaConfig, check: Check): void {
   for (const [name, block] of [["blockM", blockM], ["blockN", blockN]] as const) {
     check(
       BLOCK_SIZES.includes(block),
-      `\`${name}\` is ${block}; it should be one of ${BLOCK_SIZES.join(", ")}.`,
+      `\`${name}\` is ${show(block)}; it should be one of ${BLOCK_SIZES.join(", ")}.`,
     );
   }
   check(
     isLevel(tile, blockN),
-    `\`tile\` is ${tile}; it should be a power of two up to \`blockN\`, ${blockN}.`,
+    `\`tile\` is ${show(tile)}; it should be a power of two up to \`blockN\`, ${show(blockN)}.`,
   );
 }
 
@@ -123,9 +131,9 @@ function checkImportance({ importance, blockM, blockN }: PsaConfig, check: Check
     const { stride } = importance;
     check(
       Number.isInteger(stride) && stride > 0 && blockM % stride === 0 && blockN % stride === 0,
-      `\`importance.stride\` is ${
-        show(stride)
-      }; it should divide \`blockM\`, ${blockM}, and \`blockN\`, ${blockN}.`,
+      `\`importance.stride\` is ${show(stride)}; it should divide \`blockM\`, ${
+        show(blockM)
+      }, and \`blockN\`, ${show(blockN)}.`,
     );
   }
 }
@@ -137,7 +145,8 @@ function checkAssignment({ assignment, blockN }: PsaConfig, check: Check): void 
     case "topk":
     case "threshold": {
       const { ratios } = assignment;
-      if (Array.isArray(ratios)) add(ratioErrors(ratios, blockN));
+      const isList = Array.isArray(ratios) && !ratios.some((each: unknown) => !Array.isArray(each));
+      if (isList) add(ratioErrors(ratios as readonly Ratio[], blockN));
       else check(false, "`ratios` is missing; it should list [level, start, end] up to the end 1.");
       const minFullRatio = assignment.mode === "threshold" ? assignment.minFullRatio ?? 0 : 0;
       check(
@@ -148,6 +157,9 @@ function checkAssignment({ assignment, blockN }: PsaConfig, check: Check): void 
     }
     case "density": {
       const { density, shares } = assignment;
+      if (shares !== undefined && !isObject(shares)) {
+        return check(false, `\`shares\` is ${show(shares)}; it should give each level its share.`);
+      }
       check(
         density > 0 && density <= 1,
         `\`density\` is ${show(density)}; it should be above 0 and at most 1.`,
@@ -170,13 +182,15 @@ function checkThresholds({ similarityThresholds = {}, blockN }: PsaConfig, check
   for (const [level, threshold] of Object.entries(similarityThresholds)) {
     check(
       Number(level) > 1 && isLevel(Number(level), blockN),
-      `\`similarityThresholds\` has level ${level}; it should be a power of two above 1 that divides \`blockN\`, ${blockN}.`,
+      `\`similarityThresholds\` has level ${
+        show(level)
+      }; it should be a power of two above 1 that divides \`blockN\`, ${show(blockN)}.`,
     );
     check(
       threshold >= -1 && threshold <= 1,
-      `\`similarityThresholds\` has ${
-        show(threshold)
-      } for level ${level}; it should be a cosine, from -1 to 1.`,
+      `\`similarityThresholds\` has ${show(threshold)} for level ${
+        show(level)
+      }; it should be a cosine, from -1 to 1.`,
     );
   }
 }
@@ -247,7 +261,7 @@ function checkLengths(
 ): void {
   check(
     textLength <= seqK,
-    `\`textLength\` is ${textLength}; it should be at most the ${seqK} keys.`,
+    `\`textLength\` is ${show(textLength)}; it should be at most the ${seqK} keys.`,
   );
   if (order === undefined || order.kind === "raster") return;
   check(
@@ -260,25 +274,27 @@ function checkLengths(
   if (order.kind === "semantic") {
     check(
       order.clusters <= moving,
-      `\`order.clusters\` is ${order.clusters}; it should be at most the ${moving} tokens that are not text.`,
+      `\`order.clusters\` is ${
+        show(order.clusters)
+      }; it should be at most the ${moving} tokens that are not text.`,
     );
   } else if (order.box !== undefined) {
     const { width, height, depth } = order.box;
     check(
       width * height * depth === moving,
-      `\`order.box\` holds ${width} x ${height} x ${depth} = ${
+      `\`order.box\` is ${show(order.box)}, ${
         width * height * depth
       } tokens; it should hold the ${moving} that are not text.`,
     );
   }
 }
 
+/** Whether something has names and values. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Whether something is a whole number that is not negative. */
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** A value as a message shows it. */
-function show(value: unknown): string {
-  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
 }

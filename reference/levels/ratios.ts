@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ratio, Shares } from "../config/config.ts";
+import { show } from "../show.ts";
 import { isLevel } from "../pyramid/pyramid.ts";
 
 /**
@@ -25,24 +26,26 @@ export function ratioErrors(ratios: readonly Ratio[], blockN: number): string[] 
   for (const level of new Set(levels)) {
     if (level !== 0 && !isLevel(level, blockN)) {
       errors.push(
-        `\`ratios\` has level ${level}; a level should be 0 or a power of two that divides \`blockN\`, ${blockN}.`,
+        `\`ratios\` has level ${
+          show(level)
+        }; a level should be 0 or a power of two that divides \`blockN\`, ${show(blockN)}.`,
       );
     }
     const times = levels.filter((each) => each === level).length;
-    if (times > 1) errors.push(`\`ratios\` has level ${level} ${times} times; it should have it once.`);
+    if (times > 1) errors.push(`\`ratios\` has level ${show(level)} ${times} times; it should have it once.`);
   }
   const outside = ratios.flat().find((number) => typeof number !== "number" || Number.isNaN(number));
-  if (outside !== undefined) errors.push(`\`ratios\` holds ${outside}; it should hold numbers.`);
+  if (outside !== undefined) errors.push(`\`ratios\` holds ${show(outside)}; it should hold numbers.`);
   for (const end of ends) {
     if (end < 0 || end > 1) {
-      errors.push(`\`ratios\` has the end ${end}; ends should be fractions from 0 to 1.`);
+      errors.push(`\`ratios\` has the end ${show(end)}; ends should be fractions from 0 to 1.`);
     }
   }
   if (ends.some((end, i) => i > 0 && end < ends[i - 1])) {
-    errors.push(`\`ratios\` has the ends ${ends.join(", ")}; they should ascend.`);
+    errors.push(`\`ratios\` has the ends ${ends.map(show).join(", ")}; they should ascend.`);
   }
   if (ends[ends.length - 1] !== 1) {
-    errors.push(`\`ratios\` ends at ${ends[ends.length - 1]}; the last end should be 1.`);
+    errors.push(`\`ratios\` ends at ${show(ends[ends.length - 1])}; the last end should be 1.`);
   }
   return errors;
 }
@@ -78,7 +81,7 @@ export function shareErrors(shares: Shares, blockN?: number): string[] {
     if (!(level >= 1 && Number.isInteger(Math.log2(level)))) {
       errors.push(`\`shares\` has level ${level}; it should be a power of two.`);
     } else if (blockN !== undefined && blockN % level !== 0) {
-      errors.push(`\`shares\` has level ${level}; it should divide \`blockN\`, ${blockN}.`);
+      errors.push(`\`shares\` has level ${level}; it should divide \`blockN\`, ${show(blockN)}.`);
     }
     if (!(share >= 0 && share <= 1)) {
       errors.push(`\`shares\` gives level ${level} the share ${share}; it should be a fraction from 0 to 1.`);

@@ -4,6 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
+import { cutSentence } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { deviceChoice } from "../../options/device.ts";
@@ -63,7 +64,12 @@ export function optionsOf(
   known: readonly string[],
 ): SweepOptions {
   const config = read.text("config", "");
-  return readOptions({ ...(config === "" ? {} : readConfig(config)), ...given }, known);
+  try {
+    return readOptions({ ...(config === "" ? {} : readConfig(config)), ...given }, known);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(cutSentence(error.message), { cause: error });
+  }
 }
 
 /**
@@ -154,7 +160,7 @@ function readConfig(path: string): Record<string, unknown> {
     const option = OPTIONS.find((each) => each.name === name && !RUN_ONLY.includes(name));
     if (option === undefined) refuseOption(name, { options: OPTIONS }, ` in ${path}`);
     requireInput(
-      option.value !== "" ? typeof setting !== "boolean" : typeof setting === "boolean",
+      option.value !== "" ? isValue(setting) : typeof setting === "boolean",
       () =>
         `"${name}" in ${path} should be ${
           option.value === "" ? "true or false" : "a text, a number or a list"
@@ -162,6 +168,12 @@ function readConfig(path: string): Record<string, unknown> {
     );
   }
   return options;
+}
+
+/** Whether a setting is text, a number, or a list of them. */
+function isValue(setting: unknown): boolean {
+  const isOne = (each: unknown) => typeof each === "string" || typeof each === "number";
+  return isOne(setting) || Array.isArray(setting) && setting.every(isOne);
 }
 
 function requireFraction(text: string): number {

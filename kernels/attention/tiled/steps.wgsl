@@ -19,8 +19,15 @@
         let entry = own_group#{PER_LANE * j >> 3};
         let end = (entry_index(entry) * #{GROUP}u + #{j % GROUP + 1}u) << entry_log_level(entry);
         let late = i32(#{PARTIAL ? "min(end, call.seq_k)" : "end"}) - 1 - row;
+//#if WHOLE
         ta#{j} = select(ta#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(0, 1, 2, 3));
         tb#{j} = select(tb#{j}, vec4f(MASKED), vec4<i32>(late) > vec4<i32>(4, 5, 6, 7));
+//#else
+        // a token that does not count was read as one that does, which may be later than this one and not seen
+        let hidden = vec4<bool>(!entry_counts(entry, #{j % GROUP}u));
+        ta#{j} = select(ta#{j}, vec4f(MASKED), (vec4<i32>(late) > vec4<i32>(0, 1, 2, 3)) | hidden);
+        tb#{j} = select(tb#{j}, vec4f(MASKED), (vec4<i32>(late) > vec4<i32>(4, 5, 6, 7)) | hidden);
+//#end
       }
 //#end
     }

@@ -1,27 +1,13 @@
 /** Attention on the device against the reference: every element, outputs that were NaN before, bounds that are derived. */
 import fc from "fast-check";
-import {
-  attentionTolerance,
-  type Case,
-  caseName,
-  compare,
-  makeWorkload,
-  parseCase,
-  pyramidAttention,
-  type Qkv,
-  seededRandom,
-  type Tensor,
-  tensor,
-  type WorkloadName,
-} from "../../../mod.ts";
+import { caseName, compare, makeWorkload, parseCase, tensor } from "../../../mod.ts";
 import { buildAttention } from "../../../kernels/attention/attention.ts";
-import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { poison, poisonOutputs } from "../../../kernels/device/poison.ts";
+import { poison } from "../../../kernels/device/poison.ts";
 import { download, upload } from "../../../kernels/device/transfer.ts";
 import { createPsa } from "../../../kernels/psa.ts";
 import { pyramidLayout } from "../../../kernels/pyramid/layout.ts";
-import { resolveCase } from "../../../fixtures/cases.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { checkAttention } from "../../support/attention_check.ts";
 import { lacksHalves } from "../../support/implementation.ts";
 import { gpuTest, runStages } from "../../support/stage_case.ts";
 
@@ -45,53 +31,7 @@ const CASES = [
   "attention B=1 H=2 Lq=256 Lk=256 D=64 bm=128 bn=64 workload=sinks causal=true levels=0,1,4",
 ];
 
-/** The inputs of a case. */
-function inputsOf(given: Case): { qkv: Qkv; levels: Tensor<Int32Array> } {
-  const c = resolveCase(given), { batch, heads, seqQ, seqK, blockM, blockN, dtype, seed = 0 } = c;
-  const { qkv } = makeWorkload(c.workload as WorkloadName, {
-    ...{ batch, heads, kvHeads: c.kvHeads, seqQ, seqK, headDim: c.headDim, valueDim: c.valueDim, seed },
-    dtype: dtype as "f32" | "f16",
-  });
-  const random = seededRandom(seed, 1), listed = (c.levels ?? "1").split(",").map(Number);
-  const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
-  const size = shape.reduce((product, each) => product * each, 1);
-  const data = Int32Array.from({ length: size }, () => listed[random.below(listed.length)]);
-  return { qkv, levels: { data, shape } };
-}
-
-/** Runs a case on the device and asserts that outputs and log-sum-exps are within the derived bounds. */
-async function check(gpu: Gpu, given: Case): Promise<void> {
-  const c = resolveCase(given), { qkv, levels } = inputsOf(given);
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, blockM, blockN, causal, tail } = c;
-  const dtype = c.dtype as "f32" | "f16";
-  if (dtype === "f16" && lacksHalves(gpu, caseName(given))) return;
-  using psa = await createPsa(gpu, {
-    shape: { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim },
-    config: {
-      ...{ blockM, blockN, tile: c.tile, causal, tail: tail as "exact" | "replicate" },
-      importance: { kind: "pooled" },
-      assignment: { mode: "density", density: 1 },
-    },
-    dtype,
-    levels: [...new Set(levels.data)].filter((level) => level > 0),
-    ready: [],
-  });
-  await psa.load(qkv);
-  const call = await psa.prepare(levels);
-  poisonOutputs(gpu, call.stages);
-  const got = await call.forward();
-  const options = { blockM, blockN, causal, tail: tail as "exact" | "replicate" };
-  const want = pyramidAttention(qkv, levels, options);
-  const bound = attentionTolerance(qkv, levels, { ...options, dtype, accumulate: dtype });
-  const out = compare(got.out, want.out), lse = compare(got.lse, want.lse);
-  const name = caseName(given);
-  assertEquals([out.nonFinite, lse.nonFinite], [0, 0], `${name}: values that are not finite`);
-  assert(out.relL2 <= bound.relL2, `${name}: relative L2 ${out.relL2}, bound ${bound.relL2}`);
-  assert(out.maxAbs <= bound.maxAbs, `${name}: largest error ${out.maxAbs}, bound ${bound.maxAbs}`);
-  assert(lse.maxAbs <= bound.lse, `${name}: log-sum-exp off by ${lse.maxAbs}, bound ${bound.lse}`);
-}
-
-for (const name of CASES) gpuTest(`gpu: ${name}`, (gpu) => check(gpu, parseCase(name)));
+for (const name of CASES) gpuTest(`gpu: ${name}`, (gpu) => checkAttention(gpu, parseCase(name)));
 
 gpuTest("gpu: attention on random shapes", async (gpu) => {
   const cases = fc.record({
@@ -110,7 +50,7 @@ gpuTest("gpu: attention on random shapes", async (gpu) => {
     seed: fc.nat(999),
   }).map((c) => ({ ...c, tile: 16 }));
   const shown = cases.map((c) => Object.assign(c, { [fc.toStringMethod]: () => caseName(c) }));
-  await fc.assert(fc.asyncProperty(shown, (c) => check(gpu, c)), {
+  await fc.assert(fc.asyncProperty(shown, (c) => checkAttention(gpu, c)), {
     numRuns: 6,
     seed: 11,
     endOnFailure: true,

@@ -1,0 +1,38 @@
+/**
+ * The options of an open device, looked at before anything is opened.
+ *
+ * @module
+ */
+import { requireInput } from "../../reference/errors.ts";
+import { kindOf, requireOptions } from "../door.ts";
+
+/** The options that there are. */
+const NAMES = [
+  ...["backend", "gpu", "robust", "subgroups", "matrices", "allowGl", "patience", "onError"],
+];
+/** Milliseconds that a timer can wait. */
+const MOST_PATIENCE = 2 ** 31 - 1;
+
+/**
+ * Throws unless options of `openGpu` are what they should be.
+ *
+ * @param options what was handed over
+ * @throws {InputError} naming the option, what it is and what it should be
+ */
+export function requireGpuOptions(options: unknown): void {
+  requireOptions(options, NAMES);
+  const { gpu, patience, onError } = options as Record<string, unknown>;
+  requireInput(
+    gpu === undefined || typeof (gpu as { requestAdapter?: unknown } | null)?.requestAdapter === "function",
+    () => `\`gpu\` is ${kindOf(gpu)}; it should be an implementation of WebGPU, as navigator.gpu is.`,
+  );
+  requireInput(
+    patience === undefined || typeof patience === "number" && patience > 0 && patience <= MOST_PATIENCE,
+    () =>
+      `\`patience\` is ${kindOf(patience)}; it should be milliseconds, above 0 and at most ${MOST_PATIENCE}.`,
+  );
+  requireInput(
+    onError === undefined || typeof onError === "function",
+    () => `\`onError\` is ${kindOf(onError)}; it should be a function that takes a sentence.`,
+  );
+}
