@@ -4,7 +4,8 @@
  * @module
  */
 import { float32ToBf16 } from "../../../fixtures/bf16.ts";
-import { caseFiles, type Format, KIT_VERSION, sha256 } from "../../../fixtures/conformance/manifest.ts";
+import { caseFiles, type Format, KIT_VERSION } from "../../../fixtures/conformance/manifest.ts";
+import { sha256 } from "../../../fixtures/sha256.ts";
 import { buildCase } from "../../../fixtures/conformance/case_file.ts";
 import { parseCase } from "../../../fixtures/cases.ts";
 import { writeSafetensors } from "../../../fixtures/safetensors.ts";

@@ -6,7 +6,8 @@
 import fc from "fast-check";
 import { runVerify } from "../../../bench/cli/verify.ts";
 import { COLUMN_NAMES, isWordColumn, type SweepRow } from "../../../bench/sweep/columns.ts";
-import { formatRows, parseRows, readRun } from "../../../bench/sweep/write.ts";
+import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
+import { readRun } from "../../../bench/sweep/write.ts";
 import { leftOut, readDeclaration } from "../../../fixtures/conformance/declares.ts";
 import { readManifest } from "../../../fixtures/conformance/manifest.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
