@@ -4,14 +4,14 @@
  * @module
  */
 import type { PsaConfig } from "../config/config.ts";
-import type { SequenceLengths } from "../config/validate.ts";
-import { blockImportance, importanceOfChecked } from "../importance/by_config.ts";
+import { type SequenceLengths, validateConfig } from "../config/validate.ts";
+import { importanceOfChecked } from "../importance/by_config.ts";
 import type { QueryKey } from "../importance/scores.ts";
 import { queryKeyShape, type Tensor } from "../tensor.ts";
 import { applyRules, cutByQuotas, requireAssignment, requireImportance, type RuleOptions } from "./assign.ts";
 import { requireSpending, spendDensity } from "./budget.ts";
-import { levelDensity } from "./density.ts";
-import { capBySimilarity, similarityCap } from "./similarity.ts";
+import { meanDensity } from "./density.ts";
+import { capBySimilarity } from "./similarity.ts";
 
 /** Sizes and the cap that levels need beside importance. */
 export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
@@ -78,9 +78,8 @@ function levelsByRules(
  */
 export function selectLevels({ q, k }: QueryKey, config: PsaConfig): Tensor<Int32Array> {
   const { seqQ, seqK } = queryKeyShape({ q, k });
-  const { blockN, similarityThresholds: thresholds } = config;
-  const cap = thresholds === undefined ? undefined : similarityCap(k, { blockN, thresholds });
-  return levelsFromImportance(blockImportance({ q, k }, config), config, { seqQ, seqK, cap });
+  validateConfig(config, { seqQ, seqK });
+  return levelsOfChecked({ q, k }, config);
 }
 
 /** {@link selectLevels} of inputs that have been checked. Importance begins here, and so is checked here. */
@@ -115,5 +114,5 @@ export function configDensity(
 ): number {
   const { blockM, blockN, causal } = config, { seqQ, seqK } = options;
   const levels = levelsFromImportance(importance, config, options);
-  return levelDensity(levels, { causal, blockM, blockN, seqQ, seqK });
+  return meanDensity(levels, { causal, blockM, blockN, seqQ, seqK });
 }
