@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { runInstead } from "../bench/cli/child.ts";
 import { forbiddenSkips, skipsOf, summaryOf } from "./support/skips.ts";
 
 /** Passes lines on as they come, and keeps them without colours. */
@@ -22,14 +23,12 @@ if (import.meta.main) {
   const colour: Record<string, string> = Deno.stdout.isTerminal() && !Deno.noColor
     ? { FORCE_COLOR: "1" }
     : {};
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...Deno.args],
+  let lines: string[] = [];
+  const code = await runInstead(["test", ...Deno.args], {
     env: colour,
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const skips = skipsOf(await passOn(child.stdout, Deno.stdout));
-  const { code } = await child.status;
+    read: async (stdout) => void (lines = await passOn(stdout, Deno.stdout)),
+  });
+  const skips = skipsOf(lines);
   console.log(summaryOf(skips));
   const forbidden = Deno.env.get("CI") === "true" ? forbiddenSkips(skips) : [];
   for (const { name, lack } of forbidden) console.log(`This may not be skipped in CI: ${name}: ${lack}`);

@@ -1,13 +1,14 @@
 /**
- * Makes sure of a WebGPU adapter before a command starts, and then runs the command.
- *
- *     deno run -A bench/cli/setup.ts <arguments of deno>
+ * `deno task setup`: makes sure of a WebGPU adapter. With arguments it runs Deno with them afterwards, which the tasks
+ * `test` and `sweep` do.
  *
  * Where there is no adapter and Mesa's software Vulkan can be installed (Debian, Ubuntu; root or sudo that asks for no
- * password), it is installed, which is said in a line. Elsewhere the command stops with one sentence.
+ * password), it is installed, which is said before it is done. Elsewhere one sentence says what to do. Nothing is
+ * installed for a command that needs no GPU, or because a variable of the environment is wrong.
  *
  * @module
  */
+import { runInstead } from "./child.ts";
 
 /** What is known of the system that lacks an adapter. */
 export interface SystemFacts {
@@ -96,6 +97,45 @@ function environment(): Record<string, string> {
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => !Deno.env.has(name)));
 }
 
+/** What the variable `DENO_WEBGPU_BACKEND` may say. */
+const BACKENDS = ["vulkan", "vk", "metal", "mtl", "dx12", "d3d12", "gl", "gles", "opengl"];
+
+/**
+ * What is wrong with `DENO_WEBGPU_BACKEND`.
+ *
+ * @param value the variable; undefined if it is not set
+ * @returns null if there is nothing wrong, else a sentence
+ *
+ * @example
+ * ```ts
+ * import { backendProblem } from "./setup.ts";
+ * console.log(backendProblem("vulkan"), backendProblem("banana") === null); // null false
+ * ```
+ */
+export function backendProblem(value: string | undefined): string | null {
+  const wrong = value?.split(",").map((name) => name.trim()).find((name) =>
+    !BACKENDS.includes(name.toLowerCase())
+  );
+  if (wrong === undefined) return null;
+  return `DENO_WEBGPU_BACKEND is "${value}"; it should be vulkan, metal, dx12 or gl, or not be set.`;
+}
+
+/**
+ * Whether a command line needs an adapter.
+ *
+ * @param args the arguments of Deno
+ *
+ * @example
+ * ```ts
+ * import { needsAdapter } from "./setup.ts";
+ * console.log(needsAdapter(["run", "psa.ts", "sweep"]), needsAdapter(["run", "psa.ts", "sweep", "--list"])); // true false
+ * ```
+ */
+export function needsAdapter(args: readonly string[]): boolean {
+  const without = ["--no-gpu", "--help", "-h", "--list"];
+  return !args.some((arg) => without.includes(arg) || /^--backend(=|$)/.test(arg));
+}
+
 async function systemFacts(): Promise<SystemFacts> {
   return {
     os: Deno.build.os,
@@ -118,10 +158,16 @@ async function systemFacts(): Promise<SystemFacts> {
  * ```
  */
 export async function ensureAdapter(): Promise<string | null> {
+  const backend = Deno.env.get("DENO_WEBGPU_BACKEND"), problem = backendProblem(backend);
+  if (problem !== null) return problem;
   if (await hasAdapter()) return null;
+  if (backend !== undefined && !/^(vulkan|vk)$/i.test(backend)) {
+    return `No WebGPU adapter was found with DENO_WEBGPU_BACKEND=${backend}; do not set it, or install its driver.`;
+  }
   const plan = planSetup(await systemFacts());
   if (plan.kind === "stop") return plan.sentence;
-  console.error("No WebGPU adapter was found; installing Mesa's software Vulkan (mesa-vulkan-drivers).");
+  const commands = plan.commands.map((command) => `\`${command.join(" ")}\``).join(" and ");
+  console.error(`No WebGPU adapter was found; installing Mesa's software Vulkan: ${commands}.`);
   for (const command of plan.commands) {
     const { success, text } = await run(command);
     if (!success && command === plan.commands.at(-1)) { // what is known of packages may do without an update
@@ -135,12 +181,11 @@ export async function ensureAdapter(): Promise<string | null> {
 }
 
 if (import.meta.main) {
-  const needsGpu = !Deno.args.some((arg) => arg === "--no-gpu" || arg === "--help");
-  const sentence = needsGpu ? await ensureAdapter() : null;
+  const sentence = needsAdapter(Deno.args) ? await ensureAdapter() : null;
   if (sentence !== null) {
     console.error(sentence);
     Deno.exit(2);
   }
-  const child = new Deno.Command(Deno.execPath(), { args: Deno.args, env: environment() }).spawn();
-  Deno.exit((await child.status).code);
+  if (Deno.args.length > 0) Deno.exit(await runInstead(Deno.args, { env: environment() }));
+  console.log("A WebGPU adapter is there.");
 }

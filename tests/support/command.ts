@@ -4,6 +4,13 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { permissionsOf, TASK_NAMES } from "./tasks.ts";
+
+/** The task of a command; help and unknown commands get the permissions of `wgsl`, which are few. */
+function taskOf(name: string): string {
+  if (name === "bench") return "bench:gpu";
+  return TASK_NAMES.includes(name) ? name : "wgsl";
+}
 
 /** What a command did. */
 export interface CommandResult {
@@ -13,7 +20,7 @@ export interface CommandResult {
 }
 
 /**
- * Runs a command of bench/.
+ * Runs a command of bench/ with exactly the permissions of its task.
  *
  * @param name its name, as `psa --help` lists it
  * @param args its arguments
@@ -26,7 +33,7 @@ export async function runPsa(
 ): Promise<CommandResult> {
   const path = fileURLToPath(new URL("../../bench/cli/psa.ts", import.meta.url));
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", path, name, ...args],
+    args: ["run", ...permissionsOf(taskOf(name)), "--no-check", path, name, ...args],
     stdin: "null",
     env: { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp", ...variables },
   });
