@@ -5,8 +5,8 @@
  * @module
  */
 import type { SweepRow } from "../sweep/columns.ts";
-import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 import { type PooledTime, pooledTimes, ratioNoise } from "./times.ts";
+import { correctVerdicts, type Judgement, judgeRatios } from "./verdicts.ts";
 
 /** What two methods have to share to be compared. */
 export type Footing = "density" | "time" | "cost";
@@ -26,9 +26,6 @@ export type ClaimRow = Pick<
   | "rel_l2"
   | "gpu_ms_median"
 >;
-
-/** What is said of a cell: PSA loses less error, more, neither beyond noise; or the two methods have no cost in common. */
-export type CellVerdict = "win" | "loss" | "tie" | "apart";
 
 /**
  * What the other methods are, and in which order they are told.
@@ -50,7 +47,7 @@ export const KINDS: readonly { readonly name: string; readonly methods: readonly
 ];
 
 /** PSA against one method in one place. */
-export interface Cell {
+export interface Cell extends Judgement {
   /** The kind of inputs. */
   readonly group: string;
   /** The order of the tokens. */
@@ -63,15 +60,6 @@ export interface Cell {
   readonly reached: number;
   /** What the two methods share: `cost` for a cell of time where no kernel runs the other method. */
   readonly footing: Footing;
-  /** Error of PSA over error of the other method for each head where they can be compared. */
-  readonly ratios: readonly number[];
-  /** The median of the ratios; NaN if there is none. */
-  readonly median: number;
-  /** The interval of this median. */
-  readonly low: number;
-  readonly high: number;
-  /** What is said of it. */
-  readonly verdict: CellVerdict;
 }
 
 /**
@@ -85,12 +73,8 @@ export interface Cell {
  */
 export const CLAIMED = "psa";
 
-/** The confidence of intervals. */
-const CONFIDENCE = 0.95;
 /** Errors up to this are rounding of float32: they are taken for this large. */
 const ROUNDING = 1e-5;
-/** Ratios that are no further from 1 than this are no difference. */
-const SAME = 1e-3;
 /** By how much a cost may lie outside the costs of PSA: its line is prolonged so far. */
 const PROLONGED = 1.02;
 
@@ -132,49 +116,6 @@ function atLeastRounding(error: number): number {
 }
 
 /**
- * What ratios of errors say, one a head.
- *
- * @param ratios error of PSA over error of the other method
- * @param bounds the ratios if all costs are wrong to PSA's advantage, and to its disadvantage; default they are right
- * @returns a win or a loss only if the interval of the median, with 95 % confidence, does not hold 1
- *
- * @example
- * ```ts
- * import { judgeRatios } from "./cells.ts";
- * console.log(judgeRatios([0.7, 0.8, 0.9, 0.8, 0.7, 0.6]).verdict); // win
- * console.log(judgeRatios([0.7, 0.8]).verdict); // tie
- * ```
- */
-export function judgeRatios(
-  ratios: readonly number[],
-  { least = ratios, most = ratios }: {
-    readonly least?: readonly number[];
-    readonly most?: readonly number[];
-  } = {},
-): Pick<Cell, "ratios" | "median" | "low" | "high" | "verdict"> {
-  if (ratios.length === 0) return { ratios, median: NaN, low: NaN, high: NaN, verdict: "apart" };
-  const { median, confidence } = headMedian(ratios), { low } = headMedian(least), { high } = headMedian(most);
-  const known = confidence >= CONFIDENCE;
-  const verdict = known && high < 1 - SAME ? "win" : known && low > 1 + SAME ? "loss" : "tie";
-  return { ratios, median, low, high, verdict };
-}
-
-/**
- * The median over heads, with its interval.
- *
- * @param values a value a head, at least one
- *
- * @example
- * ```ts
- * import { headMedian } from "./cells.ts";
- * console.log(headMedian([1, 2, 3]).median); // 2
- * ```
- */
-export function headMedian(values: readonly number[]): MedianEstimate {
-  return estimateMedian(values, CONFIDENCE);
-}
-
-/**
  * The kind of inputs that a row belongs to: traces of video, causal traces, or a workload.
  *
  * @example
@@ -209,7 +150,8 @@ function costOf(
  * All cells on a footing. Each point of another method is set beside the error that PSA has on the same head in the
  * same order at the same cost, which is the one that was reached, not the one that was asked for. Times are those of
  * {@link pooledTimes}; since what is wrong with them is wrong for all heads alike, the interval of a cell reaches from
- * where PSA's time is as much too short as {@link ratioNoise} allows to where it is as much too long.
+ * where PSA's time is as much too short as {@link ratioNoise} allows to where it is as much too long. Verdicts are
+ * corrected for the number of cells, see {@link correctVerdicts}.
  *
  * @param rows rows of single heads
  * @param footing what the two methods share; `time` becomes `cost` for methods that no kernel runs
@@ -223,7 +165,7 @@ function costOf(
 export function cellsOf(rows: readonly ClaimRow[], footing: Footing): Cell[] {
   const usable = rows.filter(({ rel_l2 }) => rel_l2 !== null);
   const places = Map.groupBy(usable, (row) => JSON.stringify([groupOf(row), row.order]));
-  return [...places].flatMap(([place, own]) => {
+  return correctVerdicts([...places].flatMap(([place, own]) => {
     const [group, order] = JSON.parse(place) as [string, string];
     const claimed = Map.groupBy(own.filter(({ method }) => method === CLAIMED), headKey);
     const times = footing === "time" ? pooledTimes(own) : new Map<ClaimRow, PooledTime>();
@@ -248,7 +190,7 @@ export function cellsOf(rows: readonly ClaimRow[], footing: Footing): Cell[] {
         ...judgeRatios(ratios, { least, most }),
       };
     });
-  });
+  }));
 }
 
 function headKey({ input, head }: ClaimRow): string {

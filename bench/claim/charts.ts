@@ -8,7 +8,8 @@ import { lineChart, type SeriesPoint } from "../report/charts.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/theme.ts";
 import { showFixed, showNumber } from "../text/number.ts";
-import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, headMedian, KINDS } from "./cells.ts";
+import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, KINDS } from "./cells.ts";
+import { headMedian } from "./verdicts.ts";
 
 /** Fills of the map, purple to orange, which colour-blind readers can tell apart; dark text is read on all. */
 const FILLS = { win: "#b2abd2", tie: "#ececec", loss: "#fdb863", apart: "#ffffff" } as const;

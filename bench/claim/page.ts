@@ -8,7 +8,8 @@ import type { ReportChart } from "../report/sections.ts";
 import type { StoredRun } from "../sweep/write.ts";
 import { plural, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";
-import { type Cell, cellsOf, type CellVerdict, type Footing, KINDS } from "./cells.ts";
+import { type Cell, cellsOf, type Footing, KINDS } from "./cells.ts";
+import type { CellVerdict } from "./verdicts.ts";
 import { footingName, showRatio } from "./charts.ts";
 
 /** A page, and what it says. */
@@ -83,10 +84,13 @@ const HOW = [
   "",
   "Every head of every input is a measurement. Each point of another method, with the density or time that it " +
   "**reached**, is set beside PSA's error on the same head, in the same order, at the same density or time, which is " +
-  "read from PSA's own points along a straight line on logarithmic axes; where PSA has none so small or so large, " +
-  "give or take 2 %, the head is left out. A cell is all heads of one kind of inputs in one order at one density asked for. PSA wins or " +
-  "loses it only if the 95 % interval of the median ratio over heads, which assumes nothing of their distribution, " +
-  "does not hold 1: with six to eight heads, all must agree. Otherwise the difference is within the noise, a tie. " +
+  "read from PSA's own points along a straight line on logarithmic axes. A head where PSA has no point within 2 % of " +
+  "that density or time is left out. A cell is all heads of one kind of inputs in one order at one density asked for. " +
+  "PSA wins or loses it if a sign test over heads says so, which assumes nothing of their distribution, and only as far " +
+  "as the number of cells allows: of hundreds of cells without a difference one in twenty would pass a test alone. " +
+  "Verdicts are taken in the order of their chance as long as at most one in twenty of them is expected to be wrong " +
+  "(Benjamini and Hochberg, over all cells of a footing); the others are within the noise, ties. Intervals are those " +
+  "of each cell alone. " +
   "Times are read from lines: on heads of the same sizes a kernel takes a constant plus so many milliseconds per " +
   "density, but for each head's own slowness, which is taken out. Masks of the order's own blocks run one kernel on " +
   "lists of one kind and share a line, every other method has its own; slow outliers bend lines little. How far the " +

@@ -1,11 +1,6 @@
-import {
-  cellsOf,
-  type CellVerdict,
-  type ClaimRow,
-  errorAt,
-  judgeRatios,
-  KINDS,
-} from "../../../bench/claim/cells.ts";
+import { cellsOf, type ClaimRow, errorAt, KINDS } from "../../../bench/claim/cells.ts";
+import { type CellVerdict, correctVerdicts, judgeRatios } from "../../../bench/claim/verdicts.ts";
+import { seededRandom } from "../../../reference/random.ts";
 import { claimPage } from "../../../bench/claim/page.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
@@ -98,6 +93,22 @@ Deno.test("claim: orders, kinds of inputs and heads are not mixed", () => {
   assertEquals(new Set(Object.values(verdicts([...psa, ...elsewhere]))), new Set(["apart"]));
   const causal = rowsOf("block-topk", { error: usual, change: { causal: "true" } });
   assertEquals(cellsOf([...psa, ...causal], "density").map(({ group }) => group)[0], "causal traces");
+});
+
+Deno.test("claim: hundreds of cells without a difference give no verdict, and true ones beside them keep theirs", () => {
+  const random = seededRandom(5);
+  const cell = (factor: number, heads: number) =>
+    judgeRatios(Array.from({ length: heads }, () => factor * Math.exp(0.1 * random.normal())));
+  const fair = Array.from({ length: 400 }, () => cell(1, 6));
+  const clear = Array.from({ length: 200 }, () => cell(0.5, 8));
+  const told = (cells: ReturnType<typeof cell>[]) => cells.filter(({ verdict }) => verdict !== "tie").length;
+  assert(told(fair) > 5, "alone, some of them pass");
+  assertEquals(told(correctVerdicts(fair)), 0);
+  const both = correctVerdicts([...fair, ...clear]);
+  assertEquals(told(both.slice(400)), 200);
+  assert(told(both) - 200 <= told(fair));
+  assertEquals(clear[0].p, 2 / 256);
+  assertEquals(judgeRatios([0.5, 0.6, 0.7, 0.5, 0.9, 0.8, 0.7, 1.4]).p, 2 * 9 / 256);
 });
 
 Deno.test("claim: few heads and errors of rounding are ties", () => {

@@ -1,0 +1,109 @@
+/**
+ * Verdicts on cells of the claim: a sign test over heads for each, corrected for the number of cells.
+ *
+ * @module
+ */
+import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
+
+/** What is said of a cell: PSA loses less error, more, neither beyond noise; or the two methods have no cost in common. */
+export type CellVerdict = "win" | "loss" | "tie" | "apart";
+
+/** What ratios of errors say. */
+export interface Judgement {
+  /** Error of PSA over error of the other method for each head where they can be compared. */
+  readonly ratios: readonly number[];
+  /** The median of the ratios; NaN if there is none. */
+  readonly median: number;
+  /** The 95 % interval of this median, of this cell alone. */
+  readonly low: number;
+  readonly high: number;
+  /** The chance of heads that agree as much if the median were 1: a sign test, two-sided; 1 if there is no ratio. */
+  readonly p: number;
+  /** What is said of it. */
+  readonly verdict: CellVerdict;
+}
+
+/** The confidence of intervals. */
+const CONFIDENCE = 0.95;
+/** The share of wrong verdicts among wins and losses that is allowed. */
+const FALSE_SHARE = 0.05;
+/** Ratios that are no further from 1 than this are no difference. */
+const SAME = 1e-3;
+
+/**
+ * What ratios of errors say, one for each head, before the number of cells is taken into account.
+ *
+ * @param ratios error of PSA over error of the other method
+ * @param bounds the ratios if all costs are wrong to PSA's advantage, and to its disadvantage; default they are right
+ * @returns a win or a loss where the sign test alone would give it: p at most .05
+ *
+ * @example
+ * ```ts
+ * import { judgeRatios } from "./verdicts.ts";
+ * console.log(judgeRatios([0.7, 0.8, 0.9, 0.8, 0.7, 0.6]).verdict); // win
+ * console.log(judgeRatios([0.7, 0.8]).verdict); // tie
+ * ```
+ */
+export function judgeRatios(
+  ratios: readonly number[],
+  { least = ratios, most = ratios }: {
+    readonly least?: readonly number[];
+    readonly most?: readonly number[];
+  } = {},
+): Judgement {
+  if (ratios.length === 0) return { ratios, median: NaN, low: NaN, high: NaN, p: 1, verdict: "apart" };
+  const { median } = headMedian(ratios), { low } = headMedian(least), { high } = headMedian(most);
+  const heads = ratios.length;
+  const win = signTest(most.filter((ratio) => ratio < 1 - SAME).length, heads);
+  const loss = signTest(least.filter((ratio) => ratio > 1 + SAME).length, heads);
+  const p = Math.min(win, loss), allowed = 1 - CONFIDENCE;
+  return { ratios, median, low, high, p, verdict: p > allowed ? "tie" : win < loss ? "win" : "loss" };
+}
+
+/** The chance, doubled for two sides, that at least `count` of `heads` fair coins show heads; at most 1. */
+function signTest(count: number, heads: number): number {
+  let chance = 0;
+  for (let k = heads, ways = 1; k >= count; ways *= k / (heads - k + 1), k--) chance += ways * 2 ** -heads;
+  return Math.min(1, 2 * chance);
+}
+
+/**
+ * Corrects verdicts for their number. Of hundreds of cells without a difference one in twenty would be called a win or a
+ * loss, were each tested alone. Here the verdicts with the smallest chances stay as long as the k-th smallest of n is at
+ * most .05 k / n (Benjamini and Hochberg), so that of all wins and losses that are told at most one in twenty is expected
+ * to be wrong; the other verdicts become ties. It holds for cells that depend on each other positively, as those of one
+ * head at neighbouring densities do.
+ *
+ * @param cells all cells of one footing; those that are `apart` do not count
+ *
+ * @example
+ * ```ts
+ * import { correctVerdicts, judgeRatios } from "./verdicts.ts";
+ * const clear = judgeRatios([0.7, 0.8, 0.9, 0.8, 0.7, 0.6]), none = judgeRatios([0.9, 1.1]);
+ * console.log(correctVerdicts([clear, clear]).map(({ verdict }) => verdict)); // ["win", "win"]
+ * console.log(correctVerdicts([clear, none, none]).map(({ verdict }) => verdict)); // ["tie", "tie", "tie"]
+ * ```
+ */
+export function correctVerdicts<Cell extends Judgement>(cells: readonly Cell[]): Cell[] {
+  const chances = cells.filter(({ verdict }) => verdict !== "apart").map(({ p }) => p).sort((a, b) => a - b);
+  const last = chances.findLastIndex((p, k) => p <= FALSE_SHARE * (k + 1) / chances.length);
+  const limit = last < 0 ? -1 : chances[last];
+  return cells.map((cell) =>
+    cell.verdict === "apart" || cell.p <= limit ? cell : { ...cell, verdict: "tie" }
+  );
+}
+
+/**
+ * The median over heads, with its interval.
+ *
+ * @param values a value for each head, at least one
+ *
+ * @example
+ * ```ts
+ * import { headMedian } from "./verdicts.ts";
+ * console.log(headMedian([1, 2, 3]).median); // 2
+ * ```
+ */
+export function headMedian(values: readonly number[]): MedianEstimate {
+  return estimateMedian(values, CONFIDENCE);
+}
