@@ -5,6 +5,7 @@
  */
 import { causalBlocks } from "../reference/levels/causal.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
+import { choiceBytes } from "./attention/choice.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
@@ -199,7 +200,8 @@ function tableBytes(info: Capabilities, plan: PsaPlan): number {
     { shape, product, scratch: SCRATCH_BYTES, blocks: [M, N] },
     info.limits.maxStorageBufferBindingSize,
   );
-  const calls = 32 + LAYOUT_BYTES + (chosen.every((level) => level === 1) ? 0 : 2 * (16 + LAYOUT_BYTES));
+  const calls = choiceBytes(config.causal ?? false, shape) + 32 + LAYOUT_BYTES +
+    (chosen.every((level) => level === 1) ? 0 : 2 * (16 + LAYOUT_BYTES));
   const thresholds = 8 * Object.keys(config.similarityThresholds ?? {}).length;
   const sampled = 4 * product.offsets.flat().length;
   return calls + thresholds + sampled + 12 * quotas.length + 4 * ends.flat().length +

@@ -6,17 +6,19 @@
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/kernel.ts";
+import type { Encode } from "../device/pass.ts";
 import type { Stage } from "../device/stage.ts";
 import { upload } from "../device/transfer.ts";
 import type { ListBuffers } from "../lists/build.ts";
 import { LAYOUT_BYTES, packLayout, type PyramidLayout } from "../pyramid/layout.ts";
 import { preshift } from "../wgsl/packed.ts";
+import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
 import { usesMatrices } from "./matrix/code.ts";
 import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./variant.ts";
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
 export interface AttentionOptions
-  extends Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "group"> {
+  extends Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "careful" | "group"> {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
   /** Factor on q . k. */
@@ -54,13 +56,23 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     group: lists?.group ?? 8,
   };
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
-  const encode = await buildKernel(gpu, attentionCode(gpu.info, kernel), {
-    label: "attention",
-    constants: matrices ? { SCALE: options.scale * Math.LOG2E } : undefined,
-    buffers: [call, q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
-    workgroups: [Math.ceil(seqQ / blockM), batch * heads, Math.ceil(valueDim / columnsAtOnce(valueDim))],
-  });
-  return { name: "attention", encode, outputs: { out, lse } };
+  const columns = Math.ceil(valueDim / columnsAtOnce(valueDim));
+  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columns] as const;
+  const build = (careful: boolean, indirect?: Indirect) =>
+    buildKernel(gpu, attentionCode(gpu.info, { ...kernel, careful }), {
+      label: "attention",
+      constants: matrices ? { SCALE: options.scale * Math.LOG2E } : undefined,
+      buffers: [call, q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
+      ...{ workgroups, indirect },
+    });
+  const outputs = { out, lse };
+  if (matrices || !hasChoice(options.causal, shape)) {
+    return { name: "attention", encode: await build(true), outputs };
+  }
+  const choice = await buildChoice(gpu, { ...options, v, workgroups });
+  const [plain, careful] = await Promise.all([build(false, choice.plain), build(true, choice.careful)]);
+  const encode: Encode = (pass) => [choice.encode, plain, careful].forEach((each) => each(pass));
+  return { name: "attention", encode, outputs };
 }
 
 /** Whether some pooled token stands for fewer tokens than its level. */

@@ -24,6 +24,11 @@ export interface AttentionKernelOptions {
   readonly whole?: boolean;
   /** Whether dense attention has whole tiles of 32 keys; default false. */
   readonly full?: boolean;
+  /**
+   * Whether values may be not finite: a causal kernel then looks at those of tiles that the diagonal crosses, and a
+   * weight of zero adds nothing; default true.
+   */
+  readonly careful?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

@@ -10,6 +10,7 @@ import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
 import { matrixCode, usesMatrices } from "./matrix/code.ts";
 import type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
+import strange from "./tiled/strange.wgsl" with { type: "text" };
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
 import scores from "./tiled/scores.wgsl" with { type: "text" };
 import steps from "./tiled/steps.wgsl" with { type: "text" };
@@ -41,13 +42,23 @@ export function columnsAtOnce(valueDim: number): 64 | 128 {
 export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
   if (usesMatrices(device, options)) return matrixCode(options);
   const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
-  const template = [packedTemplate, layoutTemplate, entryTemplate, tiles, scores, steps, kernel].join("\n");
+  const template = [packedTemplate, layoutTemplate, entryTemplate, strange, tiles, scores, steps, kernel]
+    .join("\n");
   return directive + expandTemplate(template, tiledParameters(device, options));
 }
 
 /** The values that the tiled kernel is expanded with. */
 function tiledParameters(device: AttentionDevice, options: AttentionKernelOptions): TemplateParameters {
-  const { shape: { headDim, valueDim }, blockM, dtype, dense, causal, partial, whole = true } = options;
+  const {
+    shape: { headDim, valueDim },
+    blockM,
+    dtype,
+    dense,
+    causal,
+    partial,
+    whole = true,
+    careful = true,
+  } = options;
   const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
   const columns = columnsAtOnce(valueDim), split = columns === 64, units = f16 ? 4 : 8;
@@ -59,6 +70,7 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       F16: f16,
       DENSE: dense,
       CAUSAL: causal,
+      CAREFUL: causal && careful,
       PARTIAL: partial,
       WHOLE: whole,
       SUBGROUPS: subgroups,

@@ -15,6 +15,8 @@ export interface Dispatch {
   readonly buffers: readonly GPUBuffer[];
   /** Workgroups along x, y and z. */
   readonly workgroups: readonly number[];
+  /** Where the device finds their number when the kernel runs, at most `workgroups`; left out: it is as many. */
+  readonly indirect?: { readonly buffer: GPUBuffer; readonly offset: number };
 }
 
 /**
@@ -47,7 +49,7 @@ export async function buildKernel(
 export async function bindKernel(
   gpu: Gpu,
   pipeline: GPUComputePipeline,
-  { label, buffers, workgroups }: Dispatch,
+  { label, buffers, workgroups, indirect }: Dispatch,
 ): Promise<Encode> {
   const limit = gpu.info.limits.maxComputeWorkgroupsPerDimension;
   requireInput(
@@ -65,7 +67,8 @@ export async function bindKernel(
   return (pass) => {
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindings);
-    pass.dispatchWorkgroups(x, y, z);
+    if (indirect) pass.dispatchWorkgroupsIndirect(indirect.buffer, indirect.offset);
+    else pass.dispatchWorkgroups(x, y, z);
   };
 }
 

@@ -6,7 +6,10 @@
 import type { Gpu } from "./gpu.ts";
 
 /** What kernels need of a pass. */
-export type ComputePass = Pick<GPUComputePassEncoder, "setPipeline" | "setBindGroup" | "dispatchWorkgroups">;
+export type ComputePass = Pick<
+  GPUComputePassEncoder,
+  "setPipeline" | "setBindGroup" | "dispatchWorkgroups" | "dispatchWorkgroupsIndirect"
+>;
 
 /** Encodes the work once into a pass. */
 export type Encode = (pass: ComputePass) => void;

@@ -95,6 +95,7 @@ export async function warmUp(gpu: Gpu, stages: readonly Stage[]): Promise<void> 
         setPipeline: pass.setPipeline.bind(pass),
         setBindGroup: pass.setBindGroup.bind(pass),
         dispatchWorkgroups: () => pass.dispatchWorkgroups(1),
+        dispatchWorkgroupsIndirect: () => pass.dispatchWorkgroups(1),
       };
       for (const { encode } of stages) encode(one);
     });

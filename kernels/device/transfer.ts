@@ -55,10 +55,13 @@ export async function download(
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, padded);
       gpu.device.queue.submit([encoder.finish()]);
     });
-    await gpu.wait(staging.mapAsync(GPUMapMode.READ), { label: `reading ${buffer.label}` });
-    const bytes = staging.getMappedRange().slice(0, size);
-    staging.unmap();
-    return bytes;
+    // one promise: a device can be lost between the moment when bytes are there and that when they are looked at
+    const read = staging.mapAsync(GPUMapMode.READ).then(() => {
+      const bytes = staging.getMappedRange().slice(0, size);
+      staging.unmap();
+      return bytes;
+    });
+    return await gpu.wait(read, { label: `reading ${buffer.label}` });
   } finally {
     gpu.destroyBuffer(staging);
   }

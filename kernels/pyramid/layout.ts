@@ -25,7 +25,7 @@ export interface PyramidLayout {
 }
 
 /** Levels that a kernel's table has room for: 1, 2, 4, …, 128. */
-const MOST_LEVELS = 8;
+export const MOST_LEVELS = 8;
 /** Bytes of the table in a kernel's uniforms. */
 export const LAYOUT_BYTES = 16 * MOST_LEVELS;
 

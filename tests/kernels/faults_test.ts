@@ -49,6 +49,15 @@ const POINTS: Readonly<Record<string, (gpu: Gpu, psa: Psa) => Promise<unknown>>>
     });
     await psa.forward(qkv).finally(restore);
   },
+  "when it was read, before that is looked at": async (gpu, psa) => {
+    const restore = replace(gpu, "createBuffer", (own) => (options) => {
+      const buffer = own(options), map = buffer.mapAsync.bind(buffer);
+      const mapAndLose = (mode: GPUMapModeFlags) => map(mode).then(() => gpu.device.destroy());
+      Object.defineProperty(buffer, "mapAsync", { value: mapAndLose });
+      return buffer;
+    });
+    await psa.forward(qkv).finally(restore);
+  },
 };
 
 for (const [when, work] of Object.entries(POINTS)) {

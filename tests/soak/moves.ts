@@ -10,14 +10,17 @@ import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { inputsOf, replace } from "../support/small_call.ts";
 import { setupOf, SHAPES, type State } from "./state.ts";
 
+/** Why a move takes seconds in software. */
+export type Slow = "compiles" | "fuzzes";
+
 /** Something that happens. */
 export interface Move {
   readonly name: string;
   /** How often it happens, beside the others. */
   readonly weight: number;
   readonly run: (state: State) => Promise<void>;
-  /** Whether it takes seconds, since kernels are compiled: left out of the short form. */
-  readonly isSlow?: boolean;
+  /** What makes it slow: kernels are compiled, or cases are fuzzed. */
+  readonly slow?: Slow;
 }
 
 /** Inputs that calls have. */
@@ -132,13 +135,13 @@ async function fuzz(state: State, targets: readonly Target[], runs: number): Pro
 export const MOVES: readonly Move[] = [
   { name: "forward", weight: 24, run: forward },
   { name: "calls at once", weight: 4, run: atOnce },
-  { name: "shape", weight: 5, run: shape, isSlow: true },
-  { name: "device closed and opened", weight: 2, run: (state) => state.open(), isSlow: true },
-  { name: "device lost", weight: 2, run: lost, isSlow: true },
+  { name: "shape", weight: 5, run: shape, slow: "compiles" },
+  { name: "device closed and opened", weight: 2, run: (state) => state.open(), slow: "compiles" },
+  { name: "device lost", weight: 2, run: lost, slow: "compiles" },
   { name: "no memory", weight: 3, run: noMemory },
   { name: "disposed while it runs", weight: 3, run: disposed },
   { name: "error that nobody waits for", weight: 2, run: reported },
   { name: "wrong arguments", weight: 3, run: wrong },
-  { name: "files", weight: 3, run: (state) => fuzz(state, READERS, 5), isSlow: true },
-  { name: "kernels", weight: 1, run: (state) => fuzz(state, KERNELS, 1), isSlow: true },
+  { name: "files", weight: 3, run: (state) => fuzz(state, READERS, 5), slow: "fuzzes" },
+  { name: "kernels", weight: 1, run: (state) => fuzz(state, KERNELS, 1), slow: "fuzzes" },
 ];

@@ -5,7 +5,7 @@
  */
 import { seededRandom } from "../../mod.ts";
 import { closeGpu } from "../fuzz/kernels.ts";
-import { type Move, MOVES } from "./moves.ts";
+import { type Move, MOVES, type Slow } from "./moves.ts";
 import { KINDS, State } from "./state.ts";
 
 /** What a soak is asked for. */
@@ -14,8 +14,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Whether it is to go on, after this many moves and seconds. */
   readonly goesOn: (moves: number, seconds: number) => boolean;
-  /** Whether moves that take seconds, and calls of all kinds, are among them; default true. */
-  readonly slow?: boolean;
+  /** Slow moves that are left out; without those that compile, calls are of one kind; default none. */
+  readonly without?: readonly Slow[];
   /** Called with a sentence now and then. */
   readonly onProgress?: (sentence: string) => void;
 }
@@ -36,9 +36,10 @@ export interface SoakResult {
 const LOOK = 10;
 
 /** Soaks. */
-export async function soak({ seed, goesOn, slow = true, onProgress }: SoakOptions): Promise<SoakResult> {
-  const random = seededRandom(seed), moves = MOVES.filter(({ isSlow }) => slow || !isSlow);
-  using state = new State(random, slow ? KINDS : ["selected"]);
+export async function soak({ seed, goesOn, without = [], onProgress }: SoakOptions): Promise<SoakResult> {
+  const random = seededRandom(seed),
+    moves = MOVES.filter(({ slow }) => slow === undefined || !without.includes(slow));
+  using state = new State(random, without.includes("compiles") ? ["selected"] : KINDS);
   await state.open();
   const failures: string[] = [], megabytes: number[] = [], begin = performance.now();
   const elapsed = () => (performance.now() - begin) / 1000;

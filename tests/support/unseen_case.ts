@@ -58,8 +58,11 @@ export function unseenFamilies(fixed: Partial<UnseenFamily> = {}): fc.Arbitrary<
   });
 }
 
-/** Random calls of a family. */
-export function unseenCases(family: UnseenFamily): fc.Arbitrary<UnseenCase> {
+/** Random calls of a family; `more`: keys beside those that are drawn. */
+export function unseenCases(
+  family: UnseenFamily,
+  { more = 0 }: { readonly more?: number } = {},
+): fc.Arbitrary<UnseenCase> {
   return fc.record({
     batch: fc.constantFrom(1, 2),
     kvHeads: fc.constantFrom(1, 2),
@@ -69,7 +72,7 @@ export function unseenCases(family: UnseenFamily): fc.Arbitrary<UnseenCase> {
     bad: fc.constantFrom("NaN" as const, "Infinity" as const, "-Infinity" as const),
     seed: fc.nat(9999),
   }).map(({ blocks, ...drawn }) => {
-    const seqK = blocks * family.blockN + family.rest;
+    const seqK = more + blocks * family.blockN + family.rest;
     const made: UnseenCase = { ...family, ...drawn, seqK };
     return Object.defineProperty(made, fc.toStringMethod, { value: () => JSON.stringify(made) });
   });

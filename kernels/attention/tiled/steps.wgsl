@@ -111,12 +111,12 @@
 //#use request_keys
           }
           workgroupBarrier();
-//#if CAUSAL
+//#if CAREFUL
           var strange = false;
           if (crossed) {
             for (var g = 0u; g < 16u; g++) {
-              strange = strange || is_strange(kv[now][g][#{SPLIT ? "part_of_keys" : 0}][column]) ||
-                is_strange(kv[now][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}]);
+              strange = strange || is_strange(bitcast<vec4<u32>>(kv[now][g][#{SPLIT ? "part_of_keys" : 0}][column])) ||
+                is_strange(bitcast<vec4<u32>>(kv[now][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}]));
             }
           }
           if (strange) {
@@ -173,7 +173,7 @@
 //#end
           }
 //#end
-//#if CAUSAL
+//#if CAREFUL
           }
 //#end
           if (more) {

@@ -73,17 +73,6 @@ fn bias_of(entry: u32, token: u32) -> f32 {
   return select(MASKED, bias, entry_counts(entry, token) & !entry_fills(entry));
 }
 
-//#if CAUSAL
-// Whether some number of a piece is NaN or infinite.
-fn is_strange(piece: Piece) -> bool {
-//#if F16
-  return any((piece & vec4<u32>(0x7c00u)) == vec4<u32>(0x7c00u)) || any((piece & vec4<u32>(0x7c000000u)) == vec4<u32>(0x7c000000u));
-//#else
-  return any((bitcast<vec4<u32>>(piece) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-//#end
-}
-//#end
-
 //#if F16
 fn pack_pairs(first: vec4f, second: vec4f) -> Piece {
   return vec4<u32>(pack2x16float(vec2f(first.x, second.x)), pack2x16float(vec2f(first.y, second.y)),
