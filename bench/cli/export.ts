@@ -8,7 +8,7 @@ import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { matchesFilter } from "../../fixtures/cases.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
-import { requireName } from "../options/reader.ts";
+import { OptionReader, requireName } from "../options/reader.ts";
 import { plural, showFixed } from "../text/number.ts";
 import { say } from "../text/output.ts";
 import type { Command } from "./command.ts";
@@ -30,17 +30,38 @@ const HELP: CommandHelp = {
 /** The command. */
 export const command: Command = { help: HELP, run: async (line) => say(await exportOf(line)) };
 
+/** What may be asked for, by the names of the options. */
+export interface ExportRequest {
+  /** The folder to write to. */
+  readonly out: string;
+  readonly suite?: string;
+  readonly dtype?: "f32" | "f16" | "bf16";
+  readonly filter?: string;
+  readonly format?: Format;
+  readonly seed?: number;
+}
+
+/**
+ * Writes cases.
+ *
+ * @returns what the command prints
+ * @throws {InputError} if a value is wrong
+ */
+export function exportSuite(request: ExportRequest): Promise<string> {
+  return exportOf({ read: new OptionReader({ ...request }) });
+}
+
 /**
  * Writes the cases that a command line asks for.
  *
  * @returns what the command prints
  * @throws {InputError} if an argument is wrong
  */
-export async function runExport(args: readonly string[]): Promise<string> {
-  return await exportOf(readCommandLine(args, HELP));
+export function runExport(args: readonly string[]): Promise<string> {
+  return exportOf(readCommandLine(args, HELP));
 }
 
-async function exportOf({ read }: CommandLine): Promise<string> {
+async function exportOf({ read }: Pick<CommandLine, "read">): Promise<string> {
   const out = read.text("out", ""), suite = read.text("suite", "smoke"), seed = read.whole("seed", 0);
   requireInput(out !== "", "`--out` is missing; it should be the folder to write to.");
   const filter = read.text("filter", "");

@@ -6,9 +6,9 @@
  */
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { type CommandHelp, readCommandLine } from "../options/command_line.ts";
-import { BACKEND, deviceChoice, UNGUARDED } from "../options/device.ts";
-import { say } from "../text/output.ts";
+import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
+import { BACKEND, type DeviceChoice, deviceChoice, UNGUARDED } from "../options/device.ts";
+import { jsonLine, say } from "../text/output.ts";
 import type { Command } from "./command.ts";
 import { STAGES } from "../../fixtures/cases.ts";
 import { named } from "../../fixtures/conformance/captures/judge.ts";
@@ -71,8 +71,8 @@ const HELP: CommandHelp = {
 /** The command. */
 export const command: Command = {
   help: HELP,
-  async run({ args }) {
-    const { code, text } = await runVerify(args);
+  async run(line) {
+    const { code, text } = await verifyCases(requestOf(line));
     say(text);
     return code;
   },
@@ -84,26 +84,45 @@ export interface VerifyResult {
   readonly text: string;
 }
 
-/** The arguments, checked. */
-function argumentsOf(args: readonly string[]) {
-  const { words, read } = readCommandLine(args, HELP);
+/** What may be asked for; what is left out is empty, or no. */
+export interface VerifyRequest {
+  /** The folder of exported cases. */
+  readonly folder?: string;
+  /** The folder of outputs. */
+  readonly outputs?: string;
+  /** A capture, or a folder of them, instead of both. */
+  readonly capture?: string;
+  /** The loosest arithmetic that is right. */
+  readonly require?: string;
+  /** The stages that are judged; none: all. */
+  readonly stages?: readonly string[];
+  readonly diagnose?: boolean;
+  readonly halfSums?: boolean;
+  readonly json?: boolean;
+  /** The file for JUnit XML. */
+  readonly junit?: string;
+  /** Whether our own kernels write the outputs first. */
+  readonly gpu?: boolean;
+  /** The device they run on. */
+  readonly device?: DeviceChoice;
+}
+
+/** Everything that was not asked for. */
+const NOTHING = {
+  ...{ folder: "", outputs: "", capture: "", stages: [], junit: "" },
+  ...{ diagnose: false, halfSums: false, json: false, gpu: false },
+  device: { backend: "builtin", robust: true },
+} as const;
+
+/** What a command line asks for. */
+function requestOf({ words, read }: Pick<CommandLine, "words" | "read">): VerifyRequest {
   requireInput(
     words.length <= 1,
     () => `Verify takes one folder of cases; \`${words[1]}\` is another word. Outputs come after --outputs.`,
   );
   const stages = read.text("stages", "").split(",").filter((stage) => stage !== "");
-  const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
-  requireInput(
-    unknown === undefined,
-    () => `\`--stages\` names ${unknown}; it should name some of ${STAGES.join(", ")}.`,
-  );
-  const capture = read.text("capture", "");
-  requireInput(
-    capture === "" || words.length === 0 && read.text("outputs", "") === "" && !read.flag("gpu"),
-    "`--capture` holds inputs and outputs itself; it goes without CASES, --outputs and --gpu.",
-  );
   return {
-    capture,
+    capture: read.text("capture", ""),
     require: read.text("require", "") || undefined,
     stages,
     folder: words[0] ?? "",
@@ -115,6 +134,19 @@ function argumentsOf(args: readonly string[]) {
     device: deviceChoice(read),
     halfSums: read.flag("half-sums"),
   };
+}
+
+/** Throws unless what is asked for goes together. */
+function requireRequest({ capture = "", folder = "", outputs = "", gpu, stages = [] }: VerifyRequest): void {
+  const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
+  requireInput(
+    unknown === undefined,
+    () => `\`--stages\` names ${unknown}; it should name some of ${STAGES.join(", ")}.`,
+  );
+  requireInput(
+    capture === "" || folder === "" && outputs === "" && gpu !== true,
+    "`--capture` holds inputs and outputs itself; it goes without CASES, --outputs and --gpu.",
+  );
 }
 
 /** Throws unless cases and outputs are two folders that exist. */
@@ -146,7 +178,10 @@ async function strangers(folder: string, manifest: Manifest): Promise<string | u
 }
 
 /** The cases that are asked for and not declared, and why others are left out. */
-async function asked({ outputs, stages }: ReturnType<typeof argumentsOf>, manifest: Manifest) {
+async function asked(
+  { outputs, stages }: Required<Pick<VerifyRequest, "outputs" | "stages">>,
+  manifest: Manifest,
+) {
   const declared = await readDeclaration(outputs), left: LeftOut[] = [];
   const cases = manifest.cases.filter((one) => {
     const stage = one.case.split(" ")[0];
@@ -162,12 +197,23 @@ async function asked({ outputs, stages }: ReturnType<typeof argumentsOf>, manife
 }
 
 /**
- * Runs the command.
+ * Judges what a command line asks for.
  *
  * @throws {InputError} if it cannot be judged
  */
-export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
-  const given = argumentsOf(args), { folder, outputs, diagnose, json, junit, gpu, halfSums, device } = given;
+export function runVerify(args: readonly string[]): Promise<VerifyResult> {
+  return verifyCases(requestOf(readCommandLine(args, HELP)));
+}
+
+/**
+ * Judges outputs against exported cases, or captures.
+ *
+ * @throws {InputError} if they cannot be judged
+ */
+export async function verifyCases(request: VerifyRequest): Promise<VerifyResult> {
+  requireRequest(request);
+  const given = { ...NOTHING, ...request },
+    { folder, outputs, diagnose, json, junit, gpu, halfSums, device } = given;
   if (given.capture !== "") return await runCaptures(given);
   if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
   await requireFolders(folder, outputs);
@@ -196,7 +242,7 @@ export async function runVerify(args: readonly string[]): Promise<VerifyResult> 
     const lines = read.map((one) => {
       const stage = one.listed.case.split(" ")[0], wrong = one.verdict.problems.length > 0;
       const found = stage === "attention" ? diagnosis : stages.find((other) => other.stage === stage);
-      return JSON.stringify(reportOf(one, { ...options, names: wrong ? named(found) : [] }));
+      return jsonLine(reportOf(one, { ...options, names: wrong ? named(found) : [] }));
     });
     return { code, text: lines.join("\n") };
   }

@@ -8,6 +8,7 @@ import { explained, judgeCapture } from "../../fixtures/conformance/captures/jud
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 import { type Report, reportOf } from "../../fixtures/conformance/judge/report.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
+import { jsonLine } from "../text/output.ts";
 import { junitXml, writeJunit } from "./junit.ts";
 import { captureLines } from "./verify_text.ts";
 
@@ -42,7 +43,7 @@ export async function runCaptures(
   for (const { path, file } of files) {
     const { report, verdict } = await judged(path, { ...given, file, single });
     verdicts.push(verdict);
-    lines.push(...(given.json ? [JSON.stringify(report)] : captureLines(report)));
+    lines.push(...(given.json ? [jsonLine(report)] : captureLines(report)));
   }
   if (given.junit !== "") await writeJunit(given.junit, junitXml(verdicts, "captures"));
   if (!given.json && files.length > 1) {
