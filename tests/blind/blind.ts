@@ -7,6 +7,8 @@
  * @module
  */
 import { InputError } from "../../mod.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { requireName } from "../../bench/options/reader.ts";
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { runAllHonest, table } from "./honest/honest.ts";
@@ -68,21 +70,29 @@ const HELP: CommandHelp = {
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },
     { name: "write", value: "", help: "write docs/blind.md" },
   ],
-  exits: "1 if a mistake is called right, or an honest kernel wrong that is not known to be",
+  exits: "a mistake is called right, or an honest kernel wrong that is not known to be",
 };
 
-async function measureSets({ given }: CommandLine): Promise<number> {
+async function measureSets({ given, read: options }: CommandLine): Promise<number> {
   const sets: SetOf[] = [
     { title: "The first set", ...await read("mistakes/statements.json") },
     { title: "The second set", ...await read("mistakes/second.json") },
   ];
-  const only = String(given.only ?? ""),
-    suite = String(given.suite ?? "smoke"),
+  const only = options.text("only", ""),
+    suite = options.text("suite", "smoke"),
     all = sets.flatMap(({ mistakes }) => mistakes.map(({ number }) => number));
-  const numbers = only === "" ? all : only.split(",").map(Number), folder = await Deno.makeTempDir();
+  const numbers = only === "" ? all : only.split(",").map(Number);
+  const strange = numbers.find((number) => !all.includes(number));
+  requireInput(
+    strange === undefined,
+    () => `--only is "${only}"; it should name mistakes from ${Math.min(...all)} to ${Math.max(...all)}.`,
+  );
+  requireName("suite", suite, ["smoke", "standard", "full"]);
+  const folder = await Deno.makeTempDir();
   try {
     const measured = await measureAll(numbers, suite, folder);
-    if (only !== "") return 0;
+    const missed = measured.some(({ outcome }) => outcome === "missed");
+    if (only !== "") return missed ? 1 : 0;
     const honest = await runAllHonest();
     if (typeof honest === "string") throw new InputError(`Nothing can be measured: ${honest}.`);
     const known: readonly string[] = (await read("honest/known_wrong.json")).wrong;
@@ -94,7 +104,7 @@ async function measureSets({ given }: CommandLine): Promise<number> {
     const news = honest.filter((one) =>
       one.verdict === "wrong" && !known.includes(`${one.kernel} on ${one.data}`)
     );
-    return measured.some(({ outcome }) => outcome === "missed") || news.length > 0 ? 1 : 0;
+    return missed || news.length > 0 ? 1 : 0;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -31,7 +31,9 @@ for (
     "tests/mutation/mutate",
     "tests/mutation/kill_matrix",
     "tests/mutation/kill_gpu",
+    "tests/blind/blind",
     "bench/cli/pictures",
+    "bench/cli/departures",
   ]
 ) {
   Deno.test(`${file}: an unknown option is exit code 2 and one sentence`, async () => {
