@@ -6,7 +6,7 @@
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString } from "../std/std.ts";
-import { showFixed, showNumber } from "../text/number.ts";
+import { plural, showFixed, showNumber } from "../text/number.ts";
 import { type Column, COLUMN_NAMES, isWordColumn, type SweepRow } from "./columns.ts";
 import { isWorse } from "./status.ts";
 
@@ -240,8 +240,8 @@ export function toMarkdown(all: Changes): string {
   const { joined, lost, added, unknown, changes } = all;
   const failed = changes.filter(({ fails }) => fails).length;
   const regressed = changes.filter((change) => change.regressed).length;
-  const only = (names: readonly string[], which: string) =>
-    names.length === 0 ? [] : [`${names.length} cases are only in the ${which} run, first \`${names[0]}\`.`];
+  const told = (names: readonly string[], what: string) =>
+    names.length === 0 ? [] : [`${plural(names.length, "case")} ${what}, first \`${names[0]}\`.`];
   const head = changes.length === 0
     ? `${joined} cases compared: nothing changed beyond noise.`
     : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit${
@@ -263,8 +263,8 @@ export function toMarkdown(all: Changes): string {
   return [
     head,
     ...once,
-    ...only(lost, "first"),
-    ...only(added, "second"),
+    ...told(lost, "lost: only in the first run"),
+    ...told(added, "new: only in the second run"),
     ...(table.length > 0 ? ["", ...table] : []),
   ]
     .join("\n");

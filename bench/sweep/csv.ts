@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
+import { show } from "../../reference/show.ts";
 import { parseCsv, stringifyCsv } from "../std/std.ts";
 import { messageOf } from "../text/output.ts";
 import { type Cell, COLUMN_NAMES, isWordColumn, mayBeEmpty, type SweepRow } from "./columns.ts";
@@ -58,7 +59,7 @@ export function parseRows(text: string, path: string): SweepRow[] {
   requireInput(/\n$/.test(text), () => `${path} ends in the middle of a row; it is damaged.`);
   const rows = linesOf(text, path).map((line) => rowOf(line, path)), names = new Set<string>();
   for (const { case: name } of rows) {
-    requireInput(!names.has(name), () => `${path} has the case "${name}" twice.`);
+    requireInput(!names.has(name), () => `${path} has the case ${show(name)} twice.`);
     names.add(name);
   }
   return rows;
@@ -81,7 +82,7 @@ function rowOf(line: Readonly<Record<string, string>>, path: string): SweepRow {
     if (isWordColumn(name)) return [name, wordOf(cell)];
     requireInput(
       cell === "" ? mayBeEmpty(name) : NUMBER.test(cell),
-      () => `${path} has "${cell}" in column ${name}; it should be a number.`,
+      () => `${path} has ${show(cell)} in column ${name}; it should be a number.`,
     );
     return [name, cell === "" ? null : Number(cell)];
   });
