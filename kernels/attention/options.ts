@@ -29,6 +29,8 @@ export interface AttentionKernelOptions {
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;
+  /** Whether all query blocks have all their rows; default false. */
+  readonly wholeRows?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

@@ -60,6 +60,13 @@ fn multiply(a: mat2x4<f32>, b: mat2x4<f32>, c: mat2x4<f32>) -> mat2x4<f32> {
 }
 `;
 
+const LOAD_QUERIES = `
+fn load_q(at: u32, pitch: u32) -> mat2x4<f32> {
+  let piece = q[at + (emulated_lane >> 1u) * pitch + (emulated_lane & 1u)];
+  return mat2x4<f32>(vec4f(unpack2x16float(piece.x), unpack2x16float(piece.y)), vec4f(unpack2x16float(piece.z), unpack2x16float(piece.w)));
+}
+`;
+
 /**
  * The text of a kernel with matrices as plain WGSL.
  *
@@ -86,14 +93,16 @@ export function withoutMatrices(code: string): string {
         `store_sums(base + ${place}u + `,
       );
   }
-  text = text.replaceAll(/subgroupMatrixMultiply<f32>\((\w+), (\w+)\)/g, "multiply($1, $2, Sums())")
+  text = text.replaceAll("subgroupMatrixLoad<Left, row_major>(&q, ", "load_q(")
+    .replaceAll(/subgroupMatrixMultiply<f32>\((\w+), (\w+)\)/g, "multiply($1, $2, Sums())")
     .replaceAll("subgroupMatrixMultiplyAccumulate(", "multiply(")
     .replaceAll(/subgroupBroadcastFirst\((\w+)\)/g, "$1")
     .replaceAll("workgroupBarrier()", "meet()")
     .replaceAll("bitcast<u32>(vec2<f16>(pair))", "pack2x16float(pair)");
   return begin(text, size).replace(
     /^(enable f16;\n)?/,
-    (enable) => enable + PRELUDE.replaceAll("SCRATCH", `${size}u`),
+    (enable) =>
+      enable + PRELUDE.replaceAll("SCRATCH", `${size}u`) + (text.includes("load_q(") ? LOAD_QUERIES : ""),
   );
 }
 

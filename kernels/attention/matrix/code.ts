@@ -63,12 +63,22 @@ export function matrixCode(options: AttentionKernelOptions): string {
 
 /** The values that the kernel is expanded with. */
 function parametersOf(options: AttentionKernelOptions): TemplateParameters {
-  const { shape: { headDim, valueDim }, blockM, dense, causal, partial, whole = true, full = false, group } =
-    options;
+  const {
+    shape: { headDim, valueDim },
+    blockM,
+    dense,
+    causal,
+    partial,
+    whole = true,
+    full = false,
+    wholeRows = false,
+    group,
+  } = options;
   const { across, rows, rowTiles, region, tileGroups } = sizesOf(options);
   const threads = 4 * rows / rowTiles;
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
+    DIRECT: wholeRows && blockM === rows && headDim % 16 === 0,
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{

@@ -6,10 +6,13 @@ import {
   attentionTolerance,
   compare,
   createPsa,
+  type ForwardResult,
   openGpu,
   pyramidAttention,
+  type PyramidAttentionOptions,
   type Qkv,
   seededRandom,
+  type Tensor,
   tensor,
 } from "../../../mod.ts";
 import { resolveCase } from "../../../fixtures/cases.ts";
@@ -34,9 +37,15 @@ const DEVICE = {
 function kernelsOfSuite(): AttentionKernelOptions[] {
   const all = suiteCases("standard", { dtype: "f16" }).filter(({ stage }) => stage === "attention").flatMap(
     (given) => {
-      const { headDim, valueDim, blockM, blockN, causal, seqK, levels = "1" } = resolveCase(given);
+      const { headDim, valueDim, blockM, blockN, causal, seqQ, seqK, levels = "1" } = resolveCase(given);
       const group = groupTokens(levels.split(",").map(Number), blockN), shape = { headDim, valueDim };
-      const call = { shape, blockM, causal: causal === true, dtype: "f16" as const };
+      const call = {
+        shape,
+        blockM,
+        causal: causal === true,
+        dtype: "f16" as const,
+        wholeRows: seqQ % blockM === 0,
+      };
       const whole = seqK % 128 === 0;
       return [
         { ...call, group, dense: false, partial: !whole, whole, full: false },
@@ -90,7 +99,9 @@ Deno.test("matrices: which calls run by them", () => {
 });
 
 /** Keys that grow: the sampled maximum of most rows is far below theirs. Values behind the first 40 tokens are spoilt. */
-function growingCall(shape: { seqQ: number; seqK: number; headDim: number; valueDim: number }) {
+function growingCall(
+  shape: { seqQ: number; seqK: number; headDim: number; valueDim: number },
+): Qkv<Float16Array<ArrayBuffer>> {
   const random = seededRandom(3), { seqQ, seqK, headDim, valueDim } = shape;
   const numbers = (tokens: number, dim: number, of: (token: number) => number) =>
     tensor(
@@ -103,35 +114,59 @@ function growingCall(shape: { seqQ: number; seqK: number; headDim: number; value
   return { q, k, v };
 }
 
-Deno.test("matrices, emulated: rows whose maximum the sample misses are right, and what is not seen has no influence", async () => {
-  const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 72, seqK: 72, headDim: 16, valueDim: 24 };
-  const qkv = growingCall(shape), options = { blockM: 32, blockN: 16, causal: true } as const;
-  const rows = Int32Array.from({ length: 15 }, (_, i) => [1, 1, 0, 1, 4][i % 5]);
-  const levels = { data: rows, shape: [1, 1, 3, 5] };
-  using gpu = await openGpu({ gpu: emulatedMatrices() });
+/** Opens the method on emulated matrices, for one head whose dimensions are those of the growing call. */
+async function openEmulated({ seqQ, seqK, causal }: { seqQ: number; seqK: number; causal: boolean }) {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim: 16, valueDim: 24 };
+  const options = { blockM: 32, blockN: 16, causal } as const;
+  const gpu = await openGpu({ gpu: emulatedMatrices() });
   assert(gpu.info.matrices, "matrices are not emulated");
-  using psa = await createPsa(gpu, {
+  const psa = await createPsa(gpu, {
     ...{ shape, dtype: "f16", levels: [1, 4], ready: [] },
     config: {
       ...{ ...options, tile: 16, importance: { kind: "pooled" } },
       assignment: { mode: "density", density: 1 },
     },
   });
-  const clean = await psa.forward(qkv as Qkv, { levels }), want = pyramidAttention(qkv, levels, options);
+  return { gpu, psa, options, qkv: growingCall(shape) };
+}
+
+/** Asserts that a call gave what the reference gives. */
+function assertRight(
+  got: ForwardResult,
+  { qkv, levels, options }: {
+    readonly qkv: Qkv;
+    readonly levels: Tensor<Int32Array>;
+    readonly options: PyramidAttentionOptions;
+  },
+): void {
+  const want = pyramidAttention(qkv, levels, options);
   const bound = attentionTolerance(qkv, levels, { ...options, dtype: "f16", accumulate: "f32" });
-  const out = compare(clean.out, want.out), lse = compare(clean.lse, want.lse);
+  const out = compare(got.out, want.out), lse = compare(got.lse, want.lse);
   assertEquals([out.nonFinite, lse.nonFinite], [0, 0]);
   assert(out.relL2 <= bound.relL2, `relative L2 ${out.relL2}, bound ${bound.relL2}`);
   assert(lse.maxAbs <= bound.lse, `log-sum-exp off by ${lse.maxAbs}, bound ${bound.lse}`);
-  const spoilt = {
-    ...qkv,
-    k: { ...qkv.k, data: qkv.k.data.slice() },
-    v: { ...qkv.v, data: qkv.v.data.slice() },
-  };
-  spoilt.k.data.fill(NaN, 48 * 16);
-  spoilt.v.data.fill(Infinity, 48 * 24);
-  const got = await psa.forward(spoilt as Qkv, { levels });
+}
+
+Deno.test("matrices, emulated: rows whose maximum the sample misses are right, and what is not seen has no influence", async () => {
+  const call = await openEmulated({ seqQ: 72, seqK: 72, causal: true }), { psa, qkv } = call;
+  using _gpu = call.gpu;
+  using _psa = psa;
+  const rows = Int32Array.from({ length: 15 }, (_, i) => [1, 1, 0, 1, 4][i % 5]);
+  const levels = { data: rows, shape: [1, 1, 3, 5] };
+  const clean = await psa.forward(qkv, { levels });
+  assertRight(clean, { ...call, levels });
+  const k = { ...qkv.k, data: qkv.k.data.slice().fill(NaN, 48 * 16) };
+  const v = { ...qkv.v, data: qkv.v.data.slice().fill(Infinity, 48 * 24) };
+  const got = await psa.forward({ q: qkv.q, k, v }, { levels });
   assertEquals(got.out.data.slice(0, 48 * 24), clean.out.data.slice(0, 48 * 24));
   assertEquals(got.lse.data.slice(0, 48), clean.lse.data.slice(0, 48));
   assert(got.out.data.slice(-24).every((x) => !Number.isFinite(x)), "the last row sees what is not finite");
+});
+
+Deno.test("matrices, emulated: dense attention of whole query blocks, with a tail of keys", async () => {
+  const call = await openEmulated({ seqQ: 64, seqK: 75, causal: false }), { psa, qkv } = call;
+  using _gpu = call.gpu;
+  using _psa = psa;
+  const got = await psa.forward(qkv, { levels: "dense" });
+  assertRight(got, { ...call, levels: got.levels });
 });
