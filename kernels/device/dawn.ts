@@ -6,7 +6,8 @@
 import { InputError } from "../../reference/errors.ts";
 
 /** What the package `webgpu` exports. */
-interface DawnPackage {
+export interface DawnPackage {
+  /** Opens Dawn with options such as `backend=vulkan`. */
   create(options: readonly string[]): GPU;
 }
 
@@ -34,32 +35,39 @@ function driverOf(platform: string): string {
   return /mac|iphone|ipad/i.test(platform) ? "metal" : /win/i.test(platform) ? "d3d12" : "vulkan";
 }
 
-/**
- * Where the package is installed; undefined where it is not. Nothing is downloaded.
- *
- * @returns the address of its module
- */
-export async function findDawn(): Promise<string | undefined> {
-  try {
-    const modules = ["node:module", "node:url"]; // no texts within import(): bundlers for browsers would look for them
-    const [{ createRequire }, { pathToFileURL }] = await Promise.all(modules.map((name) => import(name)));
-    return pathToFileURL(createRequire(import.meta.url).resolve("webgpu")).href;
-  } catch {
-    return undefined; // no such package, or, in a browser, no such modules
+/** Where the package lies beside a checkout of this project, which asks for no other folder to be read. */
+const beside = () => Promise.resolve(new URL("../../node_modules/webgpu/index.js", import.meta.url).href);
+
+/** Where the runtime finds the package, seen from here; rejects where it does not. */
+async function resolved(): Promise<string> {
+  const modules = ["node:module", "node:url"]; // no texts within import(): bundlers for browsers would look for them
+  const [{ createRequire }, { pathToFileURL }] = await Promise.all(modules.map((name) => import(name)));
+  return pathToFileURL(createRequire(import.meta.url).resolve("webgpu")).href;
+}
+
+/** The package, if it is installed; undefined where it is not. Nothing is downloaded. */
+export async function findDawn(): Promise<DawnPackage | undefined> {
+  for (const address of [beside, resolved]) {
+    try {
+      return await import(await address()) as DawnPackage;
+    } catch {
+      continue; // not there, may not be read, or, in a browser, nothing that could be loaded
+    }
   }
+  return undefined;
 }
 
 /**
  * Opens Dawn.
  *
  * @param options its driver, and whether it guards indices
- * @throws {InputError} if the package is not installed, or can not be loaded
+ * @throws {InputError} if the package is not installed, or does not open
  */
 export async function openDawn(
   { robust = true, driver = driverOf(navigator.platform ?? "") as "vulkan" }: DawnOptions = {},
 ): Promise<GPU> {
-  const address = await findDawn();
-  if (address === undefined) {
+  const dawn = await findDawn();
+  if (dawn === undefined) {
     throw new InputError(
       `Dawn is not installed; \`deno cache --no-lock npm:${DAWN_PACKAGE}\` (Node: \`npm install ${DAWN_PACKAGE}\`) ` +
         "installs it beside this project.",
@@ -67,8 +75,7 @@ export async function openDawn(
   }
   const enabled = robust ? ENABLED : [...ENABLED, "disable_robustness"];
   try {
-    const { create } = await import(address) as DawnPackage;
-    const gpu = create([
+    const gpu = dawn.create([
       `enable-dawn-features=${enabled.join(",")}`,
       `disable-dawn-features=${DISABLED.join(",")}`,
       `backend=${driver}`,
@@ -76,6 +83,6 @@ export async function openDawn(
     OPENED.add(gpu);
     return gpu;
   } catch (error) {
-    throw new InputError(`Dawn can not be loaded: ${(error as Error).message}`);
+    throw new InputError(`Dawn can not be opened: ${(error as Error).message}`);
   }
 }
