@@ -54,7 +54,7 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stag
  *   },
  * });
  * const { out, density } = await psa.forward(qkv);
- * console.log(out.shape, density);
+ * console.log(out.shape, density.toFixed(2)); // [1, 1, 256, 32] 0.47
  * ```
  */
 export async function createPsa(gpu: Gpu, setup: PsaSetup): Promise<Psa> {

@@ -46,7 +46,7 @@ export interface PsaResult extends AttentionResult {
  *   importance: { kind: "full" },
  *   assignment: { mode: "density", density: 0.25 },
  * });
- * console.log(out.shape, density); // [1, 1, 256, 16] 0.25
+ * console.log(out.shape, density); // [1, 1, 256, 16] 0.244140625
  * ```
  */
 export function psa(qkv: Qkv, config: PsaConfig): PsaResult {

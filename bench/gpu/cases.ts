@@ -122,6 +122,7 @@ export function growthCases(
  * ```ts
  * import { gpuCases, nameOf } from "./cases.ts";
  * console.log(nameOf(gpuCases(2048, false)[0]));
+ * // attention B=1 H=12 Lq=2048 Lk=2048 D=128 bm=128 bn=128 method=dense density=1
  * ```
  */
 export function nameOf({ shape, dtype, blockM, blockN, shares, density }: GpuCase): string {

@@ -50,7 +50,7 @@ const IMPLEMENTATIONS = new Set<GPU>();
  * ```ts
  * import { openGpu } from "./open.ts";
  * using gpu = await openGpu();
- * console.log(gpu.info.description, gpu.info.backend);
+ * console.log(gpu.info.limits.maxBufferSize > 0); // true
  * ```
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {

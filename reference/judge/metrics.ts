@@ -33,7 +33,8 @@ export interface Comparison {
  * import { tensor } from "../tensor.ts";
  * const want = tensor(new Float64Array([3, 4]), [2]);
  * const got = tensor(new Float32Array([3, 4.5]), [2]);
- * console.log(compare(got, want)); // { relL2: 0.1, maxAbs: 0.5, cosine: 0.998…, nonFinite: 0 }
+ * const { relL2, maxAbs, cosine, nonFinite } = compare(got, want);
+ * console.log(relL2, maxAbs, cosine.toFixed(3), nonFinite); // 0.1 0.5 0.999 0
  * ```
  */
 export function compare(got: Tensor, want: Tensor): Comparison {

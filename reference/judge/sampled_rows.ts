@@ -120,7 +120,7 @@ const TAIL_ROWS = 4;
  * ```ts
  * import { estimateRelativeError } from "./sampled_rows.ts";
  * const strata = { of: [0, 0, 1, 1], sizes: [8, 8] };
- * console.log(estimateRelativeError([4, 4, 4, 4], [16, 16, 16, 16], strata)); // relL2, low and high are 0.5
+ * console.log(estimateRelativeError([4, 4, 4, 4], [16, 16, 16, 16], strata)); // { relL2: 0.5, low: 0.5, high: 0.5 }
  * ```
  */
 export function estimateRelativeError(

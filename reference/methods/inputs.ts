@@ -57,7 +57,7 @@ export interface MethodInputOptions {
  * import { psa } from "./pyramid/psa.ts";
  * const { qkv } = makeWorkload("video", { seqQ: 256, headDim: 16 });
  * const inputs = methodInputs(qkv, { blockM: 32, blockN: 16 });
- * console.log(psa.select(inputs, 0.25).density); // 0.25
+ * console.log(psa.select(inputs, 0.25).density); // 0.244140625: as near as levels come
  * ```
  */
 export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInputs {

@@ -34,7 +34,7 @@ export interface KMeansOptions {
  * import { kMeans } from "./cluster.ts";
  * const points = new Float64Array([0, 1, 8, 9]);
  * const { labels, centres } = kMeans(points, { dim: 1, start: new Int32Array([0, 1]), iterations: 3 });
- * console.log(labels, centres); // [0, 0, 1, 1] and [0.5, 8.5]
+ * console.log(labels, centres); // [0, 0, 1, 1] [0.5, 8.5]
  * ```
  */
 export function kMeans(points: Float64Array, { dim, start, iterations }: KMeansOptions): Clusters {

@@ -123,7 +123,7 @@ export interface SemanticOptions {
  * import { tensor } from "../tensor.ts";
  * const tokens = tensor(new Float32Array([0, 9, 1, 8]), [1, 1, 4, 1]);
  * const order = semanticOrder(tokens, { clusters: 2, seed: 0, iterations: 5 });
- * console.log(order.data); // [0, 2, 1, 3] or [1, 3, 0, 2]: 0 and 1 together, 9 and 8 together
+ * console.log(order.data); // [0, 2, 1, 3]: 0 and 1 together, 9 and 8 together
  * ```
  */
 export function semanticOrder(

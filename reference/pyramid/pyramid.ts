@@ -47,7 +47,7 @@ export interface PyramidOptions {
  * import { tensor } from "../tensor.ts";
  * const x = tensor(new Float64Array([1, 3, 5]), [1, 1, 3, 1]);
  * const pooled = buildPyramid({ k: x, v: x }, { blockN: 4, levels: [2] }).get(2)!;
- * console.log(pooled.k.data, pooled.counts); // [2, 5] and [2, 1]
+ * console.log(pooled.k.data, pooled.counts); // [2, 5] [2, 1]
  * ```
  */
 export function buildPyramid(
