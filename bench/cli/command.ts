@@ -56,7 +56,7 @@ export async function perform({ help, run }: Command, args: readonly string[]): 
  * @example
  * ```ts
  * import { runCommand } from "./command.ts";
- * await runCommand(() => console.log("done"));
+ * await runCommand(() => console.log("done")); // done
  * ```
  */
 export async function runCommand(program: () => unknown): Promise<void> {

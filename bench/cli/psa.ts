@@ -38,7 +38,7 @@ function help(): string {
  * @example
  * ```ts
  * import { main } from "./psa.ts";
- * console.log(await main(["compare", "--help"])); // 0, after the help
+ * console.log(await main(["compare", "--help"])); // 0: after the help
  * ```
  */
 export async function main([name, ...args]: readonly string[]): Promise<number> {

@@ -63,7 +63,7 @@ export function listCases({ inputs, total }: Pick<SweepPlan, "inputs" | "total">
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];
  * const options = parseOptions([...args, "--json", "--out", out], METHODS.map(({ name }) => name));
  * const rows = await runSweep(await planSweep(options, { gpu: null }), { options, gpu: null });
- * console.log(rows.length); // 3, after three lines of JSON
+ * console.log(rows.length); // 3: after three lines of JSON
  * await Deno.remove(out, { recursive: true });
  * ```
  */

@@ -68,7 +68,7 @@ export function say(text: string, to: "stdout" | "stderr" = "stdout"): void {
  * @example
  * ```ts
  * import { visible } from "./output.ts";
- * console.log(visible("\x1b[2J")); // \x1b[2J, seven characters
+ * console.log(visible("\x1b[2J")); // \x1b[2J: seven characters
  * ```
  */
 export function visible(text: string): string {

@@ -34,7 +34,7 @@ export interface Comparison {
  * const want = tensor(new Float64Array([3, 4]), [2]);
  * const got = tensor(new Float32Array([3, 4.5]), [2]);
  * const { relL2, maxAbs, cosine, nonFinite } = compare(got, want);
- * console.log(relL2, maxAbs, cosine.toFixed(3), nonFinite); // 0.1 0.5 0.999 0
+ * console.log(relL2.toFixed(3), maxAbs, cosine.toFixed(3), nonFinite); // 0.100 0.5 0.998 0
  * ```
  */
 export function compare(got: Tensor, want: Tensor): Comparison {

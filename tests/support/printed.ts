@@ -6,8 +6,8 @@
  * @module
  */
 
-/** Where a call of `console.log` in an example stands: the file, the example's first line, and the line in the module. */
-const PLACE = /(file:\/\/\S+?)[#$](\d+)-(\d+)\.\w+:(\d+):\d+/;
+/** Where a call of `console.log` in an example stands: the file, the example's lines, and the place in its module. */
+const PLACE = /(file:\/\/\S+?)[#$](\d+)-(\d+)\.\w+:(\d+:\d+)/;
 
 /** A value as it is printed, without what only the printer decides: spaces, quotes, names and lengths of arrays. */
 export function normalized(text: string): string {
@@ -41,11 +41,11 @@ export function agrees(printed: string, comment: string): boolean {
   return said === value || said.startsWith(`${value}:`);
 }
 
-/** What is known of an example's module: its lines in the file that print, and how far the module's lines are from them. */
+/** An example: its file, the lines in it that print, and the places in its module that have printed, in their order. */
 interface Example {
-  readonly printing: readonly number[];
   readonly lines: readonly string[];
-  shift?: number;
+  readonly printing: readonly number[];
+  readonly places: string[];
 }
 
 const examples = new Map<string, Example>();
@@ -54,23 +54,22 @@ const examples = new Map<string, Example>();
 function readExample(file: string, first: number, last: number): Example {
   const lines = Deno.readTextFileSync(new URL(file)).split("\n");
   const printing = lines.flatMap((line, i) =>
-    i >= first && i < last && line.includes("console.log(") ? [i + 1] : []
+    i >= first && i < last && line.includes("console.log(") ? [i] : []
   );
-  return { lines, printing };
+  return { lines, printing, places: [] };
 }
 
 /** The comment behind the `console.log` of an example, or undefined if there is none. */
-function commentAt(file: string, first: number, last: number, line: number): string | undefined {
+function commentAt(file: string, { first, last, place }: { first: number; last: number; place: string }) {
   const key = `${file}#${first}`, example = examples.get(key) ?? readExample(file, first, last);
   examples.set(key, example);
-  // The module has lines of its own above: how many is known from its first call, which is the example's first.
-  example.shift ??= example.printing[0] - line;
-  if (!example.printing.includes(line + example.shift)) {
-    throw new Error(`line ${line + example.shift} of ${file} prints, but has no console.log`);
-  }
-  const [own, next = ""] = example.lines.slice(line + example.shift - 1);
+  // Lines of the module are not those of the file, but calls come in the order of the text.
+  const { lines, printing, places } = example;
+  if (!places.includes(place)) places.push(place);
+  const at = printing[places.indexOf(place)];
+  if (at === undefined) throw new Error(`an example in ${file} prints out of the order of its lines`);
   // Behind the statement, or alone on the line below it.
-  return /; *\/\/ ?(.*)$/.exec(own)?.[1] ?? /^(?: \*)? *\/\/ ?(.*)$/.exec(next)?.[1];
+  return /; *\/\/ ?(.*)$/.exec(lines[at])?.[1] ?? /^(?: \*)? *\/\/ ?(.*)$/.exec(lines[at + 1] ?? "")?.[1];
 }
 
 /** Calls of `console.log` that come from an example are compared; all are passed on. */
@@ -79,8 +78,8 @@ function compareExamples(): void {
   console.log = (...values: unknown[]) => {
     const place = PLACE.exec(new Error().stack ?? "");
     if (place) {
-      const [, file, first, last, line] = place;
-      const comment = commentAt(file, Number(first), Number(last), Number(line));
+      const [, file, first, last, at] = place;
+      const comment = commentAt(file, { first: Number(first), last: Number(last), place: at });
       const printed = values.map((value) =>
         typeof value === "string"
           ? value

@@ -111,7 +111,7 @@ export function arrangementOf({ layout, importance }: SweepCase): string {
  * const [input] = await source.load();
  * const [, given] = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
  * const { truth } = await arrangeGroup(group, given, { options, maker: cpuTruth("rows"), dense: null });
- * console.log(truth.shape); // [1, 2, 2, 64]: two rows of the one query block
+ * console.log(truth.shape); // [1, 2, 2, 16]: two rows of the one query block
  * ```
  */
 export async function arrangeGroup(
