@@ -80,6 +80,8 @@ export const COLUMNS = {
     "largest distance, over some query blocks, of the device's importance from the reference's, relative to the row's largest; empty where the CPU computed it",
   importance_ties:
     "key blocks of these query blocks that have another rank on the device than in the reference, of almost equal importance; empty where the CPU computed it",
+  backend:
+    "the implementation of WebGPU that the kernel ran on: builtin, dawn, given (to the library by its caller), or none",
   index: "place of the case in the whole sweep, from 1",
 } as const;
 
@@ -110,6 +112,7 @@ const WORD_COLUMNS = [
   "input",
   "causal",
   "timing",
+  "backend",
   "gpu_ms_times",
   "truth",
 ] as const;

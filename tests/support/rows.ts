@@ -59,6 +59,7 @@ export function makeSweepRow(changed: Partial<SweepRow> = {}): SweepRow {
     paths_rel_l2: null,
     importance_error: null,
     importance_ties: null,
+    backend: "builtin",
     index: 1,
     ...changed,
   };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openGpu } from "../../../kernels/device/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { ReportChart } from "../../report/sections.ts";
@@ -74,7 +75,9 @@ export async function runGroup(
       for (const { made } of each.attended) made.prepared = null;
     }
   };
-  using device = gpu && new RunDevice(gpu, { onReplaced: forget, open });
+  const again = () =>
+    openGpu({ backend: gpu?.info.implementation === "dawn" ? "dawn" : "builtin", robust: options.robust });
+  using device = gpu && new RunDevice(gpu, { onReplaced: forget, open: open ?? again });
   using _calls = { [Symbol.dispose]: forget };
   const limit = workers < navigator.hardwareConcurrency ? { workers } : {};
   const maker = kind === "gpu" ? gpuTruth(device!, limit) : cpuTruth(kind, limit);

@@ -27,6 +27,8 @@ export interface RowContext {
   readonly times: CaseTimes | null;
   /** Where the truth comes from. */
   readonly truth: TruthKind;
+  /** The implementation of WebGPU that kernels run on; default `builtin`. */
+  readonly backend?: string;
 }
 
 /**
@@ -57,7 +59,10 @@ export interface RowContext {
  * console.log(makeRow(judged, { input, index: 1, times: null, truth: "cpu" }).timing); // none
  * ```
  */
-export function makeRow(judged: Judged, { input, index, times, truth }: RowContext): SweepRow {
+export function makeRow(
+  judged: Judged,
+  { input, index, times, truth, backend = "builtin" }: RowContext,
+): SweepRow {
   const { given: { name, data, method, layout, importance, density }, error, spread, kernel } = judged;
   const { shape } = input, { interval, check } = judged;
   return {
@@ -106,6 +111,7 @@ export function makeRow(judged: Judged, { input, index, times, truth }: RowConte
     paths_rel_l2: kernel?.pathsRelL2 ?? null,
     importance_error: check?.error ?? null,
     importance_ties: check?.ties ?? null,
+    backend: kernel ? backend : "none",
     index,
   };
 }

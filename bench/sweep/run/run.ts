@@ -83,7 +83,13 @@ export async function runInput(
   const kind = chooseTruth(options.truth, { name, shape, methods, gpu });
   const rowOf = (own: readonly Timed[], i: number) =>
     makeRow(joinJudged(own), {
-      ...{ input, index: cases[i].index, times: joinTimes(own.map((each) => each.times)), truth: kind },
+      ...{
+        input,
+        backend: gpu?.info.implementation,
+        index: cases[i].index,
+        times: joinTimes(own.map((each) => each.times)),
+        truth: kind,
+      },
     });
   for (const [g, group] of groups.entries()) {
     const loaded = { input, firstHead: group.firstHead, qkv: await group.load() };
