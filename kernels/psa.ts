@@ -114,7 +114,7 @@ export class Psa implements Disposable {
   get extraBytes(): number {
     const { q, keys, values, out, lse } = this.#plan.bytes;
     const all = [...this.#calls].reduce((sum, { scope }) => sum + scope.bytes, this.#gpu.bytes);
-    return all - (q + keys + values + out + lse);
+    return Math.max(0, all - (q + keys + values + out + lse)); // 0 once it is disposed of
   }
 
   /**

@@ -2,6 +2,7 @@
 import { createPsa, createSlicedPsa, estimate, GpuError, InputError, openGpu, type Psa } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
+import { openTestGpu } from "../support/implementation.ts";
 import { inputsOf, SMALL } from "../support/small_call.ts";
 import { gpuTest } from "../support/stage_case.ts";
 
@@ -182,6 +183,41 @@ Deno.test("a setup that is wrong is told of the whole call, not of a slice of it
     "a key head beyond the limit",
   );
 });
+
+gpuTest(
+  "gpu: buffers that cannot be read are a typed error each, and the next call is right",
+  async (gpu) => {
+    using psa = await createPsa(gpu, SMALL);
+    using elsewhere = await openTestGpu();
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const bufferOf = (device: GPUDevice, { byteLength }: Float32Array, options = {}) =>
+      device.createBuffer({ size: byteLength, usage, ...options });
+    const [q, k, v] = [qkv.q, qkv.k, qkv.v].map(({ data }) => bufferOf(gpu.device, data));
+    const destroyed = bufferOf(gpu.device, qkv.k.data), { size } = destroyed;
+    destroyed.destroy();
+    const strange = {
+      destroyed,
+      mapped: bufferOf(gpu.device, qkv.k.data, { mappedAtCreation: true }),
+      "of another device": bufferOf(elsewhere.device, qkv.k.data),
+      "no buffer": { usage, size } as GPUBuffer,
+    };
+    for (const [what, bad] of Object.entries(strange)) {
+      const { kind, message } = await assertRejects(
+        () => psa.forward({ q, k: bad, v }),
+        GpuError,
+        "copying inputs",
+      );
+      assertEquals(kind, "validation", `${what}: ${message}`);
+      assert(
+        (await psa.forward({ q, k, v })).out.data.every(Number.isFinite),
+        `after a buffer that is ${what}`,
+      );
+    }
+    strange.mapped.unmap();
+    psa[Symbol.dispose]();
+    assertEquals(psa.extraBytes, 0);
+  },
+);
 
 gpuTest(
   "gpu: a prepared call that was freed is refused by name, and is freed when it has run",
