@@ -207,7 +207,7 @@ async function buildChunk(
         constants: { MAXIMA: Number(work.blocks.maxima), N: work.blocks.count },
         buffers: [uniform, scores, blocks],
         workgroups: [
-          Math.ceil(work.blocks.count / 64),
+          work.blocks.maxima ? Math.ceil(work.blocks.count / 64) : work.blocks.count,
           work.blocks.maxima ? tiles * TILE : chunk.end - chunk.first,
         ],
       }),

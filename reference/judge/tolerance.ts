@@ -106,14 +106,16 @@ export type HeadTolerance = RowErrors;
 export function toleranceOfHead(
   head: Head,
   options: PyramidAttentionOptions,
-  { arithmetic, rows, sample }: {
+  { arithmetic, rows, sample, piece }: {
     readonly arithmetic: Arithmetic;
     readonly rows?: readonly number[];
     readonly sample?: RowSample;
+    /** Which of so many pieces of the rows that are looked at; default all of them. */
+    readonly piece?: readonly [index: number, of: number];
   },
 ): HeadTolerance {
   let variance = 0, norm2 = 0, largest = 0, lse = 0;
-  for (const { errors, standsFor } of sampleErrors(head, options, { arithmetic, rows, sample })) {
+  for (const { errors, standsFor } of sampleErrors(head, options, { arithmetic, rows, sample, piece })) {
     variance += standsFor * errors.variance;
     norm2 += standsFor * errors.norm2;
     largest = Math.max(largest, errors.largest);
@@ -255,11 +257,14 @@ function extreme(count: number): number {
 function* sampleErrors(
   head: Head,
   options: PyramidAttentionOptions,
-  { arithmetic, rows, sample }: Parameters<typeof toleranceOfHead>[2],
+  { arithmetic, rows, sample, piece: [piece, pieces] = [0, 1] }: Parameters<typeof toleranceOfHead>[2],
 ): Generator<{ errors: RowErrors; standsFor: number }> {
   const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic), judged = rows && new Set(rows);
   const seeing = seeingRows(head, options).filter((row) => judged?.has(row) ?? true);
-  for (const [m, own] of sampleRows(q, seeing, { ...sample, blockM: options.blockM })) {
+  let at = 0;
+  for (const [m, all] of sampleRows(q, seeing, { ...sample, blockM: options.blockM })) {
+    const own = all.filter(() => at++ % pieces === piece);
+    if (own.length === 0) continue;
     const seen = blockOf(m);
     for (const { row, standsFor } of own) {
       const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));

@@ -30,7 +30,10 @@ export type HeadWork =
     readonly kind: "tolerance";
     readonly head: Head;
     readonly options: PyramidAttentionOptions;
-    readonly judged: Omit<ToleranceOptions, "rowsOfHead"> & { readonly rows?: readonly number[] };
+    readonly judged: Omit<ToleranceOptions, "rowsOfHead"> & {
+      readonly rows?: readonly number[];
+      readonly piece?: readonly [index: number, of: number];
+    };
   };
 
 /** What each kind of work gives. */
@@ -53,8 +56,8 @@ export function doHeadWork(work: HeadWork): HeadWorkResults[HeadWork["kind"]] {
     case "mass":
       return blockMass(work.head.qkv, work.options).data;
     case "tolerance": {
-      const { rows, sample, ...options } = work.judged;
-      return toleranceOfHead(work.head, work.options, { arithmetic: arithmeticOf(options), rows, sample });
+      const { rows, sample, piece, ...options } = work.judged, arithmetic = arithmeticOf(options);
+      return toleranceOfHead(work.head, work.options, { arithmetic, rows, sample, piece });
     }
   }
 }

@@ -127,7 +127,7 @@ export async function blockMassParallel(
 }
 
 /**
- * The bounds of `attentionTolerance` on all cores, to the same bits.
+ * The bounds of `attentionTolerance` on all cores: the same, but for the order of sums.
  *
  * @param qkv the inputs as the kernel reads them
  * @param levels the levels of the call, or null for dense attention
@@ -150,12 +150,17 @@ export async function attentionToleranceParallel(
 ): Promise<Tolerance> {
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
   const { dtype, accumulate, arithmetic, sample } = options;
-  const works = Array.from({ length: batch * heads }, (_, index) => (): HeadWork => ({
-    kind: "tolerance",
-    head: copied(headOf(qkv, call.levels, index)),
-    options: call.options,
-    judged: { dtype, accumulate, arithmetic, sample, rows: rowsOfHead?.[index] },
-  }));
+  const pieces = Math.max(1, Math.floor((workers ?? cores()) / (batch * heads)));
+  const works = Array.from({ length: batch * heads * pieces }, (_, work) => (): HeadWork => {
+    const index = Math.floor(work / pieces), piece = [work % pieces, pieces] as const;
+    const judged = { dtype, accumulate, arithmetic, sample, piece, rows: rowsOfHead?.[index] };
+    return {
+      kind: "tolerance",
+      head: copied(headOf(qkv, call.levels, index)),
+      options: call.options,
+      judged,
+    };
+  });
   const parts = await mapHeads<"tolerance">(works, { workers, onProgress });
   const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
   return joinTolerances(parts, { rows, valueDim });

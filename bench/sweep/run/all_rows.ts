@@ -27,7 +27,7 @@ export const NO_CHECKS: AllRows = { nonFinite: 0, onesMaxAbs: null, pathsRelL2: 
 /** Elements of a head up to which a bound looks at as many rows as a bound does by itself. */
 const SMALL = 2 ** 20;
 /** Rows, over all heads, that a bound looks at beyond that; and the longest of each head. */
-const ROWS = 48, LONGEST = 1;
+const ROWS = 24, LONGEST = 1;
 
 /** How many rows of a head a bound looks at: fewer of each where heads are large; undefined: its own number. */
 export function sampleFor({ batch, heads, seqK, headDim }: AttentionShape): RowSample | undefined {
