@@ -11,6 +11,7 @@ import { describeEnvironment } from "./environment.ts";
 import { openFolder } from "./folder.ts";
 import { commandOf } from "./options/command.ts";
 import type { SweepOptions } from "./options/options.ts";
+import { requireRoom } from "./room.ts";
 import type { SweepPlan } from "./plan.ts";
 import { resumeRun } from "./resume.ts";
 import { runPlan } from "./runner.ts";
@@ -75,6 +76,7 @@ export async function runSweep(
   const about = { gpu, record: plan.record, command: commandOf(options) };
   const environment = await describeEnvironment(options, about);
   await using lock = await openFolder(options);
+  await requireRoom(lock.folder, plan.total);
   const { folder } = lock, replaces = !resume && await holdsRun(folder);
   const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
   const emit = (rows: readonly SweepRow[]) => write(rows.map((row) => jsonLine(row) + "\n").join(""));
