@@ -56,13 +56,15 @@ function cost(rows: readonly ReportRow[]): string {
   if (densities.length === 0) return "";
   const parts = densities.filter((density) => density < 1).map((density, i) => {
     const at = psa.filter(({ density_requested }) => density_requested === density);
-    const error = showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)));
+    const error = `a relative error of ${showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)))}`;
     const faster = meanOf(at.map(({ speedup }) => speedup));
-    const [named, dense] = i === 0 ? ["an error of ", " the speed of our dense kernel"] : ["", ""];
-    const speed = Number.isNaN(faster) ? "" : ` and ${showNumber(faster)} times${dense}`;
-    return `at density ${density} ${named}${error}${speed}`;
+    if (Number.isNaN(faster)) return `at density ${density} ${error}`;
+    const than = i === 0 ? " as fast as our dense kernel" : " as fast";
+    return `at density ${density} it is ${showNumber(faster)} times${than}, at ${error}`;
   });
-  return parts.length === 0 ? "" : `Sparsity costs PSA, on average over the inputs, ${parts.join("; ")}.`;
+  return parts.length === 0
+    ? ""
+    : `What PSA gains and what it costs, on average over the inputs: ${parts.join("; ")}.`;
 }
 
 /** For each order and importance: which method has the least mean error at each density. */

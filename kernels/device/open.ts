@@ -36,7 +36,7 @@ export interface GpuOptions {
   readonly onError?: (sentence: string) => void;
 }
 
-/** Implementations in use, kept: some, as Dawn's package, take their devices with them when they are collected. */
+/** Implementations in use. They are kept, because devices of Dawn's package stop working once it is garbage-collected. */
 const IMPLEMENTATIONS = new Set<GPU>();
 
 /**
@@ -109,7 +109,7 @@ async function probe(
 ): Promise<Capabilities> {
   const shuffles = subgroups ? await probeSubgroups(gpu) : { size: 0, directive: "" };
   const isTimed = gpu.has("timestamp-query");
-  // Dawn's timestamps are nanoseconds; waiting for it takes so long at times that a clock on the wall tells nothing
+  // Dawn's timestamps are nanoseconds; waiting for it takes so long at times that wall-clock time tells nothing
   const nanosecondsPerTick = !isTimed ? 0 : gpu.info.implementation === "dawn" ? 1 : await probeTick(gpu);
   return {
     ...gpu.info,

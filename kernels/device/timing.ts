@@ -1,5 +1,5 @@
 /**
- * How long work takes on the device: by timestamps where there are some, else by the clock on the wall.
+ * How long work takes on the device: by timestamps where there are some, else by wall-clock time.
  *
  * @module
  */
@@ -91,7 +91,7 @@ export async function submitWithTimestamps(
   }
 }
 
-/** Times by the clock on the wall, many repetitions a submission, since waiting for one costs 10 ms. */
+/** Wall-clock times: many repetitions a submission, since waiting for one costs 10 ms. */
 async function wallTimed(
   gpu: Gpu,
   encode: Encode,

@@ -62,7 +62,7 @@ Deno.test("report: the verdict says what sparsity costs and who wins", () => {
   const sentences = verdict(someRows()).sentences.join(" ");
   assertStringIncludes(
     sentences,
-    "at density 0.5 an error of 0.18 and 1.8 times the speed of our dense kernel; at density 0.25 0.36 and 3.6 times; at density 0.1 0.9 and 9 times.",
+    "at density 0.5 it is 1.8 times as fast as our dense kernel, at a relative error of 0.18; at density 0.25 it is 3.6 times as fast, at a relative error of 0.36; at density 0.1 it is 9 times as fast, at a relative error of 0.9.",
   );
   assertStringIncludes(
     sentences,
