@@ -12,12 +12,12 @@ import { requireName } from "../../bench/options/reader.ts";
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { runAllHonest, table } from "./honest/honest.ts";
-import { compileC, exportRaw, ROOT, runAll, verify } from "./mistakes/kernel.ts";
+import { compileC, exportRaw, KERNELS, ROOT, runAll, verify } from "./mistakes/kernel.ts";
 import { runAllWgsl } from "./mistakes/wgsl.ts";
 import { type Measured, pageOf, type SetOf } from "./page.ts";
 
 const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, import.meta.url)));
-const IN_WGSL = [21, 22, 23, 24];
+const IN_WGSL = [21, 22, 23, 24], FIRST_OF_THIRD = 33;
 
 /** Everything that is known of what diagnoses said, by number and names. */
 type Heard = Readonly<Record<string, Readonly<Record<string, Measured["outcome"]>>>>;
@@ -33,7 +33,10 @@ export function namesIn(text: string): { readonly names: readonly string[]; read
 async function measure(number: number, heard: Heard, paths: Record<"cases" | "program" | "folder", string>) {
   const outputs = `${paths.folder}/${number}`, { cases } = paths;
   if (IN_WGSL.includes(number)) await runAllWgsl(number, { cases, outputs });
-  else await runAll(paths.program, number, { cases, outputs });
+  else {await runAll(`${paths.program}-${number < FIRST_OF_THIRD ? "tiles" : "groups"}`, number, {
+      cases,
+      outputs,
+    });}
   const started = performance.now();
   const { code, text } = await verify(cases, outputs, "--diagnose");
   const seconds = (performance.now() - started) / 1000;
@@ -52,8 +55,10 @@ async function measure(number: number, heard: Heard, paths: Record<"cases" | "pr
 /** Measures mistakes; the outputs of the right kernel come first and have to be right. */
 async function measureAll(numbers: readonly number[], suite: string, folder: string): Promise<Measured[]> {
   const paths = { cases: `${folder}/cases`, program: `${folder}/kernel`, folder }, found: Measured[] = [];
-  const why = await compileC(`${ROOT}tests/blind/mistakes/c`, paths.program);
-  if (why !== null) throw new InputError(`Nothing can be measured: ${why}.`);
+  for (const kernel of ["tiles", "groups"] as const) {
+    const why = await compileC(KERNELS[kernel], `${paths.program}-${kernel}`);
+    if (why !== null) throw new InputError(`Nothing can be measured: ${why}.`);
+  }
   await exportRaw(paths.cases, suite);
   const heard: Heard = await read("heard.json"), right = await measure(0, heard, paths);
   if (right.outcome !== "missed") throw new Error("the kernel without a mistake is called wrong");
@@ -77,6 +82,7 @@ async function measureSets({ given, read: options }: CommandLine): Promise<numbe
   const sets: SetOf[] = [
     { title: "The first set", ...await read("mistakes/statements.json") },
     { title: "The second set", ...await read("mistakes/second.json") },
+    { title: "The third set", ...await read("mistakes/third.json") },
   ];
   const only = options.text("only", ""),
     suite = options.text("suite", "smoke"),

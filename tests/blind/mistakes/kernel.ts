@@ -50,15 +50,29 @@ export async function run(command: string, args: readonly string[]): Promise<Ran
   return { code: ran.code, text: decode(ran.stdout) + decode(ran.stderr) };
 }
 
+/** The C files of the kernel of the first two sets, and of the one of the third set. */
+export const KERNELS: Readonly<Record<"tiles" | "groups", readonly string[]>> = {
+  tiles: ["attention", "files", "main", "numbers", "pyramid"].map((name) =>
+    `${ROOT}tests/blind/mistakes/c/${name}.c`
+  ),
+  groups: ["groups/attention", "c/files", "c/main", "c/numbers", "c/pyramid"].map((name) =>
+    `${ROOT}tests/blind/mistakes/${name}.c`
+  ),
+};
+
 /**
- * Compiles all C files of a folder into one program.
+ * Compiles C files into one program.
  *
- * @param sources the folder
+ * @param sources the files, or a folder of which all are taken
  * @param program the file to write
  * @returns why it could not be done, or null
  */
-export async function compileC(sources: string, program: string): Promise<string | null> {
-  const files = [...Deno.readDirSync(sources)].map(({ name }) => name).filter((name) => name.endsWith(".c"));
+export async function compileC(sources: string | readonly string[], program: string): Promise<string | null> {
+  const files = typeof sources === "string"
+    ? [...Deno.readDirSync(sources)].map(({ name }) => `${sources}/${name}`).filter((name) =>
+      name.endsWith(".c")
+    )
+    : sources;
   try {
     const args = [
       "-O2",
@@ -66,7 +80,7 @@ export async function compileC(sources: string, program: string): Promise<string
       "-Wextra",
       "-o",
       program,
-      ...files.sort().map((f) => `${sources}/${f}`),
+      ...files.toSorted(),
       "-lm",
     ];
     const { code, text } = await run("cc", args);
