@@ -5,7 +5,7 @@
  */
 import { exportCases, type Format } from "../../fixtures/conformance/manifest.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
-import { matchesFilter } from "../../fixtures/cases.ts";
+import { type Case, caseName, matchesFilter, parseCase } from "../../fixtures/cases.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
 import { OptionReader, requireName } from "../options/reader.ts";
@@ -22,6 +22,11 @@ const HELP: CommandHelp = {
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },
     { name: "dtype", value: "T", help: "f32, f16 or bf16 (f32)" },
     { name: "filter", value: "TEXT", help: 'only cases that match, such as "attention bn=64"' },
+    {
+      name: "case",
+      value: "LINE",
+      help: 'this case alone, such as "attention B=1 H=1 Lq=64 Lk=128 D=32 bm=64 bn=32 levels=1,8"',
+    },
     { name: "format", value: "F", help: "safetensors or raw (safetensors)" },
     { name: "seed", value: "N", help: "another seed gives other numbers (0)" },
   ],
@@ -67,7 +72,10 @@ async function exportOf({ read }: Pick<CommandLine, "read">): Promise<string> {
   const filter = read.text("filter", "");
   const dtype = requireName("dtype", read.text("dtype", "f32"), ["f32", "f16", "bf16"]);
   const format: Format = requireName("format", read.text("format", "safetensors"), ["safetensors", "raw"]);
-  const cases = suiteCases(suite, { dtype, seed }).filter((c) => matchesFilter(c, filter));
+  const line = read.text("case", "");
+  const cases = line === ""
+    ? suiteCases(suite, { dtype, seed }).filter((c) => matchesFilter(c, filter))
+    : [ofLine(line, dtype)];
   requireInput(cases.length > 0, () => `\`--filter\` "${filter}" matches no case of ${suite}.`);
   await Deno.mkdir(out, { recursive: true }).catch((error) => {
     throw new InputError(`\`--out\` is ${out}, which cannot be a folder: ${error.message}.`, {
@@ -75,9 +83,20 @@ async function exportOf({ read }: Pick<CommandLine, "read">): Promise<string> {
     });
   });
   const started = performance.now();
-  const { bytes } = await exportCases(out, cases, { suite, seed, format });
+  const { bytes } = await exportCases(out, cases, { suite: line === "" ? suite : "one case", seed, format });
   const seconds = (performance.now() - started) / 1000;
   return `${plural(cases.length, "case")}, ${showFixed(bytes / 1e6, 1)} MB, ${
     showFixed(seconds, 1)
   } s: ${out}`;
+}
+
+/** A case from its line; the element type is that of the line, or else the one that is asked for. */
+function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
+  const given = parseCase(line);
+  requireInput(
+    !["psa", "pyramid"].includes(given.stage),
+    () =>
+      `\`--case\` is a case of the stage ${given.stage}; it should be of a stage that suites hold, such as attention.`,
+  );
+  return parseCase(caseName({ dtype, ...given }));
 }

@@ -258,7 +258,12 @@ export async function verifyCases(request: VerifyRequest): Promise<VerifyResult>
   if (strange) lines.push(strange);
   if (when) lines.push(when);
   if (diagnose && code === 1) {
-    lines.push("", ...diagnosisLines(read, diagnosis), ...catalogue.left, ...stageLines(read, stages));
+    lines.push(
+      "",
+      ...diagnosisLines(read, diagnosis, catalogue),
+      ...catalogue.left,
+      ...stageLines(read, stages),
+    );
   }
   return { code, text: lines.join("\n") };
 }

@@ -49,7 +49,11 @@ export function captureLines(
 }
 
 /** Where the first wrong case of attention is wrong, and why. */
-export function diagnosisLines(read: readonly ReadCase[], found: Explanation | undefined): string[] {
+export function diagnosisLines(
+  read: readonly ReadCase[],
+  found: Explanation | undefined,
+  { apart, facts = [] }: { readonly apart?: string; readonly facts?: readonly string[] } = {},
+): string[] {
   const wrong = read.find((one) =>
     one.verdict.problems.length > 0 && isOf(one, "attention") && errorTable(one).length > 0
   );
@@ -57,8 +61,19 @@ export function diagnosisLines(read: readonly ReadCase[], found: Explanation | u
   const where = [`relative error in ${wrong.listed.case}`, ...errorTable(wrong).map((row) => `  ${row}`)];
   return [
     ...where,
-    found ? sentence(found) : "unknown: no mistake of the catalogue, nor a pair, gives these outputs",
+    ...(found ? [sentence(found)] : [
+      "unknown: no mistake of the catalogue, nor a pair, gives these outputs",
+      ...facts.map((fact) => `  ${fact}`),
+    ]),
+    ...(found && found.names.length > 1 ? [apart ? tellApart(apart) : NOT_APART] : []),
   ];
+}
+
+const NOT_APART = "no case of the standard suite tells these apart";
+
+/** How to get the case that tells names apart. */
+function tellApart(name: string): string {
+  return `to tell these apart: deno task export --out apart --case "${name}"`;
 }
 
 /** The same for gradients and single stages. */

@@ -9,10 +9,11 @@
 import { InputError } from "../../mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { requireName } from "../../bench/options/reader.ts";
+import { runVerify } from "../../bench/cli/verify.ts";
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { runAllHonest, table } from "./honest/honest.ts";
-import { compileC, exportRaw, KERNELS, ROOT, runAll, verify } from "./mistakes/kernel.ts";
+import { compileC, exportRaw, KERNELS, ROOT, runAll } from "./mistakes/kernel.ts";
 import { runAllWgsl } from "./mistakes/wgsl.ts";
 import { type Measured, pageOf, type SetOf } from "./page.ts";
 
@@ -38,7 +39,7 @@ async function measure(number: number, heard: Heard, paths: Record<"cases" | "pr
       outputs,
     });}
   const started = performance.now();
-  const { code, text } = await verify(cases, outputs, "--diagnose");
+  const { code, text } = await runVerify([cases, "--outputs", outputs, "--diagnose"]);
   const seconds = (performance.now() - started) / 1000;
   const { names, cases: explained } = namesIn(text), said = names.join(" | ");
   const wrong = text.split("\n").filter((line) => line.startsWith("WRONG")).length;
@@ -104,7 +105,10 @@ async function measureSets({ given, read: options }: CommandLine): Promise<numbe
     const known: readonly string[] = (await read("honest/known_wrong.json")).wrong;
     console.log(table(honest));
     if (given.write === true) {
-      await Deno.writeTextFile(`${ROOT}docs/blind.md`, pageOf({ sets, measured, honest, suite }));
+      await Deno.writeTextFile(
+        `${ROOT}docs/blind.md`,
+        pageOf({ sets, measured, honest, suite, why: await read("why.json") }),
+      );
       await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", `${ROOT}docs/blind.md`] }).output();
     }
     const news = honest.filter((one) =>
