@@ -81,9 +81,9 @@ the search was there; whether it was said is judged by hand ([heard.json](../tes
 - **named**: all of it was said; **partly**: a part of it, and nothing wrong beside it; **misnamed**: something else was
   said; **unknown**: nothing was named; **missed**: the kernel was called right.
 
-The first measurement of the third set, before the space was widened, named 2 of its 16, and one of two in one more; who
-widened it had written that set, so that what is said of it below is no measurement of the unknown. Where nothing is named,
-the table says why.
+The first measurement of the third set, before the space was widened, named 3 of its 16, and one of two mistakes in one
+more. Who widened the space had written that set and read the other two: what is said below is no measurement of mistakes
+that nobody knows. Where nothing is named, the table says why.
 
 The cases are those of attention in the suite \`${suite}\`; the longest diagnosis took ${
     longest.toFixed(0)
