@@ -178,8 +178,9 @@ export class Gpu implements Disposable {
       });
       return await this.wait(pipeline, { label });
     } catch (error) {
-      const { kind } = asGpuError(error, { kind: "compile", label }) as GpuError;
-      if (kind !== "compile" && kind !== "validation" && kind !== "internal") throw error;
+      const { kind, label: of } = asGpuError(error, { kind: "compile", label }) as GpuError;
+      const isOurs = of === label && (kind === "compile" || kind === "validation" || kind === "internal");
+      if (!isOurs) throw error; // lost, late, or reported of something that ran before
       const message = (error as Error).message;
       throw new GpuError(message.startsWith(label) ? message : `${label}: ${message}`, {
         kind: "compile",

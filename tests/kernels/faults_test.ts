@@ -136,6 +136,16 @@ gpuTest("gpu: what is reported while nobody waits is thrown by the next call, on
   assert((await psa.forward(qkv)).out.data.every(Number.isFinite));
 });
 
+gpuTest("gpu: what was reported before a kernel is compiled is no fault of the kernel", async (gpu) => {
+  gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+  await new Promise((done) => setTimeout(done, 20));
+  const compile = () => gpu.createPipeline("@compute @workgroup_size(1) fn main() {}", { label: "a kernel" });
+  const { kind, label } = await assertRejects(compile, GpuError, "The GPU reported an error while ");
+  assertEquals(kind, "validation");
+  assert(label !== "a kernel");
+  await compile();
+});
+
 gpuTest("gpu: a device that never answers is an error after the time that was asked for", async (gpu) => {
   using impatient = new Gpu(gpu.device, gpu.info, { patience: 30 });
   const begin = performance.now();
