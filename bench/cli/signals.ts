@@ -7,10 +7,12 @@ import { say } from "../text/output.ts";
 
 /** The exit codes of signals. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** Milliseconds in which further signals are the same one: a terminal tells every process, and parents pass it on. */
+const SAME = 1000;
 
 /**
- * Hears SIGINT (Ctrl-C), SIGTERM and SIGHUP as long as it lives. The first one aborts {@link Interruption.signal}; a
- * second one ends the process at once.
+ * Hears SIGINT (Ctrl-C), SIGTERM and SIGHUP as long as it lives. The first one aborts {@link Interruption.signal}; one
+ * that comes a second later or more ends the process at once.
  *
  * @example
  * ```ts
@@ -25,8 +27,16 @@ export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #heard: (readonly [Deno.Signal, () => void])[] = [];
 
-  /** Begins to listen. */
-  constructor() {
+  readonly #same: number;
+  #since = 0;
+
+  /**
+   * Begins to listen.
+   *
+   * @param options `same`: milliseconds in which further signals are the same one; default 1000
+   */
+  constructor({ same = SAME }: { readonly same?: number } = {}) {
+    this.#same = same;
     for (const [signal, code] of Object.entries(CODES) as [keyof typeof CODES, number][]) {
       const hear = () => this.#hear(signal, code);
       try {
@@ -49,8 +59,11 @@ export class Interruption implements Disposable {
   }
 
   #hear(signal: string, code: number): void {
-    if (this.code !== null) Deno.exit(code);
-    this.code = code;
+    if (this.code !== null) {
+      if (performance.now() - this.#since < this.#same) return;
+      Deno.exit(code);
+    }
+    [this.code, this.#since] = [code, performance.now()];
     say(`${signal}: finished rows are kept; once more ends at once.`, "stderr");
     this.#controller.abort();
   }

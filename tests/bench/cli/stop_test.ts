@@ -52,12 +52,12 @@ Deno.test("a sweep that is killed, taken up, asked to end and taken up again has
   assertEquals(whole.rows.length, whole.environment.cases);
 });
 
-Deno.test("each signal has its exit code, and a second one ends at once", async () => {
+Deno.test("each signal has its exit code; one that comes again at once is the same, a later one ends the process", async () => {
   const signals = new URL("../../../bench/cli/signals.ts", import.meta.url).href;
   const command = new URL("../../../bench/cli/command.ts", import.meta.url).href;
-  const ended = async (signal: Deno.Signal, end: string) => {
+  const ended = async (signal: Deno.Signal, end: string, { same = 1000, again = false } = {}) => {
     const code = `import { Interruption } from "${signals}"; import { runCommand } from "${command}";
-      await runCommand(async () => { using interruption = new Interruption(); console.log("ready");
+      await runCommand(async () => { using interruption = new Interruption({ same: ${same} }); console.log("ready");
         await new Promise((done) => { const hold = setTimeout(done, 20000); ${end} }); interruption.exit(); });`;
     const args = ["eval", "--no-check", code];
     const options = {
@@ -69,17 +69,22 @@ Deno.test("each signal has its exit code, and a second one ends at once", async 
       reader = child.stdout.getReader();
     await reader.read();
     child.kill(signal);
-    if (end === "") setTimeout(() => child.kill(signal), 100);
+    if (again) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      child.kill(signal);
+    }
     const { code: exit } = await child.status;
     await reader.cancel();
     return exit;
   };
   const gently = 'interruption.signal.addEventListener("abort", () => { clearTimeout(hold); done(); });';
+  const slowly = 'interruption.signal.addEventListener("abort", () => setTimeout(() => Deno.exit(7), 400));';
   const codes = await Promise.all([
     ended("SIGINT", gently),
     ended("SIGTERM", gently),
     ended("SIGHUP", gently),
-    ended("SIGINT", ""),
+    ended("SIGINT", "", { same: 0, again: true }),
+    ended("SIGINT", slowly, { again: true }),
   ]);
-  assertEquals(codes, [130, 143, 129, 130]);
+  assertEquals(codes, [130, 143, 129, 130, 7]);
 });
