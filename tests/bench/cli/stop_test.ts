@@ -1,56 +1,49 @@
 /** A sweep that is ended from outside, in a process of its own: rows, report and exit code; and how it goes on. */
 import { fileURLToPath } from "node:url";
 import { readRun } from "../../../bench/sweep/write.ts";
+import { makeWorkload, writeSafetensors } from "../../../mod.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
-import { runPsa, TemporaryFolder } from "../../support/command.ts";
+import { TemporaryFolder } from "../../support/command.ts";
 
 const PSA = fileURLToPath(new URL("../../../bench/cli/psa.ts", import.meta.url));
 const ENV = { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" };
-/** Rows come in three groups, one for each size of key blocks. */
-const LONG =
-  "--no-gpu --workload gaussian --seq 768 --dim 32 --block-m 32 --block-n 16,32,64 --densities 1,.5 " +
-  "--methods dense,psa,xattention,token-topk";
-
-/** Starts a sweep, waits until it has more rows than there were, and sends it a signal. */
-async function interrupt(
-  out: string,
-  signal: Deno.Signal,
-  { more = [], were = 0 }: { more?: string[]; were?: number },
-) {
-  const args = ["run", "-A", "--no-check", PSA, "sweep", ...LONG.split(" "), "--out", out, ...more];
-  const options = { env: ENV, stdin: "null", stdout: "null", stderr: "piped" } as const;
-  const child = new Deno.Command(Deno.execPath(), { args, ...options }).spawn(), output = child.output();
-  for (let n = 0; n < 3000; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const found = await readRun(out).catch(() => null); // at first its files are not all there
-    if (found !== null && found.rows.length > were) break;
-  }
-  child.kill(signal);
-  const { code, stderr } = await output, { rows, environment: { cases } } = await readRun(out);
-  assert(rows.length > were && rows.length < Number(cases), `${rows.length} of ${cases} rows`);
-  return { code, stderr: new TextDecoder().decode(stderr), rows };
+/** A file whose rows are there in a moment, and a workload that takes minutes. */
+async function longSweep(folder: TemporaryFolder): Promise<string[]> {
+  const { qkv } = makeWorkload("gaussian", { seqQ: 64, headDim: 16, dtype: "f32" }),
+    path = folder.at("in.safetensors");
+  await Deno.writeFile(path, writeSafetensors({ ...qkv }));
+  const long =
+    "--no-gpu --workload gaussian --seq 12288 --block-m 32 --block-n 16 --densities .5 --methods psa";
+  return [...long.split(" "), "--input", path, "--out", folder.at("out")];
 }
 
-Deno.test("a sweep that is killed, taken up, asked to end and taken up again has every row, each once", async () => {
-  await using folder = new TemporaryFolder();
-  const out = folder.at("out"), killed = await interrupt(out, "SIGKILL", {});
-  const resumed = { more: ["--resume"], were: killed.rows.length };
-  const { code, stderr, rows } = await interrupt(out, "SIGTERM", resumed);
-  assertEquals(code, 143, stderr);
-  assertMatch(stderr, /Stopped with \d+ of \d+ cases done; --resume goes on\./);
-  assertEquals(rows.slice(0, killed.rows.length), killed.rows);
-  const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
-  assertEquals(
-    names,
-    ["environment.json", "report.html", "sweep.csv"],
-    "the lock is gone, the report is there",
+/** Starts a sweep, waits until it is at work and there are rows, and sends it a signal. */
+async function interrupt(args: readonly string[], signal: Deno.Signal) {
+  const options = { env: ENV, stdin: "null", stdout: "null", stderr: "piped" } as const;
+  const command = ["run", "-A", "--no-check", PSA, "sweep", ...args], out = args.at(-1)!;
+  const child = new Deno.Command(Deno.execPath(), { args: command, ...options }).spawn();
+  let said = "";
+  const heard = child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(
+    new WritableStream({ write: (text) => void (said += text) }),
   );
-  const end = await runPsa("sweep", [...LONG.split(" "), "--out", out, "--resume"]);
-  assertEquals(end.code, 0, end.stderr);
-  const whole = await readRun(out);
-  assertEquals(whole.rows.slice(0, rows.length), rows);
-  assertEquals(whole.rows.map(({ index }) => index), whole.rows.map((_, at) => at + 1));
-  assertEquals(whole.rows.length, whole.environment.cases);
+  const rowsIn = () => readRun(out).then(({ rows }) => rows.length, () => 0); // at first not all files are there
+  while (!said.includes("%") || await rowsIn() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill(signal);
+  const [{ code }] = await Promise.all([child.status, heard]);
+  const { rows, environment: { cases } } = await readRun(out);
+  assert(rows.length > 0 && rows.length < Number(cases), `${rows.length} of ${cases} rows; ${said}`);
+  return { code, said, rows };
+}
+
+Deno.test("a sweep that is killed keeps its rows and no lock; taken up and asked to end it leaves rows and report", async () => {
+  await using folder = new TemporaryFolder();
+  const sweep = await longSweep(folder), killed = await interrupt(sweep, "SIGKILL");
+  const { code, said, rows } = await interrupt(["--resume", ...sweep], "SIGTERM");
+  assertEquals(code, 143, said);
+  assertMatch(said, /Stopped with \d+ of \d+ cases done; --resume goes on\./);
+  assertEquals(rows, killed.rows);
+  const names = [...Deno.readDirSync(folder.at("out"))].map(({ name }) => name).sort();
+  assertEquals(names, ["environment.json", "report.html", "sweep.csv"]);
 });
 
 Deno.test("each signal has its exit code; one that comes again at once is the same, a later one ends the process", async () => {
