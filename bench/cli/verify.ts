@@ -242,7 +242,7 @@ export async function verifyCases(request: VerifyRequest): Promise<VerifyResult>
     const lines = read.map((one) => {
       const stage = one.listed.case.split(" ")[0], wrong = one.verdict.problems.length > 0;
       const found = stage === "attention" ? diagnosis : stages.find((other) => other.stage === stage);
-      return jsonLine(reportOf(one, { ...options, names: wrong ? named(found) : [] }));
+      return jsonLine(reportOf(one, { names: wrong ? named(found) : [] }));
     });
     return { code, text: lines.join("\n") };
   }

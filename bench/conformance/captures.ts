@@ -63,7 +63,7 @@ async function judged(
 ): Promise<{ report: Report; verdict: Verdict }> {
   try {
     const one = judgeCapture(await readCapture(path), { file, halfSums, require });
-    return { report: reportOf(one, { halfSums, ...(diagnose ? explained(one) : {}) }), verdict: one.verdict };
+    return { report: reportOf(one, diagnose ? explained(one) : {}), verdict: one.verdict };
   } catch (error) {
     if (!(error instanceof InputError) || single) throw error;
     const verdict = {
@@ -75,7 +75,7 @@ async function judged(
       named: [],
       unjudged: [error.message],
     };
-    const nothing = { arithmetic: null, budget_used: null, names: [], where: null };
+    const nothing = { arithmetic: null, budget_used: null, tensors: {}, names: [], where: null };
     return { verdict, report: { file, verdict: "unjudged", ...nothing, reason: error.message } };
   }
 }

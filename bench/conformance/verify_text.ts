@@ -7,34 +7,50 @@ import type { Explanation } from "../../fixtures/conformance/diagnose/catalogue.
 import { type StageExplanation, stageTable } from "../../fixtures/conformance/diagnose/stages.ts";
 import { errorTable } from "../../fixtures/conformance/judge/error_table.ts";
 import { type ReadCase, short } from "../../fixtures/conformance/judge/judge.ts";
+import { inWords } from "../../reference/judge/arithmetic.ts";
 import type { Report } from "../../fixtures/conformance/judge/report.ts";
 
 /** A line for each case, and one for each sentence about it. */
 export function caseLines(read: readonly ReadCase[]): string[] {
-  return read.flatMap(({ verdict: { case: name, problems, notes, budget, unjudged } }) => {
-    const used = Object.values(budget).filter(Number.isFinite);
-    const share = used.length === 0 ? "" : `  ${Math.round(100 * Math.max(...used))} %`;
-    const head = problems.length > 0
-      ? `WRONG  ${name}`
-      : unjudged.length > 0
-      ? `UNJUDGED  ${name}`
-      : `right  ${name}${share}`;
-    return [
-      head,
-      ...problems.map((text) => `       ${text}`),
-      ...unjudged.map((text) => `       unjudged: ${text}`),
-      ...notes.map((text) => `       note: ${text}`),
-    ];
-  });
+  return read.flatMap(
+    ({ verdict: { case: name, problems, notes, budget, unjudged, arithmetic, ladder } }) => {
+      const used = Object.values(budget).filter(Number.isFinite);
+      const share = used.length === 0 ? "" : `${Math.round(100 * Math.max(...used))} % of the budget`;
+      const how = arithmetic === undefined || share === ""
+        ? share
+        : `${rightAs(arithmetic, ladder)}, ${share}`;
+      const head = problems.length > 0
+        ? `WRONG  ${name}`
+        : unjudged.length > 0
+        ? `UNJUDGED  ${name}`
+        : `right  ${name}${how === "" ? "" : `  ${how}`}`;
+      return [
+        head,
+        ...problems.map((text) => `       ${text}`),
+        ...unjudged.map((text) => `       unjudged: ${text}`),
+        ...notes.map((text) => `       note: ${text}`),
+      ];
+    },
+  );
+}
+
+/** The arithmetic of all tensors, and of those that a stricter one explains. */
+function rightAs(
+  arithmetic: string,
+  tensors: Readonly<Record<string, { readonly arithmetic: string }>> = {},
+): string {
+  const stricter = Object.entries(tensors).filter(([, one]) => one.arithmetic !== arithmetic);
+  const words = stricter.map(([name, one]) => `${name} ${inWords(one.arithmetic)}`);
+  return `${inWords(arithmetic)}${words.length === 0 ? "" : ` (${words.join(", ")})`}`;
 }
 
 /** What was found about a capture: the verdict in a line, and below it where and why. */
 export function captureLines(
-  { file, verdict, arithmetic, budget_used, names, where, reason }: Report,
+  { file, verdict, arithmetic, tensors, budget_used, names, where, reason }: Report,
 ): string[] {
   const used = typeof budget_used === "number" ? `, ${Math.round(100 * budget_used)} % of the budget` : "";
   const head = verdict === "right"
-    ? `right  ${file}  as ${arithmetic}${used}`
+    ? `right  ${file}  ${rightAs(arithmetic ?? "", tensors)}${used}`
     : `${verdict.toUpperCase()}  ${file}`;
   return [
     head,

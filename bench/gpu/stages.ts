@@ -14,6 +14,7 @@ import { timeWork } from "../../kernels/device/timing.ts";
 import { download } from "../../kernels/device/transfer.ts";
 import { createPsa, type Psa } from "../../kernels/psa.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
+import { importanceBounds } from "../../reference/judge/importance_bounds.ts";
 import { blockImportance } from "../../reference/importance/by_config.ts";
 import { levelsFromImportance } from "../../reference/levels/by_config.ts";
 import type { Tensor } from "../../reference/tensor.ts";
@@ -81,9 +82,6 @@ function stageOf({ stages }: Psa, name: StageName): Stage {
   return stage;
 }
 
-/** How far an entry of importance may be off, as a part of it; in float16, sums of 64 products are in half precision. */
-const IMPORTANCE_OFF = { f32: 1e-4, f16: 0.03 };
-
 /** Compares the first row of the first head with the reference. */
 async function checkStages(
   gpu: Gpu,
@@ -95,14 +93,16 @@ async function checkStages(
     data: tokens.subarray(0, length * headDim) as Data,
     shape: [1, 1, length, headDim],
   });
-  const wanted = blockImportance({ q: head(data.q, blockM), k: head(data.k, seqK) }, config);
+  const qk = { q: head(data.q, blockM), k: head(data.k, seqK) }, wanted = blockImportance(qk, config);
+  const bounds = importanceBounds(qk, config, { dtype, accumulate: dtype });
   const read = (name: StageName) => download(gpu, stageOf(psa, name).outputs[name], { size: 4 * N });
   const row = new Float32Array(await read("importance"));
-  const off = row.reduce(
-    (most, x, j) => Math.max(most, Math.abs(x - wanted.data[j]) / (wanted.data[j] + 1e-9)),
-    0,
-  );
-  if (!(off < IMPORTANCE_OFF[dtype])) throw new Error(`importance is off by ${off} of an entry`);
+  const off = row.findIndex((x, j) => !(Math.abs(x - wanted.data[j]) <= bounds.data[j]));
+  if (off >= 0) {
+    throw new Error(
+      `importance of block ${off} is ${row[off]}; it should be ${wanted.data[off]} to ${bounds.data[off]}`,
+    );
+  }
   const levels = levelsFromImportance({ data: row, shape: [1, 1, 1, N] }, config, { seqQ: blockM, seqK });
   const got = new Int32Array(await read("levels"));
   if (levels.data.some((level, j) => level !== got[j])) throw new Error("levels are wrong");

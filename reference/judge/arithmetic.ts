@@ -36,6 +36,8 @@ export interface Arithmetic {
   readonly name: string;
   /** One sentence on what is rounded. */
   readonly description: string;
+  /** Whether kernels usually compute so; if not, a verdict says that results are right only in this arithmetic. */
+  readonly usual: boolean;
   /** The format of inputs, pooled tokens and results. */
   readonly storage: Format;
   /** The format that scaled queries are stored in before the first product. */
@@ -46,7 +48,7 @@ export interface Arithmetic {
   readonly factorUnit: number;
   /** Unit of scores that are stored before the softmax; 0 if they stay in single precision. */
   readonly scoreUnit: number;
-  /** Unit of the softmax: differences, exponentials, and sums of at most 64 weights; 0 for single precision. */
+  /** Unit of the softmax: differences, exponentials, and sums of at most 64 weights, but not the factors of rescaling; 0 for single precision. */
   readonly softmaxUnit: number;
   /** The unit roundoff of the format in which products are added up. */
   readonly sumUnit: number;
@@ -67,7 +69,14 @@ function rung(
   changes: Partial<Arithmetic>,
 ): Arithmetic {
   return {
-    ...{ name, description, storage: FORMATS[dtype], queries: FORMATS.f32, weights: FORMATS.f32 },
+    ...{
+      name,
+      description,
+      usual: true,
+      storage: FORMATS[dtype],
+      queries: FORMATS.f32,
+      weights: FORMATS.f32,
+    },
     ...{ factorUnit: 0, scoreUnit: 0, softmaxUnit: 0, sumUnit: FORMATS.f32.unit, sumSteps: Infinity },
     cutSteps: dtype === "f32" ? Infinity : CUT_STEPS,
     ...changes,
@@ -78,7 +87,7 @@ function rung(
 function halfRungs(dtype: "f16" | "bf16"): Arithmetic[] {
   const format = FORMATS[dtype], unit = format.unit;
   const weights = { weights: format }, queries = { ...weights, queries: format };
-  const scores = { ...queries, scoreUnit: unit };
+  const scores = { ...queries, scoreUnit: unit, usual: false };
   return [
     rung(
       dtype,
@@ -89,10 +98,15 @@ function halfRungs(dtype: "f16" | "bf16"): Arithmetic[] {
     rung(dtype, `P in ${dtype}`, `Weights are rounded to ${dtype} before the second product, too.`, weights),
     rung(dtype, `queries in ${dtype}`, `Scaled queries are rounded to ${dtype}, too.`, queries),
     rung(dtype, `scores in ${dtype}`, `Scores are stored in ${dtype} before the softmax, too.`, scores),
-    rung(dtype, `softmax in ${dtype}`, `The softmax is computed in ${dtype}, sums of 64 weights too.`, {
-      ...scores,
-      softmaxUnit: unit,
-    }),
+    rung(
+      dtype,
+      `softmax in ${dtype}`,
+      `Differences, exponentials and sums of 64 weights are ${dtype}, too.`,
+      {
+        ...scores,
+        softmaxUnit: unit,
+      },
+    ),
   ];
 }
 
@@ -102,12 +116,13 @@ const LADDERS: Readonly<Record<KernelDType, readonly Arithmetic[]>> = {
   f32: [
     rung("f32", "f32", "Everything is f32.", {}),
     rung("f32", "tf32 products", "Factors of products are cut to the 11 bits of tf32; all else is f32.", {
-      ...{ factorUnit: 2 ** -10, cutSteps: CUT_STEPS },
+      ...{ factorUnit: 2 ** -10, cutSteps: CUT_STEPS, usual: false },
     }),
   ],
   f16: [stored, weights, queries, scores, softmax, {
     ...queries,
     ...sums,
+    usual: false,
     name: "sums of 64 in f16",
     description: "Queries and weights are f16, and products are added up in f16 for at most 64 steps.",
   }, {
@@ -160,6 +175,22 @@ export function arithmeticNamed(dtype: KernelDType, name: string): Arithmetic {
       }.`,
   );
   return found;
+}
+
+/**
+ * How a verdict names an arithmetic: "as f16 storage", or "only with scores in f16" if kernels usually do not compute so.
+ *
+ * @param name an arithmetic's name, of any ladder
+ *
+ * @example
+ * ```ts
+ * import { inWords } from "./arithmetic.ts";
+ * console.log(inWords("scores in f16")); // only with scores in f16
+ * ```
+ */
+export function inWords(name: string): string {
+  const found = Object.values(LADDERS).flat().find((one) => one.name === name);
+  return `${found?.usual ?? true ? "as" : "only with"} ${name}`;
 }
 
 /** The arithmetic that options name: by its name, or by the element type and the format of sums. */

@@ -13,8 +13,10 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import { type RowErrors, rowErrors } from "./rounding/attention.ts";
-import { type BlockView, blockView, storeError2 } from "./rounding/view.ts";
+import { normBound } from "./concentration.ts";
+import { channelsOf, type HeadErrors, relativeBound, type RowPart, rowPrint } from "./output_errors.ts";
+import { type Deviations, rowErrors } from "./rounding/attention.ts";
+import { type BlockView, blockView, type RowView, storeError2 } from "./rounding/view.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
@@ -56,11 +58,8 @@ export interface Tolerance {
 
 /** The probability that a right kernel is called wrong for one of the bounds of a tensor: together at most 1e-6. */
 const FAILURE = 1e-6 / 3;
-/**
- * How many standard deviations the norm of errors stays below, if each is sub-Gaussian, whatever they have to do with
- * each other: t with t exp((1 - t^2) / 2) = FAILURE (docs/tolerance.md).
- */
-const NORM_FACTOR = 5.86;
+/** How many standard deviations the norm of errors stays below, whatever they have to do with each other. */
+const NORM_FACTOR = normBound([[1]], FAILURE);
 
 /**
  * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
@@ -88,55 +87,52 @@ export function attentionTolerance(
   const arithmetic = arithmeticOf(options);
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
   const { rowsOfHead, sample } = options;
+  const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
+  const deviations = deviationsOf({ rows, valueDim });
   const parts = Array.from(
     { length: batch * heads },
     (_, head) =>
       toleranceOfHead(headOf(qkv, call.levels, head), call.options, {
-        ...{ arithmetic, sample, rows: rowsOfHead?.[head] },
+        ...{ arithmetic, deviations, sample, rows: rowsOfHead?.[head] },
       }),
   );
-  const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
-  return joinTolerances(parts, { rows, valueDim });
+  return joinTolerances(parts, arithmetic);
 }
 
 /** What one head adds to the bounds of a call. */
-export type HeadTolerance = RowErrors;
+export interface HeadTolerance extends HeadErrors {
+  readonly maxAbs: number;
+  readonly lse: number;
+}
 
-/** The expected errors of one head, from some of its rows. */
+/** The expected errors of one head, from some of its rows; `deviations` are those of the whole call. */
 export function toleranceOfHead(
   head: Head,
   options: PyramidAttentionOptions,
-  { arithmetic, rows, sample, piece }: {
+  given: {
     readonly arithmetic: Arithmetic;
+    readonly deviations: Deviations;
     readonly rows?: readonly number[];
     readonly sample?: RowSample;
     /** Which of so many pieces of the rows that are looked at; default all of them. */
     readonly piece?: readonly [index: number, of: number];
   },
 ): HeadTolerance {
-  let variance = 0, norm2 = 0, largest = 0, lse = 0;
-  for (const { errors, standsFor } of sampleErrors(head, options, { arithmetic, rows, sample, piece })) {
-    variance += standsFor * errors.variance;
-    norm2 += standsFor * errors.norm2;
-    largest = Math.max(largest, errors.largest);
+  const rows: RowPart[] = [], { arithmetic, deviations } = given;
+  let maxAbs = 0, lse = 0;
+  for (const { row, view, standsFor } of sampledViews(head, options, given)) {
+    const errors = rowErrors(view, arithmetic, deviations);
+    rows.push({ ...errors, standsFor, print: rowPrint(head, row, view.block.scale) });
+    maxAbs = Math.max(maxAbs, errors.largest);
     lse = Math.max(lse, errors.lse);
   }
-  return { variance, norm2, largest, lse };
+  return { rows, channels: channelsOf(head, rows), maxAbs, lse };
 }
 
 /** The bounds of a call from what its heads add. */
-export function joinTolerances(
-  parts: readonly HeadTolerance[],
-  { rows, valueDim }: { readonly rows: number; readonly valueDim: number },
-): Tolerance {
-  const sum = (name: "variance" | "norm2") => parts.reduce((total, part) => total + part[name], 0);
-  const most = (name: "largest" | "lse") => parts.reduce((top, part) => Math.max(top, part[name]), 0);
-  const norm2 = sum("norm2");
-  return {
-    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(sum("variance") / norm2),
-    maxAbs: extreme(rows * valueDim) * most("largest"),
-    lse: extreme(rows) * most("lse"),
-  };
+export function joinTolerances(parts: readonly HeadTolerance[], arithmetic: Arithmetic): Tolerance {
+  const most = (name: "maxAbs" | "lse") => parts.reduce((top, part) => Math.max(top, part[name]), 0);
+  return { relL2: relativeBound(parts, arithmetic, FAILURE), maxAbs: most("maxAbs"), lse: most("lse") };
 }
 
 /** Bounds on one gradient, or on importance. */
@@ -248,17 +244,24 @@ function boundOf(
   };
 }
 
+/** The deviations of the largest errors of so many rows. */
+export function deviationsOf(
+  { rows, valueDim }: { readonly rows: number; readonly valueDim: number },
+): Deviations {
+  return { out: extreme(rows * valueDim), lse: extreme(rows) };
+}
+
 /** How many standard deviations the largest of so many sub-Gaussian errors stays below (Hoeffding, union bound). */
-function extreme(count: number): number {
+export function extreme(count: number): number {
   return Math.sqrt(2 * Math.log(2 * count / FAILURE));
 }
 
-/** The expected errors of a sample of a head's rows, and how many rows each stands for. */
-function* sampleErrors(
+/** A sample of a head's rows with what they see, and how many rows each stands for. */
+function* sampledViews(
   head: Head,
   options: PyramidAttentionOptions,
   { arithmetic, rows, sample, piece: [piece, pieces] = [0, 1] }: Parameters<typeof toleranceOfHead>[2],
-): Generator<{ errors: RowErrors; standsFor: number }> {
+): Generator<{ row: number; view: RowView; standsFor: number }> {
   const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic), judged = rows && new Set(rows);
   const seeing = seeingRows(head, options).filter((row) => judged?.has(row) ?? true);
   let at = 0;
@@ -269,7 +272,7 @@ function* sampleErrors(
     for (const { row, standsFor } of own) {
       const query = Float64Array.from(q.data.subarray(row * q.shape[3], (row + 1) * q.shape[3]));
       const view = { ...seen, query, visible: seen.block.seen(row), valueDim: v.shape[3] };
-      yield { errors: rowErrors(view, arithmetic), standsFor };
+      yield { row, view, standsFor };
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Head } from "../heads.ts";
 import { type ImportanceOf, importanceOfChecked } from "../importance/by_config.ts";
 import { arithmeticOf } from "../judge/arithmetic.ts";
 import { blockMass, type MassOptions } from "../judge/mass.ts";
+import type { Deviations } from "../judge/rounding/attention.ts";
 import { type HeadTolerance, toleranceOfHead, type ToleranceOptions } from "../judge/tolerance.ts";
 
 /** A piece of work: its kind, the head, and what that kind needs. */
@@ -31,6 +32,7 @@ export type HeadWork =
     readonly head: Head;
     readonly options: PyramidAttentionOptions;
     readonly judged: Omit<ToleranceOptions, "rowsOfHead"> & {
+      readonly deviations: Deviations;
       readonly rows?: readonly number[];
       readonly piece?: readonly [index: number, of: number];
     };
@@ -56,8 +58,9 @@ export function doHeadWork(work: HeadWork): HeadWorkResults[HeadWork["kind"]] {
     case "mass":
       return blockMass(work.head.qkv, work.options).data;
     case "tolerance": {
-      const { rows, sample, piece, ...options } = work.judged, arithmetic = arithmeticOf(options);
-      return toleranceOfHead(work.head, work.options, { arithmetic, rows, sample, piece });
+      const { rows, sample, piece, deviations, ...options } = work.judged;
+      const arithmetic = arithmeticOf(options);
+      return toleranceOfHead(work.head, work.options, { arithmetic, deviations, rows, sample, piece });
     }
   }
 }

@@ -11,7 +11,8 @@ import { type Head, headOf } from "../heads.ts";
 import { blockImportance, type ImportanceOf } from "../importance/by_config.ts";
 import type { QueryKey } from "../importance/scores.ts";
 import type { MassOptions } from "../judge/mass.ts";
-import { joinTolerances, type Tolerance, type ToleranceOptions } from "../judge/tolerance.ts";
+import { arithmeticOf } from "../judge/arithmetic.ts";
+import { deviationsOf, joinTolerances, type Tolerance, type ToleranceOptions } from "../judge/tolerance.ts";
 import { type Qkv, queryKeyShape, type Tensor, type TensorData } from "../tensor.ts";
 import { doHeadWork, type HeadWork, type HeadWorkResults } from "./head_work.ts";
 import { requireWorkers } from "./parallel.ts";
@@ -150,10 +151,12 @@ export async function attentionToleranceParallel(
 ): Promise<Tolerance> {
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
   const { dtype, accumulate, arithmetic, sample } = options;
+  const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
+  const deviations = deviationsOf({ rows, valueDim });
   const pieces = Math.max(1, Math.floor((workers ?? cores()) / (batch * heads)));
   const works = Array.from({ length: batch * heads * pieces }, (_, work) => (): HeadWork => {
     const index = Math.floor(work / pieces), piece = [work % pieces, pieces] as const;
-    const judged = { dtype, accumulate, arithmetic, sample, piece, rows: rowsOfHead?.[index] };
+    const judged = { dtype, accumulate, arithmetic, sample, piece, deviations, rows: rowsOfHead?.[index] };
     return {
       kind: "tolerance",
       head: copied(headOf(qkv, call.levels, index)),
@@ -162,8 +165,7 @@ export async function attentionToleranceParallel(
     };
   });
   const parts = await mapHeads<"tolerance">(works, { workers, onProgress });
-  const rows = rowsOfHead?.reduce((sum, own) => sum + own.length, 0) ?? batch * heads * seqQ;
-  return joinTolerances(parts, { rows, valueDim });
+  return joinTolerances(parts, arithmeticOf(options));
 }
 
 /** A matrix of blocks a head. */

@@ -17,12 +17,12 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poisonOutputs } from "../../kernels/device/poison.ts";
 import { buildImportance } from "../../kernels/importance/importance.ts";
 import { blockImportance } from "../../reference/importance/by_config.ts";
+import { importanceBounds } from "../../reference/judge/importance_bounds.ts";
 import { levelsFromImportance } from "../../reference/levels/by_config.ts";
 import { similarityCap } from "../../reference/levels/similarity.ts";
 import { arrangeTokens } from "../../reference/order/arrange.ts";
 import { assert, assertEquals } from "./assert.ts";
-import { importanceRounding } from "./importance_rounding.ts";
-import { bufferOf, qkvOf, runStages, type StageCase, tieGap } from "./stage_case.ts";
+import { bufferOf, isTie, qkvOf, runStages, type StageCase } from "./stage_case.ts";
 
 /** Rows seen, and those in which the device chose otherwise within rounding of a tie, in either element type. */
 export type Ties = Record<"f32" | "f16", { rows: number; ties: number }>;
@@ -66,6 +66,7 @@ export async function checkMethod(gpu: Gpu, c: StageCase, seen: Ties): Promise<v
 
   const fromDevice = levelsFrom(await importanceOnDevice(gpu, c, qkv), c, qkv.k);
   const importance = blockImportance(qkv, config);
+  const bounds = importanceBounds(qkv, config, { dtype, accumulate: dtype });
   const want = levelsFrom(importance, c, qkv.k);
   // a tie may decide which block gets the level that text, whose level is fixed, leaves unused
   const ranked = levelsFrom(importance, { ...c, config: { ...config, textLength: 0 } }, qkv.k);
@@ -74,11 +75,10 @@ export async function checkMethod(gpu: Gpu, c: StageCase, seen: Ties): Promise<v
     const [row, own, wanted] = [got.levels, fromDevice, want].map(({ data }) =>
       data.subarray(at, at + columns)
     );
-    const scores = importance.data.subarray(at, at + columns);
-    const gap = Math.min(
-      ...[want, ranked].map(({ data }) => tieGap(scores, data.subarray(at, at + columns), config.assignment)),
+    const [scores, off] = [importance, bounds].map(({ data }) => data.subarray(at, at + columns));
+    const tie = [want, ranked].some(({ data }) =>
+      isTie({ scores, off }, data.subarray(at, at + columns), config.assignment)
     );
-    const tie = gap < 2 * importanceRounding(c);
     if (!tie) assertEquals([...row], [...wanted], `row ${at / columns}`);
     else if (row.some((level, j) => level !== own[j])) assert(config.assignment.mode === "threshold");
     seen[dtype].rows++;

@@ -150,30 +150,37 @@ export async function runStages(
   return await download(gpu, output, { size: 4 * length });
 }
 
+/** A row of importance, and by how much each entry may be off. */
+export interface BoundedRow {
+  readonly scores: Float64Array;
+  readonly off: Float64Array;
+}
+
 /**
- * How far a row is from another choice of levels: the least relative difference of two scores whose levels differ,
- * and, where importance decides how many blocks a level gets, the least distance of a cumulative share from an end.
+ * Whether errors within the bounds may give a row other levels: two scores whose levels differ may change places, or,
+ * where importance decides how many blocks a level gets, the share of the first ones may cross an end. What is on one
+ * side of an end errs by the sum of the bounds there; both sides together are 1, so the smaller of the two counts.
  */
-export function tieGap(
-  scores: ArrayLike<number>,
+export function isTie(
+  { scores, off }: BoundedRow,
   levels: Int32Array,
   assignment: PsaConfig["assignment"],
-): number {
+): boolean {
   const order = Array.from(levels.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
-  let gap = Infinity;
-  order.slice(1).forEach((j, i) => {
-    const before = order[i];
-    if (levels[j] === levels[before]) return;
-    gap = Math.min(gap, (scores[before] - scores[j]) / Math.max(scores[before], Number.MIN_VALUE));
-  });
-  if (assignment.mode !== "threshold") return gap;
-  const total = order.reduce((sum, j) => sum + scores[j], 0);
-  let sum = 0;
-  for (const j of order) {
+  const swapped = order.some((before, i) =>
+    order.slice(i + 1).some((j) =>
+      levels[j] !== levels[before] && scores[before] - scores[j] <= off[before] + off[j]
+    )
+  );
+  if (swapped || assignment.mode !== "threshold") return swapped;
+  const total = scores.reduce((sum, score) => sum + score, 0), all = off.reduce((sum, x) => sum + x, 0);
+  let sum = 0, errors = 0;
+  return order.some((j) => {
     const share = (sum += scores[j]) / total;
-    for (const [, , end] of assignment.ratios) gap = Math.min(gap, Math.abs(share - end - 1e-6));
-  }
-  return gap;
+    errors += off[j];
+    const error = Math.min(errors, all - errors) / total + 2 ** -23;
+    return assignment.ratios.some(([, , end]) => Math.abs(share - end - 1e-6) <= error);
+  });
 }
 
 /** Registers a test with a device of its own. */

@@ -4,19 +4,29 @@
  * @module
  */
 import type { Arithmetic } from "../arithmetic.ts";
-import { commonVariance } from "./common.ts";
+import { type Common, commonVariance } from "./common.ts";
 import { SINGLE, Sum } from "./sum.ts";
 import { type RowView, storeError2 } from "./view.ts";
 
-/** What is expected of one row of the output. */
+/** What is expected of one row of the output: variances and squares are summed over its channels. */
 export interface RowErrors {
-  /** Variance of the row's error, summed over its channels. */
-  readonly variance: number;
+  /** Variance of what is the row's own, but for the sums of the second product. */
+  readonly own: number;
+  /** Variance of these sums in single precision. */
+  readonly sums: number;
+  /** Square of the most that these sums are off, all roundings in one direction. */
+  readonly sums2: number;
+  /** Square of what errs in one direction: sums that are cut off, and weights that are lost. */
+  readonly bias2: number;
+  /** Variance of every channel by pooled values, which the rows have in common. */
+  readonly values: Float64Array;
+  /** Variance by what all rows have in common beside: pooled keys and the scale. */
+  readonly shared: number;
   /** Squared norm of the row. */
   readonly norm2: number;
-  /** The largest standard deviation of a channel. */
+  /** The bound on the largest error of a channel. */
   readonly largest: number;
-  /** Standard deviation of the log-sum-exp. */
+  /** The bound on the error of the log-sum-exp. */
   readonly lse: number;
 }
 
@@ -27,26 +37,49 @@ const EQUAL = 2 ** -13;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
 
+/** How many standard deviations the largest errors stay below. */
+export interface Deviations {
+  readonly out: number;
+  readonly lse: number;
+}
+
 /** The error of one row of attention that is computed in this arithmetic. */
-export function rowErrors(view: RowView, arithmetic: Arithmetic): RowErrors {
+export function rowErrors(view: RowView, arithmetic: Arithmetic, deviations: Deviations): RowErrors {
   const scores = scoreErrors(view, arithmetic), weightSum = new Sum();
   for (const weight of scores.weights) weightSum.add(weight);
   const common = commonVariance(view, scores.weights, arithmetic);
-  const row = { ...scores, weightSum, common, view, arithmetic };
-  let variance = 0, norm2 = 0, largest = 0;
+  const { errors, keyShares } = scores, pooled = keyShares.some((share) => share > 0);
+  const ownErrors = errors.map((error, t) => Math.sqrt(1 - keyShares[t]) * Math.min(1, error));
+  const keyErrors = pooled
+    ? errors.map((error, t) => Math.sqrt(keyShares[t]) * Math.min(1, error))
+    : undefined;
+  const row = { ...scores, ownErrors, keyErrors, weightSum, common, view, arithmetic };
+  const values = new Float64Array(view.valueDim);
+  let own = 0, sums = 0, sums2 = 0, bias2 = 0, shared = 0, norm2 = 0, largest = 0;
   for (let c = 0; c < view.valueDim; c++) {
-    const channel = channelError(row, c);
-    variance += channel.variance + RARE * channel.tie;
+    const channel = channelError(row, c), { tie } = channel;
+    own += channel.own + RARE * tie;
+    sums += channel.sums;
+    sums2 += channel.whole ** 2;
+    bias2 += channel.bias ** 2;
+    shared += channel.shared;
+    values[c] = channel.values;
     norm2 += channel.out ** 2;
-    largest = Math.max(largest, channel.variance, channel.tie);
+    const rest = channel.own + channel.shared + channel.values;
+    const random = Math.max(tie, rest + channel.sums);
+    const whole = deviations.out * Math.sqrt(Math.max(tie, rest)) + channel.whole;
+    largest = Math.max(largest, Math.min(deviations.out * Math.sqrt(random), whole) + channel.bias);
   }
-  return { variance, norm2, largest: Math.sqrt(largest), lse: Math.sqrt(lseVariance(row)) };
+  const { variance, bias } = lseError(row), lse = deviations.lse * Math.sqrt(variance) + bias;
+  return { own, sums, sums2, bias2, values, shared, norm2, largest, lse };
 }
 
 /** A row's weights, by how much each may be off, the log-sum-exp, and the error of the largest score. */
 export interface Scores {
   readonly weights: Float64Array;
   readonly errors: Float64Array;
+  /** The share of each error's variance that comes from a pooled key. */
+  readonly keyShares: Float64Array;
   readonly lse: number;
   readonly topError: number;
   /** Where runs of tokens whose scores are alike end, in the order `byWeight`. */
@@ -56,8 +89,11 @@ export interface Scores {
 
 /** What the errors of a row follow from. */
 interface Row extends Scores {
+  /** The errors that are not of pooled keys, and those that are; undefined if no key is pooled. */
+  readonly ownErrors: Float64Array;
+  readonly keyErrors?: Float64Array;
   readonly weightSum: Sum;
-  readonly common: Float64Array;
+  readonly common: Common;
   readonly view: RowView;
   readonly arithmetic: Arithmetic;
 }
@@ -98,14 +134,24 @@ export function movedVariance(
   return variance;
 }
 
-/**
- * One channel of the output and the variance of its error; also what that would be if the largest weight were
- * torn between two tokens of typical values.
- */
-function channelError(row: Row, c: number): { out: number; variance: number; tie: number } {
-  const { weights, errors, topError, weightSum, common, view, arithmetic } = row;
+/** One channel of the output and what its error is made of, as in {@link RowErrors}. */
+interface ChannelError {
+  readonly out: number;
+  readonly own: number;
+  readonly sums: number;
+  readonly whole: number;
+  readonly bias: number;
+  readonly values: number;
+  readonly shared: number;
+  /** What the variance would be if the largest weight were torn between two tokens of typical values. */
+  readonly tie: number;
+}
+
+/** The error of one channel of the output. */
+function channelError(row: Row, c: number): ChannelError {
+  const { weights, ownErrors, keyErrors, topError, weightSum, common, view, arithmetic } = row;
   const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
-  const { storage, softmaxUnit, factorUnit, weights: kept } = arithmetic, sum = new Sum();
+  const { storage, softmaxUnit, factorUnit, weights: kept, cutSteps } = arithmetic, sum = new Sum();
   let pooled = 0, lost = 0, peak = 0, values2 = 0;
   for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
   for (let t = 0, at = c; t < visible; t++, at += valueDim) {
@@ -115,23 +161,43 @@ function channelError(row: Row, c: number): { out: number; variance: number; tie
     values2 += values[at] ** 2 / visible;
   }
   const out = sum.total;
-  const moved = movedVariance(row, (t) => Math.min(1, errors[t]) * (values[t * valueDim + c] - out));
+  const movedBy = (errors: Float64Array) =>
+    movedVariance(row, (t) => errors[t] * (values[t * valueDim + c] - out));
+  const moved = movedBy(ownErrors), keys = keyErrors === undefined ? 0 : movedBy(keyErrors);
   // A weight is rounded for the second product, and perhaps by the softmax before; factors are cut, which has a mean.
   const weightUnit2 = (kept.unit ** 2 + softmaxUnit ** 2 + factorUnit ** 2) / 3;
   const least = kept.lost * peak; // what numbers below the normal ones are rounded by
-  const rounded = weightUnit2 * movedVariance(row, (t) => weights[t] * values[t * valueDim + c]) +
-    movedVariance(row, (t) => Math.min(least, weights[t]) * values[t * valueDim + c]) / 3 +
-    factorUnit ** 2 * (sum.squares / 3 + out ** 2) + lost ** 2 + pooled + storeError2(storage, out);
-  const summed = productSum(sum, arithmetic) + out ** 2 * sumOfWeights(weightSum, arithmetic);
-  const tie = (Math.min(1, topError) * peak / 2) ** 2 * 2 * values2;
-  return { out, variance: common[c] + moved + rounded + summed, tie };
+  const coarse = least > 2 ** -100
+    ? movedVariance(row, (t) => Math.min(least, weights[t]) * values[t * valueDim + c])
+    : 0;
+  const alike = weightUnit2 > 0 ? movedVariance(row, (t) => weights[t] * values[t * valueDim + c]) : 0;
+  const rounded = weightUnit2 * alike + coarse / 3 +
+    factorUnit ** 2 / 3 * sum.squares + storeError2(storage, out);
+  const halves = halfSums(sum, arithmetic) + out ** 2 * sumOfWeights(weightSum, arithmetic);
+  return {
+    out,
+    own: common.queries[c] + moved + rounded + halves,
+    sums: sum.variance(SINGLE),
+    whole: sum.whole(SINGLE),
+    bias: Math.abs(lost) + sum.cutOff(SINGLE, cutSteps) + 2 * factorUnit * Math.abs(out),
+    values: pooled,
+    shared: common.scales[c] + keys,
+    tie: (Math.min(1, topError) * peak / 2) ** 2 * 2 * values2,
+  };
 }
 
-/** Variance of a sum of products in an arithmetic: in its format, then in single precision, rounded or cut off. */
-export function productSum(sum: Sum, { sumUnit, sumSteps, cutSteps }: Arithmetic): number {
-  const halves = sumSteps < Infinity ? sum.variance(sumUnit, sumSteps) : 0;
-  const cut = cutSteps < Infinity ? sum.cutOff(SINGLE, cutSteps) : 0;
-  return halves + sum.variance(SINGLE) + cut ** 2;
+/**
+ * Variance of a sum of products in an arithmetic: in its format, then in single precision, rounded or cut off. What is
+ * cut off goes in one direction: a bound of so many `deviations` makes it whole.
+ */
+export function productSum(sum: Sum, arithmetic: Arithmetic, deviations = 1): number {
+  const cut = sum.cutOff(SINGLE, arithmetic.cutSteps) / deviations;
+  return halfSums(sum, arithmetic) + sum.variance(SINGLE) + cut ** 2;
+}
+
+/** Variance of the sums of products in half precision; 0 if there are none. */
+function halfSums(sum: Sum, { sumUnit, sumSteps }: Arithmetic): number {
+  return sumSteps < Infinity ? sum.variance(sumUnit, sumSteps) : 0;
 }
 
 /** Variance of the sum of weights, relative to it: each may be rounded, and so are the sums. */
@@ -140,19 +206,22 @@ function sumOfWeights(sum: Sum, { weights, softmaxUnit, sumSteps }: Arithmetic):
   return weights.unit ** 2 / 3 * sum.squares + halves + sum.variance(SINGLE);
 }
 
-/** Variance of the log-sum-exp: scores, rounded weights, their sum, and the three operations that end it. */
-function lseVariance(row: Row): number {
+/** The error of the log-sum-exp: scores, rounded weights, their sum, and the three operations that end it. */
+function lseError(row: Row): { readonly variance: number; readonly bias: number } {
   const { weights, errors, weightSum, lse, arithmetic } = row;
-  if (weights.length === 0) return 0;
+  if (weights.length === 0) return { variance: 0, bias: 0 };
   const units = SINGLE + arithmetic.softmaxUnit; // exponentials may all be off in one direction: 3 + 2 |x| units
-  let bias = 0, max = 0;
+  let bias = 0, max = 0, score = 0;
   for (const weight of weights) max = Math.max(max, weight);
   for (const weight of weights) {
-    if (weight > 0) bias += weight * (3 + 2 * (Math.log2(max) - Math.log2(weight))) * units;
+    if (weight === 0) continue;
+    bias += weight * (3 + 2 * (Math.log2(max) - Math.log2(weight))) * units;
+    score += weight * (lse + Math.log(weight));
   }
-  const cut = arithmetic.factorUnit * (lse - Math.log(weights.length)); // and so may scores of factors that are cut
-  return movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) + (SINGLE * lse) ** 2 +
-    bias ** 2 + cut ** 2;
+  const cut = 2 * arithmetic.factorUnit * Math.abs(score); // and so may scores, two factors of which are cut
+  const variance = movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) +
+    (SINGLE * lse) ** 2;
+  return { variance, bias: bias + cut };
 }
 
 /** The softmax weights of a row, and by how much each may be off. */
@@ -162,21 +231,24 @@ export function scoreErrors(
 ): Scores {
   const { factorUnit, scoreUnit } = arithmetic, dim = query.length, sum = new Sum();
   const weights = new Float64Array(visible), errors = new Float64Array(visible);
+  const keyShares = new Float64Array(visible);
   const queryErrors = query.map((x) => storeError2(arithmetic.queries, x));
   for (let t = 0; t < visible; t++) {
     sum.clear();
-    let inputs = 0;
+    let fromKey = 0, fromQuery = 0;
     for (let c = 0; c < dim; c++) {
       const at = t * dim + c;
       sum.add(query[c] * keys[at]);
-      inputs += query[c] ** 2 * keyErrors[at] + keys[at] ** 2 * queryErrors[c];
+      fromKey += query[c] ** 2 * keyErrors[at];
+      fromQuery += keys[at] ** 2 * queryErrors[c];
     }
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *
-        (inputs + productSum(sum, arithmetic) + factorUnit ** 2 * 2 / 3 * sum.squares) +
+        (fromKey + fromQuery + productSum(sum, arithmetic) + factorUnit ** 2 * 2 / 3 * sum.squares) +
       (factorUnit ** 2 + scoreUnit ** 2 / 3) * weights[t] ** 2;
+    if (fromKey > 0) keyShares[t] = scale ** 2 * fromKey / errors[t];
   }
-  return exponentiate(weights, errors, arithmetic);
+  return { ...exponentiate(weights, errors, arithmetic), keyShares };
 }
 
 /**
@@ -188,7 +260,7 @@ function exponentiate(
   scores: Float64Array,
   errors: Float64Array,
   arithmetic: Arithmetic,
-): Scores {
+): Omit<Scores, "keyShares"> {
   const { softmaxUnit } = arithmetic;
   let max = -Infinity, growths = 0, total = 0, topError = 0;
   for (const score of scores) {

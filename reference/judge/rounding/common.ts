@@ -11,8 +11,16 @@ import { seededRandom } from "../../random.ts";
 /** Draws of signs from which a variance is estimated: its mean is right, each channel's is good to a half. */
 const DRAWS = 4;
 
+/** Variances of every channel of the output. */
+export interface Common {
+  /** By the error of the scale, which all rows have in common. */
+  readonly scales: Float64Array;
+  /** By those of the row's own query. */
+  readonly queries: Float64Array;
+}
+
 /**
- * Variance of every channel of the output by an error of the query, and by one of the scale: an error e_t of a score
+ * Variances of every channel of the output by an error of the query, and by one of the scale: an error e_t of a score
  * that is the same linear function of all keys moves the output by sum of p_t e_t (v_t - out), with no regard to how
  * many tokens there are. Signs are drawn for the query's errors: the mean of the squares is the variance.
  */
@@ -20,7 +28,7 @@ export function commonVariance(
   { visible, query, valueDim, block: { tokens: { keys, values }, scale } }: RowView,
   weights: Float64Array,
   arithmetic: Arithmetic,
-): Float64Array {
+): Common {
   const dim = query.length, { factorUnit } = arithmetic, random = seededRandom(1);
   const sizes = query.map((x) =>
     scale * Math.sqrt((storeError2(arithmetic.queries, x) + (factorUnit * x) ** 2 / 3) / DRAWS)
@@ -31,8 +39,9 @@ export function commonVariance(
     query.map((x) => shift * x),
     ...Array.from({ length: DRAWS }, () => sizes.map((x) => random.uniform() < 0.5 ? -x : x)),
   ];
-  const variance = new Float64Array(valueDim);
-  for (const direction of directions) {
+  const scales = new Float64Array(valueDim), queries = new Float64Array(valueDim);
+  for (const [index, direction] of directions.entries()) {
+    const variance = index === 0 ? scales : queries;
     const moved = new Float64Array(valueDim), out = new Float64Array(valueDim);
     let mean = 0;
     for (let t = 0; t < visible; t++) {
@@ -47,5 +56,5 @@ export function commonVariance(
     }
     for (let c = 0; c < valueDim; c++) variance[c] += (moved[c] - mean * out[c]) ** 2;
   }
-  return variance;
+  return { scales, queries };
 }

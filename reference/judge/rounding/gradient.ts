@@ -6,7 +6,7 @@
 import { ALIKE, movedVariance, productSum, scoreErrors, type Scores } from "./attention.ts";
 import { type BlockView, type RowView, storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
-import { SINGLE, Sum, sumVariance } from "./sum.ts";
+import { DEVIATIONS, SINGLE, Sum, sumVariance } from "./sum.ts";
 import type { FloatData } from "../../tensor.ts";
 import type { VisibleTokens } from "../../attention/visible.ts";
 
@@ -93,7 +93,7 @@ class TokenSums {
   unpool(
     into: GradientErrors,
     { first, counts }: VisibleTokens,
-    { storage, sumUnit, sumSteps }: Arithmetic,
+    { storage, sumUnit, sumSteps, ...factors }: Arithmetic,
   ): void {
     this.flush();
     const last = into.gradient.length / this.dim - 1;
@@ -105,7 +105,7 @@ class TokenSums {
         const halves = sumSteps < Infinity
           ? sumUnit ** 2 / 3 * (squares + this.factor ** 2 * this.halves[at])
           : 0;
-        const summed = halves + sumVariance(sum, SINGLE);
+        const summed = halves + sumVariance(sum, SINGLE) + cutFactors(sum, factors);
         const variance = (this.factor ** 2 * this.variance[at] + summed) / counts[t] ** 2 +
           (counts[t] > 1 ? storeError2(storage, total / counts[t]) : 0);
         for (let i = 0; i < counts[t]; i++) {
@@ -116,6 +116,14 @@ class TokenSums {
       }
     }
   }
+}
+
+/** Variance of a sum of products whose factors are cut off: each by its own, and all towards 0. */
+function cutFactors(
+  { squares, total }: { readonly squares: number; readonly total: number },
+  { factorUnit }: Pick<Arithmetic, "factorUnit">,
+): number {
+  return factorUnit ** 2 * (2 / 3 * squares + total ** 2);
 }
 
 /** One query block of a head: what it sees, queries, and gradients of outputs. */
@@ -166,7 +174,7 @@ function scoreGradient(view: RowView, dOut: Float64Array, arithmetic: Arithmetic
       dpVariance[t] += dOut[c] ** 2 * valueErrors[at];
     }
     dp[t] = products.total;
-    dpVariance[t] += productSum(products, arithmetic);
+    dpVariance[t] += productSum(products, arithmetic, DEVIATIONS) + cutFactors(products, arithmetic);
     delta += weights[t] * dp[t];
     peak = Math.max(peak, weights[t]);
   }
@@ -211,6 +219,6 @@ function queryGradient(
     const moved = movedVariance(runs, (t) => spread[t] * keys[t * dim + c]);
     dq.gradient[row * dim + c] = scale * sum.total;
     dq.variance[row * dim + c] = scale ** 2 *
-      (moved + pooled + productSum(sum, arithmetic));
+      (moved + pooled + productSum(sum, arithmetic, DEVIATIONS) + cutFactors(sum, arithmetic));
   }
 }

@@ -8,8 +8,8 @@ import { FORMATS } from "../arithmetic.ts";
 /** The unit roundoff of single precision. */
 export const SINGLE = FORMATS.f32.unit;
 
-/** Every bound is at least this many standard deviations: `n` roundings in one direction count as a fourth of it. */
-const DEVIATIONS = 4;
+/** Bounds on gradients and importance are at least this many standard deviations. */
+export const DEVIATIONS = 4;
 /** Lanes that a sum of few steps may be spread over, beside one after the other and backwards. */
 const LANES = [2, 4, 8, 16, 32];
 
@@ -52,17 +52,25 @@ export class Sum {
     if (this.count === 0) return 0;
     const terms = this.terms.subarray(0, this.count);
     if (limit < Infinity) return chunkVariance(terms, unit, limit);
-    const { total, squares, absolute, count } = this;
-    return sumVariance({ total, squares, absolute, terms: count, alike: alikeTerms(terms, unit) }, unit);
+    return sumVariance({ ...this.facts(), alike: alikeTerms(terms, unit) }, unit);
+  }
+
+  /** The most that the sum is off in a format, if all roundings go in one direction. */
+  whole(unit: number): number {
+    return unit * this.absolute + together(this.facts(), unit);
   }
 
   /**
    * The most that a sum is off if every partial sum of `steps` products is cut off instead of rounded, as tensor cores
-   * do: all in one direction. As a standard deviation that every bound makes whole.
+   * do: all in one direction.
    */
   cutOff(unit: number, steps: number): number {
     const peak = (this.absolute + Math.abs(this.total)) / 2;
-    return 2 * unit * Math.ceil(this.count / steps) * peak / DEVIATIONS;
+    return 2 * unit * Math.ceil(this.count / steps) * peak;
+  }
+
+  private facts(): SumFacts {
+    return { total: this.total, squares: this.squares, absolute: this.absolute, terms: this.count };
   }
 }
 
@@ -80,7 +88,7 @@ interface SumFacts {
  * the terms: it lies between minus the sum of the negative ones and the sum of the positive ones, so its size is at
  * most (A + |S|) / 2. n additions leave u^2 / 3 of its square each. A sum of m terms has a square of at most m times
  * the sum of their squares, so those of runs of n terms add up to no more than n (n + 1) / 2 X. Terms that are alike
- * are rounded alike: `alike` independent ones would err as much. It never errs by more than all roundings together.
+ * are rounded alike: `alike` independent ones would err as much, n^2 if all are.
  */
 export function sumVariance(
   { total, squares, absolute, terms, alike = terms }: SumFacts,
@@ -88,8 +96,13 @@ export function sumVariance(
 ): number {
   const peak = (absolute + Math.abs(total)) / 2;
   const partial2 = Math.min(peak ** 2, (terms + 1) / 2 * squares);
-  const together = unit * Math.min(terms * peak, 2 / 3 * (terms + 1) ** 1.5 * Math.sqrt(squares));
-  return unit ** 2 / 3 * squares + Math.min(unit ** 2 / 3 * alike * partial2, (together / DEVIATIONS) ** 2);
+  return unit ** 2 / 3 * (squares + alike * partial2);
+}
+
+/** The most that additions are off, all in one direction. */
+function together({ total, squares, absolute, terms }: SumFacts, unit: number): number {
+  const peak = (absolute + Math.abs(total)) / 2;
+  return unit * Math.min(terms * peak, 2 / 3 * (terms + 1) ** 1.5 * Math.sqrt(squares));
 }
 
 /** Sums of roundings by the place of their terms on a grid; all 0 between calls. */
@@ -127,7 +140,7 @@ function alikeTerms(terms: Float64Array, unit: number): number {
 
 /**
  * Variance of a sum of which every `limit` terms, as they come, are added up in a format: that of the order which errs
- * most, of one after the other, backwards, and lanes that are added up in the end.
+ * most, of one after the other, backwards, and lanes that are added up in the end, of each `limit` terms or of all.
  */
 function chunkVariance(terms: Float64Array, unit: number, limit: number): number {
   const orders = new Float64Array(LANES.length + 2);
@@ -146,11 +159,14 @@ function chunkVariance(terms: Float64Array, unit: number, limit: number): number
     }
     LANES.forEach((lanes, n) => orders[n + 2] += Math.max(1, alike) * laneSquares(chunk, lanes));
   }
-  return unit ** 2 / 3 * (squares + Math.max(...orders));
+  // Sums of up to `limit` terms that are far apart: lanes over all of them.
+  const wide = [1, ...LANES].filter((lanes) => terms.length <= lanes * limit && terms.length > limit);
+  const apart = wide.map((lanes) => laneSquares(terms, lanes, false));
+  return unit ** 2 / 3 * (squares + Math.max(...orders, ...apart));
 }
 
-/** The sum of the squares of all partial sums of lanes, and of the sums of lanes. */
-function laneSquares(terms: Float64Array, lanes: number): number {
+/** The sum of the squares of all partial sums of lanes, and of the sums of lanes if these are `joined` in the format. */
+function laneSquares(terms: Float64Array, lanes: number, joined = true): number {
   let squares = 0, whole = 0;
   for (let lane = 0; lane < Math.min(lanes, terms.length); lane++) {
     let total = 0;
@@ -159,7 +175,7 @@ function laneSquares(terms: Float64Array, lanes: number): number {
       squares += total ** 2;
     }
     whole += total;
-    squares += whole ** 2;
+    if (joined) squares += whole ** 2;
   }
   return squares;
 }

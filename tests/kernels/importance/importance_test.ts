@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { buildImportance } from "../../../kernels/importance/importance.ts";
+import { importanceBounds } from "../../../reference/judge/importance_bounds.ts";
 import { blockImportance } from "../../../reference/importance/by_config.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { lacksHalves } from "../../support/implementation.ts";
-import { importanceRounding } from "../../support/importance_rounding.ts";
 import { bufferOf, gpuTest, qkvOf, runStages, type StageCase, stageCases } from "../../support/stage_case.ts";
 
 /** Importance of the device. */
@@ -20,14 +20,14 @@ async function importanceOnDevice(
   return new Float32Array(await runStages(gpu, [stage], { output: stage.outputs.importance, length }));
 }
 
-/** The largest error, relative to the entry and to a part of its row's mean. */
-async function worstError(gpu: Gpu, c: StageCase): Promise<number> {
-  const want = blockImportance(qkvOf(c), c.config);
+/** The largest share of its bound that the error of an entry takes. */
+async function worstShare(gpu: Gpu, c: StageCase): Promise<number> {
+  const want = blockImportance(qkvOf(c), c.config), { dtype } = c;
   const got = await importanceOnDevice(gpu, c, { length: want.data.length });
-  const small = 1e-6 / want.shape[3];
+  const bounds = importanceBounds(qkvOf(c), c.config, { dtype, accumulate: dtype });
   return want.data.reduce((worst, x, i) => {
-    const error = Math.abs(got[i] - x) / (x + small);
-    return Number.isNaN(error) || error > worst ? error : worst;
+    const error = Math.abs(got[i] - x), share = error === 0 ? 0 : error / bounds.data[i];
+    return share <= worst ? worst : share;
   }, 0);
 }
 
@@ -40,9 +40,9 @@ for (const kind of ["sampled", "full", "antidiagonal", "pooled"] as const) {
     );
     await fc.assert(
       fc.asyncProperty(cases, async (c) => {
-        const error = await worstError(gpu, c), bound = importanceRounding(c);
-        most = Math.max(most, error / bound);
-        assert(error <= bound, `relative error ${error}, bound ${bound}`);
+        const share = await worstShare(gpu, c);
+        most = Math.max(most, share);
+        assert(share <= 1, `${share} of the bound`);
       }),
       { seed: 2512, numRuns: 20 },
     );

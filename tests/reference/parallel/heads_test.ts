@@ -83,9 +83,10 @@ Deno.test("bounds of some rows: those of all rows if all are named, and of the w
   const all = attentionTolerance(qkv, null, { dtype: "f16" });
   assertEquals(attentionTolerance(qkv, null, { dtype: "f16", rowsOfHead: [rows] }), all);
   const few = attentionTolerance(qkv, null, { dtype: "f16", sample: { spread: 6, longest: 2 } });
-  assert(few.relL2 > all.relL2 / 1.5 && few.relL2 < all.relL2 * 1.5, `${few.relL2} beside ${all.relL2}`);
+  // Fewer groups that are independent need more deviations: 8 rows need 2.6, 32 need 1.7, one needs 5.86.
+  assert(few.relL2 > all.relL2 / 1.5 && few.relL2 < all.relL2 * 2, `${few.relL2} beside ${all.relL2}`);
   const each = rows.map((row) => attentionTolerance(qkv, null, { dtype: "f16", rowsOfHead: [[row]] }).relL2);
-  assert(Math.min(...each) < all.relL2 && all.relL2 < Math.max(...each));
+  assert(Math.min(...each) < 5.86 / 1.5 * all.relL2 && all.relL2 < Math.max(...each));
 });
 
 Deno.test("heads in workers: bad input is refused before any work", async () => {
