@@ -36,8 +36,19 @@ export interface ClaimContext extends Pick<RunContext, "gpu"> {
 const USUAL = join("results", "claim");
 
 /** The command that asks for a claim. */
-function commandOf({ quick, filter }: ClaimRequest, { gpu, out, resume, force }: ClaimContext): string {
-  const given = { quick, filter, out: out ?? "", resume, force, "no-gpu": gpu === null };
+function commandOf(
+  { quick, filter, truth = "auto" }: ClaimRequest,
+  { gpu, out, resume, force }: ClaimContext,
+): string {
+  const given = {
+    quick,
+    filter,
+    truth: truth === "auto" ? "" : truth,
+    out: out ?? "",
+    resume,
+    force,
+    "no-gpu": gpu === null,
+  };
   const words = Object.entries(given).flatMap(([name, value]) =>
     value === "" ? [] : optionWords(name, value)
   );

@@ -11,6 +11,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import type { Method } from "../../reference/methods/method.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { requireInput } from "../../reference/errors.ts";
+import type { AskedTruth } from "../sweep/truth/kinds.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { defaultOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
@@ -36,6 +37,8 @@ export interface ClaimRequest {
   readonly quick: boolean;
   /** Only cases whose canonical string this matches; empty: all. */
   readonly filter: string;
+  /** Where the truth comes from; default `auto`. Sampled rows cannot be had: some of the methods need all. */
+  readonly truth?: Exclude<AskedTruth, "rows">;
 }
 
 /** All cases of a claim. */
@@ -67,11 +70,11 @@ export interface ClaimPlan {
  * ```
  */
 export async function planClaim(
-  { quick, filter }: ClaimRequest,
+  { quick, filter, truth = "auto" }: ClaimRequest,
   { gpu }: { readonly gpu: Gpu | null },
 ): Promise<ClaimPlan> {
   const names = METHODS.map(({ name }) => name).filter((name) => name !== "dense");
-  const options = { ...defaultOptions(names), ...(quick ? QUICK : FULL), gpu: gpu !== null };
+  const options = { ...defaultOptions(names), ...(quick ? QUICK : FULL), gpu: gpu !== null, truth };
   const given = [
     ...(quick ? [] : TRACES).map((path) => ({ inputs: [path] })),
     ...WORKLOADS.map((name) => ({ workloads: [name] })),
@@ -94,7 +97,7 @@ export async function planClaim(
   }
   requireInput(total > 0, `--filter is "${filter}"; no case matches it.`);
   return {
-    request: { quick, filter },
+    request: { quick, filter, truth },
     options: { ...options, filter },
     inputs,
     total,

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { rewriteClaim, runClaim } from "../claim/claim.ts";
 import { planClaim } from "../claim/plan.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
+import { requireName } from "../options/reader.ts";
 import type { SweepRow } from "../sweep/columns.ts";
 import { isFault } from "../sweep/status.ts";
 import { listCases } from "../sweep/sweep.ts";
@@ -43,6 +44,7 @@ export const command: Command = {
       { name: "force", value: "", help: "replace the claim that --out holds" },
       { name: "from", value: "DIR", help: "write the page from the rows of a claim that was run" },
       { name: "list", value: "", help: "list the cases and their number, run nothing" },
+      { name: "truth", value: "T", help: "auto, cpu or gpu (float64 on the device) (auto)" },
       BACKEND,
       UNGUARDED,
       { name: "no-gpu", value: "", help: "the reference alone: no times, and the page says so" },
@@ -55,7 +57,9 @@ export const command: Command = {
     if (from !== "") return exitOf(await rewriteClaim(from, page));
     using interruption = new Interruption();
     using gpu = read.flag("no-gpu") || list ? null : await openChosen(read);
-    const plan = await planClaim({ quick: read.flag("quick"), filter: read.text("filter", "") }, { gpu });
+    const truth = requireName("truth", read.text("truth", "auto"), ["auto", "cpu", "gpu"]);
+    const request = { quick: read.flag("quick"), filter: read.text("filter", ""), truth };
+    const plan = await planClaim(request, { gpu });
     if (list) return listCases(plan);
     const asked = { out, resume: read.flag("resume"), force: read.flag("force") };
     const rows = await runClaim(plan, { gpu, page, ...asked, stop: interruption.signal });

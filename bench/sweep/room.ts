@@ -36,6 +36,8 @@ export async function requireRoom(folder: string, cases: number, free?: number):
 
 async function freeBytes(folder: string): Promise<number | undefined> {
   try {
+    const { state } = await Deno.permissions.query({ name: "sys", kind: "statfs" });
+    if (state !== "granted") return undefined;
     const { bavail, bsize } = await statfs(folder);
     return Number(bavail) * Number(bsize);
   } catch {

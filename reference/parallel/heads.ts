@@ -26,8 +26,8 @@ export interface HeadsOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Pieces of work for every worker, where a head can be cut into pieces. */
-const PIECES = 4;
+/** Pieces of work for every worker, where there are fewer heads: each piece pools the keys of its head anew. */
+const PIECES = 1;
 
 /**
  * `attentionRows` on all cores, to the same bits; rows come back query block by query block.

@@ -13,14 +13,21 @@ type Given = string | boolean | readonly string[];
 
 const list = (values: readonly unknown[]) => values.join(",");
 
+/** What is said of workloads; where files alone are swept, nothing. */
+const ofWorkloads =
+  (of: (options: SweepOptions) => string, ofFiles = (_: SweepOptions) => "") => (options: SweepOptions) =>
+    options.inputs.length > 0 && options.workloads.length === 0 ? ofFiles(options) : of(options);
+
 /** What each option of the command line says of the options; those that are not here are of one call alone. */
 const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   input: ({ inputs }) => inputs,
+  layers: ({ layers }) => list(layers),
+  preset: ({ preset }) => preset ?? "",
   workload: ({ workloads }) => workloads,
-  seq: ({ seq }) => String(seq),
-  heads: ({ heads }) => String(heads),
-  "kv-heads": ({ kvHeads }) => String(kvHeads),
-  dim: ({ dim }) => String(dim),
+  seq: ofWorkloads(({ seq }) => String(seq)),
+  heads: ofWorkloads(({ heads }) => String(heads), ({ chosenHeads }) => list(chosenHeads)),
+  "kv-heads": ofWorkloads(({ kvHeads }) => String(kvHeads)),
+  dim: ofWorkloads(({ dim }) => String(dim)),
   batch: ({ batch }) => String(batch),
   seed: ({ seed }) => String(seed),
   densities: ({ densities }) => list(densities),
@@ -33,6 +40,9 @@ const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   order: ({ orders }) => list(orders),
   importance: ({ importances }) => list(importances),
   grid: ({ grid }) => list(grid ?? []),
+  truth: ({ truth }) => truth,
+  "truth-rows": ({ truthRows }) => String(truthRows),
+  memory: ({ memory }) => String(memory),
   "per-head": ({ perHead }) => perHead,
   filter: ({ filter }) => filter,
   confidence: ({ confidence }) => String(confidence),
@@ -66,9 +76,14 @@ const USUAL_METHODS = ["dense", "psa", "block-topk"];
  * ```
  */
 export function commandOf(options: SweepOptions): string {
-  const usual = parseOptions([], [...new Set([...USUAL_METHODS, ...options.methods])]);
+  const model = options.preset === null ? [] : ["--preset", options.preset];
+  const usual = {
+    ...parseOptions(model, [...new Set([...USUAL_METHODS, "psa-released", ...options.methods])]),
+    preset: null,
+  };
   const words = Object.entries(SAID).flatMap(([name, of]) => {
     const given = of(options);
+    if (given === "") return [];
     if (String(given) === String(of(name === "kv-heads" ? { ...usual, kvHeads: options.heads } : usual))) {
       return [];
     }

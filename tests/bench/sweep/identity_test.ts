@@ -153,7 +153,12 @@ Deno.test("environment.json names the command that the options are, whoever ran 
     "--order tile --importance full --grid 4,8,8 --per-head --confidence .9 --precision .2 --seconds 3 --shard 2/3 " +
     "--resume --out x --plots --json --backend dawn --unguarded --no-gpu";
   const odd = ["--input", "my file=1.safetensors", "--input=-x", "--filter", "method=psa it's", "--force"];
-  for (const args of [[], all.split(" "), odd]) {
+  const real = [
+    "--preset Wan2.1-1.3B --grid 21,30,52 --heads 4 --block-n 64 --truth rows --truth-rows 3 --memory 4",
+    "--preset Wan2.1-14B --input a.safetensors --heads 0,3-5 --layers 1-3 --truth gpu",
+    "--preset Qwen2.5-VL --seq 8192 --methods dense,psa",
+  ].map((text) => text.split(" "));
+  for (const args of [[], all.split(" "), odd, ...real]) {
     const command = commandOf(read(args)),
       shell = new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${command}`] });
     const words = new TextDecoder().decode(shell.outputSync().stdout).trimEnd().split("\n");
