@@ -179,18 +179,17 @@ function checkAssignment({ assignment, blockN }: PsaConfig, check: Check): void 
 
 /** Thresholds of the similarity cap. */
 function checkThresholds({ similarityThresholds = {}, blockN }: PsaConfig, check: Check): void {
-  for (const [level, threshold] of Object.entries(similarityThresholds)) {
+  for (const [key, threshold] of Object.entries(similarityThresholds)) {
+    const level = /^\d{1,9}$/.test(key) ? key : show(key);
     check(
-      Number(level) > 1 && isLevel(Number(level), blockN),
-      `\`similarityThresholds\` has level ${
-        show(level)
-      }; it should be a power of two above 1 that divides \`blockN\`, ${show(blockN)}.`,
+      Number(key) > 1 && isLevel(Number(key), blockN),
+      `\`similarityThresholds\` has level ${level}; it should be a power of two above 1 that divides \`blockN\`, ${
+        show(blockN)
+      }.`,
     );
     check(
       threshold >= -1 && threshold <= 1,
-      `\`similarityThresholds\` has ${show(threshold)} for level ${
-        show(level)
-      }; it should be a cosine, from -1 to 1.`,
+      `\`similarityThresholds\` has ${show(threshold)} for level ${level}; it should be a cosine, from -1 to 1.`,
     );
   }
 }
@@ -282,7 +281,7 @@ function checkLengths(
     const { width, height, depth } = order.box;
     check(
       width * height * depth === moving,
-      `\`order.box\` is ${show(order.box)}, ${
+      `\`order.box\` holds ${show(width)} x ${show(height)} x ${show(depth)} = ${
         width * height * depth
       } tokens; it should hold the ${moving} that are not text.`,
     );
