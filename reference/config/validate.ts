@@ -189,7 +189,9 @@ function checkThresholds({ similarityThresholds = {}, blockN }: PsaConfig, check
     );
     check(
       threshold >= -1 && threshold <= 1,
-      `\`similarityThresholds\` has ${show(threshold)} for level ${level}; it should be a cosine, from -1 to 1.`,
+      `\`similarityThresholds\` has ${
+        show(threshold)
+      } for level ${level}; it should be a cosine, from -1 to 1.`,
     );
   }
 }
