@@ -280,12 +280,11 @@ function checkLengths(
       }; it should be at most the ${moving} tokens that are not text.`,
     );
   } else if (order.box !== undefined) {
-    const { width, height, depth } = order.box;
+    const { width, height, depth } = order.box, tokens = width * height * depth;
+    const sides = `${show(width)} x ${show(height)} x ${show(depth)}`;
     check(
-      width * height * depth === moving,
-      `\`order.box\` holds ${show(width)} x ${show(height)} x ${show(depth)} = ${
-        width * height * depth
-      } tokens; it should hold the ${moving} that are not text.`,
+      tokens === moving,
+      `\`order.box\` holds ${sides} = ${tokens} tokens; it should hold the ${moving} that are not text.`,
     );
   }
 }

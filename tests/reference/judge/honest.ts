@@ -5,9 +5,11 @@
  *
  * @module
  */
-import { parseArgs } from "../../../bench/std/std.ts";
+import { perform, runCommand } from "../../../bench/cli/command.ts";
+import type { CommandHelp, CommandLine } from "../../../bench/options/command_line.ts";
 import { HARD_DATA } from "../../../fixtures/conformance/honest/hard.ts";
 import { type HonestVerdict, judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
+import { requireInput } from "../../../reference/errors.ts";
 import { type KernelDType, ladderOf } from "../../../reference/judge/arithmetic.ts";
 
 const PAGE = new URL("../../../docs/tolerance.md", import.meta.url);
@@ -47,17 +49,38 @@ function withTable(page: string, text: string): string {
   return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
 }
 
-if (import.meta.main) {
-  const given = parseArgs(Deno.args, {
-    string: ["data", "dtype"],
-    boolean: ["write"],
-    default: { data: "" },
-  });
-  const names = Object.keys(HARD_DATA).filter((name) => name.includes(String(given.data)));
+const HELP: CommandHelp = {
+  name: "honest",
+  usage: "[options]",
+  about: [
+    "Judges honest kernels in every arithmetic and order on hard data, by the bounds of their arithmetic.",
+  ],
+  options: [
+    { name: "data", value: "TEXT", help: "only data whose name holds this" },
+    { name: "dtype", value: "TYPE", help: `of ${DTYPES.join(", ")}; all of them` },
+    { name: "write", value: "", help: "put the table into docs/tolerance.md" },
+  ],
+  exits: "an honest kernel is called wrong",
+};
+
+/** Judges what was asked for, and says it. */
+async function run({ read }: CommandLine): Promise<number> {
+  const wanted = read.text("data", ""), dtype = read.text("dtype", "");
+  requireInput(
+    dtype === "" || (DTYPES as readonly string[]).includes(dtype),
+    () => `--dtype is "${dtype}"; it should be one of ${DTYPES.join(", ")}.`,
+  );
+  const names = Object.keys(HARD_DATA).filter((name) => name.includes(wanted));
+  requireInput(
+    names.length > 0,
+    () => `--data "${wanted}" matches nothing; there are ${Object.keys(HARD_DATA).join(", ")}.`,
+  );
   const all: HonestVerdict[] = [];
   for (const data of names) {
-    for (const dtype of DTYPES.filter((one) => given.dtype === undefined || one === given.dtype)) {
-      for (const { name: arithmetic } of ladderOf(dtype)) all.push(judgeHonest(data, { dtype, arithmetic }));
+    for (const one of DTYPES.filter((each) => dtype === "" || each === dtype)) {
+      for (const { name: arithmetic } of ladderOf(one)) {
+        all.push(judgeHonest(data, { dtype: one, arithmetic }));
+      }
     }
     const worst = all.filter((one) => one.data === data && one.share >= 0)
       .reduce((a, b) => b.share > a.share ? b : a, { share: 0, arithmetic: "", order: "" });
@@ -68,6 +91,8 @@ if (import.meta.main) {
   for (const { data, arithmetic, order, share } of wrong) {
     console.log(`WRONG  ${arithmetic}, ${order}, on ${data}: ${share.toPrecision(3)} of its bounds`);
   }
-  if (given.write) await Deno.writeTextFile(PAGE, withTable(await Deno.readTextFile(PAGE), text));
-  Deno.exitCode = wrong.length > 0 ? 1 : 0;
+  if (read.flag("write")) await Deno.writeTextFile(PAGE, withTable(await Deno.readTextFile(PAGE), text));
+  return wrong.length > 0 ? 1 : 0;
 }
+
+if (import.meta.main) await runCommand(() => perform({ help: HELP, run }, Deno.args));
