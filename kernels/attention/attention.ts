@@ -53,7 +53,6 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     partial: lists !== undefined && hasPartialTokens(options),
     whole: hasWholeGroups(options),
     full: shape.seqK % 32 === 0,
-    wholeRows: shape.seqQ % blockM === 0,
     group: lists?.group ?? 8,
   };
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
