@@ -62,8 +62,8 @@ export function exportSuite(request: ExportRequest): Promise<string> {
  * @returns what the command prints
  * @throws {InputError} if an argument is wrong
  */
-export function runExport(args: readonly string[]): Promise<string> {
-  return exportOf(readCommandLine(args, HELP));
+export async function runExport(args: readonly string[]): Promise<string> {
+  return await exportOf(readCommandLine(args, HELP));
 }
 
 async function exportOf({ read }: Pick<CommandLine, "read">): Promise<string> {

@@ -201,8 +201,8 @@ async function asked(
  *
  * @throws {InputError} if it cannot be judged
  */
-export function runVerify(args: readonly string[]): Promise<VerifyResult> {
-  return verifyCases(requestOf(readCommandLine(args, HELP)));
+export async function runVerify(args: readonly string[]): Promise<VerifyResult> {
+  return await verifyCases(requestOf(readCommandLine(args, HELP)));
 }
 
 /**
