@@ -8,7 +8,7 @@ import { gpuTest } from "../support/stage_case.ts";
 
 /** The long form: PSA_LONG=1 in the environment. */
 const LONG = Deno.env.get("PSA_LONG") === "1";
-const [FORWARDS, OPENINGS, SHAPES] = LONG ? [1000, 200, 50] : [100, 5, 8];
+const [FORWARDS, OPENINGS, SHAPES] = LONG ? [1000, 200, 50] : [40, 3, 4];
 
 /** The smallest call that has a pyramid. */
 const TINY: PsaSetup = {

@@ -90,7 +90,10 @@ export const IMPORTANCE: readonly WgslMutant[] = [
   {
     ...importance,
     name: "key heads taken modulo",
-    replace: [[/head \/ GROUP \* K_TOKENS/g, "head % (arrayLength(&keys) / (K_TOKENS * PIECES)) * K_TOKENS"]],
+    replace: [[
+      /head \/ GROUP \* K_TOKENS/g,
+      "head % (arrayLength(&queries) / (Q_TOKENS * PIECES) / GROUP) * K_TOKENS",
+    ]],
   },
   {
     ...importance,

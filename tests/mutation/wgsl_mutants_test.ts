@@ -57,17 +57,15 @@ Deno.test("WGSL mutants: importance, levels and caps are killed and named, and s
   assertEquals([stray.failing, stray.cases], [1, 1]);
 });
 
-Deno.test("WGSL mutants: two drawn by the seed of the run are killed, and known ones named", async () => {
+Deno.test("WGSL mutants: one drawn by the seed of the run is killed, and named if it is known", async () => {
   using gpu = await openGpu();
   const catalogue = new Catalogue(), all = ourCases();
   const drawn = WGSL_MUTANTS.filter(({ stage }) => stage === "attention");
-  for (const n of [0, 1]) {
-    const mutant = drawn[((TEST_SEED >>> 0) + n * 7) % drawn.length];
-    const cases = all.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
-    const { failing, names } = await judgeMutant(gpu, mutant, { cases, catalogue });
-    assert(failing > 0, `"${mutant.name}" survives`);
-    assert(!mutant.known || names.includes(mutant.name), `"${mutant.name}" is called ${names}`);
-  }
+  const mutant = drawn[(TEST_SEED >>> 0) % drawn.length];
+  const cases = all.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
+  const { failing, names } = await judgeMutant(gpu, mutant, { cases, catalogue });
+  assert(failing > 0, `"${mutant.name}" survives`);
+  assert(!mutant.known || names.includes(mutant.name), `"${mutant.name}" is called ${names}`);
 });
 
 Deno.test("WGSL mutants: the page lists them all", async () => {
