@@ -1,6 +1,8 @@
 import { type Tensor, tensor } from "../../../reference/tensor.ts";
 import { writeSafetensors } from "../../../fixtures/safetensors.ts";
-import { assertEquals, assertMatch } from "../../support/assert.ts";
+import { main } from "../../../bench/cli/psa.ts";
+import { InputError } from "../../../reference/errors.ts";
+import { assertEquals, assertMatch, assertRejects } from "../../support/assert.ts";
 import { runPsa, TemporaryFolder } from "../../support/command.ts";
 
 /** Numbers of a shape. */
@@ -20,19 +22,24 @@ function withoutTokens(): Uint8Array {
   return bytes;
 }
 
-/** Refused by exit code 2 with one sentence that matches, and nothing written. */
+/** Refused with one sentence that matches, and nothing written. A test below looks at the process. */
 async function assertRefused(args: readonly string[], sentence: RegExp): Promise<void> {
   await using folder = new TemporaryFolder();
-  const { code, stdout, stderr } = await runPsa("sweep", [
-    "--no-gpu",
-    "--out",
-    folder.at("out"),
-    ...args,
-  ]);
-  assertMatch(stderr, sentence);
-  assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1], stderr);
+  const sweep = () => main(["sweep", "--no-gpu", "--out", folder.at("out"), ...args]);
+  const { message } = await assertRejects(sweep, InputError);
+  assertMatch(message, sentence);
+  assertEquals(message.trimEnd().split("\n").length, 1, message);
   assertEquals([...Deno.readDirSync(folder.path)].length, 0, "something was written");
 }
+
+Deno.test("sweep: what is refused is one sentence on stderr, exit code 2, and nothing else", async () => {
+  await using folder = new TemporaryFolder();
+  const { code, stdout, stderr } = await runPsa("sweep", [
+    ...["--no-gpu", "--out", folder.at("out"), "--dtype", "bf16"],
+  ]);
+  assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1], stderr);
+  assertEquals([...Deno.readDirSync(folder.path)].length, 0, "something was written");
+});
 
 /** The same for what a file holds. */
 async function assertFileRefused(bytes: Uint8Array, sentence: RegExp): Promise<void> {

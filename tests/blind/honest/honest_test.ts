@@ -4,12 +4,13 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { TEST_SEED } from "../../support/seed.ts";
 import { runAllHonest } from "./honest.ts";
 
 const { wrong: known }: { wrong: string[] } = JSON.parse(
   await Deno.readTextFile(new URL("known_wrong.json", import.meta.url)),
 );
-const QUICK = [
+const DATA = [
   "values sorted by sign",
   "blocks alternate in sign",
   "growing maximum",
@@ -18,6 +19,8 @@ const QUICK = [
   "huge scale",
   "nearly equal weights, 16K",
 ];
+/** Each commit draws half of them; PSA_LONG=1 takes all. */
+const QUICK = DATA.filter((_, i) => Deno.env.get("PSA_LONG") === "1" || (i + (TEST_SEED >>> 0)) % 2 === 0);
 
 Deno.test("no honest kernel is called wrong, but for those that are listed as such", async () => {
   const all = await runAllHonest({ data: QUICK });
@@ -28,6 +31,7 @@ Deno.test("no honest kernel is called wrong, but for those that are listed as su
   const wrong = all.filter(({ verdict }) => verdict === "wrong").map(({ kernel, data }) =>
     `${kernel} on ${data}`
   );
-  assertEquals(wrong.toSorted(), known.toSorted());
-  assertEquals(all.filter(({ share }) => share > 0).length > 60, true, "bounds are used");
+  const listed = known.filter((name) => QUICK.some((data) => name.endsWith(` on ${data}`)));
+  assertEquals(wrong.toSorted(), listed.toSorted());
+  assertEquals(all.filter(({ share }) => share > 0).length > 10 * QUICK.length, true, "bounds are used");
 });
