@@ -13,10 +13,9 @@ import type { QueryKey } from "../importance/scores.ts";
 import type { MassOptions } from "../judge/mass.ts";
 import { arithmeticOf } from "../judge/arithmetic.ts";
 import { deviationsOf, joinTolerances, type Tolerance, type ToleranceOptions } from "../judge/tolerance.ts";
-import { type Qkv, queryKeyShape, type Tensor, type TensorData } from "../tensor.ts";
+import { type Qkv, queryKeyShape, type Tensor } from "../tensor.ts";
 import { doHeadWork, type HeadWork, type HeadWorkResults } from "./head_work.ts";
-import { requireWorkers } from "./parallel.ts";
-import { mapInWorkers } from "./pool.ts";
+import { copiedHead, cores, mapOnCores } from "./on_cores.ts";
 
 /** Options of what runs head by head. */
 export interface HeadsOptions {
@@ -25,9 +24,6 @@ export interface HeadsOptions {
   /** Called whenever a piece of work is finished, with the finished and all pieces. */
   readonly onProgress?: (done: number, total: number) => void;
 }
-
-/** Pieces of work for every worker, where there are fewer heads: each piece pools the keys of its head anew. */
-const PIECES = 1;
 
 /**
  * `attentionRows` on all cores, to the same bits; rows come back query block by query block.
@@ -56,12 +52,11 @@ export async function attentionRowsParallel(
 ): Promise<HeadRows[]> {
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ } = call.shape;
   requireRows(rowsOfHead, { heads: batch * heads, seqQ });
-  const cut = rowsOfHead.map((rows) =>
-    piecesOf(rows, call.options.blockM, workers * PIECES / rowsOfHead.length)
-  );
+  // As many pieces as workers and no more: each pools the keys of its head anew.
+  const cut = rowsOfHead.map((rows) => piecesOf(rows, call.options.blockM, workers / rowsOfHead.length));
   const works = cut.flatMap((pieces, index) =>
     pieces.map((rows) => (): HeadWork => {
-      const head = copied(headOf(qkv, call.levels, index));
+      const head = copiedHead(headOf(qkv, call.levels, index));
       return { kind: "rows", head, rows, options: call.options, dense: levels === null, massBlock };
     })
   );
@@ -159,7 +154,7 @@ export async function attentionToleranceParallel(
     const judged = { dtype, accumulate, arithmetic, sample, piece, deviations, rows: rowsOfHead?.[index] };
     return {
       kind: "tolerance",
-      head: copied(headOf(qkv, call.levels, index)),
+      head: copiedHead(headOf(qkv, call.levels, index)),
       options: call.options,
       judged,
     };
@@ -180,7 +175,7 @@ async function matrixOf(
     none = noLevels(batch * heads);
   const works = Array.from(
     { length: batch * heads },
-    (_, index) => () => workOf(copied(headOf({ q, k, v: k }, none, index)), index),
+    (_, index) => () => workOf(copiedHead(headOf({ q, k, v: k }, none, index)), index),
   );
   const parts = await mapHeads<"importance" | "mass">(works, options);
   const data = new Float64Array(shape.reduce((product, length) => product * length, 1));
@@ -188,29 +183,17 @@ async function matrixOf(
   return { data, shape };
 }
 
-/** Runs work in workers, or here where there are none. */
+/** Runs work on all cores; the results in the order of the work. */
 async function mapHeads<Kind extends HeadWork["kind"]>(
   works: readonly (() => HeadWork)[],
   { workers = cores(), onProgress }: HeadsOptions,
 ): Promise<HeadWorkResults[Kind][]> {
-  requireWorkers(workers);
   const results = new Array<HeadWorkResults[Kind]>(works.length);
-  let done = 0;
-  const onResult = (result: HeadWorkResults[Kind], index: number) => {
-    results[index] = result;
-    onProgress?.(++done, works.length);
-  };
-  const here = () =>
-    works.forEach((work, index) => onResult(doHeadWork(work()) as HeadWorkResults[Kind], index));
-  if (workers === 0) here();
-  else {
-    try {
-      await mapInWorkers(new URL("./worker.ts", import.meta.url), works, { workers, onResult });
-    } catch (error) {
-      if (done > 0) throw error;
-      here(); // no worker gave a result: the calling thread does, or meets the error itself
-    }
-  }
+  await mapOnCores<HeadWork, HeadWorkResults[Kind]>(works, {
+    ...{ workers, onProgress },
+    here: (work) => doHeadWork(work) as HeadWorkResults[Kind],
+    onResult: (result, index) => void (results[index] = result),
+  });
   return results;
 }
 
@@ -233,16 +216,6 @@ function joinRows(parts: readonly HeadRows[]): HeadRows {
   };
 }
 
-/** A head with data of its own: a message carries the whole buffer behind a view. */
-function copied({ qkv: { q, k, v }, levels }: Head): Head {
-  const copy = <Data extends TensorData>({ data, shape }: Tensor<Data>) => ({
-    data: data.slice() as Data,
-    shape,
-  });
-  const keys = copy(k), isShared = v.data.buffer === k.data.buffer && v.data.byteOffset === k.data.byteOffset;
-  return { qkv: { q: copy(q), k: keys, v: isShared ? keys : copy(v) }, levels: copy(levels) };
-}
-
 /** Levels of heads that have none. */
 function noLevels(heads: number): Tensor<Int32Array> {
   return { data: new Int32Array(heads), shape: [1, heads, 1, 1] };
@@ -259,9 +232,4 @@ function firstBlocks(
   };
   queryKeyShape({ q, k });
   return { q: first(q, blockM), k: first(k, blockN) };
-}
-
-/** One worker for every core, or none where there are no Web Workers. */
-function cores(): number {
-  return typeof Worker === "undefined" ? 0 : navigator.hardwareConcurrency;
 }

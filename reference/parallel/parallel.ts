@@ -5,12 +5,11 @@
  */
 import type { AttentionResult } from "../attention/attention.ts";
 import { type PyramidCall, requireCall } from "../attention/call.ts";
-import { requireInput } from "../errors.ts";
-import type { Qkv, Tensor, TensorData } from "../tensor.ts";
-import { type Head, headOf } from "../heads.ts";
+import type { Qkv, Tensor } from "../tensor.ts";
+import { headOf } from "../heads.ts";
 import type { PyramidAttentionOptions } from "../attention/call.ts";
 import { attendItem, type WorkItem, type WorkResult } from "./item.ts";
-import { mapInWorkers } from "./pool.ts";
+import { copiedHead, cores, mapOnCores, requireWorkers } from "./on_cores.ts";
 
 /** Options of {@link pyramidAttentionParallel}. */
 export interface ParallelOptions extends Partial<PyramidAttentionOptions> {
@@ -59,14 +58,6 @@ export async function pyramidAttentionParallel(
   return await attendParallel(qkv, requireCall(qkv, levels, options), { workers, onProgress });
 }
 
-/** Throws unless a number of workers is a whole number, or left to the number of cores. */
-export function requireWorkers(workers = 0): void {
-  requireInput(
-    Number.isInteger(workers) && workers >= 0,
-    () => `\`workers\` is ${workers}; it should be a whole number, 0 or more.`,
-  );
-}
-
 /** All heads of a checked call on all cores. */
 export async function attendParallel(
   qkv: Qkv,
@@ -77,27 +68,18 @@ export async function attendParallel(
   const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
   const pieces = cut({ heads: batch * heads, blocks: levels.shape[2], workers });
   const items = pieces.map(({ head, ...range }) => (): WorkItem => ({
-    head: copyHead(headOf(qkv, levels, head)),
+    head: copiedHead(headOf(qkv, levels, head)),
     options,
     ...range,
   }));
-  let done = 0;
-  const receive = (result: WorkResult, index: number) => {
-    const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * options.blockM;
-    out.set(result.out, row * valueDim);
-    lse.set(result.lse, row);
-    onProgress?.(++done, pieces.length);
-  };
-  const here = (): void => items.forEach((item, index) => receive(attendItem(item()), index));
-  if (workers === 0) here();
-  else {
-    try {
-      await mapInWorkers(new URL("./worker.ts", import.meta.url), items, { workers, onResult: receive });
-    } catch (error) {
-      if (done > 0) throw error;
-      here(); // no worker gave a result: the calling thread does, or meets the error itself
-    }
-  }
+  await mapOnCores<WorkItem, WorkResult>(items, {
+    ...{ workers, onProgress, here: attendItem },
+    onResult: (result, index) => {
+      const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * options.blockM;
+      out.set(result.out, row * valueDim);
+      lse.set(result.lse, row);
+    },
+  });
   return {
     out: { data: out, shape: [batch, heads, seqQ, valueDim] },
     lse: { data: lse, shape: [batch, heads, seqQ] },
@@ -115,18 +97,4 @@ function cut({ heads, blocks, workers }: { heads: number; blocks: number; worker
       endBlock: Math.floor((range + 1) * blocks / ranges),
     };
   });
-}
-
-/** A head with data of its own: a message carries the whole buffer behind a view. */
-function copyHead({ qkv: { q, k, v }, levels }: Head): Head {
-  const copy = <Data extends TensorData>({ data, shape }: Tensor<Data>) => ({
-    data: data.slice() as Data,
-    shape,
-  });
-  return { qkv: { q: copy(q), k: copy(k), v: copy(v) }, levels: copy(levels) };
-}
-
-/** One worker for every core, or none where there are no Web Workers. */
-function cores(): number {
-  return typeof Worker === "undefined" ? 0 : navigator.hardwareConcurrency;
 }

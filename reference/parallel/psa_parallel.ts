@@ -6,7 +6,8 @@
 import type { PsaConfig } from "../config/config.ts";
 import { finishPsa, preparePsa, type PsaResult } from "../psa.ts";
 import type { Qkv } from "../tensor.ts";
-import { attendParallel, type ParallelOptions, requireWorkers } from "./parallel.ts";
+import { requireWorkers } from "./on_cores.ts";
+import { attendParallel, type ParallelOptions } from "./parallel.ts";
 
 /**
  * {@link psa} on all cores, to the same bits: order, importance and levels in the calling thread, then the attention,

@@ -11,6 +11,7 @@ import {
   levelsForDensity,
   makeWorkload,
   sampleQueryRows,
+  tensor,
 } from "../../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../support/assert.ts";
 
@@ -99,4 +100,13 @@ Deno.test("heads in workers: bad input is refused before any work", async () => 
   await assertRejects(() => attentionRowsParallel(qkv, null, [[0]]), InputError, "4 heads");
   const config = { ...BLOCKS, blockM: 30, importance: { kind: "sampled", seed: 0 } } as const;
   await assertRejects(() => importanceParallel(qkv, config), InputError, "`blockM` is 30");
+});
+
+Deno.test("heads in workers: values that are a narrower view of the keys' memory keep their own shape", async () => {
+  const memory = Float64Array.from({ length: 32 * 8 }, (_, i) => Math.sin(i * i));
+  const k = tensor(memory, [1, 1, 32, 8]), v = tensor(memory.subarray(0, 32 * 4), [1, 1, 32, 4]);
+  const qkv = { q: k, k, v }, rows = [[0, 31]];
+  const [want] = attentionRows(qkv, null, rows),
+    [got] = await attentionRowsParallel(qkv, null, rows, { workers: 2 });
+  assertEquals([...got.out], [...want.out]);
 });
