@@ -29,11 +29,6 @@ export interface AttentionKernelOptions {
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;
-  /**
-   * Whether all query blocks have all their rows and may be read as matrices from where they lie; default false. Calls do
-   * not ask for it: that form of the kernel has been compiled, but has run on no device.
-   */
-  readonly wholeRows?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

@@ -8,6 +8,7 @@ import { entryTemplate } from "../lists/entry.ts";
 import { layoutTemplate } from "../pyramid/layout.ts";
 import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
+import call from "./call.wgsl" with { type: "text" };
 import { matrixCode, usesMatrices } from "./matrix/code.ts";
 import type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
 import strange from "./tiled/strange.wgsl" with { type: "text" };
@@ -42,7 +43,17 @@ export function columnsAtOnce(valueDim: number): 64 | 128 {
 export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
   if (usesMatrices(device, options)) return matrixCode(options);
   const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
-  const template = [packedTemplate, layoutTemplate, entryTemplate, strange, tiles, scores, steps, kernel]
+  const template = [
+    packedTemplate,
+    layoutTemplate,
+    entryTemplate,
+    call,
+    strange,
+    tiles,
+    scores,
+    steps,
+    kernel,
+  ]
     .join("\n");
   return directive + expandTemplate(template, tiledParameters(device, options));
 }

@@ -7,6 +7,7 @@ import { layoutTemplate } from "../../pyramid/layout.ts";
 import { entryTemplate } from "../../lists/entry.ts";
 import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
 import type { AttentionDevice, AttentionKernelOptions } from "../options.ts";
+import call from "../call.wgsl" with { type: "text" };
 import { MATRIX_DIRECTIVES } from "./directives.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
 import memory from "./memory.wgsl" with { type: "text" };
@@ -57,7 +58,7 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
 
 /** The WGSL of attention with matrices. */
 export function matrixCode(options: AttentionKernelOptions): string {
-  const template = [layoutTemplate, entryTemplate, memory, steps, output, kernel].join("\n");
+  const template = [layoutTemplate, entryTemplate, call, memory, steps, output, kernel].join("\n");
   return MATRIX_DIRECTIVES + expandTemplate(template, parametersOf(options));
 }
 
@@ -71,14 +72,12 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     partial,
     whole = true,
     full = false,
-    wholeRows = false,
     group,
   } = options;
   const { across, rows, rowTiles, region, tileGroups } = sizesOf(options);
   const threads = 4 * rows / rowTiles;
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
-    DIRECT: wholeRows && blockM === rows && headDim % 16 === 0,
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{

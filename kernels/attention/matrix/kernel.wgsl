@@ -30,7 +30,7 @@
 // stored: what is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
 //
 // Every index is in range, so this kernel may run unguarded. Rows of K and V: those of list entries, which levels make, or
-// clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1 or, DIRECT, whole blocks of them, rows of outputs compared with row_end. Entries of a list: clamped to
+// clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Entries of a list: clamped to
 // the last one. Workgroup memory: rows below ROWS or 32 by construction, or compared with 32 (…_REST); ring: & 15.
 //
 // Lanes of a subgroup read what a matrix store of their own subgroup has written with no barrier between: subgroups run in

@@ -1,9 +1,7 @@
 // The steps of the kernel with matrices, as named blocks of its template: each stands in the text where kernel.wgsl uses it, and
 // reads and writes the variables of that place.
 
-// Queries become matrices, from where they lie if blocks of rows and matrices are whole (DIRECT): compilers can then read them
-// again where registers are short. Else they go through workgroup memory, 16 rows at a time, where channels beyond the last
-// one are zeros.
+// Queries become matrices, 16 rows at a time; they go through workgroup memory, where channels beyond the last one are zeros.
 //#block load_queries
 //#if !DENSE
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
@@ -11,15 +9,6 @@
 //#if CAUSAL
   if (lid == 0u) { found_strange = 0u; }
 //#end
-//#if DIRECT
-  let q_at = (head * call.seq_q + first_row + row_group * #{16 * ROW_TILES}u) * #{D_PIECES}u;
-//#for i in 0 .. ROW_TILES
-//#for step in 0 .. STEPS
-  let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&q, q_at + #{16 * i * D_PIECES + 2 * step}u, #{D_PIECES}u);
-//#end
-//#end
-  workgroupBarrier();
-//#else
 //#for i in 0 .. ROW_TILES
   for (var at = half * 32u + lane; at < #{16 * K_ACROSS}u; at += 64u) {
     let row = min(first_row + row_group * #{16 * ROW_TILES}u + #{16 * i}u + at / #{K_ACROSS}u, call.seq_q - 1u);
@@ -33,7 +22,6 @@
   let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{2 * step}u, #{K_PITCH}u);
 //#end
   workgroupBarrier();
-//#end
 //#end
 //#end
 

@@ -1,18 +1,6 @@
 // What the attention kernel reads and where it puts it: bindings, workgroup memory, the groups of a tile, and the loads and
 // stores of a chunk. kernel.wgsl says how they fit together.
 
-struct Call {
-  scale: f32,              // log2(e) * scale, times 2^PRESHIFT
-  minus_infinity: f32,
-  seq_q: u32,
-  seq_k: u32,              // where keys end: with replicated tails, the end of the last block
-  position: i32,           // of query 0 among the keys
-  heads: u32,              // query heads a batch entry
-  kv_heads: u32,           // key heads a batch entry
-  one: u32,                // 1
-  levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
-}
-
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
 @group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;

@@ -1,0 +1,13 @@
+// The numbers of a call, as attention.ts writes them; all kernels of attention read them.
+
+struct Call {
+  scale: f32,              // log2(e) * scale, times 2^PRESHIFT in the tiled kernel; the one with matrices has SCALE for it
+  minus_infinity: f32,
+  seq_q: u32,
+  seq_k: u32,              // where keys end: with replicated tails, the end of the last block
+  position: i32,           // of query 0 among the keys
+  heads: u32,              // query heads a batch entry
+  kv_heads: u32,           // key heads a batch entry
+  one: u32,                // 1: a step that compilers do not know, so that they unroll no loop over tiles
+  levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
+}
