@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { quantile } from "../timing/statistics.ts";
+import { medianOf } from "../timing/statistics.ts";
 
 /** One timed row: a method at a density on a head. */
 export interface TimedRow {
@@ -178,5 +178,5 @@ function timeAt({ base, rate }: Line, density: number): number {
 }
 
 function centre(values: readonly number[]): number {
-  return values.length === 0 ? 0 : quantile(values.toSorted((a, b) => a - b), 0.5);
+  return values.length === 0 ? 0 : medianOf(values);
 }

@@ -7,7 +7,7 @@ import { makeWorkload } from "../../fixtures/workloads.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import type { Timing, TimingOptions } from "../../kernels/device/timing.ts";
 import { createPsa } from "../../kernels/psa.ts";
-import { quantile } from "./statistics.ts";
+import { medianOf } from "./statistics.ts";
 
 /** Milliseconds that one measurement takes at least, and the most repetitions that it is made of. */
 const MEASUREMENT = 20, MOST_REPETITIONS = 50;
@@ -45,7 +45,7 @@ export function clockOf(time: Timed, { warmUp }: { readonly warmUp?: number } = 
       warmUp: warmUp ?? (expected < MEASUREMENT ? MEASUREMENT : 0),
     });
     source = timing.source;
-    return expected = quantile(timing.milliseconds.toSorted((a, b) => a - b), 0.5);
+    return expected = medianOf(timing.milliseconds);
   };
   return { measure, source: () => source };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Random, seededRandom } from "../../reference/random.ts";
-import { estimateLooked, LOOKS, type MedianEstimate, quantile } from "./statistics.ts";
+import { estimateLooked, LOOKS, type MedianEstimate, medianOf } from "./statistics.ts";
 
 /** When measuring ends, and what it needs from outside. */
 export interface MeasureOptions {
@@ -69,11 +69,11 @@ export async function measureInterleaved(
     for (const piece of shuffled(work.length, random)) {
       const { times } = measured[piece];
       if (without.has(piece) || isKnown(times, options)) continue;
-      if (times.length > 0 && now() + quantile(times.toSorted((a, b) => a - b), 0.5) > end) continue;
+      if (times.length > 0 && now() + medianOf(times) > end) continue;
       busy = true;
       const time = await work[piece]();
       probes.push(await probe());
-      const usual = quantile(probes.toSorted((a, b) => a - b), 0.5);
+      const usual = medianOf(probes);
       const slow = Math.max(...probes.slice(-2)) > SLOW * usual, lost = !Number.isFinite(time);
       if ((slow || lost) && measured[piece].repeated < MOST_REPEATED) measured[piece].repeated++;
       else if (lost) without.add(piece);

@@ -36,6 +36,21 @@ export function quantile(sorted: readonly number[], fraction: number): number {
 }
 
 /**
+ * The median of values in any order.
+ *
+ * @param values at least one
+ *
+ * @example
+ * ```ts
+ * import { medianOf } from "./statistics.ts";
+ * console.log(medianOf([3, 1, 2])); // 2
+ * ```
+ */
+export function medianOf(values: readonly number[]): number {
+  return quantile(values.toSorted((a, b) => a - b), 0.5);
+}
+
+/**
  * The median of values with the narrowest symmetric pair of order statistics that covers the true median with the
  * confidence asked for (a binomial count of values below it). With few values the interval is all of them, and the
  * confidence that this has is told.

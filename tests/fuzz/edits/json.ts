@@ -4,6 +4,7 @@
  * @module
  */
 import fc from "fast-check";
+import { editedText, type TextEdit, textEdits } from "./bytes.ts";
 
 /** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -100,4 +101,18 @@ export function editedJson(document: Json, edits: readonly JsonEdit[]): Json {
 export function textOf(document: Json): string {
   const text = JSON.stringify(document) ?? "";
   return text.replace(/"(@\w+@)"/g, (word, name) => RAW[name] ?? word);
+}
+
+/** What is done to a file of JSON: first to the document, then to its text. */
+export interface JsonCase {
+  readonly json: readonly JsonEdit[];
+  readonly text: readonly TextEdit[];
+}
+
+/** Random cases of a file of JSON. */
+export const jsonCases: fc.Arbitrary<JsonCase> = fc.record({ json: jsonEdits, text: textEdits });
+
+/** A file of JSON with edits. */
+export function editedFile(document: Json, { json, text }: JsonCase): string {
+  return editedText(textOf(editedJson(document, json)), text);
 }

@@ -19,18 +19,18 @@ import {
   type TextEdit,
   textEdits,
 } from "../edits/bytes.ts";
-import { editedJson, type JsonEdit, jsonEdits, textOf } from "../edits/json.ts";
+import {
+  editedFile,
+  editedJson,
+  type JsonCase,
+  jsonCases,
+  type JsonEdit,
+  jsonEdits,
+  textOf,
+} from "../edits/json.ts";
 import type { Target } from "../target.ts";
 import { readOrSentence, withFiles } from "./accepts.ts";
 import { exportedCase, fileOf } from "./files.ts";
-
-/** A JSON with edits. */
-interface JsonCase {
-  readonly json: readonly JsonEdit[];
-  readonly text: readonly TextEdit[];
-}
-
-const jsonCases: fc.Arbitrary<JsonCase> = fc.record({ json: jsonEdits, text: textEdits });
 
 /** A manifest is read with all files that it names, or refused. */
 export const manifest: Target<JsonCase & { readonly format: "safetensors" | "raw" }> = {
@@ -39,7 +39,7 @@ export const manifest: Target<JsonCase & { readonly format: "safetensors" | "raw
   runs: 100,
   check: async ({ json, text, format }) => {
     const exported = await exportedCase(format);
-    const written = editedText(textOf(editedJson(exported.manifest, json)), text);
+    const written = editedFile(exported.manifest, { json, text });
     await withFiles({ ...exported.files, "manifest.json": written }, async (folder) => {
       await readOrSentence(() => readManifest(folder));
     });
@@ -75,7 +75,7 @@ export const outputs: Target<
 };
 
 /** A declaration that is right, with edits. */
-function declarationText({ json, text }: JsonCase): string {
+function declarationText(edits: JsonCase): string {
   const right = {
     contract: "aligned",
     cannot: [{ option: "headDim", values: [64, 128], why: "registers" }, {
@@ -85,7 +85,7 @@ function declarationText({ json, text }: JsonCase): string {
     }],
     stages: ["attention", "gradient"],
   };
-  return editedText(textOf(editedJson(right, json)), text);
+  return editedFile(right, edits);
 }
 
 /** A declaration is read and applied to a case, or refused. */
@@ -118,10 +118,7 @@ export const csv: Target<{ readonly text: readonly TextEdit[]; readonly environm
   runs: 200,
   check: async ({ text, environment }) => {
     const table = editedText(tableText(), text);
-    const facts = editedText(
-      textOf(editedJson({ commit: "1234567", rows: 2 }, environment.json)),
-      environment.text,
-    );
+    const facts = editedFile({ commit: "1234567", rows: 2 }, environment);
     await withFiles({ "sweep.csv": table, "environment.json": facts }, async (folder) => {
       const read = await readOrSentence(() => readRun(folder), { longest: 500 });
       if ("result" in read) {

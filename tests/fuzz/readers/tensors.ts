@@ -10,15 +10,8 @@ import { readTensorFile } from "../../../fixtures/conformance/tensor_file.ts";
 import { readSafetensors, writeSafetensors } from "../../../fixtures/safetensors.ts";
 import { loadTrace } from "../../../fixtures/traces.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
-import {
-  type BytesEdit,
-  bytesEdits,
-  editedBytes,
-  editedText,
-  type TextEdit,
-  textEdits,
-} from "../edits/bytes.ts";
-import { editedJson, type JsonEdit, jsonEdits, textOf } from "../edits/json.ts";
+import { type BytesEdit, bytesEdits, editedBytes, type TextEdit, textEdits } from "../edits/bytes.ts";
+import { editedFile, type JsonEdit, jsonEdits } from "../edits/json.ts";
 import type { Target } from "../target.ts";
 import { readOrSentence, withFiles } from "./accepts.ts";
 import { captureParts, fileOf, rawFile } from "./files.ts";
@@ -44,7 +37,7 @@ const fileCases: fc.Arbitrary<FileCase> = fc.record({
 /** The bytes of a case. */
 function bytesOf({ dtype, header, text, data, file }: FileCase): Uint8Array {
   const parts = captureParts(dtype);
-  const written = editedText(textOf(editedJson(parts.header, header)), text);
+  const written = editedFile(parts.header, { json: header, text });
   return editedBytes(fileOf(written, editedBytes(parts.data, data)), file);
 }
 
@@ -105,7 +98,7 @@ export const raw: Target<RawCase> = {
   cases: fc.record({ json: jsonEdits, text: textEdits, binary: bytesEdits }),
   runs: 150,
   check: async ({ json, text, binary }) => {
-    const file = rawFile(), written = editedText(textOf(editedJson(file.json, json)), text);
+    const file = rawFile(), written = editedFile(file.json, { json, text });
     const out = editedBytes(file.binaries["out.bin"], binary);
     await withFiles({ ...file.binaries, "out.bin": out, "x.json": written }, async (folder) => {
       const read = await readOrSentence(() => readTensorFile(`${folder}/x.json`));

@@ -9,7 +9,15 @@ import { caseName, parseCase } from "../../../fixtures/cases.ts";
 import { estimate, METHODS, presets, type PsaConfig, type PsaSetup, validateConfig } from "../../../mod.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { editedText, type TextEdit, textEdits } from "../edits/bytes.ts";
-import { editedJson, type Json, type JsonEdit, jsonEdits, textOf } from "../edits/json.ts";
+import {
+  editedFile,
+  editedJson,
+  type Json,
+  type JsonCase,
+  jsonCases,
+  type JsonEdit,
+  jsonEdits,
+} from "../edits/json.ts";
 import type { Target } from "../target.ts";
 import { readOrSentence, withFiles } from "./accepts.ts";
 
@@ -24,22 +32,21 @@ const SWEEP_CONFIG: Json = {
 };
 
 /** A configuration file of the sweep is read, or refused. */
-export const sweepConfig: Target<{ readonly json: readonly JsonEdit[]; readonly text: readonly TextEdit[] }> =
-  {
-    name: "sweep-config",
-    cases: fc.record({ json: jsonEdits, text: textEdits }),
-    runs: 200,
-    check: ({ json, text }) =>
-      withFiles({ "c.json": editedText(textOf(editedJson(SWEEP_CONFIG, json)), text) }, async (folder) => {
-        const read = await readOrSentence(
-          () => parseOptions(["--config", `${folder}/c.json`], METHOD_NAMES),
-          {
-            longest: 500,
-          },
-        );
-        if ("result" in read) assert(read.result.densities.every((density) => density > 0 && density <= 1));
-      }),
-  };
+export const sweepConfig: Target<JsonCase> = {
+  name: "sweep-config",
+  cases: jsonCases,
+  runs: 200,
+  check: ({ json, text }) =>
+    withFiles({ "c.json": editedFile(SWEEP_CONFIG, { json, text }) }, async (folder) => {
+      const read = await readOrSentence(
+        () => parseOptions(["--config", `${folder}/c.json`], METHOD_NAMES),
+        {
+          longest: 500,
+        },
+      );
+      if ("result" in read) assert(read.result.densities.every((density) => density > 0 && density <= 1));
+    }),
+};
 
 /** Setups that are right. */
 const SETUPS: readonly PsaSetup[] = Object.values(presets).map(({ config }) => ({
