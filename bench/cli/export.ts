@@ -3,15 +3,14 @@
  *
  * @module
  */
-import { exportCases, type Format } from "../../fixtures/conformance/manifest.ts";
-import { suiteCases } from "../../fixtures/conformance/suites.ts";
-import { type Case, caseName, matchesFilter, parseCase } from "../../fixtures/cases.ts";
-import { InputError, requireInput } from "../../reference/errors.ts";
-import { type CommandHelp, type CommandLine, readCommandLine } from "../options/command_line.ts";
-import { OptionReader, requireName } from "../options/reader.ts";
-import { plural, showFixed } from "../text/number.ts";
+import { requireInput } from "../../reference/errors.ts";
+import { type ExportRequest, exportSuite } from "../conformance/export.ts";
+import type { CommandHelp, CommandLine } from "../options/command_line.ts";
+import { requireName } from "../options/reader.ts";
 import { say } from "../text/output.ts";
 import type { Command } from "./command.ts";
+
+const DTYPES = ["f32", "f16", "bf16"] as const, FORMATS = ["safetensors", "raw"] as const;
 
 const HELP: CommandHelp = {
   name: "export",
@@ -32,71 +31,34 @@ const HELP: CommandHelp = {
   ],
 };
 
-/** The command. */
-export const command: Command = { help: HELP, run: async (line) => say(await exportOf(line)) };
-
-/** What may be asked for, by the names of the options. */
-export interface ExportRequest {
-  /** The folder to write to. */
-  readonly out: string;
-  readonly suite?: string;
-  readonly dtype?: "f32" | "f16" | "bf16";
-  readonly filter?: string;
-  readonly format?: Format;
-  readonly seed?: number;
-}
-
 /**
- * Writes cases.
+ * What a command line asks for.
  *
- * @returns what the command prints
- * @throws {InputError} if a value is wrong
- */
-export function exportSuite(request: ExportRequest): Promise<string> {
-  return exportOf({ read: new OptionReader({ ...request }) });
-}
-
-/**
- * Writes the cases that a command line asks for.
- *
- * @returns what the command prints
  * @throws {InputError} if an argument is wrong
+ *
+ * @example
+ * ```ts
+ * import { readCommandLine } from "../options/command_line.ts";
+ * import { command, exportRequest } from "./export.ts";
+ * console.log(exportRequest(readCommandLine(["--out", "cases"], command.help)).suite); // smoke
+ * ```
  */
-export async function runExport(args: readonly string[]): Promise<string> {
-  return await exportOf(readCommandLine(args, HELP));
-}
-
-async function exportOf({ read }: Pick<CommandLine, "read">): Promise<string> {
-  const out = read.text("out", ""), suite = read.text("suite", "smoke"), seed = read.whole("seed", 0);
+export function exportRequest({ read }: Pick<CommandLine, "read">): ExportRequest {
+  const out = read.text("out", "");
   requireInput(out !== "", "`--out` is missing; it should be the folder to write to.");
-  const filter = read.text("filter", "");
-  const dtype = requireName("dtype", read.text("dtype", "f32"), ["f32", "f16", "bf16"]);
-  const format: Format = requireName("format", read.text("format", "safetensors"), ["safetensors", "raw"]);
-  const line = read.text("case", "");
-  const cases = line === ""
-    ? suiteCases(suite, { dtype, seed }).filter((c) => matchesFilter(c, filter))
-    : [ofLine(line, dtype)];
-  requireInput(cases.length > 0, () => `\`--filter\` "${filter}" matches no case of ${suite}.`);
-  await Deno.mkdir(out, { recursive: true }).catch((error) => {
-    throw new InputError(`\`--out\` is ${out}, which cannot be a folder: ${error.message}.`, {
-      cause: error,
-    });
-  });
-  const started = performance.now();
-  const { bytes } = await exportCases(out, cases, { suite: line === "" ? suite : "one case", seed, format });
-  const seconds = (performance.now() - started) / 1000;
-  return `${plural(cases.length, "case")}, ${showFixed(bytes / 1e6, 1)} MB, ${
-    showFixed(seconds, 1)
-  } s: ${out}`;
+  return {
+    out,
+    suite: read.text("suite", "smoke"),
+    dtype: requireName("dtype", read.text("dtype", "f32"), DTYPES),
+    filter: read.text("filter", ""),
+    line: read.text("case", ""),
+    format: requireName("format", read.text("format", "safetensors"), FORMATS),
+    seed: read.whole("seed", 0),
+  };
 }
 
-/** A case from its line; the element type is that of the line, or else the one that is asked for. */
-function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
-  const given = parseCase(line);
-  requireInput(
-    !["psa", "pyramid"].includes(given.stage),
-    () =>
-      `\`--case\` is a case of the stage ${given.stage}; it should be of a stage that suites hold, such as attention.`,
-  );
-  return parseCase(caseName({ dtype, ...given }));
-}
+/** The command. */
+export const command: Command = {
+  help: HELP,
+  run: async (line) => say(await exportSuite(exportRequest(line))),
+};

@@ -9,7 +9,7 @@
 import { InputError } from "../../mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { requireName } from "../../bench/options/reader.ts";
-import { runVerify } from "../../bench/cli/verify.ts";
+import { runVerify } from "../support/kit.ts";
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { runAllHonest, table } from "./honest/honest.ts";

@@ -1,6 +1,5 @@
 /** Our own kernels, judged by the kit as anyone's are. */
-import { runExport } from "../../bench/cli/export.ts";
-import { runVerify } from "../../bench/cli/verify.ts";
+import { runExport, runVerify } from "../support/kit.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { TemporaryFolder } from "../support/command.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { runExport } from "../../bench/cli/export.ts";
+import { runExport } from "./kit.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { type Tensor, writeSafetensors } from "../../mod.ts";

@@ -1,6 +1,7 @@
 /** Commands as functions: what they take are typed options, and the command line gives the same. */
-import { exportSuite, runExport } from "../../../bench/cli/export.ts";
-import { runVerify, verifyCases } from "../../../bench/cli/verify.ts";
+import { runExport, runVerify } from "../../support/kit.ts";
+import { exportSuite } from "../../../bench/conformance/export.ts";
+import { verifyCases } from "../../../bench/conformance/verify.ts";
 import { InputError } from "../../../mod.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../support/assert.ts";
 import { TemporaryFolder } from "../../support/command.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import fc from "fast-check";
-import { runVerify } from "../../../bench/cli/verify.ts";
+import { runVerify } from "../../support/kit.ts";
 import { COLUMN_NAMES, isWordColumn, type SweepRow } from "../../../bench/sweep/columns.ts";
 import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
 import { readRun } from "../../../bench/sweep/write.ts";

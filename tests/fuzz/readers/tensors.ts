@@ -4,7 +4,7 @@
  * @module
  */
 import fc from "fast-check";
-import { runVerify } from "../../../bench/cli/verify.ts";
+import { runVerify } from "../../support/kit.ts";
 import { readCapture } from "../../../fixtures/conformance/captures/capture.ts";
 import { readTensorFile } from "../../../fixtures/conformance/tensor_file.ts";
 import { readSafetensors, writeSafetensors } from "../../../fixtures/safetensors.ts";

@@ -1,0 +1,82 @@
+/**
+ * Writes the cases of a suite, and their truth: what `deno task export` does.
+ *
+ * @module
+ */
+import { exportCases, type Format } from "../../fixtures/conformance/manifest.ts";
+import { suiteCases } from "../../fixtures/conformance/suites.ts";
+import { type Case, caseName, matchesFilter, parseCase } from "../../fixtures/cases.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { plural, showFixed } from "../text/number.ts";
+
+/** What may be asked for. */
+export interface ExportRequest {
+  /** The folder to write to. */
+  readonly out: string;
+  /** smoke, standard or full; default smoke. */
+  readonly suite?: string;
+  /** The element type of cases whose line names none; default f32. */
+  readonly dtype?: "f32" | "f16" | "bf16";
+  /** Only cases that match; default all. */
+  readonly filter?: string;
+  /** The line of one case, instead of a suite. */
+  readonly line?: string;
+  /** Default safetensors. */
+  readonly format?: Format;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+/** The cases that are asked for. */
+function casesOf(
+  { suite = "smoke", dtype = "f32", filter = "", line = "", seed = 0 }: ExportRequest,
+): Case[] {
+  if (line !== "") return [ofLine(line, dtype)];
+  const cases = suiteCases(suite, { dtype, seed }).filter((c) => matchesFilter(c, filter));
+  requireInput(cases.length > 0, () => `\`--filter\` "${filter}" matches no case of ${suite}.`);
+  return cases;
+}
+
+/**
+ * Writes cases.
+ *
+ * @param request which cases, and where they go
+ * @returns a line that says how many cases were written, their size, and where they are
+ * @throws {InputError} if a value is wrong
+ *
+ * @example
+ * ```ts
+ * import { exportSuite } from "./export.ts";
+ * try {
+ *   await exportSuite({ out: "cases", filter: "no such case" });
+ * } catch (error) {
+ *   console.log((error as Error).message); // `--filter` "no such case" matches no case of smoke.
+ * }
+ * ```
+ */
+export async function exportSuite(request: ExportRequest): Promise<string> {
+  const { out, suite = "smoke", seed = 0, format = "safetensors", line = "" } = request;
+  const cases = casesOf(request);
+  await Deno.mkdir(out, { recursive: true }).catch((error) => {
+    throw new InputError(`\`--out\` is ${out}, which cannot be a folder: ${error.message}.`, {
+      cause: error,
+    });
+  });
+  const started = performance.now();
+  const { bytes } = await exportCases(out, cases, { suite: line === "" ? suite : "one case", seed, format });
+  const seconds = (performance.now() - started) / 1000;
+  return `${plural(cases.length, "case")}, ${showFixed(bytes / 1e6, 1)} MB, ${
+    showFixed(seconds, 1)
+  } s: ${out}`;
+}
+
+/** A case from its line; the element type is that of the line, or else the one that is asked for. */
+function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
+  const given = parseCase(line);
+  requireInput(
+    !["psa", "pyramid"].includes(given.stage),
+    () =>
+      `\`--case\` is a case of the stage ${given.stage}; it should be of a stage that suites hold, such as attention.`,
+  );
+  return parseCase(caseName({ dtype, ...given }));
+}

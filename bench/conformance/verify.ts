@@ -1,0 +1,230 @@
+/**
+ * Judges the outputs of a kernel against exported cases, or captures: what `deno task verify` does.
+ *
+ * @module
+ */
+import { STAGES } from "../../fixtures/cases.ts";
+import { named } from "../../fixtures/conformance/captures/judge.ts";
+import {
+  coverageLines,
+  DECLARES,
+  declaresNothing,
+  type LeftOut,
+  leftOut,
+  leftOutLines,
+  readDeclaration,
+} from "../../fixtures/conformance/declares.ts";
+import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
+import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
+import { climb } from "../../fixtures/conformance/judge/climb.ts";
+import { judgeFolder, type ReadCase } from "../../fixtures/conformance/judge/judge.ts";
+import { reportOf } from "../../fixtures/conformance/judge/report.ts";
+import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
+import { requireInput } from "../../reference/errors.ts";
+import type { DeviceChoice } from "../options/device.ts";
+import { jsonLine } from "../text/output.ts";
+import { codeOf, runCaptures } from "./captures.ts";
+import { gpuOutputs } from "./gpu_outputs.ts";
+import { junitXml, writeJunit } from "./junit.ts";
+import { byStage, separation } from "./summary.ts";
+import { caseLines, diagnosisLines, stageLines } from "./verify_text.ts";
+
+/** What the command printed, and its exit code. */
+export interface VerifyResult {
+  readonly code: 0 | 1 | 2;
+  readonly text: string;
+}
+
+/** What may be asked for; what is left out is empty, or no. */
+export interface VerifyRequest {
+  /** The folder of exported cases. */
+  readonly folder?: string;
+  /** The folder of outputs. */
+  readonly outputs?: string;
+  /** A capture, or a folder of them, instead of both. */
+  readonly capture?: string;
+  /** The loosest arithmetic that is right. */
+  readonly require?: string;
+  /** The stages that are judged; none: all. */
+  readonly stages?: readonly string[];
+  readonly diagnose?: boolean;
+  readonly halfSums?: boolean;
+  readonly json?: boolean;
+  /** The file for JUnit XML. */
+  readonly junit?: string;
+  /** Whether our own kernels write the outputs first. */
+  readonly gpu?: boolean;
+  /** The device they run on. */
+  readonly device?: DeviceChoice;
+}
+
+/** Everything that was not asked for. */
+const NOTHING = {
+  ...{ folder: "", outputs: "", capture: "", stages: [], junit: "" },
+  ...{ diagnose: false, halfSums: false, json: false, gpu: false },
+  device: { backend: "builtin", robust: true },
+} as const;
+
+/** Throws unless what is asked for goes together. */
+function requireRequest({ capture = "", folder = "", outputs = "", gpu, stages = [] }: VerifyRequest): void {
+  const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
+  requireInput(
+    unknown === undefined,
+    () => `\`--stages\` names ${unknown}; it should name some of ${STAGES.join(", ")}.`,
+  );
+  requireInput(
+    capture === "" || folder === "" && outputs === "" && gpu !== true,
+    "`--capture` holds inputs and outputs itself; it goes without CASES, --outputs and --gpu.",
+  );
+}
+
+/** Throws unless cases and outputs are two folders that exist. */
+async function requireFolders(folder: string, outputs: string): Promise<void> {
+  requireInput(folder !== "", "The folder of cases is missing; see --help.");
+  requireInput(outputs !== "", "`--outputs` is missing; it should be the folder with your kernel's outputs.");
+  const [cases, written] = await Promise.all([folder, outputs].map(realFolder));
+  requireInput(
+    cases !== written,
+    "`--outputs` is the folder of cases itself; outputs should lie in another one.",
+  );
+}
+
+/** Where a folder is. */
+async function realFolder(path: string): Promise<string> {
+  const { isDirectory } = await Deno.stat(path).catch(() => ({ isDirectory: false }));
+  requireInput(isDirectory, () => `There is no folder ${path}.`);
+  return await Deno.realPath(path);
+}
+
+/** A sentence about files that belong to no case, if there are any: a name may be misspelt. */
+async function strangers(folder: string, manifest: Manifest): Promise<string | undefined> {
+  const known = new Set(manifest.cases.map(({ file }) => file)), others: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (/\.(json|safetensors)$/.test(name) && name !== DECLARES && !known.has(name)) others.push(name);
+  }
+  if (others.length === 0) return undefined;
+  return `${others.length} files in ${folder} belong to no case, such as ${others.toSorted()[0]}`;
+}
+
+/** The cases that are asked for and not declared, and why others are left out. */
+async function asked(
+  { outputs, stages }: Required<Pick<VerifyRequest, "outputs" | "stages">>,
+  manifest: Manifest,
+) {
+  const declared = await readDeclaration(outputs), left: LeftOut[] = [];
+  const cases = manifest.cases.filter((one) => {
+    const stage = one.case.split(" ")[0];
+    const why = stages.length > 0 && !stages.includes(stage)
+      ? { what: `stage ${stage}`, why: "it was not asked for" }
+      : declaresNothing(declared)
+      ? undefined
+      : leftOut(one.case, declared);
+    if (why !== undefined) left.push(why);
+    return why === undefined;
+  });
+  return { cases, left };
+}
+
+/** Folders, cases and what was left out: what is judged. */
+interface Judging {
+  readonly given: Required<Omit<VerifyRequest, "require">> & Pick<VerifyRequest, "require">;
+  readonly manifest: Manifest;
+  /** The cases that are judged. */
+  readonly judged: Manifest["cases"];
+  readonly left: readonly LeftOut[];
+  /** How many cases have no kernel of this project. */
+  readonly skipped: number;
+}
+
+/** Finds what is judged; our own kernels write their outputs here, if that is asked for. */
+async function prepare(given: Judging["given"]): Promise<Judging> {
+  const { folder, outputs, gpu, device } = given;
+  if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
+  await requireFolders(folder, outputs);
+  const manifest = await readManifest(folder), { cases, left } = await asked(given, manifest);
+  const skipped = gpu
+    ? await gpuOutputs(folder, outputs, { manifest: { ...manifest, cases }, device })
+    : new Set<string>();
+  const judged = cases.filter((one) => !skipped.has(one.file));
+  requireInput(
+    judged.length > 0,
+    () => ["There is nothing to judge: no case is left", ...leftOutLines(left).slice(0, 1)].join("; ") + ".",
+  );
+  return { given, manifest, judged, left, skipped: skipped.size };
+}
+
+/** The mistakes that explain what is wrong. */
+function explain(read: readonly ReadCase[], wanted: boolean) {
+  const catalogue = new Catalogue();
+  if (!wanted) return { catalogue, attention: undefined, stages: [] };
+  return { catalogue, attention: catalogue.explain(read), stages: explainStages(read) };
+}
+
+type Explained = ReturnType<typeof explain>;
+
+/** One line of JSON per case. */
+function jsonText(read: readonly ReadCase[], { attention, stages }: Explained): string {
+  return read.map((one) => {
+    const stage = one.listed.case.split(" ")[0], wrong = one.verdict.problems.length > 0;
+    const found = stage === "attention" ? attention : stages.find((other) => other.stage === stage);
+    return jsonLine(reportOf(one, { names: wrong ? named(found) : [] }));
+  }).join("\n");
+}
+
+/** The lines for people. */
+async function textLines(
+  read: readonly ReadCase[],
+  { given, manifest, judged, left, skipped }: Judging,
+  { catalogue, attention, stages }: Explained,
+): Promise<string[]> {
+  const verdicts = read.map(({ verdict }) => verdict);
+  const lines = [...caseLines(read), "", ...byStage(verdicts)];
+  if (skipped > 0) lines.push(`${skipped} cases have no kernel here and were left out`);
+  if (left.length > 0) {
+    const names = new Set(judged.map((one) => one.case));
+    lines.push(...leftOutLines(left), "judged, by option:");
+    lines.push(...coverageLines(manifest.cases.map((one) => one.case), names));
+  }
+  const strange = await strangers(given.outputs, manifest), when = separation(verdicts);
+  if (strange) lines.push(strange);
+  if (when) lines.push(when);
+  if (attention === undefined) return lines;
+  return [
+    ...[...lines, "", ...diagnosisLines(read, attention, catalogue)],
+    ...[...catalogue.left, ...stageLines(read, stages)],
+  ];
+}
+
+/**
+ * Judges outputs against exported cases, or captures.
+ *
+ * @param request what is judged, and how
+ * @returns the exit code, and what is printed
+ * @throws {InputError} if it cannot be judged
+ *
+ * @example
+ * ```ts
+ * import { verifyCases } from "./verify.ts";
+ * try {
+ *   await verifyCases({ folder: "no-such-folder", outputs: "." });
+ * } catch (error) {
+ *   console.log((error as Error).message); // There is no folder no-such-folder.
+ * }
+ * ```
+ */
+export async function verifyCases(request: VerifyRequest): Promise<VerifyResult> {
+  requireRequest(request);
+  const given = { ...NOTHING, ...request };
+  if (given.capture !== "") return await runCaptures(given);
+  const judging = await prepare(given), { folder, outputs, junit } = given;
+  const read = await judgeFolder(folder, outputs, {
+    manifest: { ...judging.manifest, cases: judging.judged },
+    finish: (one: ReadCase) => climb(one, given),
+    halfSums: given.halfSums || given.gpu,
+  });
+  const verdicts = read.map(({ verdict }) => verdict), code = codeOf(verdicts);
+  if (junit !== "") await writeJunit(junit, junitXml(verdicts, judging.manifest.suite));
+  const explained = explain(read, given.diagnose && code === 1);
+  if (given.json) return { code, text: jsonText(read, explained) };
+  return { code, text: (await textLines(read, judging, explained)).join("\n") };
+}
