@@ -1,6 +1,5 @@
 /**
- * `deno task test`: runs `deno test` with the arguments that are given, compares what examples print with their comments
- * (tests/support/printed.ts), and says at the end what was skipped and why.
+ * `deno task test`: runs `deno test` with the arguments that are given, and says at the end what was skipped and why.
  * Where CI=true, a skip that is not allowed there (tests/support/skips.ts) makes the run fail.
  *
  * @module
@@ -25,7 +24,7 @@ if (import.meta.main) {
     ? { FORCE_COLOR: "1" }
     : {};
   let lines: string[] = [];
-  const code = await runInstead(["test", "--preload=tests/support/printed.ts", ...Deno.args], {
+  const code = await runInstead(["test", ...Deno.args], {
     env: colour,
     read: async (stdout) => void (lines = await passOn(stdout, Deno.stdout)),
   });

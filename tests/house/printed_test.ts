@@ -1,9 +1,7 @@
-/** The values that examples print are compared with their comments (tests/support/printed.ts). */
-import { fileURLToPath } from "node:url";
+/** The values that examples print are compared with their comments (tests/support/examples.ts). */
+import { examplesOf, runExample } from "../support/examples.ts";
 import { agrees } from "../support/printed.ts";
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-
-const PRINTED = fileURLToPath(new URL("../support/printed.ts", import.meta.url));
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 
 Deno.test("examples: a comment agrees with the value, alone or before a colon", () => {
   for (
@@ -27,24 +25,48 @@ Deno.test("examples: a comment agrees with the value, alone or before a colon", 
   ) assert(!agrees(printed, comment), `${printed} and ${comment}`);
 });
 
+/** A page with one example. */
+const page = (...lines: string[]) =>
+  ["# Text", "", "```ts", ...lines, "```", "", "```sh", "ls", "```"].join("\n");
+
+/** Runs the one example of a page. */
+async function run(...lines: string[]): Promise<void> {
+  const [example, ...others] = examplesOf(page(...lines), import.meta.url), folder = await Deno.makeTempDir();
+  assertEquals(others, []);
+  try {
+    await runExample(example, `${folder}/example.ts`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("examples: one that prints what its comments say passes, in loops and behind imports too", async () => {
+  await run("const a = 3;", "console.log(a + 1); // 4");
+  await run("for (const _ of [1, 2]) console.log(7); // 7", "console.log(8);", "// 8: on the line below");
+  await run(
+    'import { agrees } from "../support/printed.ts";',
+    "import {",
+    "  assert,",
+    '} from "../support/assert.ts";',
+    'assert(agrees("1", "1"));',
+    "console.log(Object.keys(await import('../support/printed.ts')).includes('agrees')); // true",
+  );
+});
+
 Deno.test("examples: one that prints something else than its comment says fails, and so does one without", async () => {
-  const folder = await Deno.makeTempDir();
-  const example = (name: string, line: string) =>
-    Deno.writeTextFile(
-      `${folder}/${name}.md`,
-      ["# Text", "", "```ts", "const a = 3;", line, "```", ""].join("\n"),
-    );
-  await example("right", "console.log(a + 1); // 4");
-  await example("wrong", "console.log(a + 1); // 5");
-  await example("silent", "console.log(a + 1);");
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--doc", "--no-config", `--preload=${PRINTED}`, folder],
-    env: { NO_COLOR: "1" },
-  }).output();
-  await Deno.remove(folder, { recursive: true });
-  const text = new TextDecoder().decode(stdout);
-  assertEquals(code, 1);
-  assertMatch(text, /1 passed .* 2 failed/);
-  assertMatch(text, /an example prints 4, its comment says 5/);
-  assertMatch(text, /an example prints 4: say so in a comment/);
+  await assertRejects(
+    () => run("console.log(4); // 5"),
+    Error,
+    "it prints 4, its comment says 5",
+  );
+  await assertRejects(() => run("console.log(4);"), Error, "it prints 4: say so in a comment");
+  await assertRejects(() => run("console.log(1); // 1", "console.log(2); // 3"), Error, "it prints 2");
+  await assertRejects(() => run('throw new Error("broken");'), Error, "broken");
+});
+
+Deno.test("examples: of a comment, the code without its stars; of a page, no other language", () => {
+  const fence = "```",
+    comment = ["/**", " * Text", ` * ${fence}ts`, " * a();", " *", " *   b();", ` * ${fence}`, " */"];
+  const found = examplesOf([page("c();"), ...comment].join("\n"), "file:///x.ts");
+  assertEquals(found.map(({ line, code }) => [line, ...code]), [[4, "c();"], [13, "a();", "", "  b();"]]);
 });

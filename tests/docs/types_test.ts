@@ -1,0 +1,8 @@
+/** The examples of the documentation have the types that they should: `deno test` itself does not look at them. */
+import { assertEquals } from "../support/assert.ts";
+import { runDeno } from "../support/package.ts";
+
+Deno.test("examples: all have right types, in comments and on pages", async () => {
+  const { code, stderr } = await runDeno(["check", "--quiet", "--doc-only", "."]);
+  assertEquals([code, stderr], [0, ""]);
+});
