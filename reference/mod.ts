@@ -119,6 +119,16 @@ export {
 export { MODEL_SHAPES, type ModelShape, type ModelTokens, modelTokens } from "./config/model_shapes.ts";
 export { configErrors, type SequenceLengths, validateConfig } from "./config/validate.ts";
 export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./judge/mass.ts";
+export { buildMask, type Mask, maskDensity, maskOfLevels, type MaskOptions } from "./masks/mask.ts";
+export {
+  maskedAttention,
+  maskedBlockMass,
+  type MaskedMassOptions,
+  type MaskedOptions,
+} from "./masks/attention.ts";
+export { alignmentLoss, droppedOfLse } from "./masks/loss.ts";
+export { maskedAttentionParallel } from "./parallel/masked.ts";
+export { whyNot } from "./methods/fit.ts";
 export { methodOf, METHODS } from "./methods/mod.ts";
 export { type MethodInputOptions, methodInputs, type MethodLayout, methodLayout } from "./methods/inputs.ts";
 export { bisected, bisectedEntries, type BisectOptions } from "./methods/bisect.ts";
@@ -130,13 +140,15 @@ export type {
   Basis,
   BlockMethod,
   BlockSelection,
+  CallFacts,
   Chosen,
+  CostFacts,
   Granularity,
+  MaskMethod,
+  MaskSelection,
   Method,
   MethodFacts,
   MethodInputs,
-  OutputSelection,
-  QueryMethod,
   ReleasedQuotas,
   Selection,
   SelectionStatus,

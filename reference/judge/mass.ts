@@ -56,8 +56,11 @@ export interface WeightOptions {
   readonly scale?: number;
   /** Whether a query sees only keys up to its own position, aligned bottom-right. */
   readonly causal: boolean;
-  /** Receives the index of the first of four queries and their weights, [keys][4]; rows past the end mean nothing. */
-  readonly visit: (first: number, weights: Float64Array) => void;
+  /**
+   * Receives the index of the first of four queries, their weights, [keys][4], and their log-sum-exps; rows past the
+   * end mean nothing.
+   */
+  readonly visit: (first: number, weights: Float64Array, lse: readonly number[]) => void;
 }
 
 /**
@@ -79,11 +82,11 @@ export function forEachWeightRows(
   for (let first = 0; first < seqQ; first += ROWS) {
     const rows = interleaveRows(q.data, { first, end: seqQ, dim, factor });
     multiplyRows(rows, keys, { inner: dim, stride: dim, count: seqK, out: weights });
-    for (let r = 0; r < ROWS; r++) {
+    const lse = Array.from({ length: ROWS }, (_, r) => {
       const seen = causal ? Math.max(0, Math.min(seqK, first + r + seqK - seqQ + 1)) : seqK;
-      softmaxRow(weights, r, { visible: seen, until: seqK, logCounts });
-    }
-    visit(first, weights);
+      return softmaxRow(weights, r, { visible: seen, until: seqK, logCounts });
+    });
+    visit(first, weights, lse);
   }
 }
 

@@ -61,7 +61,7 @@ export function bisected(
 }
 
 /** The largest value in [0, most] that fits, after 40 halvings; null if 0 does not. */
-function largestThatFits(fits: (value: number) => boolean, most: number): number | null {
+export function largestThatFits(fits: (value: number) => boolean, most: number): number | null {
   if (fits(most)) return most;
   if (!fits(0)) return null;
   let low = 0, high = most;

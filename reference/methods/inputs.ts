@@ -6,10 +6,11 @@
 import { type AttentionResult, denseAttention } from "../attention/attention.ts";
 import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
-import { blockMass } from "../judge/mass.ts";
+import { headSlice, kvHeadOf } from "../heads.ts";
+import { blockMass, forEachWeightRows } from "../judge/mass.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
 import { blockImportance } from "../importance/by_config.ts";
-import { attentionShape, type Qkv, type Tensor } from "../tensor.ts";
+import { attentionShape, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
 import type { Method, MethodInputs, ReleasedQuotas } from "./method.ts";
 
 /** Options of {@link methodInputs}. */
@@ -30,6 +31,8 @@ export interface MethodInputOptions {
   readonly importance?: ImportanceConfig;
   /** The video that the tokens are; methods of the grid need it. */
   readonly grid?: Box;
+  /** Of every token its place in raster order; default: they lie in that order. */
+  readonly places?: Int32Array;
   /** Dense attention of these inputs, if it was computed already. */
   readonly dense?: AttentionResult;
   /** The importance of methods that take any, if it was computed already. */
@@ -61,7 +64,7 @@ export interface MethodInputOptions {
  * ```
  */
 export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInputs {
-  const { blockM, blockN, causal = false, seed = 0, grid, firstHead = 0, released } = options;
+  const { blockM, blockN, causal = false, seed = 0, grid, places, firstHead = 0, released } = options;
   const { seqQ, seqK, headDim } = attentionShape(qkv);
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
@@ -75,6 +78,7 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
   const blocks = { blockM, blockN, causal, scale };
   const nameOf = (config: ImportanceConfig) => `importance ${JSON.stringify(config)}`;
   if (options.importanceGiven) kept.set(nameOf(importance), options.importanceGiven);
+  const dense = () => options.dense ?? once("dense", () => denseAttention(qkv, { scale, causal }));
   return {
     qkv,
     sizes: { blockM, blockN, seqQ, seqK },
@@ -84,14 +88,36 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
     tile,
     importance,
     grid,
+    places,
     firstHead,
     released,
     importanceOf: (config) =>
       once(nameOf(config), () => blockImportance(qkv, { ...blocks, importance: config, firstHead })),
     mass: () => options.mass ?? once("mass", () => blockMass(qkv, blocks)),
-    dense: () => options.dense ?? once("dense", () => denseAttention(qkv, { scale, causal })),
+    dense,
+    denseLse: () => {
+      const { lse } = options.dense ?? { lse: null };
+      if (lse !== null && lse.data.length > 0) return lse;
+      return kept.has("dense") ? dense().lse : once("dense lse", () => lseOfAll(qkv, { scale, causal }));
+    },
     once,
   };
+}
+
+/** Log-sum-exp of dense attention, [batch, heads, query tokens]. */
+function lseOfAll(
+  { q, k }: Qkv,
+  { scale, causal }: { readonly scale: number; readonly causal: boolean },
+): Tensor<Float64Array> {
+  const [batch, heads, seqQ] = q.shape, data = new Float64Array(batch * heads * seqQ);
+  for (let head = 0; head < batch * heads; head++) {
+    const visit = (first: number, _: Float64Array, lse: readonly number[]) => {
+      for (let r = 0; r < Math.min(lse.length, seqQ - first); r++) data[head * seqQ + first + r] = lse[r];
+    };
+    const keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, head)));
+    forEachWeightRows(toFloat64(headSlice(q, head)), keys, { scale, causal, visit });
+  }
+  return { data, shape: [batch, heads, seqQ] };
 }
 
 /** How the tokens of a call lie: their order, and the blocks that are cut from it. */

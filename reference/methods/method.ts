@@ -1,19 +1,27 @@
 /**
  * What a method is: how to choose what attention reads, so that methods can be compared at equal density. A method is
- * data and one function. Those that run on the kernels choose levels; the others compute their output themselves.
+ * data and one function. It chooses levels of blocks, or a mask that says of every query which keys it sees; attention
+ * over what was chosen is the harness's, never the method's own.
  *
  * @module
  */
 import type { AttentionResult } from "../attention/attention.ts";
 import type { CausalSizes } from "../levels/causal.ts";
 import type { Box, ImportanceConfig, PsaConfig } from "../config/config.ts";
-import type { Qkv, Tensor } from "../tensor.ts";
+import type { Mask } from "../masks/mask.ts";
+import type { AttentionShape, Qkv, Tensor } from "../tensor.ts";
 
-/** What a method chooses for: blocks (these run on the kernels), or single queries (reference only). */
-export type Granularity = "block" | "query";
+/**
+ * What a method chooses for: blocks of queries (these have levels, and run on the kernels), single queries, whole heads
+ * (one list of keys for all queries), or groups of queries that it makes itself.
+ */
+export type Granularity = "block" | "query" | "head" | "group";
 
-/** Where a rule was taken from: official code, PSA with a part taken out, this project, or what all are held against. */
-export type Basis = "code" | "ablation" | "own" | "control";
+/**
+ * Where a rule was taken from: official code; a paper's formula; summaries of a paper; guesses that stand in for what
+ * was not to be had; PSA with a part taken out; this project; or what all are held against.
+ */
+export type Basis = "code" | "paper" | "summary" | "stand-in" | "ablation" | "own" | "control";
 
 /** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
 export type SelectionStatus = "ok" | "unreachable";
@@ -43,12 +51,16 @@ export interface MethodInputs {
   readonly released?: ReleasedQuotas;
   /** The video that the tokens are, if known. */
   readonly grid?: Box;
+  /** Of every token its place in raster order (t, y, x): where it lies in the grid. Left out: they lie in that order. */
+  readonly places?: Int32Array;
   /** Importance [batch, heads, query blocks, key blocks], each kind computed once. */
   readonly importanceOf: (config: ImportanceConfig) => Tensor<Float64Array>;
   /** The true softmax mass of the blocks, computed once. */
   readonly mass: () => Tensor<Float64Array>;
   /** Dense attention, computed once. */
   readonly dense: () => AttentionResult;
+  /** Log-sum-exp of dense attention [batch, heads, query tokens], computed once. */
+  readonly denseLse: () => Tensor<Float64Array>;
   /** Anything else that is computed once for these inputs, under a name. */
   readonly once: <Value>(name: string, compute: () => Value) => Value;
 }
@@ -71,16 +83,28 @@ export interface BlockSelection extends Chosen {
   readonly represented?: Tensor<Int32Array>;
 }
 
-/** A choice that no levels express. */
-export interface OutputSelection extends Chosen {
-  /** The method's output, [batch, heads, query tokens, value dimension]. */
-  readonly out: Tensor<Float64Array>;
-  /** The true softmax mass of the pairs that were left out, as a mean over queries and heads. */
-  readonly droppedMass: number;
+/** A choice that no levels express: attention over the mask is the output. */
+export interface MaskSelection extends Chosen {
+  /** Which keys every query sees. */
+  readonly mask: Mask;
 }
 
 /** What a method decides. */
-export type Selection = BlockSelection | OutputSelection;
+export type Selection = BlockSelection | MaskSelection;
+
+/** What a method may look at to say whether it can be had. */
+export interface CallFacts extends Pick<AttentionShape, "seqQ" | "seqK" | "headDim"> {
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** The video that the tokens are, if known. */
+  readonly grid?: Box;
+}
+
+/** What the cost of choosing follows from. */
+export interface CostFacts extends Pick<MethodInputs, "sizes" | "importance"> {
+  /** Head dimension; default 64. */
+  readonly headDim?: number;
+}
 
 /** What every method says of itself. */
 export interface MethodFacts {
@@ -102,8 +126,12 @@ export interface MethodFacts {
   readonly needsAllRows?: boolean;
   /** A method of the video's grid cuts it into these tiles, a block each, and ignores the order axis. */
   readonly gridTile?: Box;
+  /** A method that looks at where tokens lie in the video, whatever order they come in. */
+  readonly usesGrid?: boolean;
+  /** Why a call cannot be had, if there is a reason beyond causality and a missing grid: the end of a sentence. */
+  readonly lacks?: (call: CallFacts) => string | null;
   /** What choosing costs: floating-point operations over 4 Lq Lk D, the cost of dense attention. */
-  readonly selectionCost: (inputs: Pick<MethodInputs, "sizes" | "importance">) => number;
+  readonly selectionCost: (inputs: CostFacts) => number;
 }
 
 /** A method that chooses levels. */
@@ -114,13 +142,13 @@ export interface BlockMethod extends MethodFacts {
   readonly select: (inputs: MethodInputs, density: number) => BlockSelection;
 }
 
-/** A method that chooses for every query by itself. */
-export interface QueryMethod extends MethodFacts {
-  /** Reference only: no kernel runs it. */
-  readonly granularity: "query";
-  /** Chooses at a density in (0, 1], and attends. */
-  readonly select: (inputs: MethodInputs, density: number) => OutputSelection;
+/** A method that chooses keys for every query, for whole heads, or for groups of queries. */
+export interface MaskMethod extends MethodFacts {
+  /** What it chooses for. */
+  readonly granularity: Exclude<Granularity, "block">;
+  /** Chooses at a density in (0, 1]. */
+  readonly select: (inputs: MethodInputs, density: number) => MaskSelection;
 }
 
 /** A way to choose what attention reads. */
-export type Method = BlockMethod | QueryMethod;
+export type Method = BlockMethod | MaskMethod;

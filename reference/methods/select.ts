@@ -8,6 +8,8 @@ import type { Shares } from "../config/config.ts";
 import { levelDensity } from "../levels/density.ts";
 import type { Tensor } from "../tensor.ts";
 import { droppedMass } from "../judge/mass.ts";
+import { maskedAttention } from "../masks/attention.ts";
+import { droppedOfLse } from "../masks/loss.ts";
 import type { BlockSelection, MethodInputs, Selection, SelectionStatus } from "./method.ts";
 
 /**
@@ -52,8 +54,11 @@ export function selectionOf(
  * console.log(selectionDroppedMass(inputs, selection)); // 0.5
  * ```
  */
-export function selectionDroppedMass({ sizes, causal, mass }: MethodInputs, selection: Selection): number {
-  if ("droppedMass" in selection) return selection.droppedMass;
+export function selectionDroppedMass(inputs: MethodInputs, selection: Selection): number {
+  const { qkv, scale, sizes, causal, mass } = inputs;
+  if ("mask" in selection) {
+    return droppedOfLse(maskedAttention(qkv, selection.mask, { scale }).lse, inputs.denseLse());
+  }
   return droppedMass(selection.represented ?? selection.levels, mass(), { causal, ...sizes });
 }
 

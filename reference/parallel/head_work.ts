@@ -8,6 +8,8 @@ import type { PyramidAttentionOptions } from "../attention/call.ts";
 import { denseRows, type HeadRows, pyramidRows } from "../attention/some_rows.ts";
 import type { Head } from "../heads.ts";
 import { type ImportanceOf, importanceOfChecked } from "../importance/by_config.ts";
+import { attendRows } from "../masks/attention.ts";
+import { toFloat64 } from "../tensor.ts";
 import { arithmeticOf } from "../judge/arithmetic.ts";
 import { blockMass, type MassOptions } from "../judge/mass.ts";
 import type { Deviations } from "../judge/rounding/attention.ts";
@@ -28,6 +30,16 @@ export type HeadWork =
   | { readonly kind: "importance"; readonly head: Head; readonly config: ImportanceOf }
   | { readonly kind: "mass"; readonly head: Head; readonly options: MassOptions }
   | {
+    /** Attention over some rows of a mask. */
+    readonly kind: "mask";
+    /** The head, with the queries of these rows alone. */
+    readonly head: Head;
+    /** The rows of the mask. */
+    readonly bits: Uint32Array;
+    /** Factor on q . k; default 1 / sqrt(head dimension). */
+    readonly scale?: number;
+  }
+  | {
     readonly kind: "tolerance";
     readonly head: Head;
     readonly options: PyramidAttentionOptions;
@@ -43,6 +55,7 @@ export interface HeadWorkResults {
   readonly rows: HeadRows;
   readonly importance: Float64Array;
   readonly mass: Float64Array;
+  readonly mask: Pick<HeadRows, "out" | "lse">;
   readonly tolerance: HeadTolerance;
 }
 
@@ -57,6 +70,12 @@ export function doHeadWork(work: HeadWork): HeadWorkResults[HeadWork["kind"]] {
       return importanceOfChecked(work.head.qkv, work.config).data;
     case "mass":
       return blockMass(work.head.qkv, work.options).data;
+    case "mask": {
+      const { bits, scale, head: { qkv: { q, k, v } } } = work, dim = q.shape[3];
+      const keys = toFloat64(k).data, words = bits.length / q.shape[2];
+      const head = { q: q.data, k: keys, dim, bits, words, scale: scale ?? 1 / Math.sqrt(dim) };
+      return attendRows(head, toFloat64(v).data);
+    }
     case "tolerance": {
       const { rows, sample, piece, deviations, ...options } = work.judged;
       const arithmetic = arithmeticOf(options);

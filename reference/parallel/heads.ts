@@ -184,7 +184,7 @@ async function matrixOf(
 }
 
 /** Runs work on all cores; the results in the order of the work. */
-async function mapHeads<Kind extends HeadWork["kind"]>(
+export async function mapHeads<Kind extends HeadWork["kind"]>(
   works: readonly (() => HeadWork)[],
   { workers = cores(), onProgress }: HeadsOptions,
 ): Promise<HeadWorkResults[Kind][]> {
@@ -217,7 +217,7 @@ function joinRows(parts: readonly HeadRows[]): HeadRows {
 }
 
 /** Levels of heads that have none. */
-function noLevels(heads: number): Tensor<Int32Array> {
+export function noLevels(heads: number): Tensor<Int32Array> {
   return { data: new Int32Array(heads), shape: [1, heads, 1, 1] };
 }
 

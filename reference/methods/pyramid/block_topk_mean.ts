@@ -5,7 +5,8 @@
  */
 import { causalBlocks } from "../../levels/causal.ts";
 import { requireDensity } from "../../levels/budget.ts";
-import type { BlockMethod } from "../method.ts";
+import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
+import type { Tensor } from "../../tensor.ts";
 import { ranked, selectionOf } from "../select.ts";
 import { psa } from "./psa.ts";
 
@@ -16,28 +17,35 @@ export const blockTopkMean: BlockMethod = {
   rule: "best blocks in full, every other block as one mean token",
   basis: "own",
   source: "this project",
-  select(inputs, density) {
-    requireDensity(density);
-    const { sizes, causal } = inputs, { blockN } = sizes;
-    const { levels } = ranked(
-      inputs,
-      inputs.importanceOf(inputs.importance),
-      fullDensity(density, { blockN, keyBlocks: Math.ceil(sizes.seqK / blockN) }),
-    );
-    const [, , rows, columns] = levels.shape;
-    const isFuture = causal ? causalBlocks(sizes).isFuture : () => false;
-    const data = levels.data.map((level, at) => {
-      return level === 0 && !isFuture(Math.floor(at / columns) % rows, at % columns) ? blockN : level;
-    });
-    return selectionOf(inputs, { data, shape: levels.shape });
-  },
+  select: (inputs, density) => bestAndMeans(inputs, inputs.importanceOf(inputs.importance), density),
 };
 
-/** The share of blocks to read in full so that these and the mean tokens of the others make the density. */
-function fullDensity(
+/**
+ * A ranked budget in which nothing is dropped: the best blocks in full, every other block that can be seen as one token.
+ *
+ * @param inputs the call
+ * @param importance [batch, heads, query blocks, key blocks]
+ * @param density the mean of 1 / level to spend, mean tokens included
+ * @throws {InputError} if the density is outside (0, 1]
+ */
+export function bestAndMeans(
+  inputs: MethodInputs,
+  importance: Tensor<Float64Array>,
   density: number,
-  { blockN, keyBlocks }: { readonly blockN: number; readonly keyBlocks: number },
-): number {
+): BlockSelection {
+  const { sizes, causal } = inputs, { blockN } = sizes;
+  const { levels } = ranked(inputs, importance, fullDensity(density, inputs));
+  const [, , rows, columns] = levels.shape;
+  const isFuture = causal ? causalBlocks(sizes).isFuture : () => false;
+  const data = levels.data.map((level, at) => {
+    return level === 0 && !isFuture(Math.floor(at / columns) % rows, at % columns) ? blockN : level;
+  });
+  return selectionOf(inputs, { data, shape: levels.shape });
+}
+
+/** The share of blocks to read in full so that these and the mean tokens of the others make the density. */
+function fullDensity(density: number, { sizes: { blockN, seqK } }: MethodInputs): number {
+  requireDensity(density);
   if (blockN === 1) return density;
-  return Math.max((density - 1 / blockN) * blockN / (blockN - 1), 1 / keyBlocks);
+  return Math.max((density - 1 / blockN) * blockN / (blockN - 1), 1 / Math.ceil(seqK / blockN));
 }

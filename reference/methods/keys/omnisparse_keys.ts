@@ -1,0 +1,46 @@
+/**
+ * OmniSparse's keys.
+ *
+ * @module
+ */
+import { headSlice, kvHeadOf } from "../../heads.ts";
+import { toFloat64 } from "../../tensor.ts";
+import { requireMethodCall } from "../fit.ts";
+import { bestKeys, headsOf, keysFor, listSelection } from "../masks.ts";
+import type { MaskMethod, MethodInputs } from "../method.ts";
+import { columnSums } from "./purekv_keys.ts";
+
+/** Queries that speak for all. */
+const PROBES = 256;
+
+/**
+ * One list of keys for all queries of a head: those that get the most attention of 256 queries spread over the
+ * sequence. It stands in for OmniSparse, whose formulas were not to be had.
+ */
+export const omnisparseKeys: MaskMethod = {
+  name: "omnisparse-keys",
+  rule: "one list of keys a head: the most attention of 256 queries together",
+  granularity: "head",
+  basis: "stand-in",
+  source: "OmniSparse (abstract)",
+  causal: false,
+  usesImportance: false,
+  needsAllRows: true,
+  selectionCost: ({ sizes: { seqQ } }) => PROBES / (2 * seqQ),
+  select(inputs, density) {
+    requireMethodCall(omnisparseKeys, inputs, density);
+    const count = keysFor(density, inputs.sizes.seqK);
+    return listSelection(inputs, headsOf(inputs).map((head) => bestKeys(scoresOf(inputs, head), count)));
+  },
+};
+
+/** What each key of a head gets of the probes. */
+function scoresOf({ qkv: { q, k }, scale, sizes: { seqQ } }: MethodInputs, head: number): Float64Array {
+  const dim = q.shape[3], all = toFloat64(headSlice(q, head)).data, probes = new Float64Array(PROBES * dim);
+  for (let i = 0; i < PROBES; i++) {
+    const from = Math.floor(i * (seqQ - 1) / (PROBES - 1));
+    probes.set(all.subarray(from * dim, (from + 1) * dim), i * dim);
+  }
+  const keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, head)));
+  return columnSums({ data: probes, shape: [1, 1, PROBES, dim] }, keys, scale);
+}
