@@ -1,6 +1,6 @@
 /**
  * What the claim is tested on: all traces and workloads, head by head, in every order that an input can have, with
- * every method that it can have.
+ * every method of the page that it can have.
  *
  * @module
  */
@@ -17,6 +17,7 @@ import { defaultOptions, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
 import { type PlanRecord, recordOf } from "../sweep/plan_record.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
+import { CLAIMED, KINDS } from "./cells.ts";
 
 /**
  * What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
@@ -25,6 +26,11 @@ import { variantsOf } from "../sweep/options/variants.ts";
 const FULL = { perHead: true, densities: [.35, .2, .1, .05], heads: 6, kvHeads: 6 };
 /** The same in a minute: short workloads at two densities. */
 const QUICK = { ...FULL, densities: [.35, .2], seconds: 1, seq: 512 };
+
+/** PSA and the methods that the page sets it against. */
+const TOLD = METHODS.filter(({ name }) =>
+  [CLAIMED, ...KINDS.flatMap(({ methods }) => methods)].includes(name)
+);
 
 /** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
 function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput): number {
@@ -73,7 +79,7 @@ export async function planClaim(
   { quick, filter, truth = "auto" }: ClaimRequest,
   { gpu }: { readonly gpu: Gpu | null },
 ): Promise<ClaimPlan> {
-  const names = METHODS.map(({ name }) => name).filter((name) => name !== "dense");
+  const names = TOLD.map(({ name }) => name);
   const options = { ...defaultOptions(names), ...(quick ? QUICK : FULL), gpu: gpu !== null, truth };
   const given = [
     ...(quick ? [] : TRACES).map((path) => ({ inputs: [path] })),
@@ -109,7 +115,7 @@ export async function planClaim(
 function axesOf({ causal, grid }: SweepInput): Pick<SweepOptions, "orders" | "methods"> {
   const fits = (method: Method) =>
     (method.causal || !causal) && (method.gridTile === undefined || grid !== undefined);
-  const methods = METHODS.filter((method) => method.name !== "dense" && fits(method));
+  const methods = TOLD.filter(fits);
   return {
     orders: causal || grid === undefined ? ["raster"] : ["raster", "tile", "gilbert"],
     methods: methods.map(({ name }) => name),

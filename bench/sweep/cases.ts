@@ -7,6 +7,7 @@ import { type Case, caseName, matchesFilter } from "../../fixtures/cases.ts";
 import type { Box, OrderConfig } from "../../reference/config/config.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.ts";
+import { whyNot } from "../../reference/methods/fit.ts";
 import type { Method } from "../../reference/methods/method.ts";
 import { methodOf } from "../../reference/methods/mod.ts";
 import type { InputFacts } from "./inputs.ts";
@@ -121,15 +122,18 @@ function orderOf(kind: string, { name, grid: box, causal }: InputFacts): OrderCo
   return { kind: "tile", box, tile: TILE };
 }
 
-function requireMethod({ name, causal, gridTile }: Method, input: InputFacts): void {
+function requireMethod(method: Method, input: InputFacts): void {
+  const { name, causal, gridTile, usesGrid } = method, { shape, grid } = input;
   requireInput(
     causal || !input.causal,
     () => `--methods has "${name}", which has no causal form; ${input.name} is causal.`,
   );
   requireInput(
-    gridTile === undefined || input.grid !== undefined,
+    (gridTile === undefined && usesGrid !== true) || grid !== undefined,
     () => `--methods has "${name}", which needs the grid of ${input.name}; give it with --grid T,Y,X.`,
   );
+  const reason = whyNot(method, { ...shape, causal: input.causal, grid });
+  requireInput(reason === null, () => `--methods has "${name}", which ${input.name} cannot have. ${reason}`);
 }
 
 /** The hex digits of a file's checksum that its cases carry. */

@@ -48,10 +48,14 @@ export const COLUMNS = {
   order: "order of the tokens",
   importance: "how key blocks are scored",
   head: "the head of the input, counted over batch entries; empty when all are taken together",
-  granularity: "what levels or masks are chosen for: block (these run on the kernels) or query",
-  basis: "what the method was made from: code, paper, ablation, own, yardstick",
+  granularity:
+    "what levels or masks are chosen for: block (these run on the kernels), query, head, or group (of queries)",
+  basis:
+    "what the method was made from: code, paper, summary (of a paper), stand-in (for what was not to be had), ablation, own, control",
   selection_cost: "operations of choosing over those of dense attention",
   dropped_mass: "softmax mass of the pairs that no token stands for, mean over rows",
+  alignment_loss:
+    "SmoothL1 of dense attention against the output, mean over its numbers: the loss that SSA trains with",
   input: "the trace or workload",
   causal: "whether the input is causal",
   kernel_bound: "the derived bound on kernel_rel_l2",

@@ -7,7 +7,7 @@ import { InputError, requireInput } from "../../reference/errors.ts";
 import { show } from "../../reference/show.ts";
 import { parseCsv, stringifyCsv } from "../std/std.ts";
 import { messageOf } from "../text/output.ts";
-import { type Cell, COLUMN_NAMES, isWordColumn, mayBeEmpty, type SweepRow } from "./columns.ts";
+import { type Cell, type Column, COLUMN_NAMES, isWordColumn, mayBeEmpty, type SweepRow } from "./columns.ts";
 
 /** What a spreadsheet takes for the begin of a formula, and the apostrophe that makes it a text. */
 const FORMULA = /^[=+\-@\t\r']/, TEXT = "'";
@@ -75,9 +75,12 @@ function linesOf(text: string, path: string): Record<string, string>[] {
   }
 }
 
+/** Columns that came after the first schema; older files are read without them. */
+const LATER: readonly Column[] = ["alignment_loss"];
+
 function rowOf(line: Readonly<Record<string, string>>, path: string): SweepRow {
   const cells = COLUMN_NAMES.map((name): [string, Cell] => {
-    const cell = line[name];
+    const cell = line[name] ?? (LATER.includes(name) ? "" : undefined);
     if (cell === undefined) throw new InputError(`${path} has no column ${name}; it is not of this version.`);
     if (isWordColumn(name)) return [name, wordOf(cell)];
     requireInput(

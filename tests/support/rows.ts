@@ -37,6 +37,7 @@ export function makeSweepRow(changed: Partial<SweepRow> = {}): SweepRow {
     basis: "code",
     selection_cost: 1 / 32,
     dropped_mass: 0.2,
+    alignment_loss: 0.01,
     input: "trace",
     causal: "false",
     kernel_bound: 4e-6,

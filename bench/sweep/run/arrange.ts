@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { AttentionResult } from "../../../reference/attention/attention.ts";
 import type { ImportanceConfig } from "../../../reference/config/config.ts";
 import { presets } from "../../../reference/config/presets.ts";
 import { type SampledRows, sampleQueryRows } from "../../../reference/judge/sampled_rows.ts";
@@ -16,7 +17,7 @@ import { STRIDE, type SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { checkImportance, type ImportanceCheck } from "../truth/importance_check.ts";
-import type { TruthCall, TruthMaker } from "../truth/maker.ts";
+import type { DenseTruth, TruthCall, TruthMaker } from "../truth/maker.ts";
 
 /** Some heads of an input, with their numbers. */
 export interface LoadedGroup {
@@ -55,14 +56,15 @@ export interface ArrangeContext {
   /** What makes the truth. */
   readonly maker: TruthMaker;
   /** Dense attention of all rows in raster order; null if it is not there, or rows are sampled. */
-  readonly dense: Tensor<Float64Array> | null;
+  readonly dense: AttentionResult | null;
   /** Whether a method of the arrangement chooses by importance; default that of the case. */
   readonly usesImportance?: boolean;
   /** Whether anything is judged; default true. Without that there is no truth of outputs. */
   readonly judges?: boolean;
 }
 
-const NO_TRUTH: Tensor<Float64Array> = { data: new Float64Array(0), shape: [0] };
+const NO_NUMBERS: Tensor<Float64Array> = { data: new Float64Array(0), shape: [0] };
+const NO_TRUTH: DenseTruth = { out: NO_NUMBERS, lse: null, mass: null };
 
 /**
  * What cases that share their arrangement have in common.
@@ -126,9 +128,8 @@ export async function arrangeGroup(
   const rows = maker.kind === "rows"
     ? sampleQueryRows(attentionShape(qkv), blockM, { seed: seed + firstHead, perBlock: truthRows })
     : null;
-  const made = dense && queryOrder ? { out: permuteTokens(dense, queryOrder), mass: null } : null;
-  const given = dense ? { out: dense, mass: null } : judges ? null : { out: NO_TRUTH, mass: null };
-  const { out: truth, mass } = made ?? given ?? await maker.dense(tokens, rows);
+  const given = dense ? { ...inOrder(dense, queryOrder), mass: null } : judges ? null : NO_TRUTH;
+  const { out: truth, lse, mass } = given ?? await maker.dense(tokens, rows);
   const importance = importanceConfig(kind, seed);
   const importanceGiven = usesImportance ? await maker.importance(tokens, importance) : undefined;
   const check = maker.kind === "gpu" && importanceGiven
@@ -136,9 +137,10 @@ export async function arrangeGroup(
     : null;
   const inputs = methodInputs(qkv, {
     ...{ blockM, blockN, causal, seed, tile, grid, importance, importanceGiven, firstHead },
+    places: queryOrder?.data,
     mass: mass ?? await maker.mass(tokens),
     ...(preset === null ? {} : { released: presets[preset].config }),
-    ...(rows === null && judges ? { dense: { out: truth, lse: NO_TRUTH } } : {}),
+    ...(rows === null && judges ? { dense: { out: truth, lse: lse ?? NO_NUMBERS } } : {}),
   });
   const kept = new Map<string, Promise<unknown>>();
   const once = <Value>(name: string, make: () => Promise<Value>): Promise<Value> => {
@@ -146,6 +148,13 @@ export async function arrangeGroup(
     return kept.get(name) as Promise<Value>;
   };
   return { tokens, order: keyOrder, maker, rows, truth, inputs, check, once };
+}
+
+/** Dense attention with its rows in an order. */
+function inOrder({ out, lse }: AttentionResult, order?: Order): AttentionResult {
+  return order === undefined
+    ? { out, lse }
+    : { out: permuteTokens(out, order), lse: permuteTokens(lse, order) };
 }
 
 function importanceConfig(kind: string, seed: number): ImportanceConfig {

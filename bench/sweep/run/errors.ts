@@ -12,6 +12,7 @@ import {
   type SampledRows,
   type Strata,
 } from "../../../reference/judge/sampled_rows.ts";
+import { smoothL1 } from "../../../reference/masks/loss.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 
 /** Sums over the rows of one head. A sampled row counts as often as there are rows that it stands for. */
@@ -24,6 +25,9 @@ export interface HeadErrors {
   readonly truth2: number;
   readonly out2: number;
   readonly product: number;
+  /** SmoothL1 of the differences, summed, and the numbers that it is summed over. */
+  readonly smooth: number;
+  readonly numbers: number;
   /** The largest absolute difference. */
   readonly maxAbs: number;
   /** Values that are not finite. */
@@ -54,6 +58,8 @@ export interface CaseErrors {
   readonly error: Comparison;
   /** By rows and heads. */
   readonly spread: ErrorSpread;
+  /** The mean SmoothL1 of all numbers. */
+  readonly alignmentLoss: number;
   /** The interval of 95 % of `error.relL2`; null if all rows are judged. */
   readonly interval: ErrorEstimate | null;
 }
@@ -124,18 +130,20 @@ function headErrors(
 ): Omit<HeadErrors, "strata"> {
   const rows: { difference2: number; truth2: number }[] = [];
   let difference2 = 0, truth2 = 0, out2 = 0, product = 0, maxAbs = 0, nonFinite = 0, worstRow = 0;
+  let smooth = 0, numbers = 0;
   for (let row = 0, at = begin; row < length; row++) {
-    let rowDifference = 0, rowTruth = 0, rowOut = 0, rowProduct = 0;
+    let rowDifference = 0, rowTruth = 0, rowOut = 0, rowProduct = 0, rowSmooth = 0;
     for (const end = at + dim; at < end; at++) {
       const x = out[at], y = truth[at], distance = Math.abs(x - y);
       if (!(distance < Infinity)) { // NaN or infinite: somewhere a value is not finite
         if (x === y) continue;
         if (!Number.isFinite(x)) nonFinite++;
-        rowDifference = maxAbs = Infinity;
+        rowDifference = rowSmooth = maxAbs = Infinity;
         continue;
       }
       if (distance > maxAbs) maxAbs = distance;
       rowDifference += distance * distance;
+      rowSmooth += smoothL1(distance);
       rowTruth += y * y;
       rowOut += x * x;
       rowProduct += x * y;
@@ -145,10 +153,13 @@ function headErrors(
     truth2 += weight * rowTruth;
     out2 += weight * rowOut;
     product += weight * rowProduct;
+    smooth += weight * rowSmooth;
+    numbers += weight * dim;
     worstRow = Math.max(worstRow, relative(rowDifference, rowTruth));
     if (isSample) rows.push({ difference2: rowDifference, truth2: rowTruth });
   }
-  return { difference2, truth2, out2, product, maxAbs, nonFinite, worstRow, rows, count: length };
+  const sums = { difference2, truth2, out2, product, smooth, numbers };
+  return { ...sums, maxAbs, nonFinite, worstRow, rows, count: length };
 }
 
 /** 0 if both are 0, Infinity if only the truth is. */
@@ -171,7 +182,7 @@ function relative(difference2: number, truth2: number): number {
  * ```
  */
 export function joinErrors(heads: readonly HeadErrors[]): CaseErrors {
-  const sum = (name: "difference2" | "truth2" | "out2" | "product" | "nonFinite") =>
+  const sum = (name: "difference2" | "truth2" | "out2" | "product" | "nonFinite" | "smooth" | "numbers") =>
     heads.reduce((total, head) => total + head[name], 0);
   const most = (name: "maxAbs" | "worstRow") => heads.reduce((top, head) => Math.max(top, head[name]), 0);
   const truth2 = sum("truth2"), out2 = sum("out2");
@@ -190,7 +201,8 @@ export function joinErrors(heads: readonly HeadErrors[]): CaseErrors {
     headMean,
     headSpread: Math.sqrt(variance),
   };
-  return { error, spread, interval: intervalOf(heads, error) };
+  const alignmentLoss = sum("smooth") / sum("numbers");
+  return { error, spread, alignmentLoss, interval: intervalOf(heads, error) };
 }
 
 /** The interval of the relative error; a sample with an infinite error has none. */

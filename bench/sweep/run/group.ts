@@ -5,7 +5,7 @@
  */
 import { openGpu } from "../../../kernels/device/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import type { Tensor } from "../../../reference/tensor.ts";
+import type { AttentionResult } from "../../../reference/attention/attention.ts";
 import type { ReportChart } from "../../report/sections.ts";
 import type { SweepCase } from "../cases.ts";
 import { Stopped } from "../stop.ts";
@@ -110,10 +110,11 @@ async function denseOf(
   { qkv, input: { causal }, firstHead }: LoadedGroup,
   maker: TruthMaker,
   onProgress: (share: number) => void,
-): Promise<Tensor<Float64Array> | null> {
+): Promise<AttentionResult | null> {
   if (maker.kind === "rows") return null;
   const call = { qkv, options: { blockM: 1, blockN: 1, causal }, firstHead };
-  return (await maker.dense(call, null, (done, total) => onProgress(done / total))).out;
+  const { out, lse } = await maker.dense(call, null, (done, total) => onProgress(done / total));
+  return lse && { out, lse };
 }
 
 async function arrange(group: LoadedGroup, given: SweepCase, context: ArrangeContext): Promise<Arranged> {

@@ -5,7 +5,9 @@
  */
 import { levelDensity } from "../../../reference/levels/density.ts";
 import { droppedMass } from "../../../reference/judge/mass.ts";
-import type { Selection } from "../../../reference/methods/method.ts";
+import { droppedOfLse } from "../../../reference/masks/loss.ts";
+import type { BlockSelection, MaskSelection, Selection } from "../../../reference/methods/method.ts";
+import { maskedAttentionParallel } from "../../../reference/parallel/masked.ts";
 import { judges } from "../../../reference/judge/ladder.ts";
 import type { Tolerance } from "../../../reference/judge/tolerance.ts";
 import { attentionToleranceParallel } from "../../../reference/parallel/heads.ts";
@@ -31,7 +33,7 @@ export interface Judged extends CaseErrors {
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
-  /** What was attended, on the GPU ready to be timed; null if the method attends by itself. */
+  /** What was attended, on the GPU ready to be timed; null if the method chose a mask. */
   readonly ran: Attended | null;
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];
@@ -66,9 +68,9 @@ export interface Judged extends CaseErrors {
 export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<Judged> {
   const { inputs, truth, rows } = arranged, { method, density } = given;
   const selection = method.select(inputs, density);
-  const ran = "levels" in selection ? await attend(given, selection.levels, arranged) : null;
-  const finish = "levels" in selection && selection.finish ? selection.finish : (out: Tensor) => out;
-  const out = "levels" in selection ? finish(ran?.out ?? truth) : selection.out;
+  const { out, droppedMass, ran } = "mask" in selection
+    ? await overMask(selection, arranged)
+    : await overLevels(given, selection, arranged);
   const kernel = ran?.kernel ?? null, heads = errorsByHead(out, truth, rows);
   if (ran !== null && !arranged.keeps) ran.out = null;
   return {
@@ -77,17 +79,38 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     density: selection.density,
     ...joinErrors(heads),
     kernel,
-    selectionCost: method.selectionCost(inputs),
-    droppedMass: "levels" in selection
-      ? droppedMass(selection.represented ?? selection.levels, inputs.mass(), {
-        causal: inputs.causal,
-        ...inputs.sizes,
-      })
-      : selection.droppedMass,
+    selectionCost: method.selectionCost({ ...inputs, headDim: inputs.qkv.q.shape[3] }),
+    droppedMass,
     ran,
     heads,
     check: method.usesImportance ? arranged.check : null,
   };
+}
+
+/** The output of a choice, the mass that it drops, and what was attended on the way. */
+interface Output extends Pick<Judged, "droppedMass" | "ran"> {
+  readonly out: Tensor;
+}
+
+/** The output over levels, by the kernel if there is one, with what the method puts on top. */
+async function overLevels(
+  given: SweepCase,
+  { levels, represented = levels, finish = (out) => out as Tensor<Float64Array> }: BlockSelection,
+  arranged: Arranged,
+): Promise<Output> {
+  const { inputs: { causal, sizes, mass }, truth } = arranged;
+  const ran = await attend(given, levels, arranged);
+  return {
+    out: finish(ran.out ?? truth),
+    ran,
+    droppedMass: droppedMass(represented, mass(), { causal, ...sizes }),
+  };
+}
+
+/** The output over a mask, by the reference on all cores. */
+async function overMask({ mask }: MaskSelection, { inputs, maker: { workers } }: Arranged): Promise<Output> {
+  const { qkv, scale } = inputs, { out, lse } = await maskedAttentionParallel(qkv, mask, { scale, workers });
+  return { out, ran: null, droppedMass: droppedOfLse(lse, inputs.denseLse()) };
 }
 
 /** Attention over the levels that a method chose; those that several cases have are attended once. */
@@ -155,7 +178,7 @@ function statusOf(
   if (isRight === null) return "unjudged";
   if (!gpu) return "no-gpu";
   if (selection.status !== "ok") return selection.status;
-  return "levels" in selection ? "ok" : "reference";
+  return "mask" in selection ? "reference" : "ok";
 }
 
 /**

@@ -96,6 +96,7 @@ export function makeRow(
     basis: method.basis,
     selection_cost: judged.selectionCost,
     dropped_mass: judged.droppedMass,
+    alignment_loss: judged.alignmentLoss,
     input: input.name,
     causal: String(input.causal),
     kernel_bound: kernel?.bound ?? null,

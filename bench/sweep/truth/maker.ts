@@ -33,6 +33,8 @@ export interface TruthCall {
 export interface DenseTruth {
   /** [batch, heads, judged rows, value dimension] */
   readonly out: Tensor<Float64Array>;
+  /** Log-sum-exp of all rows, [batch, heads, rows]; null where rows are sampled. */
+  readonly lse: Tensor<Float64Array> | null;
   /** Block mass, estimated from the judged rows; null where all rows are judged, and `mass` gives it. */
   readonly mass: Tensor<Float64Array> | null;
 }
@@ -90,10 +92,10 @@ export function cpuTruth(
     workers: most,
     async dense({ qkv, options: { blockM, blockN, causal } }, rows, onProgress) {
       const common = { causal, onProgress, ...workersFor(qkv) };
-      if (rows === null) return { out: (await pyramidAttentionParallel(qkv, null, common)).out, mass: null };
+      if (rows === null) return { ...await pyramidAttentionParallel(qkv, null, common), mass: null };
       const heads = await attentionRowsParallel(qkv, null, rows.rows, { ...common, massBlock: blockN });
       const mass = meanMass(heads.map((head) => head.mass), rows, { qkv, blockM, blockN });
-      return { out: rowTensor(heads.map(({ out }) => out), qkv), mass };
+      return { out: rowTensor(heads.map(({ out }) => out), qkv), lse: null, mass };
     },
     async attention({ qkv, options }, levels, rows) {
       const own = { ...options, ...workersFor(qkv) };
@@ -122,7 +124,7 @@ export function gpuTruth(device: RunDevice, { workers }: { readonly workers?: nu
     kind: "gpu",
     workers,
     dense: async ({ qkv, options: { causal } }, _rows, onHead) => ({
-      out: (await on((truth) => truth.attention(qkv, null, { causal, onHead }))).out,
+      ...await on((truth) => truth.attention(qkv, null, { causal, onHead })),
       mass: null,
     }),
     attention: async ({ qkv, options }, levels) =>

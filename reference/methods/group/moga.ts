@@ -33,13 +33,12 @@ export const moga: MaskMethod = {
     requireMethodCall(moga, inputs, density);
     const places = placesOf(inputs), { tokens } = places, fixed = fixedGroups(places, density);
     const alone = densityOf(fixed, null);
-    let status: SelectionStatus = "ok", sum = 0;
+    const status: SelectionStatus = alone > density ? "unreachable" : "ok";
+    let sum = 0;
     const labels = headsOf(inputs).map((head) => {
       const points = pointsOf(inputs, head, places), dim = points.length / tokens;
       const at = (limit: number) => limitedClusters(points, { dim, limit });
-      let low = Math.floor((density - alone) * tokens), high = Math.floor(density * tokens) + 1;
-      if (low < 1) status = "unreachable";
-      low = Math.max(1, low);
+      let low = Math.max(1, Math.floor((density - alone) * tokens)), high = Math.floor(density * tokens) + 1;
       let best = at(low);
       for (let found = densityOf(fixed, best); high - low > 1;) {
         const middle = Math.floor((low + high) / 2), tried = at(middle), reached = densityOf(fixed, tried);

@@ -27,10 +27,9 @@ export const pisa: BlockMethod = {
   needsAllRows: true,
   select(inputs, density): BlockSelection {
     requireMethodCall(pisa, inputs, density);
-    const { qkv: { q }, sizes: { blockN, seqK } } = inputs, keyBlocks = Math.ceil(seqK / blockN);
-    const term = q.shape[3] / (2 * seqK), least = (1 / keyBlocks) * (blockN - 1) / blockN + 1 / blockN;
-    const rest = Math.max(density - term, blockN === 1 ? 1 / keyBlocks : least); // at least one block in full
-    const chosen = bestAndMeans(inputs, inputs.importanceOf({ kind: "pooled" }), Math.min(1, rest));
+    const { qkv: { q }, sizes: { seqK } } = inputs, term = q.shape[3] / (2 * seqK);
+    const rest = Math.max(density - term, 1 / seqK); // one block is read in full whatever is left
+    const chosen = bestAndMeans(inputs, inputs.importanceOf({ kind: "pooled" }), rest);
     return {
       ...chosen,
       density: chosen.density + term,

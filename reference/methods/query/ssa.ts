@@ -5,7 +5,6 @@
  */
 import { blockMeans, forEachScoreRow, softmaxInPlace } from "../../importance/scores.ts";
 import { setBit } from "../../masks/bits.ts";
-import { seenKeys } from "../../masks/mask.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { requireMethodCall } from "../fit.ts";
@@ -34,11 +33,10 @@ export const ssa: MaskMethod = {
   selectionCost: () => gateCost(BLOCK),
   select(inputs, density) {
     requireMethodCall(ssa, inputs, density);
-    const { causal, sizes: { seqQ, seqK } } = inputs;
     const blocks = queryBlocks(inputs, BLOCK), chosen = new ChosenBlocks(inputs, blocks);
     for (const heads of Map.groupBy(headsOf(inputs), (head) => kvHeadOf(inputs.qkv, head)).values()) {
       forEachScore(inputs, heads, blocks, (i, scores) => {
-        const count = keysFor(density, seenKeys(i, { seqQ, seqK, causal }) / BLOCK);
+        const count = keysFor(density, blocks.seen(i));
         const rows = heads.map((head) => chosen.row(head, i));
         takeBlocks(scores, blocks.forced(i), { count, mark: (j) => rows.forEach((row) => setBit(row, j)) });
       });

@@ -72,7 +72,7 @@ Deno.test("rows: a time that was measured once has no interval", () => {
     ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, ran: null },
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
-    ...{ interval: null, check: null, heads: [] },
+    ...{ alignmentLoss: 0, interval: null, check: null, heads: [] },
   };
   const times = { repeated: 0, source: "wall", denseMedian: 5 } as const;
   const row = (...all: number[]) =>

@@ -8,10 +8,10 @@ const FOLDER = new URL("../../../reference/methods/mask/", import.meta.url);
 
 /** A method as a row of the page's table. */
 function row(method: Method): string[] {
-  const { name, granularity, gridTile, basis, rule, source } = method;
+  const { name, granularity, gridTile, usesGrid, basis, rule, source } = method;
   const sizes = { blockM: 64, blockN: 64, seqQ: 4096, seqK: 4096 };
   const cost = method.selectionCost({ sizes, importance: { kind: "full" } });
-  const kind = gridTile ? `${granularity}, grid` : granularity;
+  const kind = gridTile || usesGrid ? `${granularity}, grid` : granularity;
   return [`\`${name}\``, kind, basis, rule, `${Number(cost.toPrecision(2))}`, source];
 }
 

@@ -33,10 +33,12 @@ import { head } from "../../support/tensor_tools.ts";
 import { randomInputs, randomQkv, type RandomSizes } from "../../support/method_tools.ts";
 import { TEST_SEED } from "../../support/seed.ts";
 
-/** Methods of blocks that take any order and grid. */
-const BLOCK_METHODS = METHODS.filter((method): method is BlockMethod =>
-  method.granularity === "block" && method.gridTile === undefined
-);
+/** Methods of blocks that take any order and grid, those without a causal form left out if the call is causal. */
+function blockMethods({ causal }: { readonly causal: boolean }): BlockMethod[] {
+  return METHODS.filter((method): method is BlockMethod =>
+    method.granularity === "block" && method.gridTile === undefined && (method.causal || !causal)
+  );
+}
 
 /** Methods whose output is attention to the chosen keys and nothing else. */
 const PURE = ["block-topk", "pooled-topk", "xattention", "spargeattn", "random", "mass-topk"];
@@ -98,12 +100,16 @@ function droppedOfRows(inputs: MethodInputs, { data, shape }: Tensor<Int32Array>
 
 fact("levels are levels, at the density that is said", (inputs, { density }) => {
   const { sizes, causal, qkv: { q } } = inputs, { blockM, blockN, seqQ, seqK } = sizes;
-  for (const method of BLOCK_METHODS) {
+  for (const method of blockMethods(inputs)) {
     const { levels, status, density: reached, represented } = method.select(inputs, density);
     assertEquals(levels.shape, [1, q.shape[1], Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)]);
     assert(levels.data.every((level) => level === 0 || blockN % level === 0), method.name);
     const of = levelDensity(levels, { causal, ...sizes });
-    const added = method.name === "rectified" ? (1 - of) / (blockM * blockN) : 0;
+    const corrections: Record<string, number> = {
+      rectified: (1 - of) / (blockM * blockN),
+      pisa: q.shape[3] / (2 * seqK),
+    };
+    const added = corrections[method.name] ?? 0;
     assertAlmostEquals(reached, of + added, 1e-12, method.name);
     if (THRESHOLDS.includes(method.name)) {
       assertEquals(status === "ok", reachedByHeads(inputs, levels, density));
@@ -128,7 +134,7 @@ fact(
   "every row that sees keys reads some; a causal one key block 0, its diagonal and not the future",
   (inputs, c) => {
     const { isFuture, isDiagonal } = causalBlocks(inputs.sizes), rule = c.causal ? isFuture : () => false;
-    for (const method of BLOCK_METHODS) {
+    for (const method of blockMethods(inputs)) {
       const { levels: { data, shape: [, , rows, columns] } } = method.select(inputs, c.density);
       for (let row = 0; row < data.length / columns; row++) {
         const m = row % rows, own = data.subarray(row * columns, (row + 1) * columns);
@@ -145,7 +151,7 @@ fact(
 
 fact("a head chooses by itself, and the same every time", (inputs, drawn) => {
   const { qkv: { q, k, v } } = inputs, group = q.shape[1] / k.shape[1];
-  for (const method of BLOCK_METHODS) {
+  for (const method of blockMethods(inputs)) {
     const { levels } = method.select(inputs, drawn.density);
     assertEquals(method.select(randomInputs(drawn), drawn.density).levels, levels, method.name);
     if (method.name === "random") continue; // draws anew for every head
@@ -172,7 +178,7 @@ fact("true mass is what dense attention gives to the keys of a block", (inputs) 
 });
 
 fact("dropped mass is the mean of what queries lose", (inputs, { density }) => {
-  for (const method of BLOCK_METHODS) {
+  for (const method of blockMethods(inputs)) {
     const selection = method.select(inputs, density),
       rows = droppedOfRows(inputs, selection.represented ?? selection.levels);
     const mean = rows.reduce((sum, dropped) => sum + dropped, 0) / rows.length;
