@@ -144,16 +144,67 @@ const rules: readonly Mutant[] = [
   {
     name: "methods: every head draws the same blocks",
     file: "reference/methods/control/random.ts",
-    find: "seededRandom(inputs.seed, head)",
+    find: "seededRandom(inputs.seed, inputs.firstHead + head)",
     replace: "seededRandom(inputs.seed)",
   },
   {
-    name: "methods: token-topk does not renormalise",
+    name: "methods: token-topk lets the future take places",
     file: "reference/methods/control/token_topk.ts",
-    find: "four[c * ROWS + r] / masses[r]",
-    replace: "four[c * ROWS + r]",
+    find: "scores.subarray(0, seenBy(first + r))",
+    replace: "scores",
+  },
+];
+
+const masks: readonly Mutant[] = [
+  {
+    name: "masks: a query sees what its neighbours see",
+    file: "reference/masks/rows.ts",
+    find: "if ((row[key >>> 5] >>> (key & 31) & 1) === 0) scores[at] = -Infinity;\n    else if",
+    replace: "if",
+  },
+  {
+    name: "masks: the keys of four queries before are kept",
+    file: "reference/masks/rows.ts",
+    find: "changed ||= joined !== union[word];",
+    replace: "",
+  },
+  {
+    name: "masks: a causal mask shows the future",
+    file: "reference/masks/mask.ts",
+    find: "for (let i = first; causal && i < end; i++)",
+    replace: "for (let i = first; causal && i < first; i++)",
+  },
+  {
+    name: "masks: dropped mass is what is kept",
+    file: "reference/masks/loss.ts",
+    find: "-Math.expm1(sparse.data[row] - dense.data[row])",
+    replace: "Math.exp(sparse.data[row] - dense.data[row])",
+  },
+  {
+    name: "masks: of equal scores the later is taken",
+    file: "reference/masks/largest.ts",
+    find: "for (let j = 0; j < scores.length; j++) {\n    if",
+    replace: "for (let j = scores.length - 1; j >= 0; j--) {\n    if",
+  },
+  {
+    name: "masks: a query need not take its own block",
+    file: "reference/methods/masks.ts",
+    find: "for (const j of forced) ranked[j] = Infinity;",
+    replace: "",
+  },
+  {
+    name: "methods: the sink of svg is counted on one side of the band",
+    file: "reference/methods/grid/svg.ts",
+    find: " + Math.max(0, sink - end)",
+    replace: "",
+  },
+  {
+    name: "methods: places of the grid are taken for tokens",
+    file: "reference/methods/grid/places.ts",
+    find: "setBit(row, tokenAt[place])",
+    replace: "setBit(row, place)",
   },
 ];
 
 /** All of them. */
-export const methodMutants: readonly Mutant[] = [...shared, ...rules];
+export const methodMutants: readonly Mutant[] = [...shared, ...rules, ...masks];

@@ -5,8 +5,19 @@
  */
 import type { Mask, MethodInputs, Qkv, Tensor } from "../../mod.ts";
 
-/** Attention over a mask, pair by pair, and the mass of the dense softmax that every query loses. */
-export function bruteMask({ qkv, causal }: Pick<MethodInputs, "qkv" | "causal">, mask: Mask) {
+/** What {@link bruteMask} finds. */
+export interface BruteMask {
+  readonly out: Tensor<Float64Array>;
+  readonly lse: Tensor<Float64Array>;
+  /** The mass of the dense softmax that every query loses. */
+  readonly dropped: Float64Array;
+}
+
+/** Attention over a mask, pair by pair. */
+export function bruteMask(
+  { qkv, causal }: Pick<MethodInputs, "qkv" | "causal">,
+  mask: Mask,
+): BruteMask {
   const { q, k, v } = qkv, [, heads, seqQ, dim] = q.shape, seqK = k.shape[2], valueDim = v.shape[3];
   const out = new Float64Array(heads * seqQ * valueDim), lse = new Float64Array(heads * seqQ);
   const dropped = new Float64Array(heads * seqQ), group = heads / k.shape[1];
@@ -38,11 +49,6 @@ function dot(a: Qkv["q"], i: number, b: Qkv["k"], j: number): number {
   let sum = 0;
   for (let c = 0; c < dim; c++) sum += a.data[i * dim + c] * b.data[j * dim + c];
   return sum;
-}
-
-/** The keys that a query sees, in ascending order. */
-export function keysSeen(mask: Mask, head: number, query: number): number[] {
-  return Array.from({ length: mask.shape[3] }, (_, j) => j).filter((j) => mask.visible(head, query, j));
 }
 
 /** Rows of a tensor [1, heads, tokens, dimension] in another order: row n is row `order[n]`. */

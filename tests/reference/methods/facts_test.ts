@@ -105,11 +105,8 @@ fact("levels are levels, at the density that is said", (inputs, { density }) => 
     assertEquals(levels.shape, [1, q.shape[1], Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)]);
     assert(levels.data.every((level) => level === 0 || blockN % level === 0), method.name);
     const of = levelDensity(levels, { causal, ...sizes });
-    const corrections: Record<string, number> = {
-      rectified: (1 - of) / (blockM * blockN),
-      pisa: q.shape[3] / (2 * seqK),
-    };
-    const added = corrections[method.name] ?? 0;
+    const added = { rectified: (1 - of) / (blockM * blockN), pisa: q.shape[3] / (2 * seqK) }[method.name] ??
+      0;
     assertAlmostEquals(reached, of + added, 1e-12, method.name);
     if (THRESHOLDS.includes(method.name)) {
       assertEquals(status === "ok", reachedByHeads(inputs, levels, density));
