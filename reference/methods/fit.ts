@@ -7,9 +7,6 @@ import { InputError } from "../errors.ts";
 import { requireDensity } from "../levels/budget.ts";
 import type { CallFacts, MethodFacts, MethodInputs } from "./method.ts";
 
-/** What of a method says which calls it takes. */
-type Demands = Pick<MethodFacts, "name" | "causal" | "usesGrid" | "gridTile" | "lacks">;
-
 /**
  * Why a method cannot be had for a call, as a sentence; null if it can.
  *
@@ -24,7 +21,13 @@ type Demands = Pick<MethodFacts, "name" | "causal" | "usesGrid" | "gridTile" | "
  * console.log(whyNot(radial, call)); // `grid` is missing; radial needs the video's width, height and depth.
  * ```
  */
-export function whyNot({ name, causal, usesGrid, gridTile, lacks }: Demands, call: CallFacts): string | null {
+export function whyNot(
+  { name, causal, usesGrid, gridTile, lacks }: Pick<
+    MethodFacts,
+    "name" | "causal" | "usesGrid" | "gridTile" | "lacks"
+  >,
+  call: CallFacts,
+): string | null {
   if (call.causal && !causal) return `\`causal\` is true; ${name} has no causal form.`;
   const { grid, seqQ, seqK } = call;
   if (usesGrid || gridTile !== undefined) {
@@ -43,7 +46,7 @@ export function whyNot({ name, causal, usesGrid, gridTile, lacks }: Demands, cal
  * @throws {InputError} that says what the method lacks, or that the density is outside (0, 1]
  */
 export function requireMethodCall(
-  method: Demands,
+  method: Parameters<typeof whyNot>[0],
   { causal, grid, sizes: { seqQ, seqK }, qkv: { q } }: MethodInputs,
   density: number,
 ): void {
