@@ -36,6 +36,10 @@ export const command: Command = {
       "  forward    the whole method against dense attention, at twice --tokens",
       "  stages     each stage of the whole method, at twice --tokens",
     ],
+    examples: [
+      "deno task bench:gpu --parts table",
+      "deno task bench:gpu --tokens 8192 --parts densities,lengths",
+    ],
     options: [
       { name: "tokens", value: "N", help: "tokens of a head (16384; 1024 in software)" },
       { name: "parts", value: "LIST", help: `of ${PARTS.join(",")}; all of them` },

@@ -32,6 +32,7 @@ export const command: Command = {
       "equal time? All traces and workloads are run head by head, in every order they can have, and docs/claim.md is " +
       "written with its plots (half an hour on two cores).",
     ],
+    examples: ["deno task claim --quick --out results/claim", "deno task claim"],
     options: [
       {
         name: "out",

@@ -17,6 +17,10 @@ export const command: Command = {
     about: [
       "Joins the rows of two runs of deno task sweep by their case, and prints as Markdown what changed beyond noise.",
     ],
+    examples: [
+      "deno task compare results results/2",
+      'deno task compare results results/2 --fail-on "rel_l2>1.05x,gpu_ms_median>1.1x"',
+    ],
     options: [
       {
         name: "fail-on",

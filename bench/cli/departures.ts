@@ -14,7 +14,8 @@ export const command: Command = {
     name: "departures",
     usage: "[--write]",
     about: ["Judges the captures of the released kernels and prints the table of docs/departures.md."],
-    options: [{ name: "write", value: "", help: "writes the table into the page" }],
+    examples: ["deno task departures", "deno task departures --write"],
+    options: [{ name: "write", value: "", help: "write the table into the page" }],
   },
   async run({ read }) {
     const table = await departuresTable(), page = new URL("../../docs/departures.md", import.meta.url);

@@ -15,7 +15,11 @@ const DTYPES = ["f32", "f16", "bf16"] as const, FORMATS = ["safetensors", "raw"]
 const HELP: CommandHelp = {
   name: "export",
   usage: "--out FOLDER [options]",
-  about: ["Writes one file a case, with inputs and truth, and manifest.json."],
+  about: ["Writes one file per case, with inputs and truth, and manifest.json."],
+  examples: [
+    "deno task export --out cases --filter attention",
+    "deno task export --out cases --suite standard --dtype f16",
+  ],
   options: [
     { name: "out", value: "FOLDER", help: "the folder to write to" },
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },

@@ -15,6 +15,7 @@ export const command: Command = {
     name: "merge",
     usage: "FOLDER … --out FOLDER [options]",
     about: ["Joins the runs of deno task sweep --shard I/N into one."],
+    examples: ["deno task merge results/part-1 results/part-2 --out results/whole"],
     options: [
       { name: "out", value: "FOLDER", help: "the folder to write to" },
       { name: "force", value: "", help: "replace the run that --out holds" },

@@ -14,6 +14,7 @@ export const command: Command = {
     name: "pictures",
     usage: "",
     about: ["Draws the pictures of docs/ from the reference and a trace, as SVG."],
+    examples: ["deno task pictures"],
     options: [],
   },
   async run() {

@@ -8,24 +8,58 @@ import { closestString } from "../std/std.ts";
 import { say } from "../text/output.ts";
 import { type Command, perform, runCommand } from "./command.ts";
 
-/** All commands, in the order of the help, loaded when they are asked for. */
-const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<{ command: Command }> }>> = {
-  sweep: { about: "correctness and speed across sparsity levels", load: () => import("./sweep.ts") },
-  compare: { about: "what changed between two sweeps", load: () => import("./compare.ts") },
-  merge: { about: "joins the shards of a sweep", load: () => import("./merge.ts") },
-  claim: { about: "the paper's claim, tested", load: () => import("./claim.ts") },
-  export: { about: "writes conformance cases for kernels elsewhere", load: () => import("./export.ts") },
-  verify: { about: "judges a kernel's outputs", load: () => import("./verify.ts") },
-  bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },
-  wgsl: { about: "prints the WGSL that the device gets", load: () => import("./wgsl.ts") },
+/** A command: what it is for, and where it is, loaded when it is asked for. */
+interface Entry {
+  readonly about: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** All commands, by purpose, in the order of the help. */
+const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
+  "Begin here": {
+    doctor: {
+      about: "what this machine has, and what each command does with it",
+      load: () => import("./doctor.ts"),
+    },
+  },
+  "Check a kernel": {
+    export: {
+      about: "writes cases with their truth, for kernels elsewhere",
+      load: () => import("./export.ts"),
+    },
+    verify: { about: "judges a kernel's outputs, and names mistakes", load: () => import("./verify.ts") },
+  },
+  "Compare methods": {
+    sweep: { about: "errors and speed of methods across densities", load: () => import("./sweep.ts") },
+    compare: { about: "what changed between two sweeps", load: () => import("./compare.ts") },
+    merge: { about: "joins the shards of a sweep", load: () => import("./merge.ts") },
+    claim: {
+      about: "where PSA loses less error than others, and where not",
+      load: () => import("./claim.ts"),
+    },
+  },
+  "Look at the kernels": {
+    bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },
+    wgsl: { about: "prints the WGSL that the device gets", load: () => import("./wgsl.ts") },
+  },
 };
+
+const ENTRIES: Readonly<Record<string, Entry>> = Object.assign({}, ...Object.values(COMMANDS));
 
 /** The list of commands. */
 function help(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(10)}${about}`);
-  return ["psa COMMAND [options]", "", ...rows, "", "psa COMMAND --help tells the options of one."].join(
-    "\n",
-  );
+  const parts = Object.entries(COMMANDS).flatMap(([purpose, entries]) => [
+    `${purpose}:`,
+    ...Object.entries(entries).map(([name, { about }]) => `  ${name.padEnd(10)}${about}`),
+    "",
+  ]);
+  return [
+    "psa COMMAND [options]",
+    "",
+    ...parts,
+    "Example: psa sweep --no-gpu --densities .5,.25",
+    "psa COMMAND --help tells the options of one, with examples.",
+  ].join("\n");
 }
 
 /**
@@ -46,11 +80,11 @@ export async function main([name, ...args]: readonly string[]): Promise<number> 
     say(help(), name === undefined ? "stderr" : "stdout");
     return name === undefined ? 2 : 0;
   }
-  if (!Object.hasOwn(COMMANDS, name)) {
-    const nearest = closestString(name, Object.keys(COMMANDS));
+  if (!Object.hasOwn(ENTRIES, name)) {
+    const nearest = closestString(name, Object.keys(ENTRIES));
     throw new InputError(`"${name}" is no command; the nearest one is ${nearest}. psa --help lists them.`);
   }
-  const { command } = await COMMANDS[name].load();
+  const { command } = await ENTRIES[name].load();
   return await perform(command, args);
 }
 

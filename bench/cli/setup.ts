@@ -76,7 +76,7 @@ async function hasAdapter(): Promise<boolean> {
 /** Runs a command and keeps what it prints. */
 async function run([program, ...args]: readonly string[]): Promise<{ success: boolean; text: string }> {
   try {
-    const command = new Deno.Command(program, { args, stdin: "null", env: environment() });
+    const command = new Deno.Command(program, { args, stdin: "null", env: deviceEnvironment() });
     const { success, stdout, stderr } = await command.output();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { success, text: decode(stdout) + decode(stderr) };
@@ -86,10 +86,16 @@ async function run([program, ...args]: readonly string[]): Promise<{ success: bo
 }
 
 /**
- * The environment of child processes: Mesa complains where there is no runtime folder, and on Linux only Vulkan will do,
- * since kernels can hang on adapters that are emulated by OpenGL.
+ * The variables that commands run with where they are not set: Mesa complains where there is no runtime folder, and on
+ * Linux only Vulkan will do, since kernels can hang on adapters that are emulated by OpenGL.
+ *
+ * @example
+ * ```ts
+ * import { deviceEnvironment } from "./setup.ts";
+ * console.log(typeof deviceEnvironment()); // object
+ * ```
  */
-function environment(): Record<string, string> {
+export function deviceEnvironment(): Record<string, string> {
   const defaults: Record<string, string> = {
     XDG_RUNTIME_DIR: Deno.env.get("TMPDIR") ?? "/tmp",
     ...(Deno.build.os === "linux" ? { DENO_WEBGPU_BACKEND: "vulkan" } : {}),
@@ -186,6 +192,6 @@ if (import.meta.main) {
     console.error(sentence);
     Deno.exit(2);
   }
-  if (Deno.args.length > 0) Deno.exit(await runInstead(Deno.args, { env: environment() }));
+  if (Deno.args.length > 0) Deno.exit(await runInstead(Deno.args, { env: deviceEnvironment() }));
   console.log("A WebGPU adapter is there.");
 }

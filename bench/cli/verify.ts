@@ -18,6 +18,10 @@ const HELP: CommandHelp = {
     "Judges outputs: FOLDER holds a file of the same name for every case, with a tensor `out` (and, if you have them, " +
     "lse, dq, dk, dv, levels).",
   ],
+  examples: [
+    "deno task verify cases --outputs outputs --diagnose",
+    "deno task verify --capture fixtures/data/released --diagnose",
+  ],
   options: [
     { name: "outputs", value: "FOLDER", help: "your kernel's outputs" },
     {

@@ -24,6 +24,10 @@ const HELP: CommandHelp = {
   name: "wgsl",
   usage: `${KERNELS.join("|")} [options]`,
   about: ["Prints the WGSL of a kernel as the device gets it."],
+  examples: [
+    "deno task wgsl attention --head-dim 128 --dtype f16 --causal",
+    "deno task wgsl pyramid --levels 2,8",
+  ],
   options: [
     { name: "head-dim", value: "N", help: "head dimension (64)" },
     { name: "value-dim", value: "N", help: "value dimension (as --head-dim)" },

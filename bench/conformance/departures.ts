@@ -1,42 +1,68 @@
 /**
- * The table of docs/departures.md, from the captures of the released kernels in fixtures.
+ * The captures of the released kernels in fixtures, judged, and the table of docs/departures.md that is made of them.
  *
  * @module
  */
 import { readCapture } from "../../fixtures/conformance/captures/capture.ts";
 import { explained, judgeCapture } from "../../fixtures/conformance/captures/judge.ts";
 import { keepsContract } from "../../fixtures/conformance/contract.ts";
-import { short } from "../../fixtures/conformance/judge/judge.ts";
+import { type ReadCase, short } from "../../fixtures/conformance/judge/judge.ts";
 import { reportOf } from "../../fixtures/conformance/judge/report.ts";
 import { compare } from "../../reference/judge/metrics.ts";
+import { markdownTable } from "../text/table.ts";
 
 const CAPTURES = new URL("../../fixtures/data/released/", import.meta.url);
 
 /** Where the table begins and ends in the page. */
 const BEGIN = "<!-- captures: deno task departures --write -->", END = "<!-- end of captures -->";
 
+/** One call of a released kernel, judged. */
+export interface JudgedCapture {
+  /** What was called, in words: kernel, block size, levels. */
+  readonly name: string;
+  /** Whether the counts of levels keep the contract of the new kernel. */
+  readonly aligned: boolean;
+  /** Relative L2 error of the outputs against the definition in float64; NaN if some output is not finite. */
+  readonly relL2: number;
+  /** The largest relative L2 error of a right kernel of this element type. */
+  readonly bound: number;
+  /** The verdict, and what it was made of. */
+  readonly one: ReadCase;
+}
+
+/** Judges every capture, in the order of their files. */
+export async function judgedCaptures(): Promise<JudgedCapture[]> {
+  const names = [...Deno.readDirSync(CAPTURES)].map(({ name }) => name).sort();
+  return await Promise.all(names.map(async (file) => {
+    const capture = await readCapture(new URL(file, CAPTURES).pathname), { levels, options } = capture.call;
+    const one = judgeCapture(capture, { file });
+    const { relL2 } = compare(capture.outputs.out, one.contents.tensors.expected_out);
+    return {
+      name: file.replace(/^\d+-(.*)\.safetensors$/, "$1").replaceAll("-", " "),
+      aligned: keepsContract(levels, options),
+      relL2: Number.isFinite(relL2) ? relL2 : NaN,
+      bound: JSON.parse(one.contents.metadata.tolerance).out.relL2,
+      one,
+    };
+  }));
+}
+
 /** Judges and diagnoses every capture; the rows of the table as Markdown. */
 export async function departuresTable(): Promise<string> {
-  const rows: string[][] = [["capture", "aligned", "relative L2", "verdict", "what gives the same"]];
-  for (const { name } of [...Deno.readDirSync(CAPTURES)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-    const capture = await readCapture(new URL(name, CAPTURES).pathname), { levels, options } = capture.call;
-    const one = judgeCapture(capture, { file: name });
+  const head = ["capture", "aligned", "relative L2", "verdict", "what gives the same"];
+  const rows = (await judgedCaptures()).map(({ name, aligned, relL2, one }) => {
     const { verdict, arithmetic, names } = reportOf(one, explained(one));
-    const { relL2 } = compare(capture.outputs.out, one.contents.tensors.expected_out);
-    rows.push([
-      name.replace(/^\d+-(.*)\.safetensors$/, "$1").replaceAll("-", " "),
-      keepsContract(levels, options) ? "yes" : "no",
+    return [
+      name,
+      aligned ? "yes" : "no",
       Number.isFinite(relL2) ? short(relL2) : "not finite",
       verdict,
       verdict === "right"
         ? `the definition, as ${arithmetic}`
         : names.map((found) => found.name).join("; or ") || "unknown",
-    ]);
-  }
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
-  const rule = line(widths.map((width) => "-".repeat(width)));
-  return [line(rows[0]), rule, ...rows.slice(1).map(line)].join("\n");
+    ];
+  });
+  return markdownTable(head, rows).join("\n");
 }
 
 /** A page with the table replaced. */

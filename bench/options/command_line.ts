@@ -28,6 +28,8 @@ export interface CommandHelp {
   readonly usage: string;
   /** What it does: lines of text. */
   readonly about: readonly string[];
+  /** Command lines that work, the simplest first. */
+  readonly examples?: readonly string[];
   /** Its options; `--help` is there without being named. */
   readonly options: readonly OptionHelp[];
   /** How many words that are no options it takes, least and most; default none. */
@@ -173,10 +175,21 @@ export function helpOf(command: CommandHelp): string {
     "",
     ...command.about.flatMap((text) => text === "" ? [""] : wrap(text, HELP_WIDTH)),
     "",
+    ...exampleLines(command.examples ?? []),
     ...rows,
     "",
     ...wrap(codes, HELP_WIDTH),
   ].join("\n");
+}
+
+/** Examples; what does not fit into a line goes on behind a backslash, so that it can be copied. */
+function exampleLines(examples: readonly string[]): string[] {
+  if (examples.length === 0) return [];
+  const lines = examples.flatMap((example) => {
+    const broken = fillLines(example.split(" "), { width: HELP_WIDTH - 8, indent: "    " });
+    return broken.map((line, i) => `  ${line}${i + 1 < broken.length ? " \\" : ""}`);
+  });
+  return [examples.length === 1 ? "Example:" : "Examples:", ...lines, ""];
 }
 
 /** Cuts a text into lines between words; one that begins with a space stays as it is. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChartSpec } from "./chart.ts";
+import { logTicks } from "./ticks.ts";
 import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, type SeriesScales } from "./theme.ts";
 
 /** One point of a line: a method at a density, with the interval of its value. */
@@ -36,11 +37,14 @@ export interface ChartFrame {
   readonly width?: number;
 }
 
-const HEIGHT = 260;
+const HEIGHT = 300;
 
-/** The encoding of a series by colour, shape and dash, with one legend under the chart. */
+/** The encoding of a series by colour, shape and dash, with one legend under the chart, as strong as the marks. */
 function seriesEncoding({ domain, colours, shapes, dashes }: SeriesScales) {
-  const legend = { title: null, orient: "bottom", columns: 2, symbolLimit: 0 } as const;
+  const legend = {
+    ...{ title: null, orient: "bottom", columns: 3, symbolLimit: 0 },
+    ...{ symbolOpacity: 1, symbolSize: 90, symbolStrokeWidth: 2 },
+  } as const;
   return {
     color: { field: "method", type: "nominal", scale: { domain: [...domain], range: colours }, legend },
     shape: { field: "method", type: "nominal", scale: { domain: [...domain], range: shapes }, legend },
@@ -48,15 +52,23 @@ function seriesEncoding({ domain, colours, shapes, dashes }: SeriesScales) {
   } as const;
 }
 
-/** A logarithmic axis over a field. */
-function logAxis(field: string, title: string, domain?: readonly [number, number]) {
+/** A logarithmic axis over a field, with numbers between the decades. */
+function logAxis(field: string, title: string, [low, high]: readonly [number, number]) {
   return {
     field,
-    type: "quantitative",
+    type: "quantitative" as const,
     title,
-    scale: { type: "log", ...(domain ? { domain: [...domain] } : { nice: false, padding: 12 }) },
-    axis: { tickCount: 5, format: "~g" },
-  } as const;
+    scale: { type: "log" as const, domain: [low, high], nice: false },
+    axis: { values: logTicks(low, high), format: "~g" },
+  };
+}
+
+/** What values cover, with a margin of a tenth on either side. */
+function domainOf(values: readonly (number | undefined)[]): readonly [number, number] {
+  const there = values.filter((value) =>
+    value !== undefined && value > 0 && Number.isFinite(value)
+  ) as number[];
+  return there.length === 0 ? [0.1, 1] : [Math.min(...there) / 1.1, Math.max(...there) * 1.1];
 }
 
 /**
@@ -76,8 +88,9 @@ function logAxis(field: string, title: string, domain?: readonly [number, number
  */
 export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {
   const { color, shape, strokeDash } = seriesEncoding(frame.series);
-  const x = logAxis("x", frame.xTitle);
-  const y = logAxis("y", frame.yTitle, frame.yDomain);
+  const x = logAxis("x", frame.xTitle, domainOf(points.map((point) => point.x)));
+  const values = points.flatMap(({ y, low, high }) => [y, low, high]);
+  const y = logAxis("y", frame.yTitle, frame.yDomain ?? domainOf(values));
   return {
     title: frame.title,
     width: frame.width ?? CHART_WIDTH,
@@ -87,11 +100,11 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
     layer: [
       {
         transform: [{ filter: "isValid(datum.low)" }],
-        mark: { type: "rule", strokeWidth: 1.5, opacity: 0.7 },
+        mark: { type: "rule", strokeWidth: 1.5 },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
       },
-      { mark: { type: "line", strokeWidth: 1.5 }, encoding: { x, y, color, strokeDash } },
-      { mark: { type: "point", filled: true, size: 45, opacity: 1 }, encoding: { x, y, color, shape } },
+      { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y, color, strokeDash } },
+      { mark: { type: "point", filled: true, size: 60, opacity: 1 }, encoding: { x, y, color, shape } },
     ],
     config: CHART_CONFIG,
   };
@@ -131,7 +144,7 @@ export interface ParetoPoint {
   readonly cost: number;
   /** Relative L2 error against dense attention. */
   readonly error: number;
-  /** Whether no other point is at least as good in both. */
+  /** Whether it is on the front. */
   readonly best: boolean;
 }
 
@@ -151,7 +164,8 @@ export interface ParetoPoint {
  */
 export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): ChartSpec {
   const { color, shape } = seriesEncoding(frame.series);
-  const x = logAxis("cost", frame.xTitle), y = logAxis("error", frame.yTitle);
+  const x = logAxis("cost", frame.xTitle, domainOf(points.map(({ cost }) => cost)));
+  const y = logAxis("error", frame.yTitle, domainOf(points.map(({ error }) => error)));
   return {
     title: frame.title,
     width: frame.width ?? CHART_WIDTH,
@@ -165,14 +179,13 @@ export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): 
         encoding: { x, y },
       },
       {
-        mark: { type: "point", filled: true },
+        mark: { type: "point", filled: true, opacity: 1 },
         encoding: {
           x,
           y,
           color,
           shape,
-          size: { condition: { test: "datum.best", value: 90 }, value: 30 },
-          opacity: { condition: { test: "datum.best", value: 1 }, value: 0.55 },
+          size: { condition: { test: "datum.best", value: 130 }, value: 35 },
         },
       },
     ],

@@ -21,11 +21,23 @@ export function escapeHtml(text: string): string {
   );
 }
 
+/** What a figure is, beside its drawing. */
+export interface FigureText {
+  /** What stands under it. */
+  readonly caption: string;
+  /** What the drawing shows, in words. */
+  readonly alternative: string;
+  /** Of maps: the method whose choice it shows. */
+  readonly method?: string;
+  /** Whether it is shown only once its method is chosen; default false. */
+  readonly hidden?: boolean;
+}
+
 /**
  * A chart with its caption and its text alternative.
  *
  * @param svg the drawing
- * @param text `caption` is shown; `alternative` says in words what the drawing shows
+ * @param text caption, alternative and method
  *
  * @example
  * ```ts
@@ -35,10 +47,13 @@ export function escapeHtml(text: string): string {
  */
 export function figure(
   svg: string,
-  { caption, alternative }: { readonly caption: string; readonly alternative: string },
+  { caption, alternative, method, hidden = false }: FigureText,
 ): string {
   const named = svg.replace("<svg", `<svg role="img" aria-label="${escapeHtml(alternative)}"`);
-  return `<figure>${named}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+  const of = method === undefined ? "" : ` data-method="${escapeHtml(method)}"`;
+  return `<figure${of}${hidden ? " hidden" : ""}>${named}<figcaption>${
+    escapeHtml(caption)
+  }</figcaption></figure>`;
 }
 
 /** One column of a table of the report. */
@@ -47,6 +62,8 @@ export interface TableColumn<Row> {
   readonly heading: string;
   /** The cell of a row; null is an empty cell. Numbers sort as numbers and are shown with four digits. */
   readonly cell: (row: Row) => string | number | null;
+  /** What the pointer on a cell shows; default nothing. */
+  readonly hint?: (row: Row) => string;
 }
 
 /**
@@ -64,16 +81,19 @@ export interface TableColumn<Row> {
  */
 export function sortableTable<Row>(rows: readonly Row[], columns: readonly TableColumn<Row>[]): string {
   const head = columns.map(({ heading }) => `<th><button type="button">${escapeHtml(heading)}</button></th>`);
-  const body = rows.map((row) => `<tr>${columns.map(({ cell }) => tableCell(cell(row))).join("")}</tr>`);
+  const body = rows.map((row) =>
+    `<tr>${columns.map(({ cell, hint }) => tableCell(cell(row), hint?.(row))).join("")}</tr>`
+  );
   return `<div class="scroll"><table><thead><tr>${head.join("")}</tr></thead><tbody>${
     body.join("\n")
   }</tbody></table></div>`;
 }
 
-function tableCell(value: string | number | null): string {
-  if (value === null) return "<td></td>";
-  if (typeof value === "string") return `<td>${escapeHtml(value)}</td>`;
-  return `<td data-value="${value}">${formatNumber(value)}</td>`;
+function tableCell(value: string | number | null, hint?: string): string {
+  const title = hint === undefined ? "" : ` title="${escapeHtml(hint)}"`;
+  if (value === null) return `<td${title}></td>`;
+  if (typeof value === "string") return `<td${title}>${escapeHtml(value)}</td>`;
+  return `<td data-value="${value}"${title}>${formatNumber(value)}</td>`;
 }
 
 /**

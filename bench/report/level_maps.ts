@@ -1,5 +1,5 @@
 /**
- * Maps of one case: the levels that it chose for one head beside the true mass, and for videos where the keys of one
+ * Maps of one head: where its true mass lies, the levels that methods chose for it, and for videos where the keys of one
  * query block lie in the frames.
  *
  * @module
@@ -7,20 +7,33 @@
 import type { Box } from "../../reference/config/config.ts";
 import type { Order } from "../../reference/order/order.ts";
 import type { Tensor } from "../../reference/tensor.ts";
-import { renderChart } from "./chart.ts";
-import { cellRuns, frameRuns, levelColours, levelName, mapChart, MASS_COLOURS, massClass } from "./maps.ts";
+import { listed, plural } from "../text/number.ts";
+import { mapChart } from "./map_chart.ts";
+import { cellRuns, frameRuns, levelColours, levelName, MASS_COLOURS, massClass } from "./maps.ts";
 import type { ReportChart } from "./sections.ts";
 
-/** What the maps of a case are drawn from. */
-export interface MapSource {
-  /** What is mapped, in words: input, method, density, order. */
-  readonly title: string;
+/** Where the mass of one head lies, and what is known of its tokens. */
+export interface MassSource {
+  /** What is mapped, in words: input, head, order. */
+  readonly place: string;
   /** A short name for files. */
   readonly name: string;
-  /** Int32 [batch, heads, query blocks, key blocks]. */
-  readonly levels: Tensor<Int32Array>;
-  /** The true mass, of the same shape. */
+  /** The true mass, float64 [batch, heads, query blocks, key blocks]; the first head is drawn. */
   readonly mass: Tensor<Float64Array>;
+}
+
+/** The levels that a method chose for one head. */
+export interface LevelSource {
+  /** What is mapped, in words: input, head, order. */
+  readonly place: string;
+  /** A short name for files. */
+  readonly name: string;
+  /** The method that chose the levels. */
+  readonly method: string;
+  /** The density that it was asked for. */
+  readonly density: number;
+  /** Int32 [batch, heads, query blocks, key blocks]; the first head is drawn. */
+  readonly levels: Tensor<Int32Array>;
   /** Key block size in tokens. */
   readonly blockN: number;
   /** The video that the tokens are. */
@@ -31,64 +44,68 @@ export interface MapSource {
 
 /** Frames that stand side by side. */
 const FRAMES_ACROSS = 4;
+const AXES = { xTitle: "key block", yTitle: "query block" };
 
 /**
- * Draws the maps of the first head of a case.
+ * Draws where the mass of a head lies.
  *
- * @param source levels, mass, and what is known of the tokens
+ * @param source the mass
  *
  * @example
  * ```ts
- * import { drawMaps } from "./level_maps.ts";
- * const shape = [1, 1, 2, 2];
- * const levels = { data: new Int32Array([1, 0, 2, 1]), shape };
- * const mass = { data: new Float64Array([0.9, 0.1, 0.4, 0.6]), shape };
- * const charts = await drawMaps({ title: "a case", name: "case", levels, mass, blockN: 16 });
- * console.log(charts.map(({ name }) => name)); // ["levels-case", "mass-case"]
+ * import { drawMass } from "./level_maps.ts";
+ * const mass = { data: new Float64Array([0.9, 0.1, 0.4, 0.6]), shape: [1, 1, 2, 2] };
+ * console.log(drawMass({ place: "a case", name: "case", mass }).name); // mass-case
  * ```
  */
-export async function drawMaps(source: MapSource): Promise<ReportChart[]> {
-  const { title, name, levels, mass } = source;
-  const [, , rows, columns] = levels.shape, size = rows * columns;
-  const own = [...levels.data.subarray(0, size)];
-  const axes = { xTitle: "key block", yTitle: "query block" };
-  const levelChart = mapChart(cellRuns(own.map(levelName), { columns }), {
-    ...{ title: "Levels", colours: levelColours(own), ...axes },
-  });
-  const classes = Array.from(mass.data.subarray(0, size), (share) => massClass(share * columns));
-  const massChart = mapChart(cellRuns(classes, { columns }), {
-    title: "True mass",
-    colours: MASS_COLOURS,
-    ...axes,
-  });
-  const charts = [
-    {
-      name: `levels-${name}`,
-      svg: await renderChart(levelChart),
-      caption: `${title}: the level that each query block of the first head gives each key block.`,
-      alternative: `Map of ${rows} query blocks by ${columns} key blocks. ${levelCounts(own)}`,
-    },
-    {
-      name: `mass-${name}`,
-      svg: await renderChart(massChart),
-      caption: `${title}: where the softmax of dense attention has its mass, relative to the mean of a row.`,
-      alternative: `Map of the true mass of ${rows} query blocks by ${columns} key blocks.`,
-    },
-  ];
-  return source.grid ? [...charts, await drawFrames(source, source.grid)] : charts;
+export function drawMass({ place, name, mass }: MassSource): ReportChart {
+  const [, , rows, columns] = mass.shape;
+  const classes = Array.from(mass.data.subarray(0, rows * columns), (share) => massClass(share * columns));
+  return {
+    name: `mass-${name}`,
+    place,
+    svg: mapChart(cellRuns(classes, { columns }), { title: "True mass", colours: MASS_COLOURS, ...AXES }),
+    caption: `${place}: where the softmax of dense attention has its mass, relative to the mean of a row.`,
+    alternative: `Map of the true mass of ${plural(rows, "query block")} by ${plural(columns, "key block")}.`,
+  };
+}
+
+/**
+ * Draws the levels of a head, and for a video where the keys of its middle query block lie in the frames.
+ *
+ * @param source levels, and what is known of the tokens
+ *
+ * @example
+ * ```ts
+ * import { drawLevels } from "./level_maps.ts";
+ * const levels = { data: new Int32Array([1, 0, 2, 1]), shape: [1, 1, 2, 2] };
+ * const source = { place: "a case", name: "case", method: "psa", density: 0.5, levels, blockN: 16 };
+ * console.log(drawLevels(source).map(({ name }) => name)); // ["levels-case-psa"]
+ * ```
+ */
+export function drawLevels(source: LevelSource): ReportChart[] {
+  const { place, name, method, density, levels, grid } = source, [, , rows, columns] = levels.shape;
+  const own = [...levels.data.subarray(0, rows * columns)];
+  const runs = cellRuns(own.map(levelName), { columns }), title = `Levels of ${method} at density ${density}`;
+  const chart = {
+    ...{ name: `levels-${name}-${method}`, place, method },
+    svg: mapChart(runs, { title, colours: levelColours(own), ...AXES }),
+    caption: `${place}: the level that ${method}, asked for density ${density}, gives each pair of blocks.`,
+    alternative: `Map of ${plural(rows, "query block")} by ${plural(columns, "key block")}. ${
+      levelCounts(own)
+    }`,
+  };
+  return grid ? [chart, drawFrames(source, grid)] : [chart];
 }
 
 /** How many blocks have each level, in words. */
 function levelCounts(levels: readonly number[]): string {
   const counts = [...Map.groupBy(levels, levelName)].map(([name, blocks]) => `${name}: ${blocks.length}`);
-  return `${counts.join(", ")}.`;
+  return `${listed(counts)}.`;
 }
 
 /** Where the keys of the middle query block lie, frame by frame. */
-async function drawFrames(
-  { title, name, levels, blockN, order }: MapSource,
-  grid: Box,
-): Promise<ReportChart> {
+function drawFrames({ place, name, method, levels, blockN, order }: LevelSource, grid: Box): ReportChart {
   const [, , rows, columns] = levels.shape, m = Math.floor(rows / 2);
   const own = levels.data.subarray(m * columns, (m + 1) * columns);
   const tokens = grid.width * grid.height * grid.depth;
@@ -98,11 +115,12 @@ async function drawFrames(
     grid: [grid.depth, grid.height, grid.width],
     across: FRAMES_ACROSS,
   });
+  const title = `What query block ${m} reads by ${method}, frame by frame`;
   return {
-    name: `frames-${name}`,
-    svg: await renderChart(mapChart(runs, { title: "Frames", colours: levelColours(own) })),
-    caption:
-      `${title}: the ${grid.depth} frames in rows of ${FRAMES_ACROSS}; colour is the level that query block ${m} gives each token.`,
+    ...{ name: `frames-${name}-${method}`, place, method },
+    svg: mapChart(runs, { title, colours: levelColours(own) }),
+    caption: `${place}: the ${grid.depth} frames in rows of ${FRAMES_ACROSS}; ` +
+      `colour is the level that query block ${m} of ${rows} gives each token.`,
     alternative: `${grid.depth} frames of ${grid.height} by ${grid.width} tokens. Query block ${m}: ${
       levelCounts([...own])
     }`,

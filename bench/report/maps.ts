@@ -1,12 +1,10 @@
 /**
  * Maps of the report: which level each query block gives each key block, where the true mass lies, and where in
- * the frames of a video the key blocks of one query block lie. Runs of equal cells are one rectangle, which
- * keeps the drawing small.
+ * the frames of a video the key blocks of one query block lie, as runs of equal cells with their colours.
  *
  * @module
  */
-import type { ChartSpec } from "./chart.ts";
-import { CHART_CONFIG, CHART_FIT, CHART_WIDTH, LEVEL_COLOURS } from "./theme.ts";
+import { LEVEL_COLOURS } from "./theme.ts";
 
 /** A run of equal cells in one row of a map. */
 export interface CellRun {
@@ -76,20 +74,6 @@ export function frameRuns(
   }).flat();
 }
 
-/** Titles and colours of a map. */
-export interface MapFrame {
-  /** The title of the map. */
-  readonly title: string;
-  /** What the values are called, and their colours, in the order of the legend. */
-  readonly colours: ReadonlyMap<string, string>;
-  /** The title of the horizontal axis; left out: no axes. */
-  readonly xTitle?: string;
-  /** The title of the vertical axis. */
-  readonly yTitle?: string;
-  /** Width in pixels, axes included; default {@link CHART_WIDTH}. */
-  readonly width?: number;
-}
-
 /**
  * The colours of the levels that occur, full first.
  *
@@ -119,8 +103,6 @@ export function levelName(level: number): string {
   return level === 0 ? "skipped" : `level ${level}`;
 }
 
-/** The share of a map's width that its axes leave it. */
-const PLOT_SHARE = 0.86;
 /** Lower bounds of the classes of true mass, as multiples of the mean over the visible blocks. */
 const MASS_CLASSES: readonly (readonly [number, string, string])[] = [
   [8, "over 8 x mean", "var(--level-1)"],
@@ -156,59 +138,4 @@ export const MASS_COLOURS: ReadonlyMap<string, string> = new Map(
  */
 export function massClass(ratio: number): string {
   return MASS_CLASSES.find(([least]) => ratio >= least)?.[1] ?? MASS_CLASSES[MASS_CLASSES.length - 1][1];
-}
-
-/**
- * A map of coloured cells.
- *
- * @param runs what {@link cellRuns} or {@link frameRuns} gave
- * @param frame titles and colours
- *
- * @example
- * ```ts
- * import { cellRuns, levelColours, mapChart } from "./maps.ts";
- * const spec = mapChart(cellRuns(["level 1"], { columns: 1 }), { title: "", colours: levelColours([1]) });
- * console.log("mark" in spec); // true
- * ```
- */
-export function mapChart(runs: readonly CellRun[], frame: MapFrame): ChartSpec {
-  const right = Math.max(...runs.map(({ x2 }) => x2)), bottom = Math.max(...runs.map(({ y2 }) => y2));
-  const width = frame.width ?? CHART_WIDTH;
-  const scale = { domain: [...frame.colours.keys()], range: [...frame.colours.values()] };
-  const axis = frame.xTitle === undefined ? null : { grid: false, tickCount: 4, format: "d" };
-  return {
-    title: frame.title,
-    width,
-    autosize: CHART_FIT,
-    height: Math.min(420, Math.max(60, Math.round(PLOT_SHARE * width * bottom / right))),
-    data: { values: runs.map((run) => ({ ...run })) },
-    mark: { type: "rect", strokeWidth: 0.5 },
-    encoding: {
-      x: {
-        field: "x",
-        type: "quantitative",
-        title: frame.xTitle ?? null,
-        axis,
-        scale: { domain: [0, right], nice: false },
-      },
-      x2: { field: "x2" },
-      y: {
-        field: "y",
-        type: "quantitative",
-        title: frame.yTitle ?? null,
-        axis,
-        scale: { domain: [bottom, 0], nice: false },
-      },
-      y2: { field: "y2" },
-      color: {
-        field: "value",
-        type: "nominal",
-        scale,
-        legend: { title: null, orient: "bottom", columns: 2, symbolType: "square", labelLimit: 0 },
-      },
-      // A thin edge of the same colour: without it the page shines through between cells.
-      stroke: { field: "value", type: "nominal", scale, legend: null },
-    },
-    config: CHART_CONFIG,
-  };
 }

@@ -4,11 +4,17 @@
  * @module
  */
 import sortScript from "./sort.js" with { type: "text" };
+import switchScript from "./switch.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
+import { isSoftware } from "../text/adapter.ts";
+import { listed, plural } from "../text/number.ts";
+import { paretoCharts } from "./fronts.ts";
 import { escapeHtml, sortableTable, type TableColumn } from "./html.ts";
+import { mapSection } from "./map_section.ts";
+import { resultsTable } from "./results.ts";
 import { densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
-import { chartGrid, errorCharts, paretoCharts, type ReportChart, speedupCharts } from "./sections.ts";
-import { verdict } from "./verdict.ts";
+import { chartGrid, errorCharts, type ReportChart, speedupCharts } from "./sections.ts";
+import { type Verdict, verdict } from "./verdict.ts";
 
 /** What a report is made of. */
 export interface ReportData<Row extends ReportRow = ReportRow> {
@@ -44,28 +50,22 @@ export interface Report {
  */
 export async function buildReport<Row extends ReportRow>(data: ReportData<Row>): Promise<Report> {
   const { rows, columns, environment, maps } = data;
-  const [errors, speedups, fronts] = [
-    await errorCharts(rows),
-    await speedupCharts(rows),
-    await paretoCharts(rows),
-  ];
-  const levelMaps = maps.filter(({ name }) => !name.startsWith("frames")),
-    frames = maps.filter(({ name }) => name.startsWith("frames"));
-  const { right, sentences } = verdict(rows);
+  const adapter = typeof environment.adapter === "string" ? environment.adapter : "";
+  const errors = await errorCharts(rows), speedups = await speedupCharts(rows, { adapter });
+  const fronts = await paretoCharts(rows, { adapter }), drawnMaps = mapSection(maps);
   const sections = [
-    `<h1>Pyramid Sparse Attention: sweep</h1><p>${escapeHtml(whatWasRun(rows, environment))}</p>`,
-    `<div class="verdict${right ? "" : " bad"}">${
-      sentences.map((s) => `<p>${escapeHtml(s)}</p>`).join("")
-    }</div>`,
-    section("Error against density", errors),
-    section("Speed-up against density", speedups),
-    section("Error against time and cost: the Pareto front", fronts),
-    section("Level maps beside the true mass", levelMaps, { pairs: true }),
-    section("Where the keys of one query block lie in the frames", frames),
-    `<h2>Every number</h2>${sortableTable(rows, columns)}`,
-    `<h2>Environment, and how to repeat this</h2><p>Repeat it with</p><pre>${
-      escapeHtml(String(environment.command ?? ""))
-    }</pre><pre>${escapeHtml(JSON.stringify(environment, null, 2))}</pre>`,
+    "<h1>Pyramid Sparse Attention: sweep</h1>",
+    verdictBlock(verdict(rows, { adapter })),
+    `<p>${escapeHtml(whatWasRun(rows, environment))}</p>`,
+    section("Error against density", grid(errors)),
+    section("Speed-up against density", grid(speedups), softwareNote(adapter)),
+    section("Error against time and cost: the Pareto front", grid(fronts)),
+    section("Levels beside the true mass, and in the frames of a video", drawnMaps),
+    section(
+      "Every number",
+      resultsTable(rows) + `<details><summary>All columns</summary>${sortableTable(rows, columns)}</details>`,
+    ),
+    section("How to repeat this", repeat(environment)),
   ];
   return {
     html: page(sections.filter(Boolean).join("\n")),
@@ -73,24 +73,48 @@ export async function buildReport<Row extends ReportRow>(data: ReportData<Row>):
   };
 }
 
-function section(
-  heading: string,
-  charts: readonly ReportChart[],
-  options: { readonly pairs?: boolean } = {},
-): string {
-  return charts.length === 0 ? "" : `<h2>${escapeHtml(heading)}</h2>${chartGrid(charts, options)}`;
+function section(heading: string, body: string, note = ""): string {
+  if (body === "") return "";
+  const before = note === "" ? "" : `<p class="note">${escapeHtml(note)}</p>`;
+  return `<h2>${escapeHtml(heading)}</h2>${before}${body}`;
+}
+
+function grid(charts: readonly ReportChart[]): string {
+  return charts.length === 0 ? "" : chartGrid(charts);
+}
+
+/** The sentences of the verdict; what stands before a colon is the name of what is said. */
+function verdictBlock({ right, sentences }: Verdict): string {
+  const lines = sentences.map((sentence) => {
+    const [, name, rest] = /^([A-Z][\w ,()-]{2,90}): (.*)$/s.exec(sentence) ?? [, "", sentence];
+    return `<p>${name ? `<strong>${escapeHtml(name)}:</strong> ` : ""}${escapeHtml(rest ?? sentence)}</p>`;
+  });
+  return `<div class="verdict${right ? "" : " bad"}">${lines.join("\n")}</div>`;
+}
+
+function softwareNote(adapter: string): string {
+  return isSoftware(adapter)
+    ? `These times were taken in software, on ${adapter}. They say nothing about a GPU.`
+    : "";
+}
+
+function repeat(environment: Readonly<Record<string, unknown>>): string {
+  return `<pre class="command">${escapeHtml(String(environment.command ?? ""))}</pre>` +
+    `<details><summary>Environment: adapter, limits, versions, all options</summary><pre>${
+      escapeHtml(JSON.stringify(environment, null, 2))
+    }</pre></details>`;
 }
 
 /** What was run, in two sentences. */
 function whatWasRun(rows: readonly ReportRow[], environment: Readonly<Record<string, unknown>>): string {
   const inputs = [...new Set(rows.map(({ input }) => input))];
-  const axes = `${methodsOf(rows).join(", ")} at densities ${densitiesOf(rows).join(", ")}`;
+  const axes = `${listed(methodsOf(rows))} at densities ${listed(densitiesOf(rows).map(String))}`;
   const { adapter, date } = environment;
-  const when = typeof date === "string" ? `${date.slice(0, 16).replace("T", " ")} UTC` : null;
-  const where = [adapter, when].filter((each) => typeof each === "string").join(", ");
-  return `${rows.length} cases on ${
-    inputs.join(", ")
-  }: ${axes}. Errors are against dense attention in float64, times from ${where || "no GPU"}.`;
+  const when = typeof date === "string" ? `, ${date.slice(0, 16).replace("T", " ")} UTC` : "";
+  const where = typeof adapter === "string" ? ` Times are from ${adapter}.` : "";
+  return `${plural(rows.length, "case")} on ${
+    listed(inputs)
+  }: ${axes}${when}. Errors are relative L2 distances from dense attention in float64.${where}`;
 }
 
 function page(body: string): string {
@@ -107,7 +131,8 @@ function page(body: string): string {
 <main>
 ${body}
 </main>
-<script>${sortScript}</script>
+<script>${sortScript}
+${switchScript}</script>
 </body>
 </html>
 `;

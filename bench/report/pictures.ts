@@ -6,12 +6,15 @@
 import { DEFAULT_TRACES, loadTrace } from "../../fixtures/traces.ts";
 import { levelsForDensity } from "../../reference/levels/budget.ts";
 import { sampledImportance } from "../../reference/importance/importance.ts";
+import { blockMass } from "../../reference/judge/mass.ts";
 import { buildPyramid } from "../../reference/pyramid/pyramid.ts";
 import type { Qkv } from "../../reference/tensor.ts";
+import { judgedCaptures } from "../conformance/departures.ts";
 import { architecturePicture } from "./architecture.ts";
 import { type ChartSpec, renderChart } from "./chart.ts";
 import { escapeHtml } from "./html.ts";
-import { cellRuns, levelColours, levelName, mapChart } from "./maps.ts";
+import { drawLevels, drawMass } from "./level_maps.ts";
+import { releasedErrors, tileMergePicture } from "./released.ts";
 import { inColours } from "./theme.ts";
 
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
@@ -56,20 +59,36 @@ function pyramidChart({ k, v }: Qkv): ChartSpec {
   };
 }
 
-/** The levels that the query blocks of the first head give the key blocks. */
-function levelMapChart(qkv: Qkv): ChartSpec {
+/** Levels of one head at a density, and beside them where the true mass lies. */
+function levelMapPicture(qkv: Qkv): string {
   const importance = sampledImportance(qkv, { ...BLOCKS, seed: 1 });
-  const levels = levelsForDensity(importance, DENSITY);
-  const [, , rows, columns] = levels.shape;
-  const first = [...levels.data.subarray(0, rows * columns)];
-  const chart = mapChart(cellRuns(first.map(levelName), { columns }), {
-    title: "",
-    colours: levelColours(first),
-    xTitle: "key block",
-    yTitle: "query block",
-    width: 580,
+  const levels = levelsForDensity(importance, DENSITY), mass = blockMass(qkv, BLOCKS);
+  const about = { place: "", name: "" };
+  const [chosen] = drawLevels({ ...about, method: "psa", density: DENSITY, levels, blockN: BLOCKS.blockN });
+  return sideBySide([chosen, drawMass({ ...about, mass })].map(({ svg }) => inColours(svg)));
+}
+
+/** Drawings in one picture, from left to right on white. */
+function sideBySide(drawings: readonly string[]): string {
+  const gap = 24,
+    sizes = drawings.map((svg) => {
+      const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg) ?? [];
+      return { width: Number(width), height: Number(height) };
+    });
+  const width = sizes.reduce((sum, size) => sum + size.width + gap, gap);
+  const height = Math.max(...sizes.map((size) => size.height)) + gap;
+  const placed = drawings.map((svg, i) => {
+    const x = sizes.slice(0, i).reduce((sum, size) => sum + size.width + gap, gap);
+    return svg.replace("<svg ", `<svg x="${x}" y="${gap / 2}" `);
   });
-  return { ...chart, background: "white" };
+  const box = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" ${box}>`,
+    `<rect width="${width}" height="${height}" fill="white"/>`,
+    ...placed,
+    "</svg>",
+    "",
+  ].join("\n");
 }
 
 /** A page of a terminal as a picture: fixed-width text, light on dark. */
@@ -107,7 +126,9 @@ export async function drawPictures(): Promise<string[]> {
   const table = await Deno.readTextFile(new URL("../sweep-example.txt", FOLDER));
   const pictures = {
     pyramid: inColours(await renderChart(pyramidChart(qkv))),
-    "level-map": inColours(await renderChart(levelMapChart(qkv))),
+    "level-map": levelMapPicture(qkv),
+    "released-errors": inColours(await renderChart(releasedErrors(await judgedCaptures()))),
+    "tile-merge": tileMergePicture(),
     sweep: terminalPicture(table),
     architecture: architecturePicture() + "\n",
   };

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { METHODS } from "../../reference/methods/mod.ts";
+import { listed } from "../text/number.ts";
 
 /** One row of a sweep, with the names of the columns of sweep.csv; null is an empty cell. */
 export interface ReportRow {
@@ -40,8 +42,16 @@ export interface ReportRow {
   readonly rel_l2: number | null;
   /** Relative L2 error of the kernel against the reference of the same levels. */
   readonly kernel_rel_l2: number | null;
+  /** Lower end of the interval of `rel_l2` where it is an estimate. */
+  readonly rel_l2_low: number | null;
+  /** Upper end of that interval. */
+  readonly rel_l2_high: number | null;
   /** Median time of the kernel in milliseconds. */
   readonly gpu_ms_median: number | null;
+  /** Lower end of the interval of this median; null where there were too few measurements. */
+  readonly gpu_ms_low: number | null;
+  /** Upper end of that interval. */
+  readonly gpu_ms_high: number | null;
   /** Speed-up over our own dense kernel. */
   readonly speedup: number | null;
 }
@@ -87,23 +97,22 @@ export function meanOf(values: readonly (number | null)[]): number {
 }
 
 /**
- * What tells the rows apart that must not be mixed, in words: order and importance, and blocks, tile, element type and
- * causality where a method has several of them.
+ * Whether a method takes the importance that rows name: others have a score of their own, or none.
  *
- * @param rows all rows of a run
- * @returns the words of a row
+ * @param method its name; of one that is not registered it is assumed
  *
  * @example
  * ```ts
- * import { axesOf } from "./rows.ts";
- * console.log(typeof axesOf([])); // function
+ * import { takesImportance } from "./rows.ts";
+ * console.log(takesImportance("psa"), takesImportance("random")); // true false
  * ```
  */
-export function axesOf(rows: readonly ReportRow[]): (row: ReportRow) => string {
-  const axes = [
-    ({ order }: ReportRow) => order && `${order} order`,
-    ({ importance }: ReportRow) => importance && `${importance} importance`,
-  ];
+export function takesImportance(method: string): boolean {
+  return METHODS.find(({ name }) => name === method)?.usesImportance ?? true;
+}
+
+/** Words that tell rows apart which must not be mixed, beside importance: order; and what a method has several of. */
+function placesOf(rows: readonly ReportRow[]): (row: ReportRow) => string {
   const optional = [
     ({ block_m, block_n }: ReportRow) => `blocks ${block_m} x ${block_n}`,
     ({ tile }: ReportRow) => `tile ${tile}`,
@@ -113,6 +122,44 @@ export function axesOf(rows: readonly ReportRow[]): (row: ReportRow) => string {
   const place = ({ input, method }: ReportRow) => `${input} ${method}`;
   const varies = (wordsOf: (row: ReportRow) => string) =>
     [...Map.groupBy(rows, place).values()].some((group) => new Set(group.map(wordsOf)).size > 1);
-  const told = [...axes, ...optional.filter(varies)];
+  const told = [({ order }: ReportRow) => order && `${order} order`, ...optional.filter(varies)];
   return (row) => told.map((wordsOf) => wordsOf(row)).filter(Boolean).join(", ");
+}
+
+/** Rows that may be compared with each other. */
+export interface AxisGroup {
+  /** What tells them from other groups, in words; empty if there is one group. */
+  readonly name: string;
+  readonly rows: readonly ReportRow[];
+}
+
+/**
+ * Rows in groups that must not be mixed. Importance tells groups apart only where methods ran with several kinds of it;
+ * methods that take none are in the group of every kind that their input has.
+ *
+ * @param rows all rows of a run
+ *
+ * @example
+ * ```ts
+ * import { axisGroups } from "./rows.ts";
+ * console.log(axisGroups([])); // []
+ * ```
+ */
+export function axisGroups(rows: readonly ReportRow[]): AxisGroup[] {
+  const places = [...Map.groupBy(rows, placesOf(rows))];
+  return places.flatMap(([place, group]) => {
+    const name = places.length > 1 ? place : "";
+    const taking = group.filter(({ method, importance }) => takesImportance(method) && importance !== "");
+    const kinds = [...Map.groupBy(taking, ({ importance }) => importance)];
+    if (kinds.length < 2) return [{ name, rows: group }];
+    const inputsOf = (own: readonly ReportRow[]) => new Set(own.map(({ input }) => input));
+    const ofOneKind = kinds.reduce((sum, [, own]) => sum + inputsOf(own).size, 0) === inputsOf(taking).size;
+    return kinds.map(([kind, own]) => {
+      const inputs = inputsOf(own);
+      const isIn = ({ method, importance, input }: ReportRow) =>
+        takesImportance(method) ? importance === kind : inputs.has(input);
+      const words = [name, ofOneKind ? listed([...inputs]) : `${kind} importance`].filter(Boolean).join(", ");
+      return { name: words, rows: group.filter(isIn) };
+    });
+  });
 }

@@ -1,14 +1,16 @@
 /**
- * The sections of the report that show charts: rows in, HTML out.
+ * The sections of the report that show errors and speed: rows in, charts out.
  *
  * @module
  */
+import { isSoftware } from "../text/adapter.ts";
 import { renderChart } from "./chart.ts";
-import { paretoFront } from "./pareto.ts";
-import { type ChartFrame, lineChart, paretoChart, type SeriesPoint, speedupChart } from "./charts.ts";
+import { lineChart, type SeriesPoint, speedupChart } from "./charts.ts";
 import { figure } from "./html.ts";
-import { axesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
+import { timeOf } from "./noise.ts";
+import { meanOf, methodsOf, type ReportRow, takesImportance } from "./rows.ts";
 import { scalesAmong, type SeriesScales, seriesScales } from "./theme.ts";
+import { type ChartUnit, chartUnits } from "./units.ts";
 
 /** A chart of the report, with all that a paper needs of it too. */
 export interface ReportChart {
@@ -20,6 +22,10 @@ export interface ReportChart {
   readonly caption: string;
   /** What it shows, in words. */
   readonly alternative: string;
+  /** Of maps: what they are of, in words; maps of one place stand together. */
+  readonly place?: string;
+  /** Of maps: the method whose choice they show; left out: they are of no method. */
+  readonly method?: string;
 }
 
 /**
@@ -39,13 +45,8 @@ export function scalesOf(rows: readonly ReportRow[], drawn = rows): SeriesScales
   return scalesAmong(seriesScales(methodsOf(rows).filter((method) => method !== "dense")), methodsOf(drawn));
 }
 
-/** A text that begins a sentence. */
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 /**
- * Error against density, one chart for each order and importance.
+ * Error against density, one chart for each input and head.
  *
  * @param rows all rows of a run
  *
@@ -61,25 +62,33 @@ export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> 
   );
   const errors = sparse.map(({ rel_l2 }) => rel_l2 ?? 1);
   const yDomain = [Math.min(...errors) * 0.8, Math.max(...errors) * 1.25] as const;
-  const groups = [...Map.groupBy(sparse, axesOf(rows))];
-  return Promise.all(groups.map(async ([axes, group]) => {
-    const title = capitalized(axes || "all inputs"), series = scalesOf(rows, group);
-    const frame = { title, xTitle: "density", yTitle: "relative L2 error", series, yDomain };
-    const points = spread(group, ({ rel_l2 }) => rel_l2);
-    return {
-      name: fileName("error", title),
-      svg: await renderChart(lineChart(points, frame)),
-      caption:
-        `${title}: error against dense attention. Points are means over inputs and heads, bars reach from the least to the largest.`,
-      alternative: lineWords(points, "error"),
-    };
-  }));
+  return Promise.all(
+    chartUnits(sparse).map(async (unit) => {
+      const points = pointsOf(unit, ({ rel_l2 }) => rel_l2, errorEnds);
+      const series = scalesOf(rows, unit.rows);
+      const axes = { xTitle: "density reached", yTitle: "relative L2 error", series, yDomain };
+      return {
+        name: fileName("error", unit.title),
+        svg: await renderChart(lineChart(points, { title: unit.title, ...axes })),
+        caption: `${unit.title}: error against dense attention. ${pointWords(unit, points)}${
+          scoredBy(unit.rows)
+        }`,
+        alternative: lineWords(points, "error"),
+      };
+    }),
+  );
+}
+
+/** The ends of the interval of an error that is an estimate. */
+function errorEnds({ rel_l2_low: low, rel_l2_high: high }: ReportRow): readonly [number, number] | null {
+  return low === null || high === null ? null : [low, high];
 }
 
 /**
  * Speed-up over the dense kernel against density, with the ideal line; nothing if no kernel ran.
  *
  * @param rows all rows of a run
+ * @param options the adapter, which captions name if it is software
  *
  * @example
  * ```ts
@@ -87,101 +96,84 @@ export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> 
  * console.log((await speedupCharts([])).length); // 0
  * ```
  */
-export async function speedupCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> {
+export function speedupCharts(
+  rows: readonly ReportRow[],
+  { adapter = "" }: { readonly adapter?: string } = {},
+): Promise<ReportChart[]> {
   const timed = rows.filter(({ method, speedup, density }) =>
     method !== "dense" && speedup !== null && density < 1
   );
-  if (timed.length === 0) return [];
-  const points = spread(timed, ({ speedup }) => speedup);
-  const title = "Speed-up over our dense kernel";
-  const frame = { title, xTitle: "density", yTitle: "speed-up", series: scalesOf(rows, timed) };
-  return [{
-    name: "speedup",
-    svg: await renderChart(speedupChart(points, frame)),
-    caption:
-      "Time of our dense kernel over the time of the same kernel with levels, beside the ideal 1 / density.",
-    alternative: lineWords(points, "speed-up"),
-  }];
-}
-
-/**
- * Error against cost with the Pareto front: against time for rows that a kernel ran, against density + selection
- * cost for all.
- *
- * @param rows all rows of a run
- *
- * @example
- * ```ts
- * import { paretoCharts } from "./sections.ts";
- * console.log((await paretoCharts([])).length); // 0
- * ```
- */
-export async function paretoCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> {
-  const sparse = rows.filter(({ method, rel_l2, density }) =>
-    method !== "dense" && (rel_l2 ?? 0) > 0 && density < 1
+  const software = isSoftware(adapter)
+    ? ` Measured in software, on ${adapter}: this says nothing about a GPU.`
+    : "";
+  return Promise.all(
+    chartUnits(timed, { heads: false }).map(async (unit) => {
+      const points = pointsOf(unit, ({ speedup }) => speedup, speedupEnds),
+        series = scalesOf(rows, unit.rows);
+      const axes = { xTitle: "density reached", yTitle: "speed-up", series };
+      return {
+        name: fileName("speedup", unit.title),
+        svg: await renderChart(speedupChart(points, { title: unit.title, ...axes })),
+        caption:
+          `${unit.title}: time of our dense kernel over the time of the same kernel with levels, beside the ` +
+          `ideal 1 / density. ${pointWords(unit, points)}${software}`,
+        alternative: lineWords(points, "speed-up"),
+      };
+    }),
   );
-  const costs = [
-    [
-      "time",
-      "measured: kernel milliseconds",
-      "Time is measured; levels are given.",
-      ({ gpu_ms_median }: ReportRow) => gpu_ms_median,
-    ],
-    [
-      "cost",
-      "computed: density + selection cost",
-      "Cost is computed, not measured.",
-      ({ density, selection_cost }: ReportRow) => density + (selection_cost ?? 0),
-    ],
-  ] as const;
-  const charts: ReportChart[] = [];
-  for (const [name, xTitle, what, costOf] of costs) {
-    const points = meanPoints(sparse.filter((row) => costOf(row) !== null), costOf);
-    if (points.length === 0) continue;
-    const best = paretoFront(points.map(({ cost, error }) => [cost, error]));
-    const marked = points.map((point, i) => ({ ...point, best: best[i] }));
-    const frame: ChartFrame = {
-      title: `Error against ${name}`,
-      xTitle,
-      yTitle: "relative L2 error",
-      series: scalesOf(rows, sparse.filter((row) => costOf(row) !== null)),
-    };
-    const front = marked.filter((point) => point.best).sort((a, b) => a.cost - b.cost);
-    const onFront = [...new Set(front.map(({ method }) => method))].join(", ");
-    charts.push({
-      name: `pareto-${name}`,
-      svg: await renderChart(paretoChart(marked, frame)),
-      caption:
-        `${what} Means over inputs and heads at densities below 1. Large points are not beaten in both error and ${name} by any other; the line joins them. On the front: ${onFront}.`,
-      alternative: `Scatter of error against ${name}. On the Pareto front, from cheap to dear: ${onFront}.`,
-    });
-  }
-  return charts;
 }
 
-/** The means over inputs and heads of each method, order, importance and density. */
-function meanPoints(rows: readonly ReportRow[], costOf: (row: ReportRow) => number | null) {
-  const axes = axesOf(rows);
-  const key = (row: ReportRow) => [row.method, axes(row), row.density_requested].join(" ");
-  return [...Map.groupBy(rows, key).values()].map((group) => ({
-    method: group[0].method,
-    cost: meanOf(group.map(costOf)),
-    error: meanOf(group.map(({ rel_l2 }) => rel_l2)),
-  }));
+/** The ends of a speed-up that follow from the interval of the row's time. */
+function speedupEnds(row: ReportRow): readonly [number, number] | null {
+  const time = timeOf(row);
+  if (time === null || row.speedup === null) return null;
+  return [row.speedup * time.value / time.high, row.speedup * time.value / time.low];
 }
 
-/** Means and ranges over inputs and heads, a point for each method and density. */
-function spread(rows: readonly ReportRow[], valueOf: (row: ReportRow) => number | null): SeriesPoint[] {
+/** A point for each method and density: a row with its interval, or the mean of several with their range. */
+function pointsOf(
+  { rows, isMean }: ChartUnit,
+  valueOf: (row: ReportRow) => number | null,
+  endsOf: (row: ReportRow) => readonly [number, number] | null,
+): SeriesPoint[] {
   const groups = Map.groupBy(rows, ({ method, density_requested }) => `${method} ${density_requested}`);
   return [...groups.values()].map((group) => {
     const values = group.map(valueOf).filter((value) => value !== null);
-    const interval = values.length > 1 ? { low: Math.min(...values), high: Math.max(...values) } : {};
-    const x = meanOf(group.map(({ density }) => density));
-    return { method: group[0].method, x, y: meanOf(values), ...interval };
+    const ends = isMean ? [Math.min(...values), Math.max(...values)] as const : endsOf(group[0]);
+    const interval = ends === null || values.length === 0 ? {} : { low: ends[0], high: ends[1] };
+    return {
+      method: group[0].method,
+      x: meanOf(group.map(({ density }) => density)),
+      y: meanOf(values),
+      ...interval,
+    };
   });
 }
 
-function fileName(kind: string, title: string): string {
+/** What points and bars are. */
+function pointWords({ isMean }: ChartUnit, points: readonly SeriesPoint[]): string {
+  if (isMean) return "Points are means, bars reach from the least to the largest value.";
+  return points.some(({ low }) => low !== undefined) ? "Bars are 95 % intervals." : "";
+}
+
+/** Which importance methods took, where some take one and all take the same. */
+function scoredBy(rows: readonly ReportRow[]): string {
+  const taking = rows.filter(({ method, importance }) => takesImportance(method) && importance !== "");
+  const kinds = new Set(taking.map(({ importance }) => importance));
+  if (kinds.size !== 1) return "";
+  return ` ${methodsOf(taking).join(", ")} score blocks by ${[...kinds][0]} importance.`;
+}
+
+/**
+ * A title as the name of a file.
+ *
+ * @example
+ * ```ts
+ * import { fileName } from "./sections.ts";
+ * console.log(fileName("error", "A, head 1")); // error-a-head-1
+ * ```
+ */
+export function fileName(kind: string, title: string): string {
   return `${kind}-${title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
 }
 
@@ -199,19 +191,13 @@ function lineWords(points: readonly SeriesPoint[], what: string): string {
  * Charts as figures, side by side where there is room.
  *
  * @param charts the charts
- * @param options `pairs`: whether they come in pairs, which stay side by side
  *
  * @example
  * ```ts
  * import { chartGrid } from "./sections.ts";
- * console.log(chartGrid([], { pairs: true })); // <div class="charts pairs"></div>
+ * console.log(chartGrid([])); // <div class="charts"></div>
  * ```
  */
-export function chartGrid(
-  charts: readonly ReportChart[],
-  { pairs = false }: { readonly pairs?: boolean } = {},
-): string {
-  return `<div class="charts${pairs ? " pairs" : ""}">${
-    charts.map((chart) => figure(chart.svg, chart)).join("\n")
-  }</div>`;
+export function chartGrid(charts: readonly ReportChart[]): string {
+  return `<div class="charts">${charts.map((chart) => figure(chart.svg, chart)).join("\n")}</div>`;
 }

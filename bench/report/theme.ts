@@ -18,10 +18,10 @@ const DASHES = [[1, 0], [6, 3], [2, 2]];
  * @example
  * ```ts
  * import { CHART_WIDTH } from "./theme.ts";
- * console.log(CHART_WIDTH); // 350
+ * console.log(CHART_WIDTH); // 460
  * ```
  */
-export const CHART_WIDTH = 350;
+export const CHART_WIDTH = 460;
 /**
  * How a chart keeps its width, whatever its axes need of it.
  *
@@ -96,15 +96,15 @@ export const CHART_CONFIG: ChartSpec["config"] = {
     gridColor: "var(--line)",
     domainColor: "var(--ink)",
     tickColor: "var(--ink)",
-    labelFontSize: 11,
-    titleFontSize: 12,
+    labelFontSize: 13,
+    titleFontSize: 13,
     titleFontWeight: "normal",
     labelOverlap: "greedy",
     labelSeparation: 4,
   },
-  legend: { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 11, labelLimit: 150 },
+  legend: { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 13, labelLimit: 150 },
   view: { stroke: "var(--line)" },
-  title: { color: "var(--ink)", fontSize: 13, anchor: "start" },
+  title: { color: "var(--ink)", fontSize: 14, anchor: "start", limit: 440 },
 };
 
 /** How the series of a chart are told apart: by colour, shape and dash, the same ones for a method in every chart. */

@@ -1,12 +1,14 @@
 /**
- * What a run says, in sentences: whether every kernel is right, what sparsity costs, and who wins where.
+ * The verdict of a run in sentences that can be quoted: whether every kernel is right, what PSA gains and what it costs,
+ * who wins where, and what is not known.
  *
  * @module
  */
-import type { ReportRow } from "./rows.ts";
-import { showNumber } from "../text/number.ts";
+import { isSoftware } from "../text/adapter.ts";
+import { listed, plural, showNumber } from "../text/number.ts";
 import { formatNumber } from "./html.ts";
-import { axesOf, densitiesOf, meanOf, methodsOf } from "./rows.ts";
+import { fastest, unsteadyTimes } from "./noise.ts";
+import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
 
 /** The verdict of a run. */
 export interface Verdict {
@@ -16,10 +18,17 @@ export interface Verdict {
   readonly sentences: readonly string[];
 }
 
+/** What else is known of a run. */
+export interface VerdictOptions {
+  /** The adapter that kernels ran on; default none is named. */
+  readonly adapter?: string | null;
+}
+
 /**
  * The verdict of a run.
  *
  * @param rows all rows of the run
+ * @param options the adapter: if it is software, the sentence about speed says so
  *
  * @example
  * ```ts
@@ -27,11 +36,19 @@ export interface Verdict {
  * console.log(verdict([]).sentences[0]); // "No kernel ran: these rows are the reference's alone."
  * ```
  */
-export function verdict(rows: readonly ReportRow[]): Verdict {
+export function verdict(rows: readonly ReportRow[], { adapter }: VerdictOptions = {}): Verdict {
   const wrong = rows.filter(({ status }) => status === "wrong");
   return {
     right: wrong.length === 0,
-    sentences: [kernels(rows, wrong), cost(rows), ...winners(rows)].filter((sentence) => sentence !== ""),
+    sentences: [
+      kernels(rows, wrong),
+      gain(rows, adapter ?? ""),
+      cost(rows),
+      ...worseThanRandom(rows),
+      ...winners(rows),
+      ...fastest(rows),
+      unsteadyTimes(rows),
+    ].filter((sentence) => sentence !== ""),
   };
 }
 
@@ -39,54 +56,110 @@ function kernels(rows: readonly ReportRow[], wrong: readonly ReportRow[]): strin
   const judged = rows.filter(({ kernel_rel_l2 }) => kernel_rel_l2 !== null);
   if (judged.length === 0) return "No kernel ran: these rows are the reference's alone.";
   const worst = Math.max(...judged.map(({ kernel_rel_l2 }) => kernel_rel_l2 ?? 0));
-  const figure = `the largest relative error against the reference of the same levels is ${
-    formatNumber(worst)
-  }`;
+  const figure = `the largest error against the reference of the same levels is ${formatNumber(worst)}`;
   if (wrong.length === 0) {
-    return `Every kernel output is within its derived bound (${judged.length} rows; ${figure}).`;
+    return `The kernels are right: all ${
+      plural(judged.length, "output")
+    } lie within their bounds; ${figure}.`;
   }
-  return `${wrong.length} of ${judged.length} kernel outputs are out of their bounds, first "${
-    wrong[0].case
-  }"; ${figure}.`;
+  return `Kernels are wrong: ${wrong.length} of ${
+    plural(judged.length, "output")
+  } lie outside of their bounds, first "${wrong[0].case}"; ${figure}.`;
+}
+
+/** The rows of PSA at each density below 1, largest first. */
+function psaByDensity(rows: readonly ReportRow[]): (readonly [density: number, rows: ReportRow[]])[] {
+  const psa = rows.filter(({ method, rel_l2 }) => method === "psa" && rel_l2 !== null);
+  return densitiesOf(psa).filter((density) => density < 1).map((density) =>
+    [density, psa.filter(({ density_requested }) => density_requested === density)] as const
+  );
+}
+
+function gain(rows: readonly ReportRow[], adapter: string): string {
+  const faster = psaByDensity(rows).map(([density, at]) =>
+    [density, meanOf(at.map(({ speedup }) => speedup))] as const
+  ).filter(([, speedup]) => !Number.isNaN(speedup));
+  if (faster.length === 0) return "";
+  const speeds = listed(faster.map(([, speedup]) => showNumber(speedup)));
+  const densities = listed(faster.map(([density]) => String(density)));
+  const software = isSoftware(adapter)
+    ? ` This was measured in software, on ${adapter}, and says nothing about a GPU.`
+    : "";
+  return `Gain: psa is ${speeds} times as fast as our dense kernel at densities ${densities}.${software}`;
 }
 
 function cost(rows: readonly ReportRow[]): string {
-  const psa = rows.filter(({ method, rel_l2 }) => method === "psa" && rel_l2 !== null);
-  const densities = densitiesOf(psa);
-  if (densities.length === 0) return "";
-  const parts = densities.filter((density) => density < 1).map((density, i) => {
-    const at = psa.filter(({ density_requested }) => density_requested === density);
-    const error = `a relative error of ${showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)))}`;
-    const faster = meanOf(at.map(({ speedup }) => speedup));
-    if (Number.isNaN(faster)) return `at density ${density} ${error}`;
-    const than = i === 0 ? " as fast as our dense kernel" : " as fast";
-    return `at density ${density} it is ${showNumber(faster)} times${than}, at ${error}`;
-  });
-  return parts.length === 0
-    ? ""
-    : `What PSA gains and what it costs, on average over the inputs: ${parts.join("; ")}.`;
+  const psa = psaByDensity(rows);
+  if (psa.length === 0) return "";
+  const errors = listed(psa.map(([, at]) => showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)))));
+  const densities = listed(psa.map(([density]) => String(density)));
+  const inputs = new Set(psa.flatMap(([, at]) => at.map(({ input }) => input))).size;
+  const mean = inputs > 1 ? `, on average over ${inputs} inputs` : "";
+  return `Cost: psa has a relative error of ${errors} against dense attention at densities ${densities}${mean}.`;
 }
 
-/** For each order and importance: which method has the least mean error at each density. */
-function winners(rows: readonly ReportRow[]): string[] {
-  const sparse = rows.filter(({ method, rel_l2 }) => method !== "dense" && rel_l2 !== null);
-  if (methodsOf(sparse).length < 2) return [];
-  return [...Map.groupBy(sparse, axesOf(rows))].map(
-    ([axis, group]) => {
-      const densities = densitiesOf(group).filter((density) => density < 1);
-      const best = [...Map.groupBy(densities, (density) => bestAt(group, density))];
-      const parts = best.map(([method, at]) => `${method} at ${at.join(", ")}`);
-      return best.length === 0 ? "" : `Least error${axis && ` with ${axis}`}: ${parts.join("; ")}.`;
-    },
-  );
-}
-
-/** The method with the least mean error among those that were asked for a density. */
-function bestAt(rows: readonly ReportRow[], density: number): string {
+/** The mean error of each method at a density, and the density that it reached. */
+function meansAt(rows: readonly ReportRow[], density: number) {
   const at = rows.filter(({ density_requested }) => density_requested === density);
-  const means = [...Map.groupBy(at, ({ method }) => method)].map(([method, own]) =>
-    [method, meanOf(own.map(({ rel_l2 }) => rel_l2))] as const
+  return [...Map.groupBy(at, ({ method }) => method)].map(([method, own]) => ({
+    method,
+    error: meanOf(own.map(({ rel_l2 }) => rel_l2)),
+    reached: meanOf(own.map((row) => row.density)),
+  }));
+}
+
+/** Reached densities that differ by less than this are the same. */
+const SAME_DENSITY = 0.05;
+
+/** Rows below density 1 that have an error, dense attention left out. */
+function sparseRows(rows: readonly ReportRow[]): readonly ReportRow[] {
+  return rows.filter(({ method, rel_l2, density_requested }) =>
+    method !== "dense" && rel_l2 !== null && density_requested < 1
   );
-  const [method] = means.reduce((least, each) => each[1] < least[1] ? each : least);
-  return method;
+}
+
+/** What a sentence is about, where a run has several such groups. */
+function about(name: string, groups: readonly unknown[]): string {
+  return groups.length > 1 && name !== "" ? ` (${name})` : "";
+}
+
+/** Methods that lose more than blocks that are drawn at random, at the same density. */
+function worseThanRandom(rows: readonly ReportRow[]): string[] {
+  const groups = axisGroups(sparseRows(rows));
+  return groups.flatMap(({ name, rows: group }) => {
+    const found = new Map<string, string[]>();
+    for (const density of densitiesOf(group)) {
+      const means = meansAt(group, density), random = means.find(({ method }) => method === "random");
+      if (random === undefined) continue;
+      const same = means.filter(({ reached }) => reached >= random.reached * (1 - SAME_DENSITY));
+      for (const { method, error } of same.filter((each) => each.error > random.error * (1 + SAME_ERROR))) {
+        const what = `${density} (error ${showNumber(error)} against ${showNumber(random.error)})`;
+        found.set(method, [...found.get(method) ?? [], what]);
+      }
+    }
+    return [...found].map(([method, at]) =>
+      `Worse than random: ${method} loses more than blocks drawn at random at density ${listed(at)}${
+        about(name, groups)
+      }.`
+    );
+  });
+}
+
+/** Which method has the least mean error at each density. */
+function winners(rows: readonly ReportRow[]): string[] {
+  const groups = axisGroups(sparseRows(rows)).filter(({ rows: group }) => methodsOf(group).length > 1);
+  return groups.map(({ name, rows: group }) => {
+    const best = [...Map.groupBy(densitiesOf(group), (density) => bestAt(group, density))];
+    const parts = best.map(([methods, at]) => `${methods} at ${listed(at.map(String))}`);
+    return `Least error at the same density${about(name, groups)}: ${parts.join("; ")}.`;
+  });
+}
+
+/** Means that differ by less than this share are no difference. */
+const SAME_ERROR = 1e-3;
+
+/** The methods with the least mean error among those that were asked for a density. */
+function bestAt(rows: readonly ReportRow[], density: number): string {
+  const means = meansAt(rows, density), least = Math.min(...means.map(({ error }) => error));
+  return listed(means.filter(({ error }) => error <= least * (1 + SAME_ERROR)).map(({ method }) => method));
 }

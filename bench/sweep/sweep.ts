@@ -5,6 +5,7 @@
  */
 import { writeReport } from "../report/write.ts";
 import { plural } from "../text/number.ts";
+import { conclusion } from "./conclusion.ts";
 import { jsonLine, say, write } from "../text/output.ts";
 import type { SweepRow } from "./columns.ts";
 import { describeEnvironment } from "./environment.ts";
@@ -86,7 +87,7 @@ export async function runSweep(
     onRows: (made) => json ? emit(made) : write(formatTable(made, { colour }) + "\n"),
   });
   if (!(replaces && run.rows.length === 0)) await writeReport(folder, { ...run, plots });
-  if (!json) conclude(run.rows, folder);
+  if (!json) say(conclusion(run, { folder, options }));
   if (run.stopped) say(stoppedLine(run.rows.length, plan), "stderr");
   return run.rows;
 }
@@ -95,18 +96,4 @@ export async function runSweep(
 function stoppedLine(rows: number, { inputs }: Pick<SweepPlan, "inputs">): string {
   const cases = inputs.reduce((sum, each) => sum + each.cases.length, 0);
   return `Stopped with ${rows} of ${plural(cases, "case")} done; --resume goes on.`;
-}
-
-/** What the run says, and where the rest is. */
-function conclude(rows: readonly SweepRow[], out: string): void {
-  const judged = rows.filter(({ kernel_rel_l2 }) => kernel_rel_l2 !== null);
-  const wrong = rows.filter(({ status }) => status === "wrong");
-  const faults = rows.filter(({ status }) => ["lost", "failed", "skipped"].includes(status));
-  if (faults.length > 0) {
-    say(`The device failed for ${faults.length} rows, twice; --resume does not run them again.`);
-  }
-  if (judged.length === 0) say("No kernel ran: these rows are the reference's alone.");
-  else if (wrong.length === 0) say(`All ${judged.length} kernel outputs are within their bounds.`);
-  else say(`${wrong.length} of ${judged.length} kernel outputs are out of their bounds.`);
-  say(`Every number is in ${out}/sweep.csv.\nCharts are in ${out}/report.html.`);
 }

@@ -74,3 +74,18 @@ export function showMilliseconds(ms: number): string {
 export function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
+
+/**
+ * Words in a row, as a sentence has them.
+ *
+ * @example
+ * ```ts
+ * import { listed } from "./number.ts";
+ * console.log(listed(["a", "b", "c"])); // a, b and c
+ * ```
+ */
+export function listed(words: readonly string[]): string {
+  return words.length < 2
+    ? words.join("")
+    : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
+}

@@ -1,7 +1,8 @@
 """Pyramid attention in numpy on exported cases in f32 or f16: python run_numpy.py CASES OUTPUTS
 
-Put your kernel in the place of `attend`. It gets tokens in the order in which blocks are cut, and gives outputs in the
-same order; `run` puts them back into the case's own order, which is what verify compares.
+Put your kernel in the place of `attend`, or call `main(attend)` from a file of your own. `attend` gets q, k and v as
+float64 [batch, heads, tokens, dimension] in the order in which blocks are cut, and returns outputs in the same order;
+`main` puts them back into the order of the file, which verify compares.
 """
 import sys
 
@@ -12,7 +13,7 @@ TYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
 
 
 def attend(q, k, v, levels, p):
-    block, tokens, scale = p["blockN"], k.shape[2], p.get("scale", q.shape[3] ** -0.5)
+    block, tokens, scale = p["blockN"], k.shape[2], p["scale"]
     out, whole = np.zeros(q.shape[:3] + v.shape[3:]), p["tail"] == "replicate"
     for b, h, m in np.ndindex(levels.shape[:3]):
         head, rows = h * k.shape[1] // q.shape[1], np.arange(q.shape[2])[m * p["blockM"]:(m + 1) * p["blockM"]]
@@ -32,17 +33,28 @@ def attend(q, k, v, levels, p):
     return out
 
 
-def run(tensors, parameters):
-    arrays = {name: np.frombuffer(data, TYPES[dtype]).reshape(shape) for name, (dtype, shape, data) in tensors.items()
-              if dtype in TYPES}
-    q, k, v = (arrays[name].astype(float) for name in "qkv")
-    order = [np.r_[arrays.get("order", []), len(arrays.get("order", [])):x.shape[2]].astype(int) for x in (q, k, v)]
-    q, k, v = (x[:, :, places] for x, places in zip((q, k, v), order))
-    out = attend(q, k, v, arrays["levels"], parameters)[:, :, np.argsort(order[0])]
-    return {"out": ("F32", list(out.shape), out.astype("<f4").tobytes())}
+def runner(attend):
+    """What run_cases calls: brings tokens into the order of the blocks, and outputs back into that of the file."""
+    def run(tensors, parameters):
+        arrays = {name: np.frombuffer(data, TYPES[dtype]).reshape(shape)
+                  for name, (dtype, shape, data) in tensors.items() if dtype in TYPES}
+        q, k, v = (arrays[name].astype(float) for name in "qkv")
+        moved = arrays.get("order", [])
+        order = [np.r_[moved, len(moved):x.shape[2]].astype(int) for x in (q, k, v)]
+        q, k, v = (x[:, :, places] for x, places in zip((q, k, v), order))
+        given = {"scale": q.shape[3] ** -0.5, **parameters}
+        out = attend(q, k, v, arrays["levels"], given)[:, :, np.argsort(order[0])]
+        return {"out": ("F32", list(out.shape), out.astype("<f4").tobytes())}
+
+    return run
+
+
+def main(attend):
+    """Runs attend on every case of the command line's first folder, and writes outputs to the second."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    run_cases(sys.argv[1], sys.argv[2], runner(attend))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    run_cases(sys.argv[1], sys.argv[2], run)
+    main(attend)

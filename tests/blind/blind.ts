@@ -71,6 +71,7 @@ const HELP: CommandHelp = {
   name: "blind",
   usage: "[options]",
   about: ["Measures judge and diagnosis on mistakes and honest kernels that were written apart from them."],
+  examples: ["deno task blind"],
   options: [
     { name: "only", value: "N,…", help: "only these mistakes, and no honest kernels" },
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },

@@ -5,8 +5,8 @@ const readme = await Deno.readTextFile(new URL("README.md", ROOT));
 
 const examples = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
 
-Deno.test("readme: two examples say what they print; tests of documentation run them and compare it", () => {
-  assertEquals(examples.length, 2);
+Deno.test("readme: three examples say what they print; tests of documentation run them and compare it", () => {
+  assertEquals(examples.length, 3);
   for (const code of examples) assertMatch(code, /console\.log\(.*\); \/\/ \d|\/\/ \[/);
 });
 

@@ -21,6 +21,7 @@ const HELP: CommandHelp = {
   about: [
     "Fuzzes the readers of files, and the kernels against the reference. What fails is shrunk and saved in tests/fuzz/found.",
   ],
+  examples: ["deno task fuzz --seconds 60 --seed 1"],
   options: [
     { name: "seconds", value: "N", help: "how long (60)" },
     { name: "seed", value: "N", help: "seed of the first round (of the clock)" },

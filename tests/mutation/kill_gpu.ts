@@ -156,6 +156,7 @@ const HELP: CommandHelp = {
   name: "kill-matrix:gpu",
   usage: "[--write]",
   about: ["Plants mistakes into our own WGSL: the conformance kit has to find them."],
+  examples: ["deno task kill-matrix:gpu"],
   options: [{ name: "write", value: "", help: "write docs/kill-matrix-gpu.md" }],
   exits: "a mistake survives",
 };

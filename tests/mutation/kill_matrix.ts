@@ -176,6 +176,7 @@ const HELP: CommandHelp = {
   name: "kill-matrix",
   usage: "[--write]",
   about: ["Plants every mistake of the catalogue: the conformance kit has to find and name it."],
+  examples: ["deno task kill-matrix"],
   options: [{ name: "write", value: "", help: "write docs/kill-matrix.md" }],
   exits: "a mistake survives",
 };

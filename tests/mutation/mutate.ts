@@ -132,6 +132,7 @@ const HELP: CommandHelp = {
   name: "mutate",
   usage: "[options]",
   about: ["Plants mistakes in the reference: the tests have to find all of them."],
+  examples: ["deno task mutate"],
   options: [
     { name: "filter", value: "TEXT", help: "only mistakes whose name or file contains it" },
     { name: "write", value: "", help: "write docs/mutations.md, if no filter was given" },

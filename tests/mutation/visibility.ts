@@ -91,6 +91,7 @@ const HELP: CommandHelp = {
   name: "visibility",
   usage: "[options]",
   about: ["Says which mistakes each case of a suite can see, and which cases see each mistake."],
+  examples: ["deno task visibility --suite smoke"],
   options: [
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },
     {

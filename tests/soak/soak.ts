@@ -13,6 +13,7 @@ const HELP: CommandHelp = {
   name: "soak",
   usage: "[options]",
   about: ["Calls, faults, wrong arguments and fuzzing, mixed at random, with memory watched."],
+  examples: ["deno task soak --minutes 5"],
   options: [
     { name: "minutes", value: "N", help: "how long (60)" },
     { name: "seed", value: "N", help: "seed of everything random (of the clock)" },

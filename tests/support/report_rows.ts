@@ -20,7 +20,8 @@ export function someRows(change: (row: ReportRow) => ReportRow = (row) => row): 
           selection_cost: method === "dense" ? 0 : 1 / 32,
           rel_l2: method === "dense" ? 0 : (0.05 + 0.02 * i + 0.03 * j) / density,
           kernel_rel_l2: 1e-6 * (1 + i),
-          gpu_ms_median: 10 * density,
+          ...{ rel_l2_low: null, rel_l2_high: null },
+          ...{ gpu_ms_median: 10 * density, gpu_ms_low: 9.9 * density, gpu_ms_high: 10.1 * density },
           speedup: 0.9 / density,
         }));
       }

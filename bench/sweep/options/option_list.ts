@@ -100,7 +100,15 @@ export function sweepHelp(methods: readonly string[]): CommandHelp {
   return {
     name: "sweep",
     usage: "[options]",
-    about: ["Correctness and speed of PSA across sparsity levels."],
+    about: [
+      "Runs methods on the same inputs at several densities: how far each is from dense attention, whether the kernels are " +
+      "right, and how fast they are. Without options: two traces of trained models, three methods, seven densities.",
+    ],
+    examples: [
+      "deno task sweep",
+      "deno task sweep --no-gpu --workload video --densities .5,.25,.1",
+      "deno task sweep --input layer.safetensors --methods dense,psa,xattention,random --per-head",
+    ],
     options: OPTIONS.map((option) =>
       option.name === "methods" ? { ...option, help: `${option.help}: ${methods.join(", ")}` } : option
     ),

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { drawMaps } from "../../report/level_maps.ts";
+import { drawLevels, drawMass } from "../../report/level_maps.ts";
 import type { ReportChart } from "../../report/sections.ts";
 import { type ArrangedTokens, arrangeGroup, arrangementOf, type LoadedGroup } from "./arrange.ts";
 import type { SweepCase } from "../cases.ts";
@@ -13,8 +13,10 @@ import type { VariantOptions } from "../options/variants.ts";
 import { MOST_PAIRS, pairsOf } from "../truth/kinds.ts";
 import { cpuTruth } from "../truth/maker.ts";
 
-/** The method and the density whose levels are drawn. */
-const MAPPED_METHOD = "psa", MAPPED_DENSITY = 0.15;
+/** The density whose levels are drawn, or the nearest that ran. */
+const MAPPED_DENSITY = 0.15;
+/** Heads of an input of which the levels of all methods are drawn; of the others those of the first method alone. */
+const HEADS_WITH_ALL = 4;
 
 /** Maps are drawn of inputs up to so many pairs of tokens: beyond, the true mass takes too long. */
 const isDrawn = ({ shape }: SweepInput) => pairsOf(shape) <= MOST_PAIRS;
@@ -28,7 +30,8 @@ export interface MapContext {
 }
 
 /**
- * Draws the levels that `psa` chooses at the density nearest to .15, once for each layout and importance.
+ * Draws the true mass of one head, and the levels that each method chooses for it at the density nearest to .15, once
+ * for each layout and importance. Dense attention reads everything, and has no map.
  *
  * @param group the first heads of the input
  * @param cases all cases of the input, also those that did not run here
@@ -47,8 +50,8 @@ export interface MapContext {
  * const [options] = variantsOf(parseOptions(args, METHODS.map(({ name }) => name)));
  * const [source] = await inputSources(options);
  * const [input] = await source.load();
- * const [, given] = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
- * console.log((await mapsOfInput(group, [given], { options })).length); // 2: levels and mass
+ * const cases = casesOf(input, options), group = { input, firstHead: 0, qkv: await input.groups[0].load() };
+ * console.log((await mapsOfInput(group, cases, { options })).length); // 3: mass, levels of two methods
  * ```
  */
 export async function mapsOfInput(
@@ -56,31 +59,50 @@ export async function mapsOfInput(
   cases: readonly SweepCase[],
   { options, arranged }: MapContext,
 ): Promise<ReportChart[]> {
-  const { input } = group, { name, head, grid } = input, charts: ReportChart[] = [];
-  const drawn = isDrawn(input) ? cases.filter(({ method }) => method.name === MAPPED_METHOD) : [];
+  const { input } = group, { head = 0, grid } = input, charts: ReportChart[] = [];
+  const drawn = isDrawn(input) ? cases.filter(({ method }) => hasLevels(method)) : [];
   for (const [key, alike] of Map.groupBy(drawn, arrangementOf)) {
-    const away = ({ density }: SweepCase) => Math.abs(Math.log(density / MAPPED_DENSITY));
-    const given = alike.reduce((nearest, each) => away(each) < away(nearest) ? each : nearest);
+    const chosen = [...Map.groupBy(alike, ({ method }) => method).values()].map(nearest);
     const { inputs, order } = arranged?.get(key) ??
-      await arrangeGroup(group, given, { options, maker: cpuTruth("cpu"), dense: null, judges: false });
-    const selection = given.method.select(inputs, given.density);
-    if (!("levels" in selection)) continue;
-    const { layout: { order: { kind }, blockM, blockN }, importance, density } = given;
-    const place = [
-      name,
-      ...(head === undefined ? [] : [`head ${head}`]),
-      ...(given.data.dtype === "f16" ? ["f16"] : []),
-      ...(input.causal ? ["causal"] : []),
-    ].join(", ");
-    charts.push(
-      ...await drawMaps({
-        title: `${place}, ${kind} order, ${importance} importance, ${MAPPED_METHOD} at density ${density}`,
-        name: `${place}-${kind}-${importance}-${blockM}x${blockN}`.replaceAll(/[^a-z0-9]+/g, "-"),
-        ...{ levels: selection.levels, mass: inputs.mass(), blockN, grid, order },
-      }),
-    );
+      await arrangeGroup(group, chosen[0], { options, maker: cpuTruth("cpu"), dense: null, judges: false });
+    const scored = chosen.find(({ method }) => method.usesImportance) ?? chosen[0];
+    const { blockM, blockN } = scored.layout, place = placeOf(input, scored);
+    const name = `${place}-${blockM}x${blockN}`.replaceAll(/[^a-z0-9]+/g, "-");
+    charts.push(drawMass({ place, name, mass: inputs.mass() }));
+    for (const { method, density } of head < HEADS_WITH_ALL ? chosen : chosen.slice(0, 1)) {
+      const selection = method.select(inputs, density);
+      if (!("levels" in selection)) continue;
+      const { levels } = selection;
+      charts.push(...drawLevels({ place, name, method: method.name, density, levels, blockN, grid, order }));
+    }
   }
   return charts;
+}
+
+/** Whether a method chooses levels of blocks, and not all of them. */
+function hasLevels({ name, granularity }: SweepCase["method"]): boolean {
+  return granularity === "block" && name !== "dense";
+}
+
+/** The case whose density is nearest to that of maps. */
+function nearest(cases: readonly SweepCase[]): SweepCase {
+  const away = ({ density }: SweepCase) => Math.abs(Math.log(density / MAPPED_DENSITY));
+  return cases.reduce((best, each) => away(each) < away(best) ? each : best);
+}
+
+/** What maps are of, in words. */
+function placeOf(
+  { name, head = 0, causal }: SweepInput,
+  { layout, data, method, importance }: SweepCase,
+): string {
+  return [
+    name,
+    `head ${head}`,
+    ...(data.dtype === "f16" ? ["f16"] : []),
+    ...(causal ? ["causal"] : []),
+    `${layout.order.kind} order`,
+    ...(method.usesImportance ? [`${importance} importance`] : []),
+  ].join(", ");
 }
 
 /** The heads of an input that maps are drawn of: the first group, empty where none are drawn. */

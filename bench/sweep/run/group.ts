@@ -93,10 +93,14 @@ export async function runGroup(
       const usesImportance = own.some(({ method }) => method.usesImportance);
       arranged.set(key, await arrange(group, given, { options, maker, dense, usesImportance }));
     }
+    if (device !== null && judged.length === 0) {
+      onProgress(DENSE, "errors (the first waits for the compiler)");
+    }
     judged.push(await judgeOn(device, given, { arranged: arranged.get(key)!, options, causal }));
     onJudged(judged.at(-1)!, judged.length - 1);
     onProgress(DENSE + (errors - DENSE) * judged.length / cases.length, "errors");
   }
+  if (device !== null) onProgress(JUDGING, "times (first the compiler)");
   const timed = await timeOn(device, judged, {
     ...{ arranged, options, causal },
     onProgress: (share) => onProgress(JUDGING + (1 - JUDGING) * share, "times"),

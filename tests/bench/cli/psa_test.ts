@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
 import { runPsa } from "../../support/command.ts";
 
-const COMMANDS = ["sweep", "compare", "merge", "claim", "export", "verify", "bench", "wgsl"];
+const COMMANDS = ["doctor", "sweep", "compare", "merge", "claim", "export", "verify", "bench", "wgsl"];
 
 Deno.test("psa: --help lists the commands, an unknown one is refused with the nearest", async () => {
   const { code, stdout } = await runPsa("--help", []);
@@ -20,6 +20,10 @@ for (const name of COMMANDS) {
     assertEquals([help.code, help.stderr], [0, ""]);
     assert(help.stdout.split("\n").every((line) => line.length <= 80));
     assertStringIncludes(help.stdout, "Exit codes:");
+    assertMatch(
+      help.stdout,
+      new RegExp(`^Examples?:\\n  deno task ${name === "bench" ? "bench:gpu" : name}`, "m"),
+    );
     const { code, stdout, stderr } = await runPsa(name, ["--no-such-option"]);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
     assertMatch(stderr, /^--no-such-option is no option; the nearest one is --[\w-]+\.$/m);

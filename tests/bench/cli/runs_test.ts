@@ -40,7 +40,11 @@ Deno.test("merge: shards joined equal the run that was not sharded, row for row"
     await Deno.readTextFile(folder.at("merged/sweep.csv")),
   ];
   assertEquals(merged, whole);
-  assertEquals((await mapsOf(folder.at("whole"))).length, 5, "levels and mass of both, frames of the video");
+  assertEquals(
+    (await mapsOf(folder.at("whole"))).length,
+    8,
+    "mass of both inputs; of two methods levels of both, frames of the video",
+  );
   assertEquals(await figuresOf(folder.at("merged")), await figuresOf(folder.at("whole")));
   const sizes = await Promise.all(shards.map(async (shard) => (await readRun(shard)).rows.length));
   assert(Math.min(...sizes) > 0, `shards have ${sizes} cases`);

@@ -17,14 +17,26 @@
   }
   const root = document.documentElement;
   const ink = Number(getComputedStyle(drawings[0].querySelector("text")).fill.match(/\d+/)[0]);
-  [...document.querySelectorAll("th button")].find((button) => button.textContent === "density").click();
+  const table = document.querySelector("table"), headings = [...table.querySelectorAll("th")];
+  headings.find((heading) => heading.textContent === "error").querySelector("button").click();
+  const shown = () =>
+    [...document.querySelectorAll("figure[data-method]")].filter((figure) => figure.offsetParent !== null)
+      .map((figure) => figure.dataset.method);
+  const seen = shown();
+  document.querySelector('.switch input[value="block-topk"]').click();
   return {
     charts: drawings.length,
-    empty: drawings.filter((drawing) => drawing.querySelectorAll("path").length < 5).length,
+    empty: drawings.filter((drawing) => drawing.querySelectorAll("path, rect").length < 5).length,
     unnamed: drawings.filter((drawing) => !drawing.getAttribute("aria-label")).length,
     overlaps,
     scrollsSideways: root.scrollWidth > root.clientWidth,
     lightInk: ink > 128,
-    densities: [...document.querySelectorAll("tbody tr")].map((row) => Number(row.children[1].dataset.value)),
+    seen,
+    switched: shown(),
+    hiddenColumns: headings.slice(0, 4).filter((heading) =>
+      heading.getBoundingClientRect().right > root.clientWidth
+    )
+      .map((heading) => heading.textContent),
+    errors: [...table.querySelectorAll("tbody tr")].map((row) => Number(row.children[1].dataset.value)),
   };
 })();

@@ -1,7 +1,6 @@
 import type { Browser } from "puppeteer-core";
-import { renderChart } from "../../../bench/report/chart.ts";
 import { buildReport } from "../../../bench/report/page.ts";
-import { cellRuns, levelColours, levelName, mapChart } from "../../../bench/report/maps.ts";
+import { drawLevels, drawMass } from "../../../bench/report/level_maps.ts";
 import { someRows } from "../../support/report_rows.ts";
 import { findChromium, NO_CHROMIUM, startChromium } from "../../support/chromium.ts";
 import { testWith } from "../../support/skip.ts";
@@ -12,15 +11,16 @@ const path = await findChromium();
 
 /** Writes a report with every section to a file, and gives its address. */
 async function writeReport(): Promise<string> {
-  const levels = Array.from({ length: 16 * 32 }, (_, i) => [0, 0, 1, 2, 4, 8][(i * 7 + (i >> 5) * 3) % 6]);
-  const runs = cellRuns(levels.map(levelName), { columns: 32 });
-  const frame = {
-    title: "levels",
-    colours: levelColours(levels),
-    xTitle: "key block",
-    yTitle: "query block",
-  };
-  const svg = await renderChart(mapChart(runs, frame));
+  const shape = [1, 1, 16, 32], place = "trace-a, head 0", name = "a";
+  const levels = Int32Array.from(
+    { length: 16 * 32 },
+    (_, i) => [0, 0, 1, 2, 4, 8][(i * 7 + (i >> 5) * 3) % 6],
+  );
+  const mass = Float64Array.from(levels, (level) => level / 64);
+  const grid = { width: 16, height: 8, depth: 4 };
+  const maps = ["psa", "block-topk"].flatMap((method) =>
+    drawLevels({ place, name, method, density: 0.1, levels: { data: levels, shape }, blockN: 16, grid })
+  );
   const rows = someRows();
   const { html } = await buildReport({
     rows,
@@ -29,8 +29,8 @@ async function writeReport(): Promise<string> {
       { heading: "density", cell: (row) => row.density },
       { heading: "rel_l2", cell: (row) => row.rel_l2 },
     ],
-    environment: { command: "deno task sweep", adapter: "none" },
-    maps: [{ name: "levels", svg, caption: "Levels.", alternative: "A map of levels." }],
+    environment: { command: `deno task sweep ${"--filter long ".repeat(40)}`, adapter: "llvmpipe" },
+    maps: [drawMass({ place, name, mass: { data: mass, shape } }), ...maps],
   });
   const file = await Deno.makeTempFile({ suffix: ".html" });
   await Deno.writeTextFile(file, html);
@@ -45,7 +45,10 @@ interface PageFacts {
   overlaps: string[];
   scrollsSideways: boolean;
   lightInk: boolean;
-  densities: number[];
+  seen: string[];
+  switched: string[];
+  hiddenColumns: string[];
+  errors: number[];
 }
 
 /** Opens the report at one width in one theme, and checks what it finds there. */
@@ -58,17 +61,20 @@ async function look(browser: Browser, file: string, { width, theme }: { width: n
   await page.setViewport({ width, height: 900 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
   await page.goto(`file://${file}`);
-  const { densities, ...facts } = await page.evaluate(pageFacts) as PageFacts;
+  const { errors, ...facts } = await page.evaluate(pageFacts) as PageFacts;
   assertEquals(facts, {
-    charts: 5,
+    charts: 13, // two inputs: error, speed-up, two fronts; mass, and levels and frames of two methods
     empty: 0,
     unnamed: 0,
     overlaps: [],
     scrollsSideways: false,
     lightInk: theme === "dark",
+    seen: ["psa", "psa"],
+    switched: ["block-topk", "block-topk"],
+    hiddenColumns: [],
   }, `at width ${width} in the ${theme} theme`);
-  assert(densities.length > 5);
-  assertEquals(densities, densities.toSorted((a, b) => a - b), "a press on a heading sorts");
+  assert(errors.length > 5);
+  assertEquals(errors, errors.toSorted((a, b) => a - b), "a press on a heading sorts");
   assertEquals(fetched.filter((url) => !url.startsWith("data:")), [`file://${file}`], "nothing is fetched");
   assertEquals(logged, [], "nothing is logged");
   await page.close();

@@ -1,24 +1,42 @@
 import { buildReport } from "../../../bench/report/page.ts";
-import {
-  cellRuns,
-  frameRuns,
-  levelColours,
-  mapChart,
-  MASS_COLOURS,
-  massClass,
-} from "../../../bench/report/maps.ts";
+import { cellRuns, frameRuns, levelColours, MASS_COLOURS, massClass } from "../../../bench/report/maps.ts";
+import { mapChart } from "../../../bench/report/map_chart.ts";
+import { drawLevels, drawMass } from "../../../bench/report/level_maps.ts";
+import { shortCases } from "../../../bench/report/short_case.ts";
+import { logTicks } from "../../../bench/report/ticks.ts";
 import { inColours, LIGHT_COLOURS } from "../../../bench/report/theme.ts";
 import { verdict } from "../../../bench/report/verdict.ts";
 import { escapeHtml, formatNumber, sortableTable } from "../../../bench/report/html.ts";
 import { paretoFront } from "../../../bench/report/pareto.ts";
-import { renderChart } from "../../../bench/report/chart.ts";
+import { axisGroups, methodsOf, type ReportRow } from "../../../bench/report/rows.ts";
 import { someRows } from "../../support/report_rows.ts";
 import { errorCharts } from "../../../bench/report/sections.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
 
+/** Points with intervals of a width, as a share of their values. */
+function candidates(points: readonly (readonly [cost: number, error: number])[], width = 0) {
+  const interval = (value: number) => ({ low: value * (1 - width), value, high: value * (1 + width) });
+  return points.map(([cost, error]) => ({ cost: interval(cost), error: interval(error) }));
+}
+
 Deno.test("pareto: a point that another beats in both is not on the front, equal points both are", () => {
-  assertEquals(paretoFront([[1, 3], [2, 2], [3, 3], [2, 2]]), [true, true, false, true]);
-  assertEquals(paretoFront([[1, 1], [1, 2]]), [true, false]);
+  assertEquals(paretoFront(candidates([[1, 3], [2, 2], [3, 3], [2, 2]])), [true, true, false, true]);
+  assertEquals(paretoFront(candidates([[1, 1], [1, 2]])), [true, false]);
+});
+
+Deno.test("pareto: what is better within noise alone does not count, on either side", () => {
+  const cheapAndEqual: [number, number][] = [[1, 1.01], [2, 1]];
+  assertEquals(paretoFront(candidates(cheapAndEqual)), [true, true]);
+  assertEquals(
+    paretoFront(candidates(cheapAndEqual, 0.02)),
+    [true, false],
+    "no better error for twice the cost",
+  );
+  assertEquals(
+    paretoFront(candidates([[1, 1], [1.01, 1.01]], 0.02)),
+    [true, true],
+    "neither beats the other",
+  );
 });
 
 Deno.test("report: runs of cells cover the grid exactly", () => {
@@ -53,21 +71,84 @@ Deno.test("report: the verdict names a kernel that is out of its bound", () => {
   );
   const { right, sentences } = verdict(wrong);
   assertEquals(right, false);
-  assertStringIncludes(sentences[0], "3 of 14 kernel outputs are out of their bounds");
+  assertStringIncludes(sentences[0], "Kernels are wrong: 3 of 14 outputs lie outside of their bounds");
   assertStringIncludes(sentences[0], "attention input=trace-c method=psa density=0.5");
   assertEquals(verdict(someRows()).right, true);
 });
 
-Deno.test("report: the verdict says what sparsity costs and who wins", () => {
-  const sentences = verdict(someRows()).sentences.join(" ");
+Deno.test("report: the verdict tells gain and cost apart, and who wins", () => {
+  assertEquals(verdict(someRows()).sentences, [
+    "The kernels are right: all 14 outputs lie within their bounds; the largest error against the reference of the " +
+    "same levels is 2.000e-6.",
+    "Gain: psa is 1.8, 3.6 and 9 times as fast as our dense kernel at densities 0.5, 0.25 and 0.1.",
+    "Cost: psa has a relative error of 0.18, 0.36 and 0.9 against dense attention at densities 0.5, 0.25 and 0.1, " +
+    "on average over 2 inputs.",
+    "Least error at the same density: psa at 0.5, 0.25 and 0.1.",
+    "Least time at the same density, beyond noise: no difference between psa and block-topk at 0.5, 0.25 and 0.1.",
+  ]);
+  const [, gain] = verdict(someRows(), { adapter: "llvmpipe (LLVM 15)" }).sentences;
+  assertMatch(
+    gain,
+    / This was measured in software, on llvmpipe \(LLVM 15\), and says nothing about a GPU\.$/,
+  );
+});
+
+Deno.test("report: times are ranked beyond noise alone; unsteady and unknown ones are named", () => {
+  const said = (change: Parameters<typeof someRows>[0]) => verdict(someRows(change)).sentences.join("\n");
+  const faster = (low: number, high: number) =>
+    said((row) =>
+      row.method === "psa" ? { ...row, gpu_ms_median: 1, gpu_ms_low: low, gpu_ms_high: high } : row
+    );
   assertStringIncludes(
-    sentences,
-    "at density 0.5 it is 1.8 times as fast as our dense kernel, at a relative error of 0.18; at density 0.25 it is 3.6 times as fast, at a relative error of 0.36; at density 0.1 it is 9 times as fast, at a relative error of 0.9.",
+    faster(0.99, 1.01),
+    "beyond noise: psa at 0.5 and 0.25; no difference between psa and block-topk at 0.1",
   );
   assertStringIncludes(
-    sentences,
-    "Least error with raster order, sampled importance: psa at 0.5, 0.25, 0.1.",
+    faster(0.5, 1.5),
+    "Noise: 6 of 14 times are unsteady: their intervals are wider than a tenth",
   );
+  const once = said((row) => ({ ...row, gpu_ms_low: null, gpu_ms_high: null }));
+  assertStringIncludes(once, "Noise: 14 of 14 times have no interval");
+  assertEquals(once.includes("Least time"), false);
+});
+
+Deno.test("report: a method that loses more than random blocks is named, if it reads as much", () => {
+  const rows = (reached: number) =>
+    [
+      ...someRows(),
+      ...someRows((row) => ({ ...row, method: row.method === "psa" ? "random" : "none", rel_l2: 0.5 })),
+      ...someRows((row) => ({
+        ...row,
+        method: row.method === "psa" ? "sta" : "none",
+        rel_l2: 0.6,
+        density: row.density * reached,
+      })),
+    ].filter(({ method }) => method !== "none");
+  const worse = (own: ReportRow[]) =>
+    verdict(own).sentences.filter((text) => text.startsWith("Worse than random"));
+  assertEquals(worse(rows(1)), [
+    "Worse than random: sta loses more than blocks drawn at random at density 0.5 (error 0.6 against 0.5), 0.25 " +
+    "(error 0.6 against 0.5) and 0.1 (error 0.6 against 0.5).",
+    "Worse than random: psa loses more than blocks drawn at random at density 0.1 (error 0.9 against 0.5).",
+    "Worse than random: block-topk loses more than blocks drawn at random at density 0.1 (error 1.2 against 0.5).",
+  ]);
+  assertEquals(worse(rows(0.5)).length, 2, "one that reads half as much is not compared");
+});
+
+Deno.test("report: cases are shortened to what varies, with the method that lines leave out", () => {
+  const cases = [
+    "psa H=2 D=64 density=0.5 input=a",
+    "psa H=2 D=64 method=random density=0.5 input=a",
+    "psa H=4 D=64 method=random density=0.5 input=c",
+  ];
+  assertEquals([...shortCases(cases).values()], ["a, psa", "a, random", "c, random"]);
+  assertEquals([...shortCases(["psa D=64", "psa D=128"]).values()], ["D 64", "D 128"]);
+});
+
+Deno.test("report: axes have numbers between decades", () => {
+  assertEquals(logTicks(0.09, 1.1), [0.1, 0.2, 0.5, 1]);
+  assertEquals(logTicks(1e-6, 1), [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1]);
+  assertEquals(logTicks(0.3, 0.42), [0.3, 0.35, 0.4]);
 });
 
 Deno.test("report: texts from outside are escaped, empty cells stay empty", () => {
@@ -90,10 +171,35 @@ Deno.test("report: numbers have four digits", () => {
   ]);
 });
 
-Deno.test("report: a map draws a rectangle a run", async () => {
+Deno.test("report: a map draws every run, in one path for each colour", () => {
   const runs = cellRuns(["level 1", "skipped", "skipped", "level 1"], { columns: 2 });
-  const svg = await renderChart(mapChart(runs, { title: "map", colours: levelColours([0, 1]) }));
-  assertEquals(svg.match(/aria-roledescription="rect mark"/g)?.length, runs.length);
+  const svg = mapChart(runs, { title: "map", colours: levelColours([0, 1]) });
+  const [, cells] = svg.split(/<g transform/), paths = [...cells.split("</g>")[0].matchAll(/ d="([^"]+)"/g)];
+  assertEquals(paths.length, 2);
+  assertEquals(paths.flatMap(([, path]) => path.match(/M/g)).length, runs.length);
+});
+
+Deno.test("report: maps of all methods stand beside the mass, and the first is shown", async () => {
+  const shape = [1, 1, 2, 2], levels = { data: new Int32Array([1, 0, 2, 1]), shape };
+  const mass = drawMass({
+    place: "a, head 0",
+    name: "a",
+    mass: { data: new Float64Array(4).fill(0.5), shape },
+  });
+  const drawn = ["psa", "random"].flatMap((method) =>
+    drawLevels({ place: "a, head 0", name: "a", method, density: 0.1, levels, blockN: 16 })
+  );
+  const environment = { command: "sweep", adapter: "none" };
+  const { html } = await buildReport({ rows: someRows(), columns: [], environment, maps: [mass, ...drawn] });
+  assertEquals(html.match(/<figure data-method="\w+"( hidden)?>/g), [
+    '<figure data-method="psa">',
+    '<figure data-method="random" hidden>',
+  ]);
+  assertEquals(html.match(/name="mapped-method" value="(\w+)"/g)?.length, 2);
+  assertStringIncludes(
+    html,
+    "a, head 0: the level that random, asked for density 0.1, gives each pair of blocks.",
+  );
 });
 
 Deno.test("report: the page holds every section and every row", async () => {
@@ -104,16 +210,16 @@ Deno.test("report: the page holds every section and every row", async () => {
     environment: { command: "sweep --densities .5", adapter: "none" },
     maps: [],
   });
-  for (const row of rows) assertStringIncludes(html, escapeHtml(row.case));
-  for (const heading of ["Error against density", "Speed-up", "Pareto", "Every number", "how to repeat"]) {
+  for (const row of rows) assertStringIncludes(html, `title="${escapeHtml(row.case)}"`);
+  for (const heading of ["Error against density", "Speed-up", "Pareto", "Every number", "How to repeat"]) {
     assertStringIncludes(html, heading);
   }
-  assertEquals(charts.map(({ name }) => name), [
-    "error-raster-order-sampled-importance",
-    "speedup",
-    "pareto-time",
-    "pareto-cost",
-  ]);
+  const inputs = ["trace-a-all-heads", "trace-c-all-heads"];
+  const kinds = ["error", "speedup", "pareto-time", "pareto-cost"];
+  assertEquals(
+    charts.map(({ name }) => name),
+    kinds.flatMap((kind) => inputs.map((input) => `${kind}-${input}`)),
+  );
   assert(html.length < 5e6);
   assertEquals(html.match(/https?:\/\/(?!www\.w3\.org)/), null, "nothing is fetched");
 });
@@ -124,13 +230,30 @@ Deno.test("report: an axis of which there are several values tells its charts an
     ...someRows((row) => ({ ...row, block_n: 32, rel_l2: 2 * (row.rel_l2 ?? 0) })),
   ];
   const names = (await errorCharts(rows)).map(({ name }) => name);
-  assertEquals(names, [64, 32].map((n) => `error-raster-order-sampled-importance-blocks-128-x-${n}`));
+  const blocks = [64, 32].flatMap((n) =>
+    ["a", "c"].map((of) => `error-trace-${of}-all-heads-raster-order-blocks-128-x-${n}`)
+  );
+  assertEquals(names, blocks);
   assertMatch(
     verdict(rows).sentences.join("\n"),
-    /Least error with raster order, sampled importance, blocks 128 x 32:/,
+    /Least error at the same density \(raster order, blocks 128 x 32\):/,
   );
-  assertEquals((await errorCharts(someRows())).map(({ name }) => name), [
-    "error-raster-order-sampled-importance",
+});
+
+Deno.test("report: every head has a chart beside their mean; importance tells apart only methods that take it", async () => {
+  const heads = ["0", "1"].flatMap((head) => someRows((row) => ({ ...row, head })));
+  const one = heads.filter(({ input }) => input === "trace-a");
+  assertEquals((await errorCharts(one)).map(({ name }) => name), [
+    "error-trace-a-mean-over-2-heads",
+    "error-trace-a-head-0",
+    "error-trace-a-head-1",
+  ]);
+  const random = someRows((row) => ({ ...row, method: "random" }));
+  const rows = [...someRows(), ...someRows((row) => ({ ...row, importance: "full" })), ...random];
+  const groups = axisGroups(rows.filter(({ method }) => method !== "dense"));
+  assertEquals(groups.map(({ name, rows: own }) => [name, methodsOf(own)]), [
+    ["sampled importance", ["psa", "block-topk", "random"]],
+    ["full importance", ["psa", "block-topk", "random"]],
   ]);
 });
 
@@ -142,9 +265,8 @@ Deno.test("report: a chart that stands alone has the colours of the light page, 
   }
   const runs = cellRuns(["skipped", "level 1", "level 8"], { columns: 3 });
   const chart = mapChart(runs, { title: "map", colours: levelColours([0, 1, 8]), xTitle: "key block" });
-  const svg = await renderChart(chart);
-  assertStringIncludes(svg, "var(--level-8)");
-  assertEquals(inColours(svg).includes("var("), false);
+  assertStringIncludes(chart, "var(--level-8)");
+  assertEquals(inColours(chart).includes("var("), false);
   for await (const { name } of Deno.readDir(new URL("../../../docs/pictures/", import.meta.url))) {
     const picture = await Deno.readTextFile(new URL(`../../../docs/pictures/${name}`, import.meta.url));
     assertEquals(picture.includes("var("), false, name);

@@ -55,6 +55,7 @@ const HELP: CommandHelp = {
   about: [
     "Judges honest kernels in every arithmetic and order on hard data, by the bounds of their arithmetic.",
   ],
+  examples: ["deno task honest"],
   options: [
     { name: "data", value: "TEXT", help: "only data whose name holds this" },
     { name: "dtype", value: "TYPE", help: `of ${DTYPES.join(", ")}; all of them` },

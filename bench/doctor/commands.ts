@@ -1,0 +1,76 @@
+/**
+ * What each command does on a machine.
+ *
+ * @module
+ */
+import { planSetup } from "../cli/setup.ts";
+import type { Machine } from "./machine.ts";
+
+/** What a command does here. */
+export interface CommandOutlook {
+  /** Its name, as `deno task` knows it. */
+  readonly command: string;
+  /** Whether it can do all of its work as things are. */
+  readonly ready: boolean;
+  /** A phrase or two. */
+  readonly does: string;
+}
+
+/** What decides how an adapter could be had. */
+export interface SetupFacts {
+  /** The text of /etc/os-release; empty where there is none. */
+  readonly osRelease: string;
+  /** Whether commands run as root. */
+  readonly isRoot: boolean;
+}
+
+/**
+ * What each command does on a machine.
+ *
+ * @param machine what it has
+ * @param setup how an adapter could be had where there is none
+ */
+export function commandOutlooks(machine: Machine, setup: SetupFacts): CommandOutlook[] {
+  const { builtin: { device }, dawn } = machine;
+  const kernels = kernelsOn(machine), without = withoutAdapter(machine, setup);
+  const browser = machine.chromium === null
+    ? "tests in a browser are left out: there is no Chromium"
+    : `tests in a browser run in ${machine.chromium}`;
+  const ready = device !== null, needs = "needs an adapter";
+  return [
+    { command: "sweep", ready, does: ready ? kernels : `${without}; --no-gpu runs the reference alone` },
+    { command: "claim", ready, does: ready ? kernels : `${needs}; --no-gpu compares without times` },
+    { command: "bench:gpu", ready, does: ready ? kernels : needs },
+    { command: "test", ready, does: `${ready ? kernels : without}; ${browser}` },
+    {
+      command: "test:dawn",
+      ready: dawn.device !== null,
+      does: dawn.device === null ? "needs Dawn" : `runs kernels on ${dawn.device.description} through Dawn`,
+    },
+    {
+      command: "verify",
+      ready: true,
+      does: `judges on the CPU; --gpu, which runs our own kernels, ${ready ? "works" : needs}`,
+    },
+    { command: "export, merge, compare, wgsl", ready: true, does: "run on the CPU" },
+  ];
+}
+
+/** What commands that run kernels do with the device. */
+function kernelsOn({ builtin: { device, software } }: Machine): string {
+  if (device === null) return "";
+  const clock = device.nanosecondsPerTick > 0 ? "timestamps" : "the clock of the CPU";
+  return software
+    ? "runs kernels in software: errors count, times say nothing about a GPU"
+    : `runs kernels on the GPU, times from ${clock}`;
+}
+
+/** What commands that look for an adapter first do where there is none. */
+function withoutAdapter({ system: { os } }: Machine, { osRelease, isRoot }: SetupFacts): string {
+  const plan = planSetup({ os, osRelease, isRoot, hasSudo: false });
+  if (plan.kind === "stop") {
+    return plan.sentence.replace(/^.*?: (.*), or run without.*$/, "needs an adapter: $1");
+  }
+  const commands = plan.commands.map((command) => `\`${command.join(" ")}\``).join(" and ");
+  return `installs Mesa's software Vulkan first, with ${commands}`;
+}

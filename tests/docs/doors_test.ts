@@ -1,0 +1,121 @@
+/** What README and docs/conformance.md tell a newcomer to do works as it stands there. */
+import { runExport } from "../../bench/cli/export.ts";
+import { runVerify } from "../../bench/cli/verify.ts";
+import { type CommandHelp, readCommandLine } from "../../bench/options/command_line.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { runPsa, TemporaryFolder } from "../support/command.ts";
+import { leaveOut } from "../support/skip.ts";
+import { TASK_NAMES } from "../support/tasks.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (page: string) => Deno.readTextFile(new URL(page, ROOT));
+
+/** The blocks of code of a page in a language. */
+const blocks = (page: string, language: string) =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map(([, code]) => code);
+
+/** The words of a command line, as a shell cuts it. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|'([^']*)'|[^\s"']+/g)].map(([word, double, single]) =>
+    double ?? single ?? word
+  );
+}
+
+/** Every `deno task NAME …` that a page shows as a line of its own, with its words. */
+function commandsOf(page: string): (readonly [name: string, args: string[]])[] {
+  return [...page.matchAll(/^(?: {4}|\$ )?(?:npx -y )?deno(?:@[\d.]+)? task ([\w:-]+)(.*)$/gm)].map(
+    ([, name, rest]) => {
+      const args = wordsOf(rest.replace(/( {2,}|\s#).*$/, ""));
+      return [name, args] as const;
+    },
+  );
+}
+
+/** Does what a page says of a kernel in Python: export, run, verify, in a folder of its own. */
+async function walk(page: string, code: string): Promise<void> {
+  const commands = commandsOf(page), begin = commands.findIndex(([name]) => name === "export");
+  const [[, exported], [verified, judged]] = [commands[begin], commands[begin + 1]];
+  assertEquals(verified, "verify");
+  await using folder = new TemporaryFolder();
+  const here = (args: string[]) => args.map((arg) => /^(cases|outputs)$/.test(arg) ? folder.at(arg) : arg);
+  await runExport(here(exported));
+  await Deno.writeTextFile(folder.at("my_kernel.py"), code);
+  const [called] = /python3 my_kernel\.py .*/.exec(page) ?? [];
+  const args = ["-B", folder.at("my_kernel.py"), ...here(wordsOf(called!).slice(2))];
+  const { code: exit, stderr } = await new Deno.Command("python3", { args, cwd: ROOT, stderr: "piped" })
+    .output();
+  assertEquals(exit, 0, new TextDecoder().decode(stderr));
+  const { code: right, text } = await runVerify(here(judged));
+  assertEquals(right, 0, text);
+  const told = /says `attention +(\d+ of \d+ right)`/.exec(page)?.[1];
+  assertMatch(text, told === undefined ? /attention +(\d+) of \1 right/ : new RegExp(`attention +${told}`));
+}
+
+/** Whether Python has numpy here; where it does not, that is said. */
+async function hasNumpy(): Promise<boolean> {
+  const python = new Deno.Command("python3", {
+    args: ["-c", "import numpy"],
+    stdout: "null",
+    stderr: "null",
+  });
+  const there = await python.output().then(({ success }) => success, () => false);
+  if (!there) leaveOut("docs", "no python3 with numpy here");
+  return there;
+}
+
+Deno.test("readme: the door to one's own kernel works, on all cases of attention", async () => {
+  const readme = await read("README.md"), [code] = blocks(readme, "python");
+  if (await hasNumpy()) await walk(readme, code);
+});
+
+Deno.test("conformance: the kernel of the first page is right, and without the log term it is wrong by that name", async () => {
+  const page = await read("docs/conformance.md"), [code, ...others] = blocks(page, "python");
+  if (!await hasNumpy()) return;
+  await walk(page, code);
+  const check = "import sys, ast; [ast.parse(code) for code in sys.argv[1:]]";
+  const { success } = await new Deno.Command("python3", { args: ["-c", check, ...others] }).output();
+  assert(success && others.length === 2, "the other examples in Python can be read");
+  const broken = code.replace(/ \+ np\.log\(\[.*\]\)$/m, "");
+  assert(broken.length < code.length);
+  await using folder = new TemporaryFolder();
+  const [cases, outputs, script] = ["cases", "outputs", "broken.py"].map((name) => folder.at(name));
+  await runExport(["--out", cases, "--filter", "attention causal=false tail=exact seed=4"]);
+  await Deno.writeTextFile(script, broken);
+  await new Deno.Command("python3", { args: ["-B", script, cases, outputs], cwd: ROOT }).output();
+  const { code: exit, text } = await runVerify([cases, "--outputs", outputs, "--diagnose"]);
+  assertEquals(exit, 1);
+  assertStringIncludes(text, /verify names the\s+mistake, `('[\w ]+')`/.exec(page)![1]);
+});
+
+Deno.test("readme: the door to methods works", async () => {
+  const sweep = commandsOf(await read("README.md")).find(([, args]) => args.includes("--methods"))!;
+  const small = ["--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"];
+  await using folder = new TemporaryFolder();
+  const { code, stdout } = await runPsa("sweep", [...sweep[1], ...small, "--out", folder.path]);
+  assertEquals(code, 0);
+  for (
+    const text of ["Cost: psa has a relative error of", "Least error at", "Report with charts:", "Try next:"]
+  ) {
+    assertStringIncludes(stdout, text);
+  }
+});
+
+Deno.test("docs: every command that a page shows is there, and takes the options that it shows", async () => {
+  const pages = ["README.md", "CONTRIBUTING.md", "bench/README.md"];
+  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
+    if (/\.md$/.test(name)) pages.push(`docs/${name}`);
+  }
+  let count = 0;
+  for (const page of pages) {
+    for (const [name, args] of commandsOf(await read(page))) {
+      assert(TASK_NAMES.includes(name), `${page}: there is no task ${name}`);
+      const file = new URL(`bench/cli/${name.replace("bench:gpu", "bench")}.ts`, ROOT);
+      if (name === "bench" || !await Deno.stat(file).then(() => true, () => false)) continue;
+      const { command } = await import(file.href) as { readonly command?: { readonly help: CommandHelp } };
+      if (command === undefined) continue;
+      readCommandLine([...args.filter((arg) => arg !== "…"), "--help"], command.help);
+      count++;
+    }
+  }
+  assert(count > 20, `${count} commands were found`);
+});
