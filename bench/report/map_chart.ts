@@ -25,7 +25,7 @@ export interface MapFrame {
  *
  * @example
  * ```ts
- * import { MAP_WIDTH } from "./maps.ts";
+ * import { MAP_WIDTH } from "./map_chart.ts";
  * console.log(MAP_WIDTH); // 460
  * ```
  */
@@ -43,7 +43,8 @@ const LEFT = 54, TOP = 26, BOTTOM = 42, LINE = 20, HIGHEST = 460;
  *
  * @example
  * ```ts
- * import { cellRuns, levelColours, mapChart } from "./maps.ts";
+ * import { mapChart } from "./map_chart.ts";
+ * import { cellRuns, levelColours } from "./maps.ts";
  * const svg = mapChart(cellRuns(["level 1"], { columns: 1 }), { title: "", colours: levelColours([1]) });
  * console.log(svg.startsWith("<svg")); // true
  * ```

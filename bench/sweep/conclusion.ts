@@ -38,7 +38,7 @@ export function conclusion({ rows, environment }: StoredRun, { folder, options }
     `Every number: ${folder}/sweep.csv`,
     "",
     "Try next:",
-    ...nextCommands(options).map(([command, what]) => `  ${command.padEnd(42)}  ${what}`),
+    ...nextCommands(options).map(([command, what]) => `  ${command}\n      ${what}`),
   ].join("\n");
 }
 

@@ -84,7 +84,7 @@ Deno.test("conformance: the kernel of the first page is right, and without the l
   await new Deno.Command("python3", { args: ["-B", script, cases, outputs], cwd: ROOT }).output();
   const { code: exit, text } = await runVerify([cases, "--outputs", outputs, "--diagnose"]);
   assertEquals(exit, 1);
-  assertStringIncludes(text, /verify names the\s+mistake, `('[\w ]+')`/.exec(page)![1]);
+  assertStringIncludes(text, /verify\s+names\s+the\s+mistake,\s+`('[\w ]+')`/.exec(page)![1]);
 });
 
 Deno.test("readme: the door to methods works", async () => {

@@ -14,7 +14,7 @@ import { makeSweepRow } from "../../support/rows.ts";
 /** The figures of a report; Vega numbers its clipping paths over the whole process, so these numbers go. */
 async function figuresOf(folder: string): Promise<string[]> {
   const html = await Deno.readTextFile(`${folder}/report.html`);
-  return [...html.matchAll(/<figure>.*?<\/figure>/gs)].map(([figure]) =>
+  return [...html.matchAll(/<figure.*?<\/figure>/gs)].map(([figure]) =>
     figure.replaceAll(/clip\d+/g, "clip")
   );
 }
