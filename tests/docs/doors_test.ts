@@ -1,6 +1,5 @@
 /** What README and docs/conformance.md tell a newcomer to do works as it stands there. */
-import { runExport } from "../../bench/cli/export.ts";
-import { runVerify } from "../../bench/cli/verify.ts";
+import { runExport, runVerify } from "../support/kit.ts";
 import { type CommandHelp, readCommandLine } from "../../bench/options/command_line.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { runPsa, TemporaryFolder } from "../support/command.ts";
