@@ -1,6 +1,9 @@
 /** What README and docs/conformance.md tell a newcomer to do works as it stands there. */
 import { runExport, runVerify } from "../support/kit.ts";
 import { type CommandHelp, readCommandLine } from "../../bench/options/command_line.ts";
+import { matchesFilter } from "../../fixtures/cases.ts";
+import { suiteCases } from "../../fixtures/conformance/suites.ts";
+import type { VerifyResult } from "../../bench/conformance/verify.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { runPsa, TemporaryFolder } from "../support/command.ts";
 import { leaveOut } from "../support/skip.ts";
@@ -30,24 +33,27 @@ function commandsOf(page: string): (readonly [name: string, args: string[]])[] {
   );
 }
 
-/** Does what a page says of a kernel in Python: export, run, verify, in a folder of its own. */
-async function walk(page: string, code: string): Promise<void> {
+/**
+ * Does what a page says of a kernel in Python: export, run, verify, in a folder of its own.
+ *
+ * @param page the page
+ * @param code the kernel
+ * @param more words beside the page's filter, for fewer cases
+ */
+async function walk(page: string, code: string, more = ""): Promise<VerifyResult> {
   const commands = commandsOf(page), begin = commands.findIndex(([name]) => name === "export");
   const [[, exported], [verified, judged]] = [commands[begin], commands[begin + 1]];
   assertEquals(verified, "verify");
   await using folder = new TemporaryFolder();
   const here = (args: string[]) => args.map((arg) => /^(cases|outputs)$/.test(arg) ? folder.at(arg) : arg);
-  await runExport(here(exported));
+  await runExport([...here(exported).slice(0, -1), `${exported.at(-1)}${more}`]);
   await Deno.writeTextFile(folder.at("my_kernel.py"), code);
   const [called] = /python3 my_kernel\.py .*/.exec(page) ?? [];
   const args = ["-B", folder.at("my_kernel.py"), ...here(wordsOf(called!).slice(2))];
   const { code: exit, stderr } = await new Deno.Command("python3", { args, cwd: ROOT, stderr: "piped" })
     .output();
   assertEquals(exit, 0, new TextDecoder().decode(stderr));
-  const { code: right, text } = await runVerify(here(judged));
-  assertEquals(right, 0, text);
-  const told = /says `attention +(\d+ of \d+ right)`/.exec(page)?.[1];
-  assertMatch(text, told === undefined ? /attention +(\d+) of \1 right/ : new RegExp(`attention +${told}`));
+  return await runVerify(here(judged));
 }
 
 /** Whether Python has numpy here; where it does not, that is said. */
@@ -64,24 +70,26 @@ async function hasNumpy(): Promise<boolean> {
 
 Deno.test("readme: the door to one's own kernel works, on all cases of attention", async () => {
   const readme = await read("README.md"), [code] = blocks(readme, "python");
-  if (await hasNumpy()) await walk(readme, code);
+  if (!await hasNumpy()) return;
+  const { code: right, text } = await walk(readme, code);
+  assertEquals(right, 0, text);
+  assertMatch(text, /attention +(\d+) of \1 right/);
 });
 
 Deno.test("conformance: the kernel of the first page is right, and without the log term it is wrong by that name", async () => {
   const page = await read("docs/conformance.md"), [code, ...others] = blocks(page, "python");
   if (!await hasNumpy()) return;
-  await walk(page, code);
+  const right = await walk(page, code, " H=1");
+  assertEquals(right.code, 0, right.text);
+  const [, filter] = /--filter "(attention [^"]+)"/.exec(page)!;
+  const count = suiteCases("smoke").filter((one) => matchesFilter(one, filter)).length;
+  assertStringIncludes(page, `\`attention   ${count} of ${count} right\``);
   const check = "import sys, ast; [ast.parse(code) for code in sys.argv[1:]]";
   const { success } = await new Deno.Command("python3", { args: ["-c", check, ...others] }).output();
   assert(success && others.length === 2, "the other examples in Python can be read");
   const broken = code.replace(/ \+ np\.log\(\[.*\]\)$/m, "");
   assert(broken.length < code.length);
-  await using folder = new TemporaryFolder();
-  const [cases, outputs, script] = ["cases", "outputs", "broken.py"].map((name) => folder.at(name));
-  await runExport(["--out", cases, "--filter", "attention causal=false tail=exact seed=4"]);
-  await Deno.writeTextFile(script, broken);
-  await new Deno.Command("python3", { args: ["-B", script, cases, outputs], cwd: ROOT }).output();
-  const { code: exit, text } = await runVerify([cases, "--outputs", outputs, "--diagnose"]);
+  const { code: exit, text } = await walk(page, broken, " seed=4");
   assertEquals(exit, 1);
   assertStringIncludes(text, /verify\s+names\s+the\s+mistake,\s+`('[\w ]+')`/.exec(page)![1]);
 });
