@@ -10,6 +10,7 @@ import { optionsOf } from "../sweep/options/options.ts";
 import { planSweep } from "../sweep/plan.ts";
 import { listCases, runSweep } from "../sweep/sweep.ts";
 import { isFault } from "../sweep/status.ts";
+import { say } from "../text/output.ts";
 import { type Command, EXIT } from "./command.ts";
 import { Interruption } from "./signals.ts";
 
@@ -23,6 +24,7 @@ export const command: Command = {
     using interruption = new Interruption();
     using gpu = options.gpu && !options.list ? await openGpu({ backend, robust }) : null;
     const plan = await planSweep(options, { gpu });
+    plan.leftOut.forEach((sentence) => say(sentence, "stderr"));
     if (options.list) return listCases(plan);
     const rows = await runSweep(plan, { options, gpu, stop: interruption.signal });
     interruption.exit();

@@ -7,10 +7,9 @@ import { type Case, caseName, matchesFilter } from "../../fixtures/cases.ts";
 import type { Box, OrderConfig } from "../../reference/config/config.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.ts";
-import { whyNot } from "../../reference/methods/fit.ts";
 import type { Method } from "../../reference/methods/method.ts";
-import { methodOf } from "../../reference/methods/mod.ts";
 import type { InputFacts } from "./inputs.ts";
+import { methodsFor } from "./methods.ts";
 import type { VariantOptions } from "./options/variants.ts";
 
 /** One case: what is run, and the strings by which it is found. */
@@ -68,14 +67,12 @@ export const STRIDE = 8;
  */
 export function casesOf(input: InputFacts, options: VariantOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];
-  const cases = new Map<string, SweepCase>();
+  const cases = new Map<string, SweepCase>(), { methods } = methodsFor(input, options);
   for (const orderName of options.orders) {
     const order = orderOf(orderName, input);
     for (const importance of importances) {
       for (const density of options.densities) {
-        for (const name of options.methods) {
-          const method = methodOf(name);
-          requireMethod(method, input);
+        for (const method of methods) {
           const made = makeCase(input, options, { method, order, importance, density });
           if (!cases.has(keyOf(made))) cases.set(keyOf(made), made);
         }
@@ -120,20 +117,6 @@ function orderOf(kind: string, { name, grid: box, causal }: InputFacts): OrderCo
       `--order tile needs a grid of multiples of 4; that of ${name} is ${box.depth},${box.height},${box.width}.`,
   );
   return { kind: "tile", box, tile: TILE };
-}
-
-function requireMethod(method: Method, input: InputFacts): void {
-  const { name, causal, gridTile, usesGrid } = method, { shape, grid } = input;
-  requireInput(
-    causal || !input.causal,
-    () => `--methods has "${name}", which has no causal form; ${input.name} is causal.`,
-  );
-  requireInput(
-    (gridTile === undefined && usesGrid !== true) || grid !== undefined,
-    () => `--methods has "${name}", which needs the grid of ${input.name}; give it with --grid T,Y,X.`,
-  );
-  const reason = whyNot(method, { ...shape, causal: input.causal, grid });
-  requireInput(reason === null, () => `--methods has "${name}", which ${input.name} cannot have. ${reason}`);
 }
 
 /** The hex digits of a file's checksum that its cases carry. */

@@ -8,6 +8,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { casesOf, type SweepCase } from "./cases.ts";
 import { type InputSource, inputSources, type SweepInput } from "./inputs.ts";
+import { methodsFor } from "./methods.ts";
 import { chooseTruth, type TruthKind } from "./truth/kinds.ts";
 import { requireFits } from "./run/kernel.ts";
 import type { Shard, SweepOptions } from "./options/options.ts";
@@ -37,6 +38,8 @@ export interface SweepPlan {
   readonly inputs: readonly PlannedInput[];
   /** Cases of the whole sweep, all shards together. */
   readonly total: number;
+  /** What is said of methods that `all` leaves out, a sentence an input. */
+  readonly leftOut: readonly string[];
   /** What environment.json keeps of them. */
   readonly record: PlanRecord;
 }
@@ -67,7 +70,7 @@ export async function planSweep(
   options: SweepOptions,
   { gpu }: { readonly gpu: Gpu | null },
 ): Promise<SweepPlan> {
-  const inputs: PlannedInput[] = [];
+  const inputs: PlannedInput[] = [], leftOut = new Set<string>();
   let total = 0;
   for (const variant of variantsOf(options)) {
     const known = new Set(inputs.flatMap(({ cases }) => cases.map(({ given: { name } }) => name)));
@@ -77,6 +80,7 @@ export async function planSweep(
       if (source.shape !== undefined) fits({ name: source.name, shape: source.shape });
       for (const [part, input] of (await source.load()).entries()) {
         fits(input);
+        leftOut.add(methodsFor(input, variant).leftOut);
         const own = casesOf(input, variant).filter(({ name }) => !known.has(name));
         const truth = chooseTruth(options.truth, {
           ...{ name: input.name, shape: input.shape, methods: own.map(({ method }) => method) },
@@ -102,6 +106,7 @@ export async function planSweep(
   const mine = shardOf(inputs, options.shard);
   return {
     total,
+    leftOut: [...leftOut].filter((sentence) => sentence !== ""),
     record: await recordOf(inputs),
     inputs: inputs.map((input) => ({ ...input, cases: input.cases.filter(({ index }) => mine.has(index)) }))
       .filter(({ cases }) => cases.length > 0),

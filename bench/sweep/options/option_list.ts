@@ -43,7 +43,11 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "batch", value: "N", help: "batch entries of workloads (1)" },
   { name: "seed", value: "N", help: "seed of everything random (1)" },
   { name: "densities", value: "D,D,…", help: "in (0, 1] (1,.5,.35,.25,.15,.1,.05)" },
-  { name: "methods", value: "M,M,…", help: "methods to compare (dense,psa,block-topk)" },
+  {
+    name: "methods",
+    value: "M,M,…",
+    help: "methods to compare, all: those that the input can have (dense,psa,block-topk)",
+  },
   { name: "block-m", value: "N,N,…", help: "query block: 16, 32, 64 or 128 (128)" },
   { name: "block-n", value: "N,N,…", help: "key block: 16, 32, 64 or 128 (64)" },
   { name: "tile", value: "N,N,…", help: "key rows a kernel takes at once (32, or --block-n if less)" },

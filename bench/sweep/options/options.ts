@@ -4,6 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
+import { ALL } from "../methods.ts";
 import { cutSentence } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
@@ -109,7 +110,9 @@ function readOptions(own: Readonly<Record<string, unknown>>, known: readonly str
     batch: read.count("batch", 1),
     seed: read.whole("seed", 1),
     densities: read.list("densities", "1,.5,.35,.25,.15,.1,.05").map(requireFraction),
-    methods: read.list("methods", "dense,psa,block-topk").map((name) => requireName("methods", name, known)),
+    methods: read.list("methods", "dense,psa,block-topk").map((name) =>
+      requireName("methods", name, [...known, ALL])
+    ),
     blockM: read.someOf("block-m", BLOCKS, "128"),
     blockN: read.someOf("block-n", BLOCKS, "64"),
     tile: read.someOf("tile", BLOCKS, ""),

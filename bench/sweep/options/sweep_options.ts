@@ -35,7 +35,7 @@ export interface SweepOptions {
   readonly seed: number;
   /** Densities to ask for. */
   readonly densities: readonly number[];
-  /** Names of methods. */
+  /** Names of methods; `all` stands for all that an input can have. */
   readonly methods: readonly string[];
   /** Query block sizes in tokens. */
   readonly blockM: readonly number[];

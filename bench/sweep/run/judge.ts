@@ -12,6 +12,7 @@ import { judges } from "../../../reference/judge/ladder.ts";
 import type { Tolerance } from "../../../reference/judge/tolerance.ts";
 import { attentionToleranceParallel } from "../../../reference/parallel/heads.ts";
 import { attentionShape, type Tensor } from "../../../reference/tensor.ts";
+import { workersFor } from "../truth/maker.ts";
 import { type ImportanceCheck, joinChecks } from "../truth/importance_check.ts";
 import { checkAllRows, joinAllRows, NO_CHECKS, pickRows, sampleFor } from "./all_rows.ts";
 import type { Arranged, Attended, KernelVerdict } from "./arranged.ts";
@@ -109,7 +110,8 @@ async function overLevels(
 
 /** The output over a mask, by the reference on all cores. */
 async function overMask({ mask }: MaskSelection, { inputs, maker: { workers } }: Arranged): Promise<Output> {
-  const { qkv, scale } = inputs, { out, lse } = await maskedAttentionParallel(qkv, mask, { scale, workers });
+  const { qkv, scale } = inputs, options = { scale, ...workersFor(qkv, workers) };
+  const { out, lse } = await maskedAttentionParallel(qkv, mask, options);
   return { out, ran: null, droppedMass: droppedOfLse(lse, inputs.denseLse()) };
 }
 

@@ -66,6 +66,14 @@ export interface TruthMaker {
 /** Pairs of tokens a head up to which starting workers takes longer than the work. */
 const SMALL = 2 ** 20;
 
+/** The workers that the work on a head is worth: none for a small one, else as many as there may be. */
+export function workersFor(
+  { q, k }: Pick<Qkv, "q" | "k">,
+  most: number | undefined,
+): Pick<HeadsOptions, "workers"> {
+  return q.shape[2] * k.shape[2] <= SMALL ? { workers: 0 } : most === undefined ? {} : { workers: most };
+}
+
 /**
  * Truth by the CPU.
  *
@@ -85,26 +93,24 @@ export function cpuTruth(
   kind: "cpu" | "rows",
   { workers: most }: { readonly workers?: number } = {},
 ): TruthMaker {
-  const workersFor = ({ q, k }: Qkv) =>
-    q.shape[2] * k.shape[2] <= SMALL ? { workers: 0 } : most === undefined ? {} : { workers: most };
   return {
     kind,
     workers: most,
     async dense({ qkv, options: { blockM, blockN, causal } }, rows, onProgress) {
-      const common = { causal, onProgress, ...workersFor(qkv) };
+      const common = { causal, onProgress, ...workersFor(qkv, most) };
       if (rows === null) return { ...await pyramidAttentionParallel(qkv, null, common), mass: null };
       const heads = await attentionRowsParallel(qkv, null, rows.rows, { ...common, massBlock: blockN });
       const mass = meanMass(heads.map((head) => head.mass), rows, { qkv, blockM, blockN });
       return { out: rowTensor(heads.map(({ out }) => out), qkv), lse: null, mass };
     },
     async attention({ qkv, options }, levels, rows) {
-      const own = { ...options, ...workersFor(qkv) };
+      const own = { ...options, ...workersFor(qkv, most) };
       if (rows === null) return (await pyramidAttentionParallel(qkv, levels, own)).out;
       return rowTensor((await attentionRowsParallel(qkv, levels, rows.rows, own)).map(({ out }) => out), qkv);
     },
-    mass: ({ qkv, options }) => blockMassParallel(qkv, { ...options, ...workersFor(qkv) }),
+    mass: ({ qkv, options }) => blockMassParallel(qkv, { ...options, ...workersFor(qkv, most) }),
     importance: ({ qkv, options, firstHead }, importance) =>
-      importanceParallel(qkv, { ...options, importance, firstHead }, workersFor(qkv)),
+      importanceParallel(qkv, { ...options, importance, firstHead }, workersFor(qkv, most)),
   };
 }
 
