@@ -128,7 +128,7 @@ export {
 } from "./masks/attention.ts";
 export { alignmentLoss, droppedOfLse } from "./masks/loss.ts";
 export { maskedAttentionParallel } from "./parallel/masked.ts";
-export { whyNot } from "./methods/fit.ts";
+export { choose, whyNot } from "./methods/fit.ts";
 export { methodOf, METHODS } from "./methods/mod.ts";
 export { type MethodInputOptions, methodInputs, type MethodLayout, methodLayout } from "./methods/inputs.ts";
 export { bisected, bisectedEntries, type BisectOptions } from "./methods/bisect.ts";

@@ -78,8 +78,7 @@ export function requireCall(
   if (levels === null) {
     const shape = attentionShape(qkv);
     requireTailAndScale(tail ?? "exact", scale ?? 1);
-    const { levels, ...blocks } = denseLevels(shape);
-    return { levels, options: { ...blocks, scale, causal, tail }, shape };
+    return denseCall(shape, { scale, causal, tail });
   }
   requireInput(
     blockM !== undefined && blockN !== undefined,
@@ -87,6 +86,15 @@ export function requireCall(
   );
   const options = { blockM, blockN, scale, causal, tail };
   return { levels, options, shape: requirePyramidCall(qkv, levels, options) };
+}
+
+/** The call of dense attention on inputs that have been checked. */
+export function denseCall(
+  shape: AttentionShape,
+  options: Pick<PyramidAttentionOptions, "scale" | "causal" | "tail">,
+): PyramidCall {
+  const { levels, ...blocks } = denseLevels(shape);
+  return { levels, options: { ...blocks, ...options }, shape };
 }
 
 /** Level 1 everywhere, with all keys in one block. */

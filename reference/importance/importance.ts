@@ -204,6 +204,16 @@ export function antidiagonalImportance(
     !Number.isNaN(blockM) && !Number.isNaN(blockN),
     "`block` is missing; blocks need `block`, or `blockM` and `blockN`.",
   );
+  requireStride(stride, { blockM, blockN });
+  queryKeyShape(qk);
+  return fromAntidiagonals(qk, { blockM, blockN, stride, causal });
+}
+
+/** Throws unless a stride divides both blocks. */
+export function requireStride(
+  stride: number,
+  { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
+): void {
   requireBlock("stride", stride);
   for (const [name, size] of [["blockM", blockM], ["blockN", blockN]] as const) {
     requireBlock(name, size);
@@ -212,8 +222,6 @@ export function antidiagonalImportance(
       () => `\`stride\` is ${stride}; it should divide \`${name}\`, ${size}.`,
     );
   }
-  queryKeyShape(qk);
-  return fromAntidiagonals(qk, { blockM, blockN, stride, causal });
 }
 
 /** {@link antidiagonalImportance} of inputs that have been checked. */

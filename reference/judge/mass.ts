@@ -7,7 +7,7 @@ import { causalBlocks, type CausalSizes, requireBlockCounts } from "../levels/ca
 import { requireInput } from "../errors.ts";
 import type { BlockOptions } from "../importance/importance.ts";
 import { evenUp, interleaveRows, multiplyRows, ROWS, softmaxRow } from "../attention/rows.ts";
-import { type HeadTokens, importanceByHead, type QueryKey } from "../importance/scores.ts";
+import { eachHead, type HeadTokens, type QueryKey, requireQueryKey } from "../importance/scores.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Options of {@link blockMass}. */
@@ -35,9 +35,18 @@ export interface MassOptions extends BlockOptions {
  */
 export function blockMass(
   qk: QueryKey,
+  { blockM, blockN, scale, causal }: MassOptions,
+): Tensor<Float64Array> {
+  requireQueryKey(qk, { blockM, blockN });
+  return massOfChecked(qk, { blockM, blockN, scale, causal });
+}
+
+/** {@link blockMass} of inputs that have been checked. */
+export function massOfChecked(
+  qk: QueryKey,
   { blockM, blockN, scale, causal = false }: MassOptions,
 ): Tensor<Float64Array> {
-  return importanceByHead(qk, { blockM, blockN }, (q, k, { row }) => {
+  return eachHead(qk, { blockM, blockN }, (q, k, { row }) => {
     const seqQ = q.shape[2], seqK = k.shape[2];
     const visit = (first: number, weights: Float64Array) => {
       for (let r = 0; r < Math.min(ROWS, seqQ - first); r++) {

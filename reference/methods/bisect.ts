@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { requireDensity } from "../levels/budget.ts";
 import type { Tensor } from "../tensor.ts";
 import type { BlockSelection, MethodInputs, SelectionStatus } from "./method.ts";
 import { levelShape, selectionOf } from "./select.ts";
@@ -26,7 +25,6 @@ export interface BisectOptions {
  * @param inputs the call
  * @param density the mean of 1 / level to stay under
  * @param options the parameter
- * @throws {InputError} if the density is outside (0, 1]
  *
  * @example
  * ```ts
@@ -44,7 +42,6 @@ export function bisected(
   density: number,
   { most, levelsAt }: BisectOptions,
 ): BlockSelection {
-  requireDensity(density);
   const shape = levelShape(inputs), size = shape[2] * shape[3];
   const data = new Int32Array(shape[0] * shape[1] * size);
   let status: SelectionStatus = "ok";
@@ -80,7 +77,6 @@ export function largestThatFits(fits: (value: number) => boolean, most: number):
  * @param inputs the call
  * @param density the share of blocks to stay under
  * @param options the entries [batch, heads, query blocks, key blocks], and whether an entry takes part at its very value
- * @throws {InputError} if the density is outside (0, 1]
  *
  * @example
  * ```ts

@@ -1,11 +1,13 @@
 /**
- * Whether a method can be had for a call.
+ * Whether a method can be had for a call, and the door through which it chooses.
  *
  * @module
  */
-import { InputError } from "../errors.ts";
+import type { Box } from "../config/config.ts";
+import { InputError, requireInput } from "../errors.ts";
 import { requireDensity } from "../levels/budget.ts";
-import type { CallFacts, MethodFacts, MethodInputs } from "./method.ts";
+import { requireGrid } from "./inputs.ts";
+import type { CallFacts, Method, MethodFacts, MethodInputs } from "./method.ts";
 
 /**
  * Why a method cannot be had for a call, as a sentence; null if it can.
@@ -41,16 +43,44 @@ export function whyNot(
 }
 
 /**
- * Throws unless a method can be had for a call at a density.
+ * Lets a method choose: the one door of all methods, where the density and what the method needs of the call are
+ * checked. What `methodInputs` has checked is not checked again.
  *
- * @throws {InputError} that says what the method lacks, or that the density is outside (0, 1]
+ * @param method the method
+ * @param inputs the call
+ * @param density the density to keep, in (0, 1]
+ * @throws {InputError} that says what the call lacks, or that the density is outside (0, 1]
+ *
+ * @example
+ * ```ts
+ * import { choose } from "./fit.ts";
+ * import { methodInputs } from "./inputs.ts";
+ * import { radial } from "./grid/radial.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(64 * 8), [1, 1, 64, 8]), grid = { width: 4, height: 4, depth: 4 };
+ * const inputs = methodInputs({ q: x, k: x, v: x }, { blockM: 16, blockN: 16, grid });
+ * console.log(choose(radial, inputs, 0.2).mask.visible(0, 0, 16)); // true: the same place one frame later
+ * ```
  */
-export function requireMethodCall(
-  method: Parameters<typeof whyNot>[0],
-  { causal, grid, sizes: { seqQ, seqK }, qkv: { q } }: MethodInputs,
+export function choose<Chosen extends Method>(
+  method: Chosen,
+  inputs: MethodInputs,
   density: number,
-): void {
-  requireDensity(density);
-  const reason = whyNot(method, { causal, grid, seqQ, seqK, headDim: q.shape[3] });
+): ReturnType<Chosen["select"]> {
+  if (method.ownDensity !== true) requireDensity(density);
+  const { causal, grid, sizes, qkv: { q } } = inputs;
+  const reason = whyNot(method, { ...sizes, causal, grid, headDim: q.shape[3] });
   if (reason !== null) throw new InputError(reason);
+  if (method.gridTile !== undefined) requireTiles(method.name, method.gridTile, inputs);
+  return method.select(inputs, density) as ReturnType<Chosen["select"]>;
+}
+
+/** Throws unless a call lies as a method of tiles needs it: tiles divide the grid, and a block is a tile. */
+function requireTiles(name: string, tile: Box, { grid, sizes: { blockM, blockN } }: MethodInputs): void {
+  requireGrid(name, tile, grid);
+  const block = tile.width * tile.height * tile.depth;
+  requireInput(
+    blockM === block && blockN === block,
+    () => `Blocks are ${blockM} x ${blockN} tokens; ${name} needs its tiles as blocks, ${block} x ${block}.`,
+  );
 }

@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { type AttentionResult, denseAttention } from "../attention/attention.ts";
+import { attend, type AttentionResult } from "../attention/attention.ts";
+import { denseCall } from "../attention/call.ts";
 import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
 import { headSlice, kvHeadOf } from "../heads.ts";
-import { blockMass, forEachWeightRows } from "../judge/mass.ts";
+import { forEachWeightRows, massOfChecked } from "../judge/mass.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
-import { blockImportance } from "../importance/by_config.ts";
+import { importanceOfChecked } from "../importance/by_config.ts";
+import { requireStride } from "../importance/importance.ts";
 import { attentionShape, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
 import type { Method, MethodInputs, ReleasedQuotas } from "./method.ts";
 
@@ -51,23 +53,25 @@ export interface MethodInputOptions {
  *
  * @param qkv queries, keys and values, in the order in which blocks are cut
  * @param options block sizes, and what differs from the defaults
- * @throws {InputError} if tensors disagree or a block is not a positive integer
+ * @throws {InputError} if tensors disagree, a block is not a positive integer, or places are no permutation
  *
  * @example
  * ```ts
  * import { makeWorkload } from "../../fixtures/workloads.ts";
+ * import { choose } from "./fit.ts";
  * import { methodInputs } from "./inputs.ts";
  * import { psa } from "./pyramid/psa.ts";
  * const { qkv } = makeWorkload("video", { seqQ: 256, headDim: 16 });
  * const inputs = methodInputs(qkv, { blockM: 32, blockN: 16 });
- * console.log(psa.select(inputs, 0.25).density); // 0.244140625: as near as levels come
+ * console.log(choose(psa, inputs, 0.25).density); // 0.244140625: as near as levels come
  * ```
  */
 export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInputs {
   const { blockM, blockN, causal = false, seed = 0, grid, places, firstHead = 0, released } = options;
-  const { seqQ, seqK, headDim } = attentionShape(qkv);
+  const shape = attentionShape(qkv), { seqQ, seqK, headDim } = shape;
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
+  if (places !== undefined) requirePlaces(places, seqK);
   const { tile = Math.min(32, blockN), scale = 1 / Math.sqrt(headDim) } = options;
   const { importance = causal ? { kind: "antidiagonal", stride: 8 } : { kind: "full" } } = options;
   const kept = new Map<string, unknown>();
@@ -78,7 +82,7 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
   const blocks = { blockM, blockN, causal, scale };
   const nameOf = (config: ImportanceConfig) => `importance ${JSON.stringify(config)}`;
   if (options.importanceGiven) kept.set(nameOf(importance), options.importanceGiven);
-  const dense = () => options.dense ?? once("dense", () => denseAttention(qkv, { scale, causal }));
+  const dense = () => options.dense ?? once("dense", () => attend(qkv, denseCall(shape, { scale, causal })));
   return {
     qkv,
     sizes: { blockM, blockN, seqQ, seqK },
@@ -92,8 +96,11 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
     firstHead,
     released,
     importanceOf: (config) =>
-      once(nameOf(config), () => blockImportance(qkv, { ...blocks, importance: config, firstHead })),
-    mass: () => options.mass ?? once("mass", () => blockMass(qkv, blocks)),
+      once(nameOf(config), () => {
+        if (config.kind === "antidiagonal") requireStride(config.stride, blocks);
+        return importanceOfChecked(qkv, { ...blocks, importance: config, firstHead });
+      }),
+    mass: () => options.mass ?? once("mass", () => massOfChecked(qkv, blocks)),
     dense,
     denseLse: () => {
       const { lse } = options.dense ?? { lse: null };
@@ -102,6 +109,16 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
     },
     once,
   };
+}
+
+/** Throws unless places are a permutation of the tokens. */
+function requirePlaces(places: Int32Array, tokens: number): void {
+  const seen = new Uint8Array(tokens);
+  for (const place of places) if (place >= 0 && place < tokens) seen[place] = 1;
+  requireInput(
+    places.length === tokens && !seen.includes(0),
+    () => `\`places\` does not name each of the ${tokens} tokens once; it should be a permutation of them.`,
+  );
 }
 
 /** Log-sum-exp of dense attention, [batch, heads, query tokens]. */
@@ -172,29 +189,4 @@ export function requireGrid(name: string, tile: Box, grid: Box | undefined): Box
     () => `\`grid\` is ${text(grid)}; ${name} needs multiples of its tiles, ${text(tile)}.`,
   );
   return grid;
-}
-
-/**
- * Checks that inputs lie as a method of the grid needs them: in the order of its tiles, a block each.
- *
- * @returns the grid
- * @throws {InputError} if there is no grid, tiles do not divide it, it is not all of the tokens, or blocks are no tiles
- */
-export function requireGridBlocks(
-  name: string,
-  tile: Box,
-  { grid, causal, sizes: { blockM, blockN, seqQ, seqK } }: MethodInputs,
-): Box {
-  const box = requireGrid(name, tile, grid), block = tile.width * tile.height * tile.depth;
-  const tokens = box.width * box.height * box.depth;
-  requireInput(!causal, () => `\`causal\` is true; ${name} has no causal form.`);
-  requireInput(
-    tokens === seqQ && tokens === seqK,
-    () => `\`grid\` holds ${tokens} tokens; ${name} needs as many as the ${seqQ} queries and ${seqK} keys.`,
-  );
-  requireInput(
-    blockM === block && blockN === block,
-    () => `Blocks are ${blockM} x ${blockN} tokens; ${name} needs its tiles as blocks, ${block} x ${block}.`,
-  );
-  return box;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BINARY_SHARES, levelsForDensity } from "../levels/budget.ts";
+import { BINARY_SHARES, spendDensity } from "../levels/budget.ts";
 import type { Shares } from "../config/config.ts";
 import { levelDensity } from "../levels/density.ts";
 import type { Tensor } from "../tensor.ts";
@@ -70,7 +70,6 @@ export function selectionDroppedMass(inputs: MethodInputs, selection: Selection)
  * @param importance [batch, heads, query blocks, key blocks]
  * @param density the mean of 1 / level to spend
  * @param shares share of the density that each level gets; default all of it to level 1
- * @throws {InputError} if the density is outside (0, 1]
  *
  * @example
  * ```ts
@@ -89,7 +88,7 @@ export function ranked(
   shares: Shares = BINARY_SHARES,
 ): BlockSelection {
   const { causal, sizes } = inputs;
-  return selectionOf(inputs, levelsForDensity(importance, density, { shares, causal, ...sizes }));
+  return selectionOf(inputs, spendDensity(importance, density, { shares, causal, ...sizes }));
 }
 
 /**

@@ -137,7 +137,7 @@ export async function arrangeGroup(
     : null;
   const inputs = methodInputs(qkv, {
     ...{ blockM, blockN, causal, seed, tile, grid, importance, importanceGiven, firstHead },
-    places: queryOrder?.data,
+    places: queryOrder?.data.length === qkv.q.shape[2] ? queryOrder.data : undefined, // text has no place in a video
     mass: mass ?? await maker.mass(tokens),
     ...(preset === null ? {} : { released: presets[preset].config }),
     ...(rows === null && judges ? { dense: { out: truth, lse: lse ?? NO_NUMBERS } } : {}),

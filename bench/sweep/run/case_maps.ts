@@ -6,6 +6,7 @@
  */
 import { drawLevels, drawMass } from "../../report/level_maps.ts";
 import type { ReportChart } from "../../report/sections.ts";
+import { choose } from "../../../reference/methods/fit.ts";
 import { type ArrangedTokens, arrangeGroup, arrangementOf, type LoadedGroup } from "./arrange.ts";
 import type { SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
@@ -70,7 +71,7 @@ export async function mapsOfInput(
     const name = `${place}-${blockM}x${blockN}`.replaceAll(/[^a-z0-9]+/g, "-");
     charts.push(drawMass({ place, name, mass: inputs.mass() }));
     for (const { method, density } of head < HEADS_WITH_ALL ? chosen : chosen.slice(0, 1)) {
-      const selection = method.select(inputs, density);
+      const selection = choose(method, inputs, density);
       if (!("levels" in selection)) continue;
       const { levels } = selection;
       charts.push(...drawLevels({ place, name, method: method.name, density, levels, blockN, grid, order }));

@@ -6,6 +6,7 @@
 import { levelDensity } from "../../../reference/levels/density.ts";
 import { droppedMass } from "../../../reference/judge/mass.ts";
 import { droppedOfLse } from "../../../reference/masks/loss.ts";
+import { choose } from "../../../reference/methods/fit.ts";
 import type { BlockSelection, MaskSelection, Selection } from "../../../reference/methods/method.ts";
 import { maskedAttentionParallel } from "../../../reference/parallel/masked.ts";
 import { judges } from "../../../reference/judge/ladder.ts";
@@ -68,7 +69,7 @@ export interface Judged extends CaseErrors {
  */
 export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<Judged> {
   const { inputs, truth, rows } = arranged, { method, density } = given;
-  const selection = method.select(inputs, density);
+  const selection = choose(method, inputs, density);
   const { out, droppedMass, ran } = "mask" in selection
     ? await overMask(selection, arranged)
     : await overLevels(given, selection, arranged);

@@ -9,7 +9,6 @@ import { markLargest } from "../../masks/largest.ts";
 import { seenKeys } from "../../masks/mask.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { keysFor, pairsOfHead, ruleSelection } from "../masks.ts";
 import type { MaskMethod } from "../method.ts";
 
@@ -28,7 +27,6 @@ export const tokenTopk: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 1 / 2,
   select(inputs, density) {
-    requireMethodCall(tokenTopk, inputs, density);
     const { qkv: { q, k }, causal, scale, sizes: { seqQ, seqK } } = inputs,
       words = wordsOf(seqK),
       dim = q.shape[3];

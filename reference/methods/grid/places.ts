@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { InputError } from "../../errors.ts";
 import { setBit, wordsOf } from "../../masks/bits.ts";
 import { ruleSelection } from "../masks.ts";
 import type { MaskSelection, MethodInputs, SelectionStatus } from "../method.ts";
@@ -27,21 +26,11 @@ export interface Places {
   readonly tokenAt: Int32Array;
 }
 
-/**
- * The places of a call whose grid has been checked.
- *
- * @throws {InputError} if `places` is no permutation of all tokens
- */
+/** The places of a call, whose grid has been checked. */
 export function placesOf({ grid, places, sizes: { seqK } }: MethodInputs): Places {
-  if (grid === undefined) throw new InputError("`grid` is missing; the places of tokens need it.");
-  const { width, height, depth } = grid, placeOf = places ?? Int32Array.from({ length: seqK }, (_, i) => i);
-  const tokenAt = new Int32Array(seqK).fill(-1);
+  const { width, height, depth } = grid!, placeOf = places ?? Int32Array.from({ length: seqK }, (_, i) => i);
+  const tokenAt = new Int32Array(seqK);
   placeOf.forEach((place, token) => tokenAt[place] = token);
-  if (placeOf.length !== seqK || tokenAt.includes(-1)) {
-    throw new InputError(
-      `\`places\` does not name each of the ${seqK} tokens once; it should be a permutation.`,
-    );
-  }
   return {
     frames: depth,
     rows: height,

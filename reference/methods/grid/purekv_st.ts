@@ -4,7 +4,6 @@
  * @module
  */
 import { markLargest } from "../../masks/largest.ts";
-import { requireMethodCall } from "../fit.ts";
 import { keysFor } from "../masks.ts";
 import type { MaskMethod } from "../method.ts";
 import { type Places, placeSelection, placesOf } from "./places.ts";
@@ -29,7 +28,6 @@ export const purekvSt: MaskMethod = {
       : `\`grid\` is ${grid.width} wide, ${grid.height} high and ${grid.depth} deep; purekv-st needs two frames and two tokens a frame.`,
   selectionCost: () => 0,
   select(inputs, density) {
-    requireMethodCall(purekvSt, inputs, density);
     const places = placesOf(inputs), count = keysFor(density, places.tokens);
     const rowOf = (_: number, place: number) => {
       const row = new Uint8Array(places.tokens);

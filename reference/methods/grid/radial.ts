@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { requireMethodCall } from "../fit.ts";
 import type { MaskMethod, SelectionStatus } from "../method.ts";
 import { type Places, placeSelection, placesOf } from "./places.ts";
 
@@ -26,7 +25,6 @@ export const radial: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 0,
   select(inputs, density) {
-    requireMethodCall(radial, inputs, density);
     const places = placesOf(inputs), { frame, frames } = places;
     const fits = (width: number) => densityOf(visibleOffsets(width, places), places) <= density;
     let low = LEAST, status: SelectionStatus = "ok";

@@ -6,7 +6,6 @@
 import { setBit, wordsOf } from "../../masks/bits.ts";
 import { markLargest } from "../../masks/largest.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { headsOf, listSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { inRaster, type Places, placesOf } from "./places.ts";
@@ -38,7 +37,6 @@ export const sharpvKeys: MaskMethod = {
   selectionCost: ({ sizes: { seqQ } }) => 2 / seqQ,
   needsAllRows: true,
   select(inputs, density) {
-    requireMethodCall(sharpvKeys, inputs, density);
     const places = placesOf(inputs), { tokens } = places;
     const lists = headsOf(inputs).map((head) => {
       const known = scoresOf(inputs, head, places);

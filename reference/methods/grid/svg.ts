@@ -6,7 +6,6 @@
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { attendRows } from "../../masks/attention.ts";
 import { setRange, wordsOf } from "../../masks/bits.ts";
-import { requireMethodCall } from "../fit.ts";
 import { headsOf } from "../masks.ts";
 import type { MaskMethod, MaskSelection, MethodInputs, SelectionStatus } from "../method.ts";
 import { inRaster, type Places, placeSelection, placesOf } from "./places.ts";
@@ -40,7 +39,6 @@ export const svg: MaskMethod = {
   needsAllRows: true,
   selectionCost: ({ sizes: { seqQ } }) => ROWS / seqQ,
   select(inputs, density) {
-    requireMethodCall(svg, inputs, density);
     const places = placesOf(inputs);
     const width = Math.floor(places.tokens * (1 - Math.sqrt(1 - density)) + 1e-9);
     return bandSelection(inputs, places, { width, sink: 0 });
@@ -53,7 +51,6 @@ export const svgSink: MaskMethod = {
   name: "svg-sink",
   rule: "svg, and a frame's worth of keys at the beginning of the order",
   select(inputs, density) {
-    requireMethodCall(svgSink, inputs, density);
     const places = placesOf(inputs), { tokens, frame: sink } = places;
     const fits = (width: number) => densityOf({ width, sink, byPosition: false }, tokens) <= density;
     let low = 0, high = tokens;

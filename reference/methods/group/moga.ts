@@ -4,7 +4,6 @@
  * @module
  */
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { inRaster, type Places, placeSelection, placesOf } from "../grid/places.ts";
 import { headsOf } from "../masks.ts";
 import type { MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
@@ -30,7 +29,6 @@ export const moga: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 0,
   select(inputs, density) {
-    requireMethodCall(moga, inputs, density);
     const places = placesOf(inputs), { tokens } = places, fixed = fixedGroups(places, density);
     const alone = densityOf(fixed, null);
     const status: SelectionStatus = alone > density ? "unreachable" : "ok";

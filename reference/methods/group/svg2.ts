@@ -8,7 +8,6 @@ import { sortedBlocks } from "../../levels/assign.ts";
 import { setBit, wordsOf } from "../../masks/bits.ts";
 import { type Clusters, kMeans } from "../../order/cluster.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { requireMethodCall } from "../fit.ts";
 import { headsOf, ruleSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
 import { largestThatFits } from "../bisect.ts";
@@ -45,7 +44,6 @@ export const svg2: MaskMethod = {
   selectionCost: ({ sizes: { seqQ, seqK } }) =>
     (ROUNDS + 1) * (QUERY_CLUSTERS / seqK + KEY_CLUSTERS / seqQ) / 2,
   select(inputs, density) {
-    requireMethodCall(svg2, inputs, density);
     const { seqQ, seqK } = inputs.sizes, words = wordsOf(seqK);
     const heads = inputs.once("svg2 clusters", () => headsOf(inputs).map((head) => clustersOf(inputs, head)));
     let status: SelectionStatus = "ok", shown = 0;

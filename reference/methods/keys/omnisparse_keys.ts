@@ -5,7 +5,6 @@
  */
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { requireMethodCall } from "../fit.ts";
 import { bestKeys, headsOf, keysFor, listSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { columnSums } from "./purekv_keys.ts";
@@ -28,7 +27,6 @@ export const omnisparseKeys: MaskMethod = {
   needsAllRows: true,
   selectionCost: ({ sizes: { seqQ } }) => PROBES / (2 * seqQ),
   select(inputs, density) {
-    requireMethodCall(omnisparseKeys, inputs, density);
     const count = keysFor(density, inputs.sizes.seqK);
     return listSelection(inputs, headsOf(inputs).map((head) => bestKeys(scoresOf(inputs, head), count)));
   },

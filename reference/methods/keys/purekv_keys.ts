@@ -7,7 +7,6 @@ import { ROWS } from "../../attention/rows.ts";
 import { forEachWeightRows } from "../../judge/mass.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { toFloat64 } from "../../tensor.ts";
-import { requireMethodCall } from "../fit.ts";
 import { bestKeys, headsOf, keysFor, listSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 
@@ -26,7 +25,6 @@ export const purekvKeys: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 1 / 2,
   select(inputs, density) {
-    requireMethodCall(purekvKeys, inputs, density);
     const count = keysFor(density, inputs.sizes.seqK);
     const scores = inputs.once("purekv scores", () => headsOf(inputs).map((head) => scoresOf(inputs, head)));
     return listSelection(inputs, scores.map((own) => bestKeys(own, count)));

@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { requireDensity } from "../../levels/budget.ts";
 import { sortedBlocks } from "../../levels/assign.ts";
 import type { BlockMethod } from "../method.ts";
-import { requireGridBlocks } from "../inputs.ts";
 import { importanceCost } from "../cost.ts";
 import { selectionOf } from "../select.ts";
 
@@ -27,8 +25,6 @@ export const draft: BlockMethod = {
   gridTile: TILE,
   selectionCost: ({ sizes }) => importanceCost({ kind: "pooled" }, sizes),
   select(inputs, density) {
-    requireDensity(density);
-    requireGridBlocks("draft", TILE, inputs);
     const importance = inputs.importanceOf({ kind: "pooled" });
     const [batch, heads, rows, columns] = importance.shape, size = rows * columns;
     const levels = new Int32Array(importance.data.length);

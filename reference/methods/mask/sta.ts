@@ -3,13 +3,11 @@
  *
  * @module
  */
-import { requireDensity } from "../../levels/budget.ts";
 import type { Box } from "../../config/config.ts";
 import { forEachWeightRows } from "../../judge/mass.ts";
 import { evenUp, multiplyRows, ROWS, transpose } from "../../attention/rows.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireGridBlocks } from "../inputs.ts";
 import type { BlockMethod, MethodInputs } from "../method.ts";
 import { levelShape, selectionOf } from "../select.ts";
 
@@ -33,8 +31,7 @@ export const sta: BlockMethod = {
   gridTile: TILE,
   selectionCost: () => 0,
   select(inputs, density) {
-    requireDensity(density);
-    const tiles = tilesOf(requireGridBlocks("sta", TILE, inputs)), masks = windowMasks(tiles);
+    const tiles = tilesOf(inputs.grid!), masks = windowMasks(tiles);
     const errors = inputs.once("sta errors", () => windowErrors(inputs, masks));
     const shape = levelShape(inputs), size = shape[2] * shape[3];
     const data = new Int32Array(shape[0] * shape[1] * size);

@@ -4,7 +4,6 @@
  * @module
  */
 import { causalBlocks } from "../../levels/causal.ts";
-import { requireDensity } from "../../levels/budget.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
 import type { Tensor } from "../../tensor.ts";
 import { ranked, selectionOf } from "../select.ts";
@@ -26,7 +25,6 @@ export const blockTopkMean: BlockMethod = {
  * @param inputs the call
  * @param importance [batch, heads, query blocks, key blocks]
  * @param density the mean of 1 / level to spend, mean tokens included
- * @throws {InputError} if the density is outside (0, 1]
  */
 export function bestAndMeans(
   inputs: MethodInputs,
@@ -45,7 +43,6 @@ export function bestAndMeans(
 
 /** The share of blocks to read in full so that these and the mean tokens of the others make the density. */
 function fullDensity(density: number, { sizes: { blockN, seqK } }: MethodInputs): number {
-  requireDensity(density);
   if (blockN === 1) return density;
   return Math.max((density - 1 / blockN) * blockN / (blockN - 1), 1 / Math.ceil(seqK / blockN));
 }

@@ -8,7 +8,6 @@ import { headPyramid, visibleBlock } from "../../attention/visible.ts";
 import { type Head, headOf } from "../../heads.ts";
 import { blockMeans } from "../../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../../tensor.ts";
-import { requireMethodCall } from "../fit.ts";
 import { pooledTopk } from "../mask/pooled_topk.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
 import { bestAndMeans } from "./block_topk_mean.ts";
@@ -26,7 +25,6 @@ export const pisa: BlockMethod = {
   causal: false,
   needsAllRows: true,
   select(inputs, density): BlockSelection {
-    requireMethodCall(pisa, inputs, density);
     const { qkv: { q }, sizes: { seqK } } = inputs, term = q.shape[3] / (2 * seqK);
     const rest = Math.max(density - term, 1 / seqK); // one block is read in full whatever is left
     const chosen = bestAndMeans(inputs, inputs.importanceOf({ kind: "pooled" }), rest);

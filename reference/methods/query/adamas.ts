@@ -7,7 +7,6 @@ import { countBits, setBit, wordsOf } from "../../masks/bits.ts";
 import { seenKeys } from "../../masks/mask.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { headsOf, keysFor, pairsOfHead, ruleSelection } from "../masks.ts";
 import type { CallFacts, MaskMethod, MethodInputs } from "../method.ts";
 
@@ -49,7 +48,6 @@ function adamas(name: string, rule: string, thresholdsOf: (rms: number) => reado
         : `The head dimension is ${headDim}; ${name} needs a power of two for its Hadamard matrix.`,
     selectionCost: ({ headDim = 64 }) => THRESHOLDS * OPERATIONS * wordsOf(headDim) / (4 * headDim),
     select(inputs, density) {
-      requireMethodCall(method, inputs, density);
       const codes = headsOf(inputs).map((head) => codesOf(inputs, head, thresholdsOf));
       const { causal, sizes: { seqQ, seqK } } = inputs, words = wordsOf(seqK);
       const seenBy = (i: number) => seenKeys(i, { seqQ, seqK, causal });

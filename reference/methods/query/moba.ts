@@ -7,7 +7,6 @@ import { blockMeans, forEachScoreRow } from "../../importance/scores.ts";
 import { setBit } from "../../masks/bits.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { ChosenBlocks, countOfRow, headsOf, queryBlocks, takeBlocks } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 
@@ -26,7 +25,6 @@ export const moba: MaskMethod = {
   needsAllRows: true,
   selectionCost: ({ sizes: { blockN } }) => gateCost(blockN),
   select(inputs, density) {
-    requireMethodCall(moba, inputs, density);
     const blocks = queryBlocks(inputs, inputs.sizes.blockN), chosen = new ChosenBlocks(inputs, blocks);
     for (const head of headsOf(inputs)) {
       let mean = 0;

@@ -7,7 +7,6 @@ import { blockMeans, forEachScoreRow, softmaxInPlace } from "../../importance/sc
 import { setBit } from "../../masks/bits.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { requireMethodCall } from "../fit.ts";
 import { ChosenBlocks, headsOf, keysFor, type QueryBlocks, queryBlocks, takeBlocks } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { gateCost } from "./moba.ts";
@@ -32,7 +31,6 @@ export const ssa: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => gateCost(BLOCK),
   select(inputs, density) {
-    requireMethodCall(ssa, inputs, density);
     const blocks = queryBlocks(inputs, BLOCK), chosen = new ChosenBlocks(inputs, blocks);
     for (const heads of Map.groupBy(headsOf(inputs), (head) => kvHeadOf(inputs.qkv, head)).values()) {
       forEachScore(inputs, heads, blocks, (i, scores) => {

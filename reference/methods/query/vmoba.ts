@@ -5,7 +5,6 @@
  */
 import { sortedBlocks } from "../../levels/assign.ts";
 import { setBit } from "../../masks/bits.ts";
-import { requireMethodCall } from "../fit.ts";
 import { seenKeys } from "../../masks/mask.ts";
 import { ChosenBlocks, headsOf, pairsOfHead, type QueryBlocks, queryBlocks } from "../masks.ts";
 import type { MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
@@ -30,7 +29,6 @@ export const vmoba: MaskMethod = {
   needsAllRows: true,
   selectionCost: ({ sizes: { blockN } }) => gateCost(blockN),
   select(inputs, density) {
-    requireMethodCall(vmoba, inputs, density);
     const blocks = queryBlocks(inputs, inputs.sizes.blockN), chosen = new ChosenBlocks(inputs, blocks);
     const pairs = pairsOfHead(inputs), { seqQ } = inputs.sizes;
     let status: SelectionStatus = "ok";

@@ -4,6 +4,7 @@ import {
   blockMass,
   type BlockMethod,
   type BlockSelection,
+  choose,
   denseAttention,
   droppedMass,
   InputError,
@@ -270,7 +271,7 @@ function layout(grid?: { width: number; height: number; depth: number }) {
 
 /** A method's choice at density .5. */
 function select(name: string, inputs: MethodInputs) {
-  return methodOf(name).select(inputs, 0.5);
+  return choose(methodOf(name), inputs, 0.5);
 }
 
 for (const [name, call, words] of REFUSED) {
@@ -286,7 +287,7 @@ Deno.test("methods: a density that is none is refused by every method that obeys
     const { blockM, blockN } = methodLayout(method, { ...layout(grid), blockM: 16, blockN: 8 });
     const inputs = randomInputs({ seqQ: 256, blockM, blockN, grid });
     for (const density of [0, -0.1, 1.01, NaN]) {
-      assertThrows(() => method.select(inputs, density), InputError, `\`density\` is ${density}`);
+      assertThrows(() => choose(method, inputs, density), InputError, `\`density\` is ${density}`);
     }
   }
 });

@@ -140,7 +140,7 @@ Deno.test("masks: methods of the grid choose the same whatever order tokens come
     assertClose(maskedAttention(moved, b.mask).out, reordered(maskedAttention(qkv, a.mask).out, places));
   }
   assertThrows(
-    () => ofGrid[0].select(methodInputs(moved, { ...options, places: places.fill(3) }), 0.4),
+    () => methodInputs(moved, { ...options, places: places.fill(3) }),
     Error,
     "`places`",
   );

@@ -1,5 +1,6 @@
 /** The rules of methods that choose for single queries, heads and groups, worked out pair by pair. */
 import {
+  choose,
   InputError,
   type Mask,
   type MaskMethod,
@@ -265,6 +266,6 @@ Deno.test("methods: what a method cannot have is refused by its name", () => {
     const sentence = whyNot(methodOf(name), facts);
     assert(sentence?.includes(words), `${name}: ${sentence}`);
     const inputs = randomInputs({ seqQ: 24, dim: 24, causal: facts.causal, grid: facts.grid });
-    assertThrows(() => methodOf(name).select(inputs, 0.5), InputError, words);
+    assertThrows(() => choose(methodOf(name), inputs, 0.5), InputError, words);
   }
 });
