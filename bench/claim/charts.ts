@@ -15,9 +15,9 @@ import { headMedian } from "./verdicts.ts";
 const FILLS = { win: "#b2abd2", tie: "#ececec", loss: "#fdb863", apart: "#ffffff" } as const;
 /** What the fills mean, in the order of the legend. */
 const WORDS = {
-  win: "PSA loses less error",
+  win: "PSA has less error",
   tie: "within the noise",
-  loss: "PSA loses more",
+  loss: "PSA has more error",
   apart: "nothing in common",
 } as const;
 
@@ -62,7 +62,7 @@ export async function drawClaim(rows: readonly ClaimRow[]): Promise<ReportChart[
   return charts;
 }
 
-/** A map of cells: a panel a kind of inputs and order, a row a method, a column a density. */
+/** A map of cells: a panel per kind of inputs and order, a row per method, a column per density. */
 async function drawMap(cells: readonly Cell[], footing: Footing): Promise<ReportChart> {
   const values = cells.map(({ group, order, rival, asked, median, verdict, footing: shared }) => ({
     panel: `${group}, ${order}`,
@@ -121,10 +121,12 @@ async function drawMap(cells: readonly Cell[], footing: Footing): Promise<Report
         footingName(footing)
       }, the median over heads; columns are the ` +
       "densities that the other method was asked for." +
-      (footing === "time" ? " With a star: no kernel runs it, density + selection cost are shared." : ""),
-    alternative: `Map of ${cells.length} cells: PSA loses less in ${count("win")}, more in ${
+      (footing === "time"
+        ? " With a star: no kernel runs it; compared at equal density + selection cost."
+        : ""),
+    alternative: `Map of ${cells.length} comparisons: PSA has less error in ${count("win")}, more in ${
       count("loss")
-    }, ${count("tie")} are within the noise, ${count("apart")} cannot be compared.`,
+    }, ${count("tie")} without a difference beyond noise, ${count("apart")} cannot be compared.`,
   };
 }
 

@@ -11,6 +11,7 @@ import { markdownTable } from "../text/table.ts";
 import { type Cell, cellsOf, type Footing, KINDS } from "./cells.ts";
 import type { CellVerdict } from "./verdicts.ts";
 import { footingName, showRatio } from "./charts.ts";
+import { HOW, NOTES } from "./words.ts";
 
 /** A page, and what it says. */
 export interface ClaimPage {
@@ -38,17 +39,19 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
   const timed = rows.some(({ gpu_ms_median }) => gpu_ms_median !== null);
   const footings = (["density", "time", "cost"] as const).filter((each) => timed || each !== "time")
     .map((footing) => ({ footing, cells: cellsOf(rows, footing) }));
-  const sentences = footings.flatMap(({ footing, cells }) => sentencesOf(cells, footing));
+  const sentences = verdictSentences(footings);
   const markdown = [
     "# The paper's claim, tested",
     "",
-    "Written by `deno task claim`. The claim: at equal cost, blocks of keys that are averaged instead of skipped lose " +
-    "less of attention's output than a binary mask. Here is where that holds for `psa`, and where it does not.",
+    ...(sentences.length === 0 ? [] : [sentences.map((sentence) => `**${sentence}**`).join(" "), ""]),
+    ...verdictTable(footings),
     "",
-    "## Verdict",
+    "The claim of the paper: at equal cost, averaging key blocks loses less of attention's output than skipping them, as " +
+    "binary masks do. A comparison is one other method beside `psa`, on all heads of one kind of inputs, in one order, at " +
+    "one density. The table counts comparisons in which PSA has less error : more error : no difference beyond noise. " +
+    "This page is written by `deno task claim`.",
     "",
-    ...sentences.map((sentence) => `- ${sentence}`),
-    "",
+    ...places(footings),
     ...HOW,
     "",
     aboutRun(environment, rows.length, timed),
@@ -69,55 +72,15 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
     ...charts.filter(({ name }) => name.startsWith("claim-lines")).flatMap(({ name }) =>
       picture(charts, name)
     ),
-    "## Every cell at equal density",
+    "## Every comparison at equal density",
     "",
-    "The median over heads of PSA's error over that of the method, its 95 % interval, and what it says.",
+    "The median over heads of PSA's error divided by that of the method, its 95 % interval, and the verdict. Below 1 PSA " +
+    "has less error.",
     "",
     ...everyCell(footings.find(({ footing }) => footing === "density")?.cells ?? []),
   ];
   return { markdown: markdown.join("\n") + "\n", sentences };
 }
-
-/** How cells come about. */
-const HOW = [
-  "## How it is decided",
-  "",
-  "Every head of every input is a measurement. Each point of another method, with the density or time that it " +
-  "**reached**, is set beside PSA's error on the same head, in the same order, at the same density or time, which is " +
-  "read from PSA's own points along a straight line on logarithmic axes. A head where PSA has no point within 2 % of " +
-  "that density or time is left out. A cell is all heads of one kind of inputs in one order at one density asked for. " +
-  "PSA wins or loses it if a sign test over heads says so, which assumes nothing of their distribution, and only as far " +
-  "as the number of cells allows: of hundreds of cells without a difference one in twenty would pass a test alone. " +
-  "Verdicts are taken in the order of their chance as long as at most one in twenty of them is expected to be wrong " +
-  "(Benjamini and Hochberg, over all cells of a footing); the others are within the noise, ties. Intervals are those " +
-  "of each cell alone. " +
-  "Times are read from lines: on heads of the same sizes a kernel takes a constant plus so many milliseconds per " +
-  "density, but for each head's own slowness, which is taken out. Masks of the order's own blocks run one kernel on " +
-  "lists of one kind and share a line, every other method has its own; slow outliers bend lines little. How far the " +
-  "ratio of two such times may be off is told by leaving out one head after the other (a jackknife, 95 %). It is off " +
-  "for all heads alike, so the interval of a cell reaches from where the times are as wrong as that to PSA's " +
-  "advantage to where they are as wrong to its disadvantage. " +
-  "Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no difference.",
-  "",
-  "Causal calls have blocks that are forced, so that methods reach more than they are asked for; that is why the " +
-  "density reached decides. Importance is sampled, or antidiagonal where causal, for `psa` and `block-topk` alike. " +
-  "`sta` and `draft` cut tiles of their own and stand beside PSA in the order `tile`. `psa-released` has one density " +
-  "of its own, which stands in the first column. Orders are never compared. A single run with one seed was made.",
-];
-
-const NOTES: Record<Footing, readonly string[]> = {
-  density: ["What attention reads is the same; what choosing costs is not counted."],
-  time: [
-    "**Measured**: milliseconds of our kernels with levels given, so that choosing is not in them, nor what " +
-    "`rectified` adds afterwards. `token-topk`, with a star, has no kernel and is compared at density + selection " +
-    "cost, which is **computed, not measured**. PSA's kernels read their pyramid " +
-    "first, so that a mask at a low density can cost less than PSA at any density that was run: no comparison.",
-  ],
-  cost: [
-    "**Computed, not measured**: density plus the operations of choosing over those of dense attention. A method " +
-    "whose choice is cheap may read more.",
-  ],
-};
 
 function aboutRun(environment: StoredRun["environment"], rows: number, timed: boolean): string {
   const { adapter, commit, date, minutes, command } = environment;
@@ -128,18 +91,55 @@ function aboutRun(environment: StoredRun["environment"], rows: number, timed: bo
   }.`;
 }
 
-/** The sentences of a footing: how the cells of each kind of methods went, and where binary masks win and lose. */
-function sentencesOf(cells: readonly Cell[], footing: Footing): string[] {
-  const known = cells.filter(({ verdict }) => verdict !== "apart");
-  return KINDS.flatMap(({ name, methods }, i) => {
-    const own = known.filter(({ rival }) => methods.includes(rival));
-    if (own.length === 0) return [];
-    const count = (verdict: CellVerdict) => countOf(own, verdict);
-    const result = `At ${footingName(footing)}, against ${name}, PSA loses less error in ${count("win")} of ${
-      plural(own.length, "cell")
-    }, more in ${count("loss")}, and ${count("tie")} are within the noise.`;
-    return [i > 0 ? result : [result, placesOf(own, "win"), placesOf(own, "loss")].filter(Boolean).join(" ")];
+/** What two methods share, and the comparisons that were made there. */
+interface Comparisons {
+  readonly footing: Footing;
+  readonly cells: readonly Cell[];
+}
+
+/** The comparisons with one kind of methods that have a verdict. */
+function ofKind({ cells }: Comparisons, { methods }: typeof KINDS[number]): readonly Cell[] {
+  return cells.filter(({ rival, verdict }) => verdict !== "apart" && methods.includes(rival));
+}
+
+/** The verdict in up to three sentences that can be quoted: binary masks at equal density and time, masks with a mean. */
+function verdictSentences(all: readonly Comparisons[]): string[] {
+  const [density, other = density] = all;
+  const asked = [[density, KINDS[0]], [other, KINDS[0]], [density, KINDS[1]]] as const;
+  const told = asked.flatMap(([at, kind]) => {
+    const cells = ofKind(at, kind);
+    if (cells.length === 0) return [];
+    const count = (verdict: CellVerdict) => countOf(cells, verdict);
+    return [
+      `At equal ${footingName(at.footing).replace(/^equal /, "")}, PSA has less error than ${kind.name} in ` +
+      `${count("win")} of ${plural(cells.length, "comparison")}, more in ${
+        count("loss")
+      }, and there is no difference ` +
+      `beyond noise in ${count("tie")}.`,
+    ];
   });
+  return [...new Set(told)];
+}
+
+/** How the comparisons with each kind of methods ended, at equal density, time and cost. */
+function verdictTable(all: readonly Comparisons[]): string[] {
+  const rows = KINDS.flatMap((kind) => {
+    const cells = all.map((at) => ofKind(at, kind));
+    return cells.every((own) => own.length === 0) ? [] : [[`PSA against ${kind.name}`, ...cells.map(tally)]];
+  });
+  return rows.length === 0
+    ? []
+    : markdownTable(["", ...all.map(({ footing }) => footingName(footing))], rows);
+}
+
+/** Where PSA has less and more error than binary masks. */
+function places(all: readonly Comparisons[]): string[] {
+  const lines = all.flatMap((at) => {
+    const cells = ofKind(at, KINDS[0]),
+      where = [placesOf(cells, "win"), placesOf(cells, "loss")].filter(Boolean);
+    return where.length === 0 ? [] : [`- At ${footingName(at.footing)}: ${where.join(" ")}`];
+  });
+  return lines.length === 0 ? [] : ["## Where, against binary masks", "", ...lines, ""];
 }
 
 /** Where cells of a verdict are: how many of those of each place. */
@@ -152,14 +152,14 @@ function placesOf(cells: readonly Cell[], verdict: "win" | "loss"): string {
   );
   return places.length === 0
     ? ""
-    : `It loses ${verdict === "win" ? "less" : "**more**"} on ${places.join(", ")}.`;
+    : `PSA has ${verdict === "win" ? "less" : "**more**"} error on ${places.join(", ")}.`;
 }
 
-/** The cells of a verdict that are against binary masks, in a table of their own. */
+/** The comparisons with binary masks that have a verdict, in a table of their own. */
 function maskCells(cells: readonly Cell[], verdict: "win" | "loss"): string[] {
   const own = cells.filter((cell) => cell.verdict === verdict && KINDS[0].methods.includes(cell.rival));
   const better = verdict === "win" ? "less" : "more";
-  if (own.length === 0) return [`PSA loses ${better} error than a binary mask in no cell.`, ""];
+  if (own.length === 0) return [`PSA has ${better} error than a binary mask in no comparison.`, ""];
   const rows = [...Map.groupBy(own, ({ group, order }) => `${group}, ${order}`)].map(([place, there]) => {
     const rivals = [...Map.groupBy(there, ({ rival }) => rival)].map(([rival, mine]) =>
       `${rival} ${
@@ -171,7 +171,7 @@ function maskCells(cells: readonly Cell[], verdict: "win" | "loss"): string[] {
     );
     return [place, rivals.join("; ")];
   });
-  const head = [`PSA loses ${better} error`, "median ratio of errors at the density asked"];
+  const head = [`PSA has ${better} error`, "median ratio of errors at the density asked"];
   return [...markdownTable(head, rows), ""];
 }
 
@@ -196,7 +196,7 @@ function countTable(cells: readonly Cell[]): string[] {
   );
   const places = [...Map.groupBy(cells, ({ group, order }) => `${group}, ${order}`)];
   return [
-    "Cells in which PSA loses less : more : neither beyond noise.",
+    "Comparisons in which PSA has less error : more error : no difference beyond noise.",
     "",
     ...markdownTable(
       ["", ...places.map(([place]) => place)],

@@ -50,7 +50,7 @@ export const command: Command = {
       },
       BACKEND,
       UNGUARDED,
-      { name: "json", value: "", help: "one JSON object a line" },
+      { name: "json", value: "", help: "one JSON object per line" },
     ],
   },
   async run({ read, given }) {

@@ -1,5 +1,5 @@
 /**
- * `deno task claim`: where the pyramid loses less error than binary masks and than each other method, at equal density
+ * `deno task claim`: where the pyramid has less error than binary masks and than each other method, at equal density
  * and at equal time, over all traces and workloads.
  *
  * @module
@@ -28,7 +28,7 @@ export const command: Command = {
     name: "claim",
     usage: "[options]",
     about: [
-      "Where does the pyramid lose less error than binary masks, and than each other method, at equal density and at " +
+      "Where does the pyramid have less error than binary masks, and than each other method, at equal density and at " +
       "equal time? All traces and workloads are run head by head, in every order they can have, and docs/claim.md is " +
       "written with its plots (half an hour on two cores).",
     ],

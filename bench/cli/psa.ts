@@ -34,7 +34,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     compare: { about: "what changed between two sweeps", load: () => import("./compare.ts") },
     merge: { about: "joins the shards of a sweep", load: () => import("./merge.ts") },
     claim: {
-      about: "where PSA loses less error than others, and where not",
+      about: "where PSA has less error than others, and where more",
       load: () => import("./claim.ts"),
     },
   },

@@ -66,7 +66,7 @@ export function planSetup({ os, osRelease, isRoot, hasSudo }: SystemFacts): Setu
   return { kind: "install", commands: [apt("update"), apt("install", "-y", "mesa-vulkan-drivers")] };
 }
 
-/** Whether a new process finds an adapter: drivers are looked for once a process. */
+/** Whether a new process finds an adapter: drivers are looked for once per process. */
 async function hasAdapter(): Promise<boolean> {
   const code = "Deno.exit((await navigator.gpu?.requestAdapter()) ? 0 : 1)";
   const { success } = await run([Deno.execPath(), "eval", code]);

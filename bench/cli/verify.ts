@@ -45,7 +45,7 @@ const HELP: CommandHelp = {
     BACKEND,
     UNGUARDED,
     { name: "junit", value: "FILE", help: "results as JUnit XML" },
-    { name: "json", value: "", help: "results as JSON, one object a line" },
+    { name: "json", value: "", help: "results as JSON, one object per line" },
   ],
   words: [0, Infinity],
   exits: "something is wrong",

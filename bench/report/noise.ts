@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { listed, plural, showMilliseconds } from "../text/number.ts";
+import { listed, showMilliseconds } from "../text/number.ts";
 import { axisGroups, densitiesOf, type ReportRow } from "./rows.ts";
 
 /** A value and where it lies with confidence; both ends are the value where it is exact. */
@@ -131,18 +131,14 @@ export function unsteadyTimes(rows: readonly ReportRow[]): string {
     const { row, time } = unsteady.reduce((worst, each) => each.width > worst.width ? each : worst);
     const range = `${showMilliseconds(time.low)} to ${showMilliseconds(time.high)} ms`;
     parts.push(
-      `${unsteady.length} of ${
-        plural(timed.length, "time")
-      } are unsteady: their intervals are wider than a tenth, the ` +
-        `widest is that of ${row.method} at density ${row.density_requested} on ${row.input}, ${range}`,
+      `unsteady times (an interval wider than a tenth): ${unsteady.length} of ${timed.length}, the widest ${range}, of ` +
+        `${row.method} at density ${row.density_requested} on ${row.input}`,
     );
   }
   if (once > 0) {
     parts.push(
-      `${once} of ${
-        plural(timed.length, "time")
-      } have no interval, because they were measured fewer than four times: ` +
-        "methods are not ranked by them, and a larger --seconds gives more measurements",
+      `times without an interval (measured fewer than four times): ${once} of ${timed.length}; methods are not ranked by ` +
+        "them, and a larger --seconds gives more measurements",
     );
   }
   return parts.length === 0 ? "" : `Noise: ${parts.join("; ")}.`;

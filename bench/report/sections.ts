@@ -161,7 +161,7 @@ function scoredBy(rows: readonly ReportRow[]): string {
   const taking = rows.filter(({ method, importance }) => takesImportance(method) && importance !== "");
   const kinds = new Set(taking.map(({ importance }) => importance));
   if (kinds.size !== 1) return "";
-  return ` ${methodsOf(taking).join(", ")} score blocks by ${[...kinds][0]} importance.`;
+  return ` Blocks are scored by ${[...kinds][0]} importance (${methodsOf(taking).join(", ")}).`;
 }
 
 /**

@@ -138,8 +138,8 @@ function worseThanRandom(rows: readonly ReportRow[]): string[] {
       }
     }
     return [...found].map(([method, at]) =>
-      `Worse than random: ${method} loses more than blocks drawn at random at density ${listed(at)}${
-        about(name, groups)
+      `Worse than random${about(name, groups)}: ${method} loses more than blocks drawn at random at density ${
+        listed(at)
       }.`
     );
   });

@@ -48,7 +48,7 @@ export interface InputSource {
   readonly name: string;
   /** Its sizes, where they are known before it is made. */
   readonly shape?: AttentionShape;
-  /** What is known of it: one call, or one a head. Numbers that fit into one group are loaded at once. */
+  /** What is known of it: one call, or one per head. Numbers that fit into one group are loaded at once. */
   load(): Promise<SweepInput[]>;
 }
 
@@ -183,7 +183,7 @@ function boxOf(grid: readonly [number, number, number] | null): Box | undefined 
   return grid === null ? undefined : { depth: grid[0], height: grid[1], width: grid[2] };
 }
 
-/** The inputs that a call is: one, or one a head; in groups of heads that fit into memory. */
+/** The inputs that a call is: one, or one per head; in groups of heads that fit into memory. */
 async function inputsOf(call: ReadableCall, options: VariantOptions): Promise<SweepInput[]> {
   const { read, ...about } = call, { dtype, perHead } = options, { name, shape, grid, textLength } = about;
   const { batch, heads, kvHeads, seqK } = shape;

@@ -28,7 +28,7 @@ export interface Capabilities {
   readonly matrixShapes: readonly MatrixShape[];
   /** Whether kernels may use them: a product of 16 x 16 halves was run, and was right. */
   readonly matrices: boolean;
-  /** Nanoseconds a tick of a timestamp; 0 where there are no timestamps. */
+  /** Nanoseconds per tick of a timestamp; 0 where there are no timestamps. */
   readonly nanosecondsPerTick: number;
 }
 

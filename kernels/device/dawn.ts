@@ -27,7 +27,7 @@ const ENABLED = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 /** What Dawn should not do: round timestamps to 0.1 ms. */
 const DISABLED = ["timestamp_quantization"];
 
-/** What was opened, kept: the package takes its devices with it when it is collected. */
+/** Everything that was opened is kept: devices stop working once the garbage collector frees the object they came from. */
 const OPENED = new Set<GPU>();
 
 /** The driver of a system. */

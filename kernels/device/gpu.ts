@@ -145,7 +145,7 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Builds a compute pipeline from WGSL with an entry point `main`; the same text is built once a device.
+   * Builds a compute pipeline from WGSL with an entry point `main`; the same text is built once per device.
    *
    * @throws {GpuError} what the compiler says, with the label
    */

@@ -109,7 +109,7 @@ async function probe(
 ): Promise<Capabilities> {
   const shuffles = subgroups ? await probeSubgroups(gpu) : { size: 0, directive: "" };
   const isTimed = gpu.has("timestamp-query");
-  // Dawn's timestamps are nanoseconds; waiting for it takes so long at times that wall-clock time tells nothing
+  // Dawn's timestamps are nanoseconds. They cannot be compared with a clock of the CPU: Dawn answers late at times
   const nanosecondsPerTick = !isTimed ? 0 : gpu.info.implementation === "dawn" ? 1 : await probeTick(gpu);
   return {
     ...gpu.info,

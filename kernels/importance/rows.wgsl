@@ -5,7 +5,7 @@
 // [row tile][key block][128 rows]. One workgroup owns one query block, or several if they have fewer than four rows each,
 // and reads their scores from cache, four rows at a time: for each row's maximum over key blocks, and for the normaliser
 // (SUM_ROWS: the row's sum of exp2), an invocation keeps its rows and walks key blocks; for P[m, j] it keeps its key block
-// and walks rows, so that nothing is waited for there. Each pass moves 4 bytes a score, behind which lie D multiply-adds
+// and walks rows, so that it needs no barrier there. Each pass moves 4 bytes per score, and each score took D multiply-adds
 // for every column of the block.
 
 override N: u32;            // key blocks

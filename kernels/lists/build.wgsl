@@ -3,8 +3,8 @@
 // One workgroup owns a row of levels, that is a query block of a head. Every invocation takes a key block, 256 at a
 // time, and knows from its level how many groups it has; a scan over the invocations tells where they go. A key block
 // of GROUP or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
-// group's level writes it, with a mask of the tokens of all that have it, so that a level of one token a block costs
-// one group for as many blocks. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
+// group's level writes it, with a mask of the tokens of all that have it: at a level with one token per block, GROUP blocks
+// cost one group. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
 // not count, so that whoever reads a tile reads nothing but tokens of the row. The kernel runs twice:
 // to count (COUNT), and, after scan.wgsl has turned counts into offsets, to write; each row then also counts how
 // many of its head are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block

@@ -16,7 +16,7 @@ export interface Tokens {
   readonly keys: Float64Array;
   /** Values, [tokens, value dimension]; empty where only scores are asked for. */
   readonly values: Float64Array;
-  /** ln(count) as a float64 and the last position that is covered as an int32, 16 bytes a token. */
+  /** ln(count) as a float64 and the last position that is covered as an int32, 16 bytes per token. */
   readonly facts: ArrayBuffer;
 }
 

@@ -154,7 +154,7 @@ function videoPreset(given: VideoModel): Preset {
 
 /** Departure of the models whose key block is 32 tokens. */
 const SMALL_BLOCKS =
-  "With 32 tokens a key block, the released kernel is wrong at levels 4 and 8 (measured errors 1.80 and 1.50).";
+  "With 32 tokens per key block, the released kernel is wrong at levels 4 and 8 (measured errors 1.80 and 1.50).";
 
 /** The six released configurations. */
 export const presets: Readonly<Record<ModelName, Preset>> = {

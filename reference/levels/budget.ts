@@ -25,7 +25,7 @@ export const DEFAULT_SHARES: Shares = { 1: 0.6, 2: 0.2, 4: 0.2 };
 export const BINARY_SHARES: Shares = { 1: 1 };
 
 /**
- * Levels that spend a budget of density: a share s of it buys level r for a mean of s * r * density * N blocks a row,
+ * Levels that spend a budget of density: a share s of it buys level r for a mean of s * r * density * N blocks per row,
  * in ascending order of level, most important blocks first; a row that would get none gets one block at the first
  * level. Fractional means are spread over the rows of a head. Where the shares would pass the row (a high density)
  * nothing is skipped, and level 1 takes what the pooled levels leave.

@@ -19,7 +19,7 @@ export interface BisectOptions {
 }
 
 /**
- * A threshold budget: one parameter a head, bisected to the largest value whose density stays at or under the one
+ * A threshold budget: one parameter per head, bisected to the largest value whose density stays at or under the one
  * that was asked for. If not even 0 does, that head gets its levels at 0 and the status is `unreachable`.
  *
  * @param inputs the call

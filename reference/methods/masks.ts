@@ -1,5 +1,5 @@
 /**
- * Masks as methods make them: lists of keys a head, blocks of keys a query, and rows of a rule; with their density.
+ * Masks as methods make them: lists of keys per head, blocks of keys per query, and rows of a rule; with their density.
  *
  * @module
  */

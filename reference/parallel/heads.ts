@@ -163,7 +163,7 @@ export async function attentionToleranceParallel(
   return joinTolerances(parts, arithmeticOf(options));
 }
 
-/** A matrix of blocks a head. */
+/** A matrix of blocks per head. */
 async function matrixOf(
   { q, k }: QueryKey,
   { blockM, blockN }: { readonly blockM: number; readonly blockN: number },

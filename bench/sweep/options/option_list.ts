@@ -71,7 +71,7 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "config", value: "FILE", help: "JSON with these options; see bench/sweep/sweep.schema.json" },
   { name: "out", value: "DIR", help: "folder of the results (results, or its next free number)" },
   { name: "plots", value: "", help: "write the charts one by one too, for papers" },
-  { name: "json", value: "", help: "one JSON object a line on stdout, and nothing else there" },
+  { name: "json", value: "", help: "one JSON object per line on stdout, and nothing else there" },
   BACKEND,
   UNGUARDED,
   { name: "no-gpu", value: "", help: "the reference alone; rows say so" },

@@ -55,7 +55,7 @@ export interface InputResult {
  * @param input the input
  * @param cases those to run
  * @param context options, device, progress
- * @returns a row a case, in the order of `cases`, and maps of some
+ * @returns a row per case, in the order of `cases`, and maps of some
  * @throws {Stopped} if it is asked to stop between two cases
  *
  * @example

@@ -63,7 +63,7 @@ export interface TruthMaker {
   importance(call: TruthCall, importance: ImportanceConfig): Promise<Tensor<Float64Array>>;
 }
 
-/** Pairs of tokens a head up to which starting workers takes longer than the work. */
+/** Pairs of tokens per head up to which starting workers takes longer than the work. */
 const SMALL = 2 ** 20;
 
 /** The workers that the work on a head is worth: none for a small one, else as many as there may be. */

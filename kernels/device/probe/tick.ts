@@ -17,7 +17,7 @@ const ROUNDS = 16384u; // software Vulkan stops a loop after 65535 rounds
 }`;
 
 /**
- * Nanoseconds a tick. Timestamps can come as raw ticks, so work that is long enough for wall-clock time to
+ * Nanoseconds per tick. Timestamps can come as raw ticks, so work that is long enough for wall-clock time to
  * measure is timed by both; what lies near 1 is nanoseconds already.
  */
 export async function probeTick(gpu: Gpu): Promise<number> {

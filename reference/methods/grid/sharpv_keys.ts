@@ -27,7 +27,7 @@ interface FrameScores {
 export const sharpvKeys: MaskMethod = {
   name: "sharpv-keys",
   rule:
-    "one list of keys a head: in each frame those that differ most from its mean and from the frame before",
+    "one list of keys per head: in each frame those that differ most from its mean and from the frame before",
   granularity: "head",
   basis: "summary",
   source: "SharpV (Sharp Eyes and Memory)",

@@ -18,7 +18,7 @@ const PROBES = 256;
  */
 export const omnisparseKeys: MaskMethod = {
   name: "omnisparse-keys",
-  rule: "one list of keys a head: the most attention of 256 queries together",
+  rule: "one list of keys per head: the most attention of 256 queries together",
   granularity: "head",
   basis: "stand-in",
   source: "OmniSparse (abstract)",

@@ -16,7 +16,7 @@ import type { MaskMethod, MethodInputs } from "../method.ts";
  */
 export const purekvKeys: MaskMethod = {
   name: "purekv-keys",
-  rule: "one list of keys a head: the most attention of all queries together, times the norm of the value",
+  rule: "one list of keys per head: the most attention of all queries together, times the norm of the value",
   granularity: "head",
   basis: "summary",
   source: "PureKV",

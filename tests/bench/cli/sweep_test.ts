@@ -66,7 +66,7 @@ Deno.test("sweep: environment.json holds what it takes to repeat the run; no oth
   assertEquals(names.filter((name) => !name.startsWith("report")), ["environment.json", "sweep.csv"]);
 });
 
-Deno.test("sweep --json: one object a line on stdout and nothing else, with all columns", async () => {
+Deno.test("sweep --json: one object per line on stdout and nothing else, with all columns", async () => {
   await using folder = new TemporaryFolder();
   const { stdout } = await smallSweep(folder.path, "--json");
   const rows = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));

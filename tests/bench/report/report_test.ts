@@ -105,10 +105,10 @@ Deno.test("report: times are ranked beyond noise alone; unsteady and unknown one
   );
   assertStringIncludes(
     faster(0.5, 1.5),
-    "Noise: 6 of 14 times are unsteady: their intervals are wider than a tenth",
+    "Noise: unsteady times (an interval wider than a tenth): 6 of 14, the widest 0.500 to 1.500 ms, of psa",
   );
   const once = said((row) => ({ ...row, gpu_ms_low: null, gpu_ms_high: null }));
-  assertStringIncludes(once, "Noise: 14 of 14 times have no interval");
+  assertStringIncludes(once, "Noise: times without an interval (measured fewer than four times): 14 of 14;");
   assertEquals(once.includes("Least time"), false);
 });
 

@@ -55,7 +55,7 @@ move("a folder of captures is judged whole", async (folder) => {
   assertEquals(done.stdout.match(/^right/gm)?.length, 2, done.stdout);
 });
 
-move("--json of a capture is one object a line with the agreed fields", async (folder) => {
+move("--json of a capture is one object per line with the agreed fields", async (folder) => {
   const done = await judged(folder.at("a.safetensors"), rightTensors(), METADATA, "--json");
   assertCame(done, 0);
   const [line, ...others] = done.stdout.trim().split("\n");

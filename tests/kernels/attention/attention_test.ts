@@ -11,7 +11,7 @@ import { checkAttention } from "../../support/attention_check.ts";
 import { lacksHalves } from "../../support/implementation.ts";
 import { gpuTest, runStages } from "../../support/stage_case.ts";
 
-/** Calls that each cross a boundary of the kernel: tails, groups of heads, widths, blocks, levels of one token a block. */
+/** Calls that each cross a boundary of the kernel: tails, groups of heads, widths, blocks, levels of one token per block. */
 const CASES = [
   "attention B=1 H=2 Lq=256 Lk=256 D=64 bm=128 bn=64 levels=0,1,2,4,8",
   "attention B=2 H=4 Hk=2 Lq=130 Lk=333 D=64 bm=128 bn=128 levels=0,1,8,128",

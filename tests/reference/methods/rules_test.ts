@@ -60,7 +60,7 @@ Deno.test("methods: psa-threshold at a density that reaches all of its levels", 
   assertEquals(selection.density, 3.125 / 8);
 });
 
-Deno.test("methods: psa-threshold cannot go below one block a row", () => {
+Deno.test("methods: psa-threshold cannot go below one block per row", () => {
   const selection = block("psa-threshold").select(weighted([WEIGHTS]), 0.1);
   assertEquals(rowsOf(selection.levels), ["0 0 0 1 0 0 0 0"]);
   assertEquals([selection.status, selection.density], ["unreachable", 0.125]);
@@ -162,7 +162,7 @@ Deno.test("methods: random keeps a query block's own keys and draws the others e
   for (let seed = 0; seed < runs; seed++) {
     const rows = chosen("random", randomInputs({ heads: 1, seed }), 0.5);
     rows.forEach((row, m) =>
-      assertEquals([row[4 * m], row[4 * m + 2]], ["1", "1"], "two key blocks a query block")
+      assertEquals([row[4 * m], row[4 * m + 2]], ["1", "1"], "two key blocks per query block")
     );
     rows[0].split(" ").forEach((level, j) => taken[j] += Number(level));
   }
