@@ -14,7 +14,7 @@ import { arrangeChecked, type ArrangedTokens } from "./order/arrange.ts";
 import { inverted, permuted } from "./order/order.ts";
 import { attentionShape, type Qkv, type Tensor } from "./tensor.ts";
 
-/** What {@link psa} computes. */
+/** The result of {@link psa}. */
 export interface PsaResult extends AttentionResult {
   /**
    * The level that each query block gave each key block, int32 [batch, heads, query blocks, key blocks]. Blocks are
@@ -54,7 +54,7 @@ export function psa(qkv: Qkv, config: PsaConfig): PsaResult {
   return finishPsa(prepared, attend(prepared.qkv, prepared));
 }
 
-/** What {@link psa} knows before its attention: tokens in order, and the call that attends to them. */
+/** The state of {@link psa} before its attention: tokens in order, and the call that attends to them. */
 export interface PreparedPsa extends ArrangedTokens, PyramidCall {}
 
 /**

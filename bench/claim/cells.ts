@@ -8,7 +8,7 @@ import type { SweepRow } from "../sweep/columns.ts";
 import { type PooledTime, pooledTimes, ratioNoise } from "./times.ts";
 import { correctVerdicts, type Judgement, judgeRatios } from "./verdicts.ts";
 
-/** What two methods have to share to be compared. */
+/** The quantity that two methods have to share to be compared. */
 export type Footing = "density" | "time" | "cost";
 
 /** The columns of a row of the sweep that verdicts are made from. */
@@ -28,7 +28,7 @@ export type ClaimRow = Pick<
 >;
 
 /**
- * What the other methods are, and in which order they are told.
+ * The other methods by kind, in the order in which they are listed.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export interface Cell extends Judgement {
   readonly asked: number;
   /** The density that it reached, a mean over heads. */
   readonly reached: number;
-  /** What the two methods share: `cost` for a cell of time where no kernel runs the other method. */
+  /** The quantity that the two methods share: `cost` for a cell of time where no kernel runs the other method. */
   readonly footing: Footing;
 }
 
@@ -136,7 +136,7 @@ interface Cost {
   readonly time?: PooledTime;
 }
 
-/** What a row costs; null if that was not measured. */
+/** The cost of a row; null if that was not measured. */
 function costOf(
   row: ClaimRow,
   { footing, times }: { readonly footing: Footing; readonly times: ReadonlyMap<ClaimRow, PooledTime> },

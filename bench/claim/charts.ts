@@ -13,7 +13,7 @@ import { headMedian } from "./verdicts.ts";
 
 /** Fills of the map, purple to orange, which colour-blind readers can tell apart; dark text is read on all. */
 const FILLS = { win: "#b2abd2", tie: "#ececec", loss: "#fdb863", apart: "#ffffff" } as const;
-/** What the fills mean, in the order of the legend. */
+/** The meaning of the fills, in the order of the legend. */
 const WORDS = {
   win: "PSA has less error",
   tie: "within the noise",
@@ -25,7 +25,7 @@ const WORDS = {
 const DRAWN = ["psa", "psa-threshold", "block-topk", "block-topk-mean", "xattention", "sta", "random"];
 
 /**
- * What a footing is called.
+ * The name of a footing.
  *
  * @example
  * ```ts

@@ -18,7 +18,7 @@ import { drawClaim } from "./charts.ts";
 import { claimPage } from "./page.ts";
 import type { ClaimPlan, ClaimRequest } from "./plan.ts";
 
-/** What a claim needs beside its plan. */
+/** Device and options of a claim. */
 export interface ClaimContext extends Pick<RunContext, "gpu"> {
   /** Where rows go; null: to `results/claim`, or the next of `results/claim/2`, … that holds none. */
   readonly out: string | null;

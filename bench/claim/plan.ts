@@ -1,5 +1,5 @@
 /**
- * What the claim is tested on: all traces and workloads, head by head, in every order that an input can have, with
+ * The inputs of the claim: all traces and workloads, head by head, in every order that an input can have, with
  * every method of the page that it can have.
  *
  * @module
@@ -20,7 +20,7 @@ import { variantsOf } from "../sweep/options/variants.ts";
 import { CLAIMED, KINDS } from "./cells.ts";
 
 /**
- * What is asked of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
+ * The options of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
  * that choose for every query by itself choose the same in every order: they run in raster order alone.
  */
 const FULL = { perHead: true, densities: [.35, .2, .1, .05], heads: 6, kvHeads: 6 };
@@ -37,7 +37,7 @@ function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput): number {
   return tokens < 4096 ? 5 : causal ? 10 : 30;
 }
 
-/** What a claim is asked for. */
+/** The options of a claim. */
 export interface ClaimRequest {
   /** Whether only short workloads are run. */
   readonly quick: boolean;
@@ -49,7 +49,7 @@ export interface ClaimRequest {
 
 /** All cases of a claim. */
 export interface ClaimPlan {
-  /** What was asked for. */
+  /** The options. */
   readonly request: ClaimRequest;
   /** The options that all inputs share. */
   readonly options: SweepOptions;
@@ -57,7 +57,7 @@ export interface ClaimPlan {
   readonly inputs: readonly PlannedInput[];
   /** How many cases there are. */
   readonly total: number;
-  /** What environment.json keeps of them. */
+  /** The part of them that environment.json keeps. */
   readonly record: PlanRecord;
 }
 

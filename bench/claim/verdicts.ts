@@ -5,10 +5,13 @@
  */
 import { estimateMedian, type MedianEstimate } from "../timing/statistics.ts";
 
-/** What is said of a cell: PSA loses less error, more, neither beyond noise; or the two methods have no cost in common. */
+/**
+ * The verdict on a cell: PSA has less error, more, no difference beyond noise; or the two methods have no cost in
+ * common.
+ */
 export type CellVerdict = "win" | "loss" | "tie" | "apart";
 
-/** What ratios of errors say. */
+/** The statistics of ratios of errors. */
 export interface Judgement {
   /** Error of PSA over error of the other method for each head where they can be compared. */
   readonly ratios: readonly number[];
@@ -19,7 +22,7 @@ export interface Judgement {
   readonly high: number;
   /** The chance of heads that agree as much if the median were 1: a sign test, two-sided; 1 if there is no ratio. */
   readonly p: number;
-  /** What is said of it. */
+  /** The verdict. */
   readonly verdict: CellVerdict;
 }
 
@@ -31,7 +34,7 @@ const FALSE_SHARE = 0.05;
 const SAME = 1e-3;
 
 /**
- * What ratios of errors say, one for each head, before the number of cells is taken into account.
+ * Judges ratios of errors, one for each head, before the number of cells is taken into account.
  *
  * @param ratios error of PSA over error of the other method
  * @param bounds the ratios if all costs are wrong to PSA's advantage, and to its disadvantage; default they are right
@@ -70,9 +73,9 @@ function signTest(count: number, heads: number): number {
 /**
  * Corrects verdicts for their number. Of hundreds of cells without a difference one in twenty would be called a win or a
  * loss, were each tested alone. Here the verdicts with the smallest chances stay as long as the k-th smallest of n is at
- * most .05 k / n (Benjamini and Hochberg), so that of all wins and losses that are told at most one in twenty is expected
- * to be wrong; the other verdicts become ties. It holds for cells that depend on each other positively, as those of one
- * head at neighbouring densities do.
+ * most .05 k / n (Benjamini and Hochberg), so that of all wins and losses that are told at most one in twenty is
+ * expected to be wrong; the other verdicts become ties. It holds for cells that depend on each other positively, as
+ * those of one head at neighbouring densities do.
  *
  * @param cells all cells of one footing; those that are `apart` do not count
  *

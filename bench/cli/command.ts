@@ -9,13 +9,13 @@ import { OutputError, say } from "../text/output.ts";
 
 /** A command: what it takes, and what it does. */
 export interface Command {
-  /** What it takes. */
+  /** Its name, arguments and help. */
   readonly help: CommandHelp;
   /** Does it; the exit code, 0 if none is returned. */
   readonly run: (line: CommandLine) => Promise<number | void> | number | void;
 }
 
-/** What the exit code of a command tells. */
+/** The exit codes of commands. */
 export const EXIT = {
   right: 0,
   wrong: 1,

@@ -36,7 +36,7 @@ const HELP: CommandHelp = {
 };
 
 /**
- * What a command line asks for.
+ * The request of a command line.
  *
  * @throws {InputError} if an argument is wrong
  *

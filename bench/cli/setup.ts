@@ -10,7 +10,7 @@
  */
 import { runInstead } from "./child.ts";
 
-/** What is known of the system that lacks an adapter. */
+/** Facts about the system that lacks an adapter. */
 export interface SystemFacts {
   /** `linux`, `darwin`, `windows`, … */
   readonly os: string;
@@ -22,7 +22,7 @@ export interface SystemFacts {
   readonly hasSudo: boolean;
 }
 
-/** What to do about a missing adapter: run these commands, or stop with a sentence. */
+/** A plan for a missing adapter: run these commands, or stop with a sentence. */
 export type SetupPlan =
   | { readonly kind: "install"; readonly commands: readonly (readonly string[])[] }
   | { readonly kind: "stop"; readonly sentence: string };
@@ -36,7 +36,7 @@ const PACKAGES: readonly (readonly [family: RegExp, command: string])[] = [
 ];
 
 /**
- * What to do where there is no adapter.
+ * Plans how to get an adapter where there is none.
  *
  * @param facts the system
  *
@@ -103,11 +103,11 @@ export function deviceEnvironment(): Record<string, string> {
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => !Deno.env.has(name)));
 }
 
-/** What the variable `DENO_WEBGPU_BACKEND` may say. */
+/** The values that the variable `DENO_WEBGPU_BACKEND` may have. */
 const BACKENDS = ["vulkan", "vk", "metal", "mtl", "dx12", "d3d12", "gl", "gles", "opengl"];
 
 /**
- * What is wrong with `DENO_WEBGPU_BACKEND`.
+ * Checks `DENO_WEBGPU_BACKEND`.
  *
  * @param value the variable; undefined if it is not set
  * @returns null if there is nothing wrong, else a sentence
@@ -134,7 +134,8 @@ export function backendProblem(value: string | undefined): string | null {
  * @example
  * ```ts
  * import { needsAdapter } from "./setup.ts";
- * console.log(needsAdapter(["run", "psa.ts", "sweep"]), needsAdapter(["run", "psa.ts", "sweep", "--list"])); // true false
+ * console.log(needsAdapter(["run", "psa.ts", "sweep"]), needsAdapter(["run", "psa.ts", "sweep", "--list"])); // true
+ * false
  * ```
  */
 export function needsAdapter(args: readonly string[]): boolean {

@@ -62,7 +62,7 @@ export const command: Command = {
 };
 
 /**
- * What a command line asks for.
+ * The request of a command line.
  *
  * @throws {InputError} if an argument is wrong
  *

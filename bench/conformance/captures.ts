@@ -12,7 +12,7 @@ import { jsonLine } from "../text/output.ts";
 import { junitXml, writeJunit } from "./junit.ts";
 import { captureLines } from "./verify_text.ts";
 
-/** What is asked for. */
+/** The request. */
 export interface CaptureArguments {
   /** A file or a folder. */
   readonly capture: string;

@@ -18,7 +18,7 @@ const BEGIN = "<!-- captures: deno task departures --write -->", END = "<!-- end
 
 /** One call of a released kernel, judged. */
 export interface JudgedCapture {
-  /** What was called, in words: kernel, block size, levels. */
+  /** Kernel, block size and levels, in words. */
   readonly name: string;
   /** Whether the counts of levels keep the contract of the new kernel. */
   readonly aligned: boolean;

@@ -9,7 +9,7 @@ import { type Case, caseName, matchesFilter, parseCase } from "../../fixtures/ca
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { plural, showFixed } from "../text/number.ts";
 
-/** What may be asked for. */
+/** A request. */
 export interface ExportRequest {
   /** The folder to write to. */
   readonly out: string;

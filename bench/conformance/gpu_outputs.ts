@@ -58,7 +58,7 @@ export async function gpuOutputs(
   return skipped;
 }
 
-/** What our kernels give for a case, in its element type. */
+/** The outputs of our kernels for a case, in its element type. */
 export interface AttentionOutputs {
   /** Outputs and log-sum-exps. */
   readonly tensors: {
@@ -102,7 +102,7 @@ export async function gpuAttention(gpu: Gpu, judged: Judged): Promise<AttentionO
   return { tensors: { out, lse }, outside: found.filter((text) => text !== "").join("; ") };
 }
 
-/** What became of the poison behind a buffer's content. */
+/** Looks whether the poison behind a buffer's content is still there. */
 async function strayWords(
   gpu: Gpu,
   buffer: GPUBuffer,

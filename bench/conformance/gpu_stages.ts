@@ -1,5 +1,5 @@
 /**
- * What this project's own kernels give for cases of single stages: importance, levels, the similarity cap. They are the
+ * Outputs of this project's own kernels for cases of single stages: importance, levels, the similarity cap. They are the
  * stages of a call that `createPsa` builds, as everyone gets them.
  *
  * @module
@@ -17,7 +17,7 @@ import { configErrors } from "../../reference/config/validate.ts";
 import type { AssignmentConfig, PsaConfig } from "../../reference/config/config.ts";
 import type { Tensor } from "../../reference/tensor.ts";
 
-/** What a case of a stage asks of the method. */
+/** The options of the method that a case of a stage needs. */
 interface Asked {
   readonly config: Partial<PsaConfig>;
   /** The stages that run; importance is given where it does not. */

@@ -10,7 +10,7 @@ import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 /** Fields that tell cases apart and explain nothing. */
 const NAMES_ONLY = new Set(["seed", "head", "input", "preset"]);
 
-/** What holds for a case: its fields with defaults, the levels that occur, and what follows from sizes. */
+/** The facts about a case: its fields with defaults, the levels that occur, and what follows from sizes. */
 export function factsOf(name: string): Set<string> {
   const resolved = resolveCase(parseCase(name)), facts = new Set([resolved.stage as string]);
   for (const { key, property } of CASE_FIELDS) {
@@ -50,7 +50,7 @@ export function separation(verdicts: readonly Pick<Verdict, "case" | "problems">
   return undefined;
 }
 
-/** What else separates as well, the first two of it. */
+/** Other conjunctions that separate as well, the first two of them. */
 function others(separating: readonly string[]): string {
   if (separating.length === 0) return "";
   const more = separating.length > 2 ? `, or ${separating.length - 2} more` : "";

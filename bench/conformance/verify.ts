@@ -29,13 +29,13 @@ import { junitXml, writeJunit } from "./junit.ts";
 import { byStage, separation } from "./summary.ts";
 import { caseLines, diagnosisLines, stageLines } from "./verify_text.ts";
 
-/** What the command printed, and its exit code. */
+/** The text and the exit code of the command. */
 export interface VerifyResult {
   readonly code: 0 | 1 | 2;
   readonly text: string;
 }
 
-/** What may be asked for; what is left out is empty, or no. */
+/** A request; parts that are left out are empty, or no. */
 export interface VerifyRequest {
   /** The folder of exported cases. */
   readonly folder?: string;

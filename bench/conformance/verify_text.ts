@@ -1,5 +1,5 @@
 /**
- * What verify prints about cases: a line for each, where they are wrong, and why.
+ * The text that verify prints about cases: a line for each, where they are wrong, and why.
  *
  * @module
  */
@@ -44,7 +44,7 @@ function rightAs(
   return `${inWords(arithmetic)}${words.length === 0 ? "" : ` (${words.join(", ")})`}`;
 }
 
-/** What was found about a capture: the verdict in a line, and below it where and why. */
+/** The findings about a capture: the verdict in a line, and below it where and why. */
 export function captureLines(
   { file, verdict, arithmetic, tensors, budget_used, names, where, reason }: Report,
 ): string[] {
@@ -115,7 +115,7 @@ function isOf({ listed }: ReadCase, stage: string): boolean {
   return listed.case.startsWith(`${stage} `);
 }
 
-/** What explains outputs, in a line. */
+/** The explanation of outputs, in a line. */
 function sentence({ names, distance, sections, explained, failing }: Explanation): string {
   const all = names.map((name) => `'${name}'`).join(" or ");
   const others = failing - explained;

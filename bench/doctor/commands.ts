@@ -1,12 +1,12 @@
 /**
- * What each command does on a machine.
+ * Tells for each command how it will run on a machine.
  *
  * @module
  */
 import { planSetup } from "../cli/setup.ts";
 import type { Machine } from "./machine.ts";
 
-/** What a command does here. */
+/** How a command will run here. */
 export interface CommandOutlook {
   /** Its name, as `deno task` knows it. */
   readonly command: string;
@@ -16,7 +16,7 @@ export interface CommandOutlook {
   readonly does: string;
 }
 
-/** What decides how an adapter could be had. */
+/** The facts on which the way to an adapter depends. */
 export interface SetupFacts {
   /** The text of /etc/os-release; empty where there is none. */
   readonly osRelease: string;
@@ -56,7 +56,7 @@ export function commandOutlooks(machine: Machine, setup: SetupFacts): CommandOut
   ];
 }
 
-/** What commands that run kernels do with the device. */
+/** How commands that run kernels will use the device. */
 function kernelsOn({ builtin: { device, software } }: Machine): string {
   if (device === null) return "";
   const clock = device.nanosecondsPerTick > 0 ? "timestamps" : "the clock of the CPU";
@@ -65,7 +65,7 @@ function kernelsOn({ builtin: { device, software } }: Machine): string {
     : `runs kernels on the GPU, times from ${clock}`;
 }
 
-/** What commands that look for an adapter first do where there is none. */
+/** How commands behave that look for an adapter first, where there is none. */
 function withoutAdapter({ system: { os } }: Machine, { osRelease, isRoot }: SetupFacts): string {
   const plan = planSetup({ os, osRelease, isRoot, hasSudo: false });
   if (plan.kind === "stop") {

@@ -1,5 +1,5 @@
 /**
- * What a machine has that the commands of this project use: system, GPU, Dawn, Chromium.
+ * Looks at the parts of a machine that the commands of this project use: system, GPU, Dawn, Chromium.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface SystemFacts {
 
 /** A device that was found, or why there is none. */
 export interface DeviceFacts {
-  /** What it is and can do; null where there is none. */
+  /** Its description, features and limits; null where there is none. */
   readonly device: Capabilities | null;
   /** Whether it is emulated on the CPU. */
   readonly software: boolean;

@@ -1,5 +1,5 @@
 /**
- * What `doctor` prints.
+ * The text that `doctor` prints.
  *
  * @module
  */
@@ -51,7 +51,7 @@ function adapterWords({ device, software, problem }: DeviceFacts): string {
   return `${device.description}, ${device.backend}${software ? ", emulated on the CPU" : ""}`;
 }
 
-/** What kernels depend on. */
+/** The features and limits that kernels depend on. */
 function deviceLines({ device }: DeviceFacts): string[] {
   if (device === null) return [];
   const { features, limits, subgroupSize, subgroupSizes: { least, most }, matrices } = device;

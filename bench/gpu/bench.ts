@@ -21,7 +21,7 @@ import { timeForward } from "./forward.ts";
 import { type BenchTiming, measure } from "./measure.ts";
 import { stageBenches, timeStages } from "./stages.ts";
 
-/** What was measured of a case. */
+/** The measurements of a case. */
 interface GpuRow {
   readonly part: BenchPart;
   readonly case: string;
@@ -43,7 +43,7 @@ export const PARTS = ["table", "densities", "lengths", "forward", "stages"] as c
 /** One of them. */
 export type BenchPart = typeof PARTS[number];
 
-/** What every part needs. */
+/** The context of every part. */
 interface Context {
   readonly gpu: Gpu;
   readonly tokens: number;
@@ -189,7 +189,7 @@ function stageName(
   return `D=${headDim} H=${heads} L=${seqK} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
 }
 
-/** What is measured, and how it is told. */
+/** The options of the benchmark. */
 export interface BenchOptions {
   /** Tokens of a head; undefined: 16384, or 1024 in software. */
   readonly tokens?: number;

@@ -20,7 +20,7 @@ export interface GpuCase {
   readonly blockM: number;
   /** Key block size in tokens. */
   readonly blockN: number;
-  /** What each level gets; empty: dense. */
+  /** The share of each level; empty: dense. */
   readonly shares: Mix;
   /** The density that the shares make. */
   readonly density: number;
@@ -48,7 +48,7 @@ const SERIES: readonly Mix[] = [
 /** Lengths of the series over tokens. */
 const LENGTHS = [1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
 
-/** What cases are made from. */
+/** The sizes that cases are made from. */
 interface CaseOptions {
   readonly headDim: number;
   readonly heads: number;

@@ -9,7 +9,7 @@ import type { MedianEstimate } from "../timing/statistics.ts";
 import { type BenchTiming, checkBlock, timeTogether } from "./measure.ts";
 import { inputsOf, makeData, type StageBench } from "./data.ts";
 
-/** What was measured of a whole call. */
+/** The measurements of a whole call. */
 export interface ForwardTimes {
   /** The density that the configuration reached. */
   readonly density: number;
@@ -20,8 +20,8 @@ export interface ForwardTimes {
 }
 
 /**
- * Times the whole method and dense attention on the same inputs, interleaved, after the last query block of both has been
- * compared with the reference, and again afterwards.
+ * Times the whole method and dense attention on the same inputs, interleaved, after the last query block of both has
+ * been compared with the reference, and again afterwards.
  *
  * @param gpu the device
  * @param bench sizes, configuration, element type

@@ -12,21 +12,21 @@ import { OptionReader } from "./reader.ts";
 export interface OptionHelp {
   /** The name without `--`. */
   readonly name: string;
-  /** What its value is, such as `N`; empty for a flag. */
+  /** A name for its value, such as `N`; empty for a flag. */
   readonly value: string;
-  /** What it does. */
+  /** Its effect, in a few words. */
   readonly help: string;
   /** Whether it may be given several times; default false. */
   readonly many?: boolean;
 }
 
-/** What a command takes. */
+/** The name, arguments and help of a command. */
 export interface CommandHelp {
   /** Its name. */
   readonly name: string;
-  /** What comes after the name, such as `BEFORE AFTER [options]`. */
+  /** The arguments after the name, such as `BEFORE AFTER [options]`. */
   readonly usage: string;
-  /** What it does: lines of text. */
+  /** Its purpose: lines of text. */
   readonly about: readonly string[];
   /** Command lines that work, the simplest first. */
   readonly examples?: readonly string[];
@@ -34,9 +34,9 @@ export interface CommandHelp {
   readonly options: readonly OptionHelp[];
   /** How many words that are no options it takes, least and most; default none. */
   readonly words?: readonly [least: number, most: number];
-  /** What these words are, for messages, such as `the two folders BEFORE and AFTER`. */
+  /** A description of these words, for messages, such as `the two folders BEFORE and AFTER`. */
   readonly wordsAre?: string;
-  /** What exit codes mean beside those that all commands have. */
+  /** The meaning of exit code 1, in words. */
   readonly exits?: string;
 }
 

@@ -21,7 +21,7 @@ export interface SeriesPoint {
   readonly high?: number;
 }
 
-/** What the axes of a chart are called and cover. */
+/** Titles, scales and ranges of the axes of a chart. */
 export interface ChartFrame {
   /** The title of the chart. */
   readonly title: string;
@@ -63,7 +63,7 @@ function logAxis(field: string, title: string, [low, high]: readonly [number, nu
   };
 }
 
-/** What values cover, with a margin of a tenth on either side. */
+/** The range of values, with a margin of a tenth on either side. */
 function domainOf(values: readonly (number | undefined)[]): readonly [number, number] {
   const there = values.filter((value) =>
     value !== undefined && value > 0 && Number.isFinite(value)
@@ -82,8 +82,8 @@ function domainOf(values: readonly (number | undefined)[]): readonly [number, nu
  * import { lineChart } from "./charts.ts";
  * import { seriesScales } from "./theme.ts";
  * const series = seriesScales(["psa"]);
- * const spec = lineChart([{ method: "psa", x: 0.1, y: 0.2 }], { title: "", xTitle: "density", yTitle: "error", series });
- * console.log("layer" in spec); // true
+ * const spec = lineChart([{ method: "psa", x: 0.1, y: 0.2 }], { title: "", xTitle: "density", yTitle: "error", series
+ * }); console.log("layer" in spec); // true
  * ```
  */
 export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {

@@ -14,11 +14,11 @@ import type { ReportRow } from "./rows.ts";
 import { fileName, type ReportChart, scalesOf } from "./sections.ts";
 import { type ChartUnit, chartUnits } from "./units.ts";
 
-/** What error is set against. */
+/** A kind of cost that error is drawn against. */
 interface Cost {
   readonly name: "time" | "cost";
   readonly xTitle: string;
-  /** What a reader has to know of it. */
+  /** How it was obtained, in a sentence. */
   readonly note: string;
   /** The cost of a row; null where it has none, with ends that are NaN where its interval is not known. */
   readonly of: (row: ReportRow) => Interval | null;

@@ -21,11 +21,11 @@ export function escapeHtml(text: string): string {
   );
 }
 
-/** What a figure is, beside its drawing. */
+/** The texts of a figure. */
 export interface FigureText {
-  /** What stands under it. */
+  /** The caption under it. */
   readonly caption: string;
-  /** What the drawing shows, in words. */
+  /** A text alternative for readers who do not see the drawing. */
   readonly alternative: string;
   /** Of maps: the method whose choice it shows. */
   readonly method?: string;
@@ -62,7 +62,7 @@ export interface TableColumn<Row> {
   readonly heading: string;
   /** The cell of a row; null is an empty cell. Numbers sort as numbers and are shown with four digits. */
   readonly cell: (row: Row) => string | number | null;
-  /** What the pointer on a cell shows; default nothing. */
+  /** A text that appears when the pointer rests on a cell; default none. */
   readonly hint?: (row: Row) => string;
 }
 

@@ -14,7 +14,7 @@ import type { ReportChart } from "./sections.ts";
 
 /** Where the mass of one head lies, and what is known of its tokens. */
 export interface MassSource {
-  /** What is mapped, in words: input, head, order. */
+  /** Input, head and order, in words. */
   readonly place: string;
   /** A short name for files. */
   readonly name: string;

@@ -10,7 +10,7 @@ import type { CellRun } from "./maps.ts";
 export interface MapFrame {
   /** The title of the map. */
   readonly title: string;
-  /** What the values are called, and their colours, in the order of the legend. */
+  /** The names of the values and their colours, in the order of the legend. */
   readonly colours: ReadonlyMap<string, string>;
   /** The title of the horizontal axis; left out: no axes. */
   readonly xTitle?: string;

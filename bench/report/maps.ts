@@ -16,7 +16,7 @@ export interface CellRun {
   readonly y: number;
   /** The lower edge. */
   readonly y2: number;
-  /** What the cells show: a level, or a class of mass. */
+  /** The value of the cells: a level, or a class of mass. */
   readonly value: string;
 }
 
@@ -91,7 +91,7 @@ export function levelColours(levels: Iterable<number>): Map<string, string> {
 }
 
 /**
- * What a level is called in a legend.
+ * The name of a level in a legend.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a report may say of times: methods are ranked only where their intervals do not overlap, and times that are
+ * Sentences about times: methods are ranked only where their intervals do not overlap, and times that are
  * unsteady are named.
  *
  * @module

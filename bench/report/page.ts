@@ -16,13 +16,13 @@ import { densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
 import { chartGrid, errorCharts, type ReportChart, speedupCharts } from "./sections.ts";
 import { type Verdict, verdict } from "./verdict.ts";
 
-/** What a report is made of. */
+/** The data of a report. */
 export interface ReportData<Row extends ReportRow = ReportRow> {
   /** The rows of the run. */
   readonly rows: readonly Row[];
   /** The columns of the table with every number. */
   readonly columns: readonly TableColumn<Row>[];
-  /** What environment.json holds. */
+  /** The content of environment.json. */
   readonly environment: Readonly<Record<string, unknown>>;
   /** Level maps and frames, drawn already. */
   readonly maps: readonly ReportChart[];
@@ -105,7 +105,7 @@ function repeat(environment: Readonly<Record<string, unknown>>): string {
     }</pre></details>`;
 }
 
-/** What was run, in two sentences. */
+/** The cases, inputs and methods of a run, in a few sentences. */
 function whatWasRun(rows: readonly ReportRow[], environment: Readonly<Record<string, unknown>>): string {
   const inputs = [...new Set(rows.map(({ input }) => input))];
   const axes = `${listed(methodsOf(rows))} at densities ${listed(densitiesOf(rows).map(String))}`;

@@ -128,7 +128,7 @@ function placesOf(rows: readonly ReportRow[]): (row: ReportRow) => string {
 
 /** Rows that may be compared with each other. */
 export interface AxisGroup {
-  /** What tells them from other groups, in words; empty if there is one group. */
+  /** The properties that differ from other groups, in words; empty if there is one group. */
   readonly name: string;
   readonly rows: readonly ReportRow[];
 }

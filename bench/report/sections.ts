@@ -18,9 +18,9 @@ export interface ReportChart {
   readonly name: string;
   /** The drawing. */
   readonly svg: string;
-  /** What stands under it. */
+  /** The caption under it. */
   readonly caption: string;
-  /** What it shows, in words. */
+  /** A text alternative for readers who do not see it. */
   readonly alternative: string;
   /** Of maps: what they are of, in words; maps of one place stand together. */
   readonly place?: string;
@@ -150,7 +150,7 @@ function pointsOf(
   });
 }
 
-/** What points and bars are. */
+/** The meaning of points and bars. */
 function pointWords({ isMean }: ChartUnit, points: readonly SeriesPoint[]): string {
   if (isMean) return "Points are means, bars reach from the least to the largest value.";
   return points.some(({ low }) => low !== undefined) ? "Bars are 95 % intervals." : "";

@@ -33,7 +33,7 @@ export const CHART_WIDTH = 460;
  */
 export const CHART_FIT = { type: "fit-x", contains: "padding" } as const;
 
-/** What the page's style calls the colours of levels 1, 2, 4 ... 128: full stands out most, on light and on dark. */
+/** The levels that have a colour in the page's style, 1, 2, 4 ... 128: full stands out most, on light and on dark. */
 const LEVELS = [1, 2, 4, 8, 16, 32, 64, 128];
 
 /**
@@ -51,7 +51,7 @@ export const LEVEL_COLOURS: Readonly<Record<number, string>> = {
 };
 
 /**
- * What the light page's style gives its charts, by name: a chart that stands alone has these colours in it.
+ * The colours of the light page by their names in the style; a chart that stands alone has them written into it.
  *
  * @example
  * ```ts

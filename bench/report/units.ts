@@ -8,7 +8,7 @@ import { axisGroups, type ReportRow } from "./rows.ts";
 
 /** The rows of one chart. */
 export interface ChartUnit {
-  /** What they are of, in words: input, head, and what tells groups of a run apart. */
+  /** Their input and head, and whatever tells groups of a run apart, in words. */
   readonly title: string;
   readonly rows: readonly ReportRow[];
   /** Whether a point is the mean of several rows. */

@@ -18,7 +18,7 @@ export interface Verdict {
   readonly sentences: readonly string[];
 }
 
-/** What else is known of a run. */
+/** Facts about a run beside its rows. */
 export interface VerdictOptions {
   /** The adapter that kernels ran on; default none is named. */
   readonly adapter?: string | null;
@@ -118,7 +118,7 @@ function sparseRows(rows: readonly ReportRow[]): readonly ReportRow[] {
   );
 }
 
-/** What a sentence is about, where a run has several such groups. */
+/** The group that a sentence is about, in brackets, where a run has several. */
 function about(name: string, groups: readonly unknown[]): string {
   return groups.length > 1 && name !== "" ? ` (${name})` : "";
 }

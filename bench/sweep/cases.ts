@@ -84,7 +84,7 @@ export function casesOf(input: InputFacts, options: VariantOptions): SweepCase[]
   );
 }
 
-/** What tells two cases of an input apart: the axes that the method depends on. */
+/** A key that is equal for two cases of an input if they agree in all axes that the method depends on. */
 function keyOf({ method, layout, importance, density }: SweepCase): string {
   if (method.name === "dense") return "dense";
   return JSON.stringify([
@@ -138,7 +138,7 @@ function wordOf(name: string): string {
   );
 }
 
-/** What a case says of its input. */
+/** The fields of a case that come from its input. */
 function sourceOf({ name, isWorkload, sha256 }: InputFacts): Pick<Case, "workload" | "input" | "hash"> {
   if (isWorkload) return { workload: name };
   return { input: wordOf(name), ...(sha256 === undefined ? {} : { hash: sha256.slice(0, HASH_DIGITS) }) };

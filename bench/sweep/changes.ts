@@ -1,6 +1,7 @@
 /**
- * What changed between two runs beyond noise. Times are compared by their confidence intervals: they changed if these
- * do not overlap. Of a time that was measured once there is no interval, so that nothing is said of it. Everything else is computed, not measured, so that any difference beyond rounding is a change.
+ * Changes between two runs beyond noise. Times are compared by their confidence intervals: they changed if these
+ * do not overlap. Of a time that was measured once there is no interval, so that nothing is said of it. Everything else
+ * is computed, not measured, so that any difference beyond rounding is a change.
  *
  * @module
  */
@@ -50,7 +51,7 @@ export interface Changes {
 
 /** Columns that are looked at. */
 const COMPARED: readonly Column[] = ["status", "density", "rel_l2", "kernel_rel_l2", "gpu_ms_median"];
-/** What `--fail-on` says to fail on regressions alone, which every `--fail-on` does. */
+/** The word after `--fail-on` that asks for regressions alone, which every `--fail-on` looks for. */
 const REGRESSIONS = "regressions";
 /** Relative differences up to this are rounding. The kernel's own error is nothing but rounding. */
 const ROUNDING: Partial<Record<Column, number>> = { rel_l2: 1e-4, kernel_rel_l2: 0.25 };
@@ -207,8 +208,8 @@ function intervalOf(row: SweepRow): { readonly low: number; readonly high: numbe
 }
 
 /**
- * What fails a comparison, in words: limits that are passed, a status that is worse, numbers that became empty or not
- * finite, and cases that are lost.
+ * The reasons why a comparison fails, in words: limits that are passed, a status that is worse, numbers that became
+ * empty or not finite, and cases that are lost.
  *
  * @example
  * ```ts
@@ -233,7 +234,8 @@ export function failures({ changes, lost }: Changes): readonly string[] {
  * @example
  * ```ts
  * import { toMarkdown } from "./changes.ts";
- * console.log(toMarkdown({ joined: 3, lost: [], added: [], unknown: [], changes: [] })); // 3 cases compared: nothing changed beyond noise.
+ * console.log(toMarkdown({ joined: 3, lost: [], added: [], unknown: [], changes: [] })); // 3 cases compared: nothing
+ * changed beyond noise.
  * ```
  */
 export function toMarkdown(all: Changes): string {

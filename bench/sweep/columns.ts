@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What a cell may hold; null is an empty cell. */
+/** The value of a cell; null is an empty cell. */
 export type Cell = string | number | null;
 
 /**

@@ -8,19 +8,19 @@ import { type Changes, changesOf, isOfTime, type Limit } from "./changes.ts";
 import { machineDifferences } from "./identity.ts";
 import type { StoredRun } from "./write.ts";
 
-/** What is asked of a comparison. */
+/** Options of a comparison. */
 export interface Comparison {
-  /** What may grow by how much. */
+  /** The limits of growth by column. */
   readonly limits: readonly Limit[];
   /** Whether times are compared although adapters, versions or schemas differ; default false. */
   readonly across?: boolean;
 }
 
-/** What a comparison gave. */
+/** The result of a comparison. */
 export interface Compared {
-  /** What changed in the rows. */
+  /** The changes in the rows. */
   readonly changes: Changes;
-  /** What differs between the runs, a sentence each. */
+  /** The differences between the runs, a sentence each. */
   readonly differences: readonly string[];
 }
 

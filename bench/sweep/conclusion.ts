@@ -13,14 +13,14 @@ import type { StoredRun } from "./write.ts";
 export interface ConclusionContext {
   /** The folder of its results. */
   readonly folder: string;
-  /** What was asked for. */
+  /** The options of the run. */
   readonly options: Pick<SweepOptions, "inputs" | "workloads" | "methods" | "preset" | "perHead" | "gpu">;
 }
 
 const WIDTH = 80;
 
 /**
- * What a run ends with.
+ * The text that a run ends with.
  *
  * @param run rows and environment
  * @param context its folder and its options

@@ -9,7 +9,7 @@ import { parseCsv, stringifyCsv } from "../std/std.ts";
 import { messageOf } from "../text/output.ts";
 import { type Cell, type Column, COLUMN_NAMES, isWordColumn, mayBeEmpty, type SweepRow } from "./columns.ts";
 
-/** What a spreadsheet takes for the begin of a formula, and the apostrophe that makes it a text. */
+/** The beginnings that a spreadsheet takes for a formula, and the apostrophe that makes it a text. */
 const FORMULA = /^[=+\-@\t\r']/, TEXT = "'";
 /** A number as it is written. */
 const NUMBER = /^(-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|NaN|-?Infinity)$/i;

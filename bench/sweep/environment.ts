@@ -1,5 +1,5 @@
 /**
- * What it takes to repeat a run, for environment.json.
+ * The facts needed to repeat a run, for environment.json.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { SweepOptions } from "./options/options.ts";
 import type { PlanRecord } from "./plan_record.ts";
 import { CSV_SCHEMA, ENVIRONMENT_SCHEMA } from "./schema.ts";
 
-/** What a run was, and where. */
+/** The command, options and machine of a run. */
 export interface Environment extends Readonly<Record<string, unknown>>, PlanRecord {
   /** The version of environment.json. */
   readonly schema: number;

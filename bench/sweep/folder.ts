@@ -8,7 +8,7 @@ import { InputError, requireInput } from "../../reference/errors.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { holdsRun, readRun, requireFolder } from "./write.ts";
 
-/** What is asked of a folder. */
+/** The options that concern the folder. */
 export interface FolderRequest {
   /** The folder that was asked for; null: `usual`, or the next of `usual/2`, `usual/3`, … that holds no run. */
   readonly out: string | null;

@@ -23,7 +23,7 @@ const PROGRAM = 400 * 2 ** 20;
 /** The share of the memory that heads get; workers get the rest. */
 const SHARE = 0.65;
 
-/** What memory allows. */
+/** The limits that memory sets. */
 export interface MemoryPlan {
   /** Query heads of a group at most. */
   readonly groupHeads: number;
@@ -32,7 +32,7 @@ export interface MemoryPlan {
 }
 
 /**
- * What fits into a number of bytes.
+ * The number of heads and workers that fit into a number of bytes.
  *
  * @param name the input, for the message
  * @param options its sizes, and the bytes

@@ -5,7 +5,7 @@
  */
 import type { StoredRun } from "./write.ts";
 
-/** What environment.json holds. */
+/** The content of environment.json. */
 type Stored = StoredRun["environment"];
 
 /** Something that differs. */
@@ -40,7 +40,7 @@ function show(value: unknown): string {
 }
 
 /**
- * What differs between the options of two runs, in words.
+ * The differences between the options of two runs, in words.
  *
  * @param before the options of the one
  * @param after the options of the other
@@ -62,7 +62,7 @@ export function optionDifferences(before: unknown, after: unknown, free: readonl
 }
 
 /**
- * What differs between program and machine of two runs.
+ * The differences between program and machine of two runs.
  *
  * @param before what environment.json of the one holds
  * @param after what that of the other holds
@@ -80,7 +80,7 @@ export function machineDifferences(before: Stored, after: Stored): Difference[] 
     .map(({ what, name, was, is }) => ({ what, text: `${name} was ${show(was)} and is ${show(is)}` }));
 }
 
-/** What differs between the files of two runs. */
+/** The differences between the files of two runs. */
 function inputDifferences(before: Stored, after: Stored): string[] {
   const files = ({ inputs }: Stored) =>
     new Map((Array.isArray(inputs) ? inputs : []).map(({ name, sha256 }) => [String(name), String(sha256)]));

@@ -1,5 +1,5 @@
 /**
- * What a sweep runs on: traces and workloads, rounded to the kernels' element type, whole or head by head, in groups of
+ * The inputs of a sweep: traces and workloads, rounded to the kernels' element type, whole or head by head, in groups of
  * heads that fit into memory.
  *
  * @module
@@ -39,7 +39,7 @@ export interface SweepInput {
   readonly workers: number;
 }
 
-/** What is known of an input without its numbers. */
+/** The facts about an input that are known without its numbers. */
 export type InputFacts = Omit<SweepInput, "groups" | "workers">;
 
 /** Where an input comes from, known before it is loaded. */
@@ -48,7 +48,7 @@ export interface InputSource {
   readonly name: string;
   /** Its sizes, where they are known before it is made. */
   readonly shape?: AttentionShape;
-  /** What is known of it: one call, or one per head. Numbers that fit into one group are loaded at once. */
+  /** The facts about it: one call, or one per head. Numbers that fit into one group are loaded at once. */
   load(): Promise<SweepInput[]>;
 }
 
@@ -100,7 +100,7 @@ function nameOf({ name }: TraceFile): string {
   return visible(name).replaceAll(/[\t\n]/g, " ");
 }
 
-/** What was loaded last: the heads of an input are asked for one after the other. */
+/** The input that was loaded last: its heads are asked for one after the other. */
 let last: { readonly source: InputSource; readonly inputs: Promise<SweepInput[]> } | undefined;
 
 /** Loads a source, unless it is the one that was loaded last. */

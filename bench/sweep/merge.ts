@@ -90,7 +90,7 @@ export interface FoundRun {
   readonly run: StoredRun;
 }
 
-/** What {@link mergeFolders} needs beside the folders. */
+/** Options of {@link mergeFolders}. */
 export interface MergeOptions {
   /** The folder to write to. */
   readonly out: string;

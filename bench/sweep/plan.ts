@@ -1,5 +1,5 @@
 /**
- * What a sweep is going to do: all cases of all inputs, checked before anything runs, and the part of them that runs
+ * The plan of a sweep: all cases of all inputs, checked before anything runs, and the part of them that runs
  * here.
  *
  * @module
@@ -26,7 +26,7 @@ export interface PlannedInput {
   readonly sha256?: string;
   /** The options of the variant that it is of. */
   readonly options: VariantOptions;
-  /** What to run. */
+  /** The cases to run. */
   readonly cases: readonly PlacedCase[];
   /** Where its truth comes from. */
   readonly truth: TruthKind;
@@ -38,9 +38,9 @@ export interface SweepPlan {
   readonly inputs: readonly PlannedInput[];
   /** Cases of the whole sweep, all shards together. */
   readonly total: number;
-  /** What is said of methods that `all` leaves out, a sentence an input. */
+  /** Sentences about the methods that `all` leaves out, one per input. */
   readonly leftOut: readonly string[];
-  /** What environment.json keeps of them. */
+  /** The part of them that environment.json keeps. */
   readonly record: PlanRecord;
 }
 
@@ -49,7 +49,8 @@ const INPUT_COST = 2;
 
 /**
  * Plans a sweep. What a method does not depend on gives it no further cases: one that cuts tiles of its own is there
- * once, however many block sizes there are. Every input is loaded once a variant, so that a bad one is found before anything is computed or written.
+ * once, however many block sizes there are. Every input is loaded once a variant, so that a bad one is found before
+ * anything is computed or written.
  *
  * @param options the options of the sweep
  * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
@@ -154,7 +155,7 @@ export function shardOf(
 }
 
 /**
- * What a case costs: its attention.
+ * The cost of a case: its attention.
  *
  * @example
  * ```ts

@@ -1,12 +1,12 @@
 /**
- * What environment.json keeps of a plan, so that rows can be held to the cases and the files that they are of.
+ * The part of a plan that environment.json keeps, so that rows can be checked against their cases and files.
  *
  * @module
  */
 import type { TruthKind } from "./truth/kinds.ts";
 import { sha256 } from "../../fixtures/sha256.ts";
 
-/** What is kept of a plan. */
+/** The part of a plan that is kept. */
 export interface PlanRecord {
   /** Cases of the whole sweep, all shards together. */
   readonly cases: number;
@@ -42,7 +42,7 @@ export function digestOf(names: readonly string[]): Promise<string> {
 }
 
 /**
- * What is kept of a plan.
+ * Takes the part of a plan that is kept.
  *
  * @param inputs all inputs with all cases, those of other shards included
  *

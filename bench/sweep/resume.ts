@@ -11,7 +11,7 @@ import { readRun } from "./write.ts";
 
 /** A run that takes up another one. */
 export interface Continuation {
-  /** What environment.json is going to say. */
+  /** The content that environment.json will have. */
   readonly environment: Environment;
   /** The inputs with the cases that run here. */
   readonly inputs: readonly {

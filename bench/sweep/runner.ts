@@ -15,9 +15,9 @@ import { type InputResult, type PlacedCase, type RunContext, runInput } from "./
 import { Stopped, unlessStopped } from "./stop.ts";
 import type { StoredRun } from "./write.ts";
 
-/** What a plan needs to run. */
+/** Device, folder and callbacks of a run. */
 export interface RunnerContext extends Pick<RunContext, "gpu"> {
-  /** What environment.json says. */
+  /** The content of environment.json. */
   readonly environment: StoredRun["environment"];
   /** The rows that are there already. */
   readonly done: readonly SweepRow[];
@@ -33,7 +33,7 @@ export interface RunnerContext extends Pick<RunContext, "gpu"> {
   readonly stop?: AbortSignal;
 }
 
-/** What a plan gave. */
+/** The result of a plan. */
 export interface FinishedRun extends StoredRun {
   /** Maps of its inputs. */
   readonly maps: readonly ReportChart[];

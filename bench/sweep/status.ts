@@ -1,5 +1,5 @@
 /**
- * What the status of a row says about its kernel.
+ * The meaning of the status of a row.
  *
  * @module
  */

@@ -20,7 +20,7 @@ import type { RunContext } from "./run/run.ts";
 import { formatTable } from "./table.ts";
 import { holdsRun } from "./write.ts";
 
-/** What a sweep needs beside its plan. */
+/** Device and options of a sweep. */
 export interface SweepContext extends Pick<RunContext, "gpu"> {
   /** The options. */
   readonly options: SweepOptions;
@@ -92,7 +92,7 @@ export async function runSweep(
   return run.rows;
 }
 
-/** What is said of a run that was asked to stop. */
+/** The last line of a run that was asked to stop. */
 function stoppedLine(rows: number, { inputs }: Pick<SweepPlan, "inputs">): string {
   const cases = inputs.reduce((sum, each) => sum + each.cases.length, 0);
   return `Stopped with ${rows} of ${plural(cases, "case")} done; --resume goes on.`;

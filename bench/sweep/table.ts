@@ -41,8 +41,8 @@ const ALIGN: readonly Align[] = TABLE.map((_, i) =>
 );
 
 /**
- * The table of the rows of a sweep, one part for each input, head, order, importance and size of blocks. At each density, the least
- * error among several methods stands out.
+ * The table of the rows of a sweep, one part for each input, head, order, importance and size of blocks. At each
+ * density, the least error among several methods stands out.
  *
  * @param rows the rows
  * @param options whether the terminal shows colours
@@ -87,7 +87,7 @@ function statusColour(status: string): Colour {
   return status === "ok" ? "green" : status === "wrong" ? "red" : "yellow";
 }
 
-/** What the part is about, in lines that fit. */
+/** The title of a part, in lines that fit. */
 function titleOf(row: SweepRow): string[] {
   const heads = row.head === "" ? `${row.heads} heads` : `head ${row.head}`;
   const words = [

@@ -10,7 +10,7 @@ import type { FloatData, Qkv, Tensor } from "../../reference/tensor.ts";
 /** Elements of a head up to which starting workers takes longer than the work. */
 const SMALL = 2 ** 19;
 
-/** What is made: the workload, with all of its key heads that are wanted. */
+/** The order for a worker: the workload, and the key heads that are wanted. */
 export interface WantedHeads {
   /** The name of the workload. */
   readonly name: WorkloadName;

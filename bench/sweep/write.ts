@@ -77,7 +77,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 export interface StoredRun {
   /** Its rows. */
   readonly rows: SweepRow[];
-  /** What environment.json holds. */
+  /** The content of environment.json. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
 
@@ -125,7 +125,7 @@ export async function readRun(folder: string): Promise<StoredRun> {
   return { rows: parseRows(text, join(folder, ROWS)), environment };
 }
 
-/** What environment.json holds, of a version that is known here. */
+/** The content of environment.json, if its version is known here. */
 function environmentOf(text: string, path: string): StoredRun["environment"] {
   let environment: unknown;
   try {

@@ -1,5 +1,6 @@
 /**
- * What commands print: in full, without control characters of others, and quietly into the void once nobody listens.
+ * Printing for commands: everything is written, control characters from outside are escaped, and a closed pipe is no
+ * error.
  *
  * @module
  */
@@ -117,7 +118,7 @@ export function toJson(value: unknown, indent?: number): string {
 }
 
 /**
- * What an error says, in one line and without a full stop.
+ * The message of an error, in one line and without a full stop.
  *
  * @example
  * ```ts

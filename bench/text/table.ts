@@ -83,7 +83,7 @@ export function fillLines(
   return lines;
 }
 
-/** What texts look like in a terminal with colours. */
+/** Codes of terminals for colours and weights. */
 const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 
 /** A colour, or a weight. */

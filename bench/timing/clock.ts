@@ -12,7 +12,7 @@ import { medianOf } from "./statistics.ts";
 /** Milliseconds that one measurement takes at least, and the most repetitions that it is made of. */
 const MEASUREMENT = 20, MOST_REPETITIONS = 50;
 
-/** What can be timed: a prepared call, a stage. */
+/** Work that can be timed: a prepared call, a stage. */
 export type Timed = (options: Omit<TimingOptions, "label">) => Promise<Timing>;
 
 /** A clock of one piece of work. */

@@ -1,5 +1,5 @@
 /**
- * What is said of a set of measurements: medians with intervals that assume nothing of their distribution.
+ * Statistics of measurements: medians with intervals that assume nothing of their distribution.
  *
  * @module
  */
@@ -82,7 +82,10 @@ export function estimateMedian(values: readonly number[], confidence = 0.95): Me
   };
 }
 
-/** Numbers of measurements at which it is looked whether a median is known: measuring ends at one of them, or by the clock. */
+/**
+ * Numbers of measurements at which it is looked whether a median is known: measuring ends at one of them, or by the
+ * clock.
+ */
 export const LOOKS: readonly number[] = [8, 16, 32, 64];
 
 /**

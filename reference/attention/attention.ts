@@ -13,7 +13,7 @@ export type { PyramidAttentionOptions } from "./call.ts";
 /** Options of {@link denseAttention}. */
 export type AttentionOptions = Pick<PyramidAttentionOptions, "scale" | "causal">;
 
-/** What attention computes. */
+/** The outputs of attention. */
 export interface AttentionResult {
   /** Outputs, [batch, heads, query tokens, value dimension]; 0 in a row that sees nothing. */
   readonly out: Tensor<Float64Array>;

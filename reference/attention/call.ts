@@ -17,7 +17,7 @@ export interface PyramidAttentionOptions {
   readonly scale?: number;
   /** Whether a query sees only keys up to its own position, aligned bottom-right; default false. */
   readonly causal?: boolean;
-  /** What the last, partial key block pools; default `exact`. */
+  /** How the last, partial key block is pooled; default `exact`. */
   readonly tail?: Tail;
 }
 

@@ -38,7 +38,7 @@ export interface AttentionGradient {
   readonly dv: Tensor<Float64Array>;
 }
 
-/** What one head reads and writes beside its queries, keys and values. */
+/** The other tensors that one head reads and writes. */
 interface HeadGradient {
   readonly dout: FloatData;
   readonly dlse?: FloatData;
@@ -54,9 +54,9 @@ interface TokenGradient {
 }
 
 /**
- * The gradient of {@link pyramidAttention} with the levels held fixed (docs/definition.md#gradients): of the sum of dout * out,
- * and of dlse * lse if it is given. The gradient of a pooled token is shared equally by the tokens that it averages.
- * Rows that see nothing add nothing.
+ * The gradient of {@link pyramidAttention} with the levels held fixed (docs/definition.md#gradients): of the sum of dout
+ * * out, and of dlse * lse if it is given. The gradient of a pooled token is shared equally by the tokens that it
+ * averages. Rows that see nothing add nothing.
  *
  * @param qkv the inputs of attention
  * @param levels the levels of the call

@@ -82,7 +82,7 @@ export function requireRows(
   );
 }
 
-/** What some rows read: tokens in ascending order of position, of which each row sees the first ones. */
+/** The tokens that some rows read, in ascending order of position, of which each row sees the first ones. */
 interface Seen {
   /** Keys, [number rounded up to even][head dimension]. */
   readonly keys: Float64Array;

@@ -1,6 +1,6 @@
 /**
- * What the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention. Attention and its
- * gradient both begin here.
+ * The tokens that the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention.
+ * Attention and its gradient both begin here.
  *
  * @module
  */

@@ -68,7 +68,7 @@ export interface PsaConfig {
   readonly causal?: boolean;
   /** Factor on q . k; default 1 / sqrt(head dimension). */
   readonly scale?: number;
-  /** What the last, partial key block pools (docs/definition.md#pyramid); default `exact`. */
+  /** How the last, partial key block is pooled (docs/definition.md#pyramid); default `exact`. */
   readonly tail?: "exact" | "replicate";
   /** The order of the tokens; default raster, which leaves them where they are. */
   readonly order?: OrderConfig;

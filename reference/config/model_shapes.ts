@@ -21,7 +21,7 @@ export interface ModelShape {
   readonly tokens?: number;
 }
 
-/** What the models' own configuration files say of their heads and layers (docs/presets.md). */
+/** Heads and layers from the models' own configuration files (docs/presets.md). */
 export const MODEL_SHAPES: Readonly<Record<ModelName, ModelShape>> = {
   "Wan2.1-1.3B": { heads: 12, kvHeads: 12, headDim: 128, layers: 30 },
   "Wan2.1-14B": { heads: 40, kvHeads: 40, headDim: 128, layers: 40 },

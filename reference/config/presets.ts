@@ -53,7 +53,7 @@ export interface Preset {
   readonly sources: Readonly<Record<string, PresetSource>>;
   /** Field of the configuration to what the release leaves open and what stands in its place. */
   readonly open: Readonly<Record<string, string>>;
-  /** What the released code does otherwise than this configuration under the definition. */
+  /** The points in which the released code differs from this configuration under the definition. */
   readonly departures: readonly string[];
 }
 
@@ -83,7 +83,7 @@ function tokensOf({ width, height, frames, divisors }: VideoShape): Box {
   };
 }
 
-/** What differs from one video model to the next. */
+/** The values that differ from one video model to the next. */
 interface VideoModel {
   readonly model: string;
   /** Its key in attention_config.yaml and in model_configs.py. */

@@ -254,7 +254,7 @@ function checkBox(name: string, box: Box | undefined, check: Check): void {
   );
 }
 
-/** What depends on the number of tokens. */
+/** Checks that depend on the number of tokens. */
 function checkLengths(
   { textLength = 0, order }: PsaConfig,
   { seqQ, seqK }: SequenceLengths,

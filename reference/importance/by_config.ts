@@ -17,7 +17,7 @@ import {
 } from "./importance.ts";
 import type { QueryKey } from "./scores.ts";
 
-/** What importance follows from, and where heads that are a part of a call begin in it: samples differ by head. */
+/** The sources of importance, and where heads that are a part of a call begin in it: samples differ by head. */
 export type ImportanceOf = Omit<PsaConfig, "assignment" | "tile"> & { readonly firstHead?: number };
 
 /**

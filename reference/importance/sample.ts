@@ -6,7 +6,7 @@
 import { requireInput } from "../errors.ts";
 import { type Random, randomStream, requireSeed } from "../random.ts";
 
-/** What the offsets of one (batch, head) follow from. */
+/** The parameters of the offsets of one (batch, head). */
 export interface SampleOptions {
   /** Query block size in tokens. */
   readonly blockM: number;

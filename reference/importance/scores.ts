@@ -1,5 +1,5 @@
 /**
- * What the ways to compute importance share: scores row by row, and the tokens that they are computed from.
+ * Parts that all kinds of importance share: scores row by row, and the tokens that they are computed from.
  *
  * @module
  */

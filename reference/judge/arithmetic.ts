@@ -30,9 +30,9 @@ export const FORMATS: Readonly<Record<KernelDType, Format>> = {
   bf16: { unit: 2 ** -8, normal: 2 ** -126, lost: 2 ** -126 },
 };
 
-/** What a kernel computes with. Everything that no member names is single precision. */
+/** The arithmetic of a kernel. Everything that no member names is single precision. */
 export interface Arithmetic {
-  /** What it is called in a verdict and on the command line. */
+  /** Its name in a verdict and on the command line. */
   readonly name: string;
   /** One sentence on what is rounded. */
   readonly description: string;
@@ -48,7 +48,10 @@ export interface Arithmetic {
   readonly factorUnit: number;
   /** Unit of scores that are stored before the softmax; 0 if they stay in single precision. */
   readonly scoreUnit: number;
-  /** Unit of the softmax: differences, exponentials, and sums of at most 64 weights, but not the factors of rescaling; 0 for single precision. */
+  /**
+   * Unit of the softmax: differences, exponentials, and sums of at most 64 weights, but not the factors of rescaling; 0
+   * for single precision.
+   */
   readonly softmaxUnit: number;
   /** The unit roundoff of the format in which products are added up. */
   readonly sumUnit: number;
@@ -178,7 +181,8 @@ export function arithmeticNamed(dtype: KernelDType, name: string): Arithmetic {
 }
 
 /**
- * How a verdict names an arithmetic: "as f16 storage", or "only with scores in f16" if kernels usually do not compute so.
+ * How a verdict names an arithmetic: "as f16 storage", or "only with scores in f16" if kernels usually do not compute
+ * so.
  *
  * @param name an arithmetic's name, of any ladder
  *

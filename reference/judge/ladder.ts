@@ -47,7 +47,7 @@ export interface LadderOptions {
   readonly require?: string;
 }
 
-/** What a ladder says of results. */
+/** The verdict of a ladder on results. */
 export interface LadderVerdict {
   /** The strictest arithmetic that explains the results, or the loosest that was tried. */
   readonly arithmetic: string;

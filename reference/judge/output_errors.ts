@@ -17,19 +17,21 @@ const NEAR = 8;
 /** How many standard deviations of a sample's mean are added to it. */
 const SAMPLE_DEVIATIONS = 4;
 
-/** What is expected of a row that was looked at, how many rows it stands for, and by what it is compared with others. */
+/**
+ * The expected errors of a row that was looked at, how many rows it stands for, and by what it is compared with others.
+ */
 export interface RowPart extends Omit<RowErrors, "largest" | "lse"> {
   readonly standsFor: number;
   readonly print: Float64Array;
 }
 
-/** What is expected of a head's rows, and of the channels of its pooled values. */
+/** The expected errors of a head's rows, and of the channels of its pooled values. */
 export interface HeadErrors {
   readonly rows: readonly RowPart[];
   readonly channels: readonly Alike[];
 }
 
-/** What each channel of a head's pooled values adds. */
+/** The share of each channel of a head's pooled values. */
 export function channelsOf({ qkv: { v } }: Head, rows: readonly RowPart[]): Alike[] {
   const pooled = rows.some(({ values }) => values.some((variance) => variance > 0));
   return Array.from({ length: pooled ? v.shape[3] : 0 }, (_, c) => ({
@@ -39,8 +41,8 @@ export function channelsOf({ qkv: { v } }: Head, rows: readonly RowPart[]): Alik
 }
 
 /**
- * The bound on the norm of the errors of all heads, relative to that of the outputs; Infinity if these are all 0. The rows
- * that one stands for are taken to err alike; rows that are alike, and channels of pooled values, too.
+ * The bound on the norm of the errors of all heads, relative to that of the outputs; Infinity if these are all 0. The
+ * rows that one stands for are taken to err alike; rows that are alike, and channels of pooled values, too.
  */
 export function relativeBound(parts: readonly HeadErrors[], arithmetic: Arithmetic, failure: number): number {
   // The rows of a head may come in pieces: their order, and the last digits, say nothing.

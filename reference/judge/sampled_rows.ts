@@ -165,7 +165,7 @@ function unseenError(groups: readonly Group[]): number {
   return errors[0] * Math.exp(excess);
 }
 
-/** What a group adds to the variance of the logarithm of the ratio. */
+/** The share of a group in the variance of the logarithm of the ratio. */
 function jackknife({ terms, size }: Group, { error, norm }: { error: number; norm: number }): number {
   const n = terms.length;
   if (n === size) return 0; // all rows are known

@@ -29,7 +29,7 @@ import { type PyramidAttentionOptions, requireCall, requirePyramidCall } from ".
 
 export type { KernelDType } from "./arithmetic.ts";
 
-/** What a kernel computes with, and the options of its call. */
+/** The arithmetic of a kernel, and the options of its call. */
 export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
   /** The format of inputs, pooled tokens, weights and outputs. */
   readonly dtype: KernelDType;
@@ -99,7 +99,7 @@ export function attentionTolerance(
   return joinTolerances(parts, arithmetic);
 }
 
-/** What one head adds to the bounds of a call. */
+/** The share of one head in the bounds of a call. */
 export interface HeadTolerance extends HeadErrors {
   readonly maxAbs: number;
   readonly lse: number;
@@ -195,8 +195,8 @@ export function gradientTolerance(
 }
 
 /**
- * Bounds on the error of importance (docs/definition.md#importance) in a kernel that stores scaled queries, pooled blocks and
- * results in a format. Sampled importance is `groupmax` of its samples.
+ * Bounds on the error of importance (docs/definition.md#importance) in a kernel that stores scaled queries, pooled
+ * blocks and results in a format. Sampled importance is `groupmax` of its samples.
  *
  * @param qk queries and keys, of which `groupmax` reads all
  * @param options the kind with its sizes, the kernel's formats, and `scale`
@@ -277,7 +277,7 @@ function* sampledViews(
   }
 }
 
-/** What each query block of a head sees, and the errors of these tokens. */
+/** The tokens that each query block of a head sees, and their errors. */
 function blocksOf(
   head: Head,
   options: PyramidAttentionOptions,

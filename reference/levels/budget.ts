@@ -98,7 +98,7 @@ export interface LevelEnd {
   readonly end: number;
 }
 
-/** What {@link budgetEnds} needs to know beside the density. */
+/** Options of {@link budgetEnds}. */
 export interface BudgetRows {
   /** Query blocks of a head. */
   readonly rows: number;

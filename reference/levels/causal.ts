@@ -6,7 +6,7 @@
 import { InputError, requireInput } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** What it takes to place blocks on the diagonal. */
+/** The sizes that place blocks on the diagonal. */
 export interface CausalSizes {
   /** Query block size in tokens. */
   readonly blockM: number;

@@ -1,5 +1,6 @@
 /**
- * Checks of quotas (docs/definition.md#levels) and of shares of a budget, as lists of sentences, so that a whole configuration can be judged at once.
+ * Checks of quotas (docs/definition.md#levels) and of shares of a budget, as lists of sentences, so that a whole
+ * configuration can be judged at once.
  *
  * @module
  */
@@ -8,7 +9,7 @@ import { show } from "../show.ts";
 import { isLevel } from "../pyramid/pyramid.ts";
 
 /**
- * What is wrong with an ordered list of quotas; empty if nothing is.
+ * Checks an ordered list of quotas: a sentence about what is wrong with it; empty if nothing is.
  *
  * @param ratios [level, start, end], ends ascending up to 1
  * @param blockN key block size in tokens, which every level has to divide
@@ -64,7 +65,7 @@ export function listShares(shares: Shares): Share[] {
 }
 
 /**
- * What is wrong with shares of a budget; empty if nothing is.
+ * Checks shares of a budget: a sentence about what is wrong with them; empty if nothing is.
  *
  * @param shares level to share; the shares should sum to 1
  * @param blockN key block size in tokens, which every level has to divide; left out: not checked

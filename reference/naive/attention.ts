@@ -14,7 +14,7 @@ interface PooledToken {
 }
 
 /**
- * What `pyramidAttention` computes, slowly.
+ * The same as `pyramidAttention`, in plain loops.
  *
  * @param qkv queries [B, H, Lq, D], keys [B, Hk, Lk, D] and values [B, Hk, Lk, Dv]
  * @param levels [B, H, M, N]

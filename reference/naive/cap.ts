@@ -7,7 +7,7 @@ import type { SimilarityOptions } from "../levels/similarity.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
- * What `similarityCap` computes, slowly.
+ * The same as `similarityCap`, in plain loops.
  *
  * @param k [B, Hk, Lk, D]
  * @param options key block size, and the similarity that each level needs

@@ -7,7 +7,7 @@ import type { CausalSizes } from "../levels/causal.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
- * What `levelDensity` computes, slowly.
+ * The same as `levelDensity`, in plain loops.
  *
  * @param levels [B, H, M, N]
  * @param sizes if causal, block sizes and sequence lengths; left out: nothing is in the future

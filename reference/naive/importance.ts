@@ -40,7 +40,7 @@ interface Head {
 }
 
 /**
- * What `sampledImportance`, `fullImportance`, `antidiagonalImportance` and `pooledImportance` compute, slowly.
+ * The same as `sampledImportance`, `fullImportance`, `antidiagonalImportance` and `pooledImportance`, in plain loops.
  *
  * @param qk queries [B, H, Lq, D] and keys [B, Hk, Lk, D]
  * @param options the kind and the block sizes; for `sampled` the offsets that were drawn for each (batch, head)
@@ -50,7 +50,8 @@ interface Head {
  * ```ts
  * import { naiveImportance } from "./importance.ts";
  * const x = { data: new Float64Array([0, 0, 5, 5]), shape: [1, 1, 4, 1] };
- * console.log(naiveImportance({ q: x, k: x }, { kind: "full", blockM: 2, blockN: 2 }).data.subarray(0, 2)); // [0.5, 0.5]
+ * console.log(naiveImportance({ q: x, k: x }, { kind: "full", blockM: 2, blockN: 2 }).data.subarray(0, 2)); // [0.5,
+ * 0.5]
  * ```
  */
 export function naiveImportance({ q, k }: QueryKey, options: NaiveImportanceOptions): Tensor<Float64Array> {

@@ -31,7 +31,7 @@ export interface NaiveLevelOptions {
 type Run = readonly [level: number, length: number];
 
 /**
- * What `levelsFromImportance` computes, slowly.
+ * The same as `levelsFromImportance`, in plain loops.
  *
  * @param importance [B, H, M, N]
  * @param assignment quotas, thresholds, or a budget of density

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What k-means found. */
+/** The result of k-means. */
 export interface Clusters {
   /** The cluster of every point. */
   readonly labels: Int32Array;

@@ -88,7 +88,7 @@ function half({ step, length }: Side): Side {
   return { step, length: middle % 2 === 1 && length > 2 ? middle + 1 : middle };
 }
 
-/** What {@link half} leaves. */
+/** The rest that {@link half} leaves. */
 function rest(side: Side): Side {
   return { step: side.step, length: side.length - half(side).length };
 }

@@ -50,7 +50,7 @@ export type HeadWork =
     };
   };
 
-/** What each kind of work gives. */
+/** The result of each kind of work. */
 export interface HeadWorkResults {
   readonly rows: HeadRows;
   readonly importance: Float64Array;

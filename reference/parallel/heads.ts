@@ -1,5 +1,5 @@
 /**
- * What is computed head by head, on all cores: some rows of attention, importance, block mass, bounds. The same bits as
+ * Work that is done head by head, on all cores: some rows of attention, importance, block mass, bounds. The same bits as
  * without workers.
  *
  * @module

@@ -7,7 +7,7 @@ import { requireInput } from "../errors.ts";
 import { type FloatData, type Tensor, toFloat64 } from "../tensor.ts";
 
 /**
- * What the last, partial key block pools: `exact` averages the real tokens only; `replicate`, as the released code
+ * How the last, partial key block is pooled: `exact` averages the real tokens only; `replicate`, as the released code
  * does, first repeats the last token until the block is full.
  */
 export type Tail = "exact" | "replicate";
@@ -28,13 +28,13 @@ export interface PyramidOptions {
   readonly blockN: number;
   /** The levels to build: powers of two that divide `blockN`. */
   readonly levels: readonly number[];
-  /** What the last, partial key block pools; default `exact`. */
+  /** How the last, partial key block is pooled; default `exact`. */
   readonly tail?: Tail;
 }
 
 /**
- * Pools keys and values to every level that is asked for (docs/definition.md#pyramid). Since a level divides the key block,
- * runs never cross blocks: block j holds the pooled tokens from j * blockN / level on.
+ * Pools keys and values to every level that is asked for (docs/definition.md#pyramid). Since a level divides the key
+ * block, runs never cross blocks: block j holds the pooled tokens from j * blockN / level on.
  *
  * @param kv keys [batch, key heads, tokens, head dimension] and values [batch, key heads, tokens, value dimension]
  * @param options key block size, levels and tail policy

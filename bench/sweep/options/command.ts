@@ -8,17 +8,17 @@ import { optionWords, quoted } from "../../options/shell.ts";
 import { parseOptions } from "./options.ts";
 import type { SweepOptions } from "./sweep_options.ts";
 
-/** What is given to an option: one value, several, or whether a flag is there. */
+/** The value of an option: one, several, or whether a flag is there. */
 type Given = string | boolean | readonly string[];
 
 const list = (values: readonly unknown[]) => values.join(",");
 
-/** What is said of workloads; where files alone are swept, nothing. */
+/** The value of an option of workloads; empty where files alone are swept. */
 const ofWorkloads =
   (of: (options: SweepOptions) => string, ofFiles = (_: SweepOptions) => "") => (options: SweepOptions) =>
     options.inputs.length > 0 && options.workloads.length === 0 ? ofFiles(options) : of(options);
 
-/** What each option of the command line says of the options; those that are not here are of one call alone. */
+/** The value of each option of the command line; options of a single call (such as --list) are not here. */
 const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   input: ({ inputs }) => inputs,
   layers: ({ layers }) => list(layers),

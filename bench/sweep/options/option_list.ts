@@ -90,7 +90,7 @@ export const OPTIONS: readonly OptionHelp[] = [
 export const RUN_ONLY: readonly string[] = ["config", "force", "help", "list", "resume"];
 
 /**
- * What the command takes.
+ * The help of the command.
  *
  * @param methods the names of the methods there are
  *

@@ -23,7 +23,7 @@ const ORDERS = ["raster", "tile", "gilbert"];
 const IMPORTANCES = ["sampled", "full", "pooled", "antidiagonal"];
 const MOST_HEAD_DIM = 256;
 const MODELS = Object.keys(presets) as ModelName[];
-/** What may be said of causality; `input` is what the file or the workload says of itself. */
+/** The values of --causal; `input` takes the property of the file or workload. */
 const CAUSAL = { input: null, true: true, false: false } as const;
 const CAUSAL_NAMES = ["input", "true", "false"] as const;
 
@@ -88,7 +88,7 @@ export function defaultOptions(known: readonly string[]): SweepOptions {
   return readOptions({ methods: known }, known);
 }
 
-/** What values by name ask for. */
+/** The options that values by name ask for. */
 function readOptions(own: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
   const asked = new OptionReader(own), name = asked.text("preset", "");
   const preset = name === "" ? null : requireName("preset", name, MODELS);

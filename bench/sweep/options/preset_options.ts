@@ -1,5 +1,6 @@
 /**
- * What a released model stands for in options: shape, blocks, order, importance, methods. What is given goes first.
+ * The options that stand for a released model: shape, blocks, order, importance, methods. Options that are given
+ * explicitly win.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a sweep can be asked to do.
+ * The options of a sweep.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { ModelName } from "../../../reference/config/presets.ts";
 import type { AskedTruth } from "../truth/kinds.ts";
 import type { BackendName } from "../../../kernels/device/backend.ts";
 
-/** What a sweep was asked to do. */
+/** The options of a sweep, with defaults filled in. */
 export interface SweepOptions {
   /** Files and folders with traces. */
   readonly inputs: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * What is checked of all rows of a kernel's output where the truth is that of sampled ones: no value is left from before
+ * Checks of all rows of a kernel's output where the truth is that of sampled ones: no value is left from before
  * or not finite, values of 1 give 1, and keys in another order of blocks give the same.
  *
  * @module
@@ -51,7 +51,7 @@ export function pickRows(
   return { data: picked, shape: [batch, heads, count, dim] };
 }
 
-/** What a kernel made of some levels. */
+/** The output of a kernel for some levels. */
 interface Made {
   readonly levels: Tensor<Int32Array> | null;
   /** Its whole output. */
@@ -77,7 +77,7 @@ export async function checkAllRows(arranged: Arranged, made: Made): Promise<AllR
   return { nonFinite, onesMaxAbs, pathsRelL2, isRight };
 }
 
-/** What groups of heads found together. */
+/** The result over several groups of heads. */
 export function joinAllRows(groups: readonly AllRows[]): AllRows {
   const most = (name: "onesMaxAbs" | "pathsRelL2") =>
     groups.some((group) => group[name] === null) ? null : Math.max(...groups.map((group) => group[name]!));

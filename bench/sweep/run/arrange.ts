@@ -35,7 +35,7 @@ export interface ArrangedTokens {
   readonly tokens: TruthCall;
   /** The order of the tokens; none for raster. */
   readonly order?: Order;
-  /** What makes the truth. */
+  /** The maker of the truth. */
   readonly maker: TruthMaker;
   /** The rows that are judged; null: all. */
   readonly rows: SampledRows | null;
@@ -45,11 +45,11 @@ export interface ArrangedTokens {
   readonly inputs: MethodInputs;
   /** How near the device's importance is to the reference's; null if the CPU computed it. */
   readonly check: ImportanceCheck | null;
-  /** What is computed once for the arrangement, under a name. */
+  /** Values that are computed once for the arrangement, by name. */
   readonly once: <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
 }
 
-/** What an arrangement is made with. */
+/** Options of an arrangement. */
 export interface ArrangeContext {
   /** The options of the variant that the input is of. */
   readonly options: Pick<VariantOptions, "seed" | "truthRows" | "preset">;
@@ -67,7 +67,7 @@ const NO_NUMBERS: Tensor<Float64Array> = { data: new Float64Array(0), shape: [0]
 const NO_TRUTH: DenseTruth = { out: NO_NUMBERS, lse: null, mass: null };
 
 /**
- * What cases that share their arrangement have in common.
+ * A key that is equal for cases that share their arrangement.
  *
  * @example
  * ```ts

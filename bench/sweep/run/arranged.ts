@@ -1,5 +1,5 @@
 /**
- * What the cases of one arrangement share while they run: tokens, the call on the device, what was attended.
+ * State that the cases of one arrangement share while they run: tokens, the call on the device, outputs so far.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface GpuCall {
 export interface Arranged extends ArrangedTokens {
   /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
   call: GpuCall | null;
-  /** What was attended already; levels are null for dense attention. */
+  /** Outputs so far, by their levels; null is dense attention. */
   readonly attended: { readonly levels: Tensor<Int32Array> | null; readonly made: Attended }[];
   /** Whether outputs are kept for cases with the same levels: they take memory. */
   readonly keeps: boolean;
@@ -37,7 +37,7 @@ export interface Attended {
   prepared: PreparedCall | null;
 }
 
-/** What a kernel is worth. */
+/** The errors and the verdict of a kernel. */
 export interface KernelVerdict extends Omit<AllRows, "isRight"> {
   /** Its relative L2 error against the reference of the same levels. */
   readonly relL2: number;
@@ -49,7 +49,7 @@ export interface KernelVerdict extends Omit<AllRows, "isRight"> {
   readonly heads: readonly HeadErrors[];
 }
 
-/** What was found in all rows of a kernel's output. */
+/** The result of the checks of all rows of a kernel's output. */
 export interface AllRows {
   /** Values that are not finite, or were not written. */
   readonly nonFinite: number;

@@ -22,7 +22,7 @@ const HEADS_WITH_ALL = 4;
 /** Maps are drawn of inputs up to so many pairs of tokens: beyond, the true mass takes too long. */
 const isDrawn = ({ shape }: SweepInput) => pairsOf(shape) <= MOST_PAIRS;
 
-/** What maps need beside the input and its cases. */
+/** Options of maps. */
 export interface MapContext {
   /** The options of the variant that the input is of. */
   readonly options: VariantOptions;
@@ -91,7 +91,7 @@ function nearest(cases: readonly SweepCase[]): SweepCase {
   return cases.reduce((best, each) => away(each) < away(best) ? each : best);
 }
 
-/** What maps are of, in words. */
+/** The place that maps are of, in words. */
 function placeOf(
   { name, head = 0, causal }: SweepInput,
   { layout, data, method, importance }: SweepCase,

@@ -7,7 +7,7 @@ import { GpuError } from "../../../kernels/device/errors.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { openGpu } from "../../../kernels/device/open.ts";
 
-/** What becomes of work: its result, or the fault that it met twice; null: no device could be opened any more. */
+/** The outcome of work: its result, or the fault that it met twice; null: no device could be opened any more. */
 export type Attempt<Result> = { readonly result: Result } | { readonly fault: GpuError | null };
 
 /** A device that is replaced when it fails. */

@@ -20,7 +20,7 @@ import { judgeCase, type Judged } from "./judge.ts";
 import { callOn } from "./kernel.ts";
 import { type Timed, timeOn } from "./times.ts";
 
-/** What a group needs beside its heads and their cases. */
+/** Options, device and callbacks of a group. */
 export interface GroupContext {
   /** The options of the variant that the input is of. */
   readonly options: VariantOptions;
@@ -42,7 +42,7 @@ export interface GroupContext {
   readonly onProgress: (done: number, stage: string) => void;
 }
 
-/** What a group gave. */
+/** The result of a group. */
 export interface GroupResult {
   /** The cases, in their order. */
   readonly timed: Timed[];

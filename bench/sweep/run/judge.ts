@@ -21,7 +21,7 @@ import type { SweepCase } from "../cases.ts";
 import { type CaseErrors, errorsByHead, type HeadErrors, joinErrors } from "./errors.ts";
 import { runChecked } from "./kernel.ts";
 
-/** What is known of a case before its time is measured. */
+/** The result of a case before its time is measured. */
 export interface Judged extends CaseErrors {
   /** The case. */
   readonly given: SweepCase;
@@ -29,13 +29,13 @@ export interface Judged extends CaseErrors {
   readonly status: string;
   /** The density that was reached. */
   readonly density: number;
-  /** What its kernel is worth; null if none ran. */
+  /** The errors and the verdict of its kernel; null if none ran. */
   readonly kernel: KernelVerdict | null;
   /** Operations of choosing over those of dense attention. */
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
-  /** What was attended, on the GPU ready to be timed; null if the method chose a mask. */
+  /** The call on the GPU, ready to be timed; null if the method chose a mask. */
   readonly ran: Attended | null;
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];
@@ -185,7 +185,7 @@ function statusOf(
 }
 
 /**
- * What groups of heads say of a case together.
+ * Joins the results of groups of heads into those of a case.
  *
  * @param groups the case in each group
  */
@@ -212,7 +212,7 @@ export function joinJudged(groups: readonly Judged[]): Judged {
   };
 }
 
-/** What groups of heads say of a kernel together: errors and bounds of norms add up as squares. */
+/** Joins what groups of heads say of a kernel: errors and bounds of norms add up as squares. */
 function joinVerdicts(groups: readonly KernelVerdict[]): KernelVerdict {
   const heads = groups.flatMap((group) => group.heads),
     all = heads.reduce((sum, { truth2 }) => sum + truth2, 0);

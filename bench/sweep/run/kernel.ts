@@ -1,6 +1,6 @@
 /**
- * One attention call of the sweep on the GPU: what `createPsa` is asked for, so that every case of it can be prepared from
- * its levels.
+ * One attention call of the sweep on the GPU: what `createPsa` is asked for, so that every case of it can be prepared
+ * from its levels.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
   type Tensor,
 } from "../../../reference/tensor.ts";
 
-/** What decides a call beside its tensors. */
+/** The options of a call. */
 export interface GpuCallOptions {
   /** Whether the call is causal. */
   readonly causal: boolean;

@@ -17,7 +17,7 @@ export interface CaseTimes extends Measured {
   readonly denseMedian: number;
 }
 
-/** What a row needs beside the case. */
+/** The values of a row that do not come from the case. */
 export interface RowContext {
   /** The input. */
   readonly input: InputFacts;

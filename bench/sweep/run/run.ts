@@ -23,7 +23,7 @@ export interface PlacedCase {
   readonly index: number;
 }
 
-/** What a run needs beside an input and its cases. */
+/** Options, device and callbacks of a run. */
 export interface RunContext {
   /** The options of the variant that the input is of. */
   readonly options: VariantOptions;
@@ -41,7 +41,7 @@ export interface RunContext {
   readonly stop?: AbortSignal;
 }
 
-/** What an input's cases gave. */
+/** The result of an input's cases. */
 export interface InputResult {
   /** A row a case. */
   readonly rows: SweepRow[];

@@ -18,7 +18,7 @@ import { callOn } from "./kernel.ts";
 /** A case with its times. */
 export type Timed = Judged & { readonly times: CaseTimes | null };
 
-/** What the times of a group need. */
+/** Options of the times of a group. */
 export interface TimesContext {
   /** How long to measure, and how well. */
   readonly options: Pick<VariantOptions, "confidence" | "precision" | "seconds" | "seed" | "dtype">;
@@ -53,7 +53,7 @@ export async function timeOn(
   return untimed.map((each) => each.kernel === null || each.status === "wrong" ? each : { ...each, status });
 }
 
-/** What is timed on a device. */
+/** The calls that are timed on a device. */
 interface OnDevice extends Pick<TimesContext, "options" | "onProgress"> {
   readonly gpu: Gpu;
   readonly call: GpuCall;

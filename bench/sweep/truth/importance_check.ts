@@ -10,7 +10,7 @@ import { sortedBlocks } from "../../../reference/levels/assign.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { TruthCall } from "./maker.ts";
 
-/** What was found. */
+/** The result of the check. */
 export interface ImportanceCheck {
   /** Largest distance from the reference, relative to the largest importance of the row. */
   readonly error: number;
@@ -65,7 +65,7 @@ export function checkImportance(
   return { error, ties };
 }
 
-/** What groups of heads found together. */
+/** The result over several groups of heads. */
 export function joinChecks(groups: readonly (ImportanceCheck | null)[]): ImportanceCheck | null {
   const known = groups.filter((group) => group !== null);
   if (known.length === 0) return null;

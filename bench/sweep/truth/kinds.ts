@@ -8,10 +8,10 @@ import { InputError, requireInput } from "../../../reference/errors.ts";
 import type { MethodFacts } from "../../../reference/methods/method.ts";
 import type { AttentionShape } from "../../../reference/tensor.ts";
 
-/** What `--truth` may be. */
+/** The values of `--truth`. */
 export const TRUTHS = ["auto", "cpu", "gpu", "rows"] as const;
 
-/** What `--truth` may be. */
+/** A value of `--truth`. */
 export type AskedTruth = typeof TRUTHS[number];
 
 /** All rows on the CPU, all rows on the device, or sampled rows on the CPU. */
@@ -20,7 +20,7 @@ export type TruthKind = Exclude<AskedTruth, "auto">;
 /** Pairs of tokens, all heads together, up to which the CPU is fast enough: dense attention takes about a minute. */
 export const MOST_PAIRS = 2 ** 28;
 
-/** What the choice of a truth follows from. */
+/** The facts on which the choice of a truth depends. */
 export interface TruthChoice {
   /** The name of the input, for messages. */
   readonly name: string;

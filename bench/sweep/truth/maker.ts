@@ -1,5 +1,5 @@
 /**
- * What makes the truth that cases are judged by: dense attention, attention over levels, importance and block mass in
+ * Makers of the truth that cases are judged by: dense attention, attention over levels, importance and block mass in
  * float64, of all rows or of sampled ones.
  *
  * @module
@@ -39,7 +39,7 @@ export interface DenseTruth {
   readonly mass: Tensor<Float64Array> | null;
 }
 
-/** What makes truth. */
+/** A maker of truth. */
 export interface TruthMaker {
   /** Where it comes from. */
   readonly kind: TruthKind;

@@ -1,5 +1,5 @@
 /**
- * What roundings do to one row of attention, to first order: the variances behind the bounds of tolerance.ts.
+ * The effect of roundings on one row of attention, to first order: the variances behind the bounds of tolerance.ts.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type Common, commonVariance } from "./common.ts";
 import { SINGLE, Sum } from "./sum.ts";
 import { type RowView, storeError2 } from "./view.ts";
 
-/** What is expected of one row of the output: variances and squares are summed over its channels. */
+/** The expected errors of one row of the output: variances and squares are summed over its channels. */
 export interface RowErrors {
   /** Variance of what is the row's own, but for the sums of the second product. */
   readonly own: number;
@@ -32,7 +32,9 @@ export interface RowErrors {
 
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
-/** Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in. */
+/**
+ * Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in.
+ */
 const EQUAL = 2 ** -13;
 /** The share of rows that may be of a kind that is not among 24 rows: three of 24, with 95 % certainty. */
 const RARE = 1 / 8;
@@ -87,7 +89,7 @@ export interface Scores {
   readonly byWeight: Uint32Array;
 }
 
-/** What the errors of a row follow from. */
+/** The quantities from which the errors of a row follow. */
 interface Row extends Scores {
   /** The errors that are not of pooled keys, and those that are; undefined if no key is pooled. */
   readonly ownErrors: Float64Array;
@@ -143,7 +145,7 @@ interface ChannelError {
   readonly bias: number;
   readonly values: number;
   readonly shared: number;
-  /** What the variance would be if the largest weight were torn between two tokens of typical values. */
+  /** The variance if the largest weight were torn between two tokens of typical values. */
   readonly tie: number;
 }
 

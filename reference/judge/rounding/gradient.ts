@@ -1,5 +1,5 @@
 /**
- * What roundings do to the gradients of one head, to first order: the variances behind the bounds of tolerance.ts.
+ * The effect of roundings on the gradients of one head, to first order: the variances behind the bounds of tolerance.ts.
  *
  * @module
  */

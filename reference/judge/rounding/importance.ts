@@ -1,5 +1,5 @@
 /**
- * What roundings do to importance, to first order: the variances behind the bounds of tolerance.ts.
+ * The effect of roundings on importance, to first order: the variances behind the bounds of tolerance.ts.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { DEVIATIONS, SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";
 import type { Tensor } from "../../tensor.ts";
 
-/** What a score is made of beside its tokens. */
+/** The parameters of a score. */
 interface ScoreOptions {
   readonly scale: number;
   readonly arithmetic: Arithmetic;
@@ -65,7 +65,9 @@ function exponentialError2(x: number, { softmaxUnit }: Arithmetic): number {
   return (SINGLE * (3 + 2 * Math.abs(exponent))) ** 2 + softmaxUnit ** 2 / 3 * (1 + 2 * exponent ** 2);
 }
 
-/** Variances of w_j / sum of w, where w_j has a relative error of variance e_j: its own, and the sum's, which is stored. */
+/**
+ * Variances of w_j / sum of w, where w_j has a relative error of variance e_j: its own, and the sum's, which is stored.
+ */
 function shareVariances(
   shares: Float64Array,
   relative: Float64Array,

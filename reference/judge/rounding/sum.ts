@@ -1,5 +1,5 @@
 /**
- * What rounding does to a sum that is added up in an order that nobody knows.
+ * The effect of rounding on a sum whose order is not known.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export class Sum {
   }
 }
 
-/** What the error of a sum depends on. */
+/** The quantities on which the error of a sum depends. */
 interface SumFacts {
   readonly total: number;
   readonly squares: number;

@@ -1,5 +1,5 @@
 /**
- * What a query block and a row see, with the squared errors of stored numbers.
+ * The tokens that a query block and a row see, with the squared errors of stored numbers.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { VisibleBlock, VisibleTokens } from "../../attention/visible.ts";
 import type { Arithmetic, Format } from "../arithmetic.ts";
 import { SINGLE } from "./sum.ts";
 
-/** What a query block sees, and the squared error of each element of these keys and values. */
+/** The keys and values that a query block sees, and the squared error of each element of these keys and values. */
 export interface BlockView {
   readonly block: VisibleBlock;
   readonly keyErrors: Float64Array;
@@ -27,7 +27,8 @@ export function storeError2({ unit, normal }: Format, value: number): number {
 }
 
 /**
- * What a query block sees, with the squared errors of stored means of `count` tokens; inputs are stored already.
+ * The tokens that a query block sees, with the squared errors of stored means of `count` tokens; inputs are stored
+ * already.
  *
  * @param block what it sees
  * @param magnitudes the same tokens pooled from |k| and |v|
