@@ -134,8 +134,7 @@ export function backendProblem(value: string | undefined): string | null {
  * @example
  * ```ts
  * import { needsAdapter } from "./setup.ts";
- * console.log(needsAdapter(["run", "psa.ts", "sweep"]), needsAdapter(["run", "psa.ts", "sweep", "--list"])); // true
- * false
+ * console.log(needsAdapter(["run", "psa.ts", "sweep"]), needsAdapter(["run", "psa.ts", "sweep", "--list"])); // true false
  * ```
  */
 export function needsAdapter(args: readonly string[]): boolean {

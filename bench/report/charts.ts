@@ -82,8 +82,8 @@ function domainOf(values: readonly (number | undefined)[]): readonly [number, nu
  * import { lineChart } from "./charts.ts";
  * import { seriesScales } from "./theme.ts";
  * const series = seriesScales(["psa"]);
- * const spec = lineChart([{ method: "psa", x: 0.1, y: 0.2 }], { title: "", xTitle: "density", yTitle: "error", series
- * }); console.log("layer" in spec); // true
+ * const spec = lineChart([{ method: "psa", x: 0.1, y: 0.2 }], { title: "", xTitle: "density", yTitle: "error", series });
+ * console.log("layer" in spec); // true
  * ```
  */
 export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): ChartSpec {

@@ -234,8 +234,7 @@ export function failures({ changes, lost }: Changes): readonly string[] {
  * @example
  * ```ts
  * import { toMarkdown } from "./changes.ts";
- * console.log(toMarkdown({ joined: 3, lost: [], added: [], unknown: [], changes: [] })); // 3 cases compared: nothing
- * changed beyond noise.
+ * console.log(toMarkdown({ joined: 3, lost: [], added: [], unknown: [], changes: [] })); // 3 cases compared: nothing changed beyond noise.
  * ```
  */
 export function toMarkdown(all: Changes): string {

@@ -50,8 +50,7 @@ interface Head {
  * ```ts
  * import { naiveImportance } from "./importance.ts";
  * const x = { data: new Float64Array([0, 0, 5, 5]), shape: [1, 1, 4, 1] };
- * console.log(naiveImportance({ q: x, k: x }, { kind: "full", blockM: 2, blockN: 2 }).data.subarray(0, 2)); // [0.5,
- * 0.5]
+ * console.log(naiveImportance({ q: x, k: x }, { kind: "full", blockM: 2, blockN: 2 }).data.subarray(0, 2)); // [0.5, 0.5]
  * ```
  */
 export function naiveImportance({ q, k }: QueryKey, options: NaiveImportanceOptions): Tensor<Float64Array> {
