@@ -6,12 +6,13 @@
 import { causalBlocks } from "../reference/levels/causal.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
 import { choiceBytes } from "./attention/choice.ts";
+import { splitBytes } from "./attention/merge.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
 import { quotasOf } from "./levels/quotas.ts";
 import { requireGpu, requireOptions } from "./door.ts";
-import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
+import { buildPlan, planSplits, type PsaPlan, type PsaSetup } from "./plan.ts";
 import { LAYOUT_BYTES } from "./pyramid/layout.ts";
 import { cutCall } from "./sliced.ts";
 
@@ -39,6 +40,8 @@ export interface EstimatedBytes {
   readonly levels: number;
   /** Work lists. */
   readonly lists: number;
+  /** What workgroups leave that share the keys of a query block, in short calls. */
+  readonly splits: number;
   /** What is handed to kernels in tables: sizes, quotas, sampled tokens. */
   readonly tables: number;
   /** All of them. */
@@ -125,7 +128,7 @@ const UNLIMITED: Capabilities = {
     backend: "unknown",
     features: ["shader-f16"],
   },
-  ...{ matrixShapes: [], matrices: false },
+  ...{ matrixShapes: [], matrices: false, busyWorkgroups: 1 },
   limits: new Proxy({}, { get: () => Infinity }),
   ...{ subgroupSize: 0, subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "", nanosecondsPerTick: 0 },
 };
@@ -177,9 +180,15 @@ function bytesOf(info: Capabilities, plan: PsaPlan): EstimatedBytes {
     levels: bytes.levels +
       (Object.keys(config.similarityThresholds ?? {}).length > 0 ? 4 * batch * kvHeads * N : 4),
     lists: bytes.lists + bytes.offsets,
+    splits: splitsBytes(info, plan),
     tables: tableBytes(info, plan),
   };
   return { ...parts, total: Object.values(parts).reduce((sum, each) => sum + each, 0) };
+}
+
+function splitsBytes(info: Capabilities, plan: PsaPlan): number {
+  const splits = planSplits(info, plan, plan.lists), { parts, sums } = splitBytes(plan.shape);
+  return splits > 1 ? splits * (parts + sums) : 0;
 }
 
 function orderBytes({ shape, config: { order, textLength = 0 }, bytes }: PsaPlan): number {

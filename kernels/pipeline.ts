@@ -15,10 +15,17 @@ import { download, upload } from "./device/transfer.ts";
 import { buildImportance } from "./importance/importance.ts";
 import { buildLevels } from "./levels/levels.ts";
 import { buildLists, type ListBuffers } from "./lists/build.ts";
-import { mostTokensOf, occurringLevels, requireLevels } from "./lists/given.ts";
+import { occurringLevels, requireLevels, tokensOf } from "./lists/given.ts";
 import { groupTokens } from "./lists/entry.ts";
 import type { Moves } from "./order/moves.ts";
-import { type ListsPlan, planLists, type PsaPlan, requireSelection, shapeOfLevels } from "./plan.ts";
+import {
+  type ListsPlan,
+  planLists,
+  planSplits,
+  type PsaPlan,
+  requireSelection,
+  shapeOfLevels,
+} from "./plan.ts";
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
 
@@ -78,7 +85,7 @@ export async function buildGivenCall(gpu: Gpu, pipeline: Pipeline, given: Tensor
   const { plan, moves } = pipeline, { config: { blockN } } = plan;
   requireLevels(given, { shape: shapeOfLevels(plan), layout: plan.layout });
   const occurring = occurringLevels(given), group = groupTokens(occurring, blockN);
-  const room = planLists(plan, { levels: occurring, mostTokens: mostTokensOf(given, { blockN, group }) });
+  const room = planLists(plan, { levels: occurring, tokens: tokensOf(given, { blockN, group }) });
   const levels = gpu.createBuffer("given levels", { size: given.data.byteLength });
   upload(gpu, levels, { data: given.data as Int32Array<ArrayBuffer> });
   const lists = await listsOf(gpu, plan, { levels, lists: room });
@@ -140,5 +147,6 @@ function attentionOf(
     buildAttention(gpu, {
       ...{ shape, blockM, blockN, causal, dtype, scale, tail, buffers: arranged, lists },
       layout: onlyLevels(plan.layout, levels),
+      splits: planSplits(gpu.info, plan, lists),
     }));
 }

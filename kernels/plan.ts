@@ -19,12 +19,17 @@ import { requireInput } from "../reference/errors.ts";
 import { DEFAULT_SHARES } from "../reference/levels/budget.ts";
 import { listShares } from "../reference/levels/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
-import { attentionWorkgroupBytes } from "./attention/variant.ts";
+import { splitBytes } from "./attention/merge.ts";
+import { splitsOf, type TileCount } from "./attention/splits.ts";
+import { attentionWorkgroupBytes, columnsAtOnce } from "./attention/variant.ts";
+import { usesMatrices } from "./attention/matrix/code.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
-import { planProduct, SCORE_WORKGROUP_BYTES, SCRATCH_BYTES } from "./importance/product.ts";
-import { mostSelectedTokens } from "./levels/quotas.ts";
+import { SCORE_WORKGROUP_BYTES } from "./importance/kernel.ts";
+import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
+import { selectedTokens } from "./levels/quotas.ts";
 import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
+import type { RowTokens } from "./lists/given.ts";
 import { type PyramidLayout, pyramidLayout } from "./pyramid/layout.ts";
 
 /** Bytes on the device, by what they are for. */
@@ -85,6 +90,8 @@ export interface ListsPlan {
   readonly group: 4 | 8;
   /** Bytes of the lists. */
   readonly listBytes: number;
+  /** Tiles of 128 pooled tokens that a row has. */
+  readonly tiles: TileCount;
 }
 
 /** Invocations of a workgroup of the widest kernels beside attention. */
@@ -110,7 +117,7 @@ export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
   const blocks = { M: Math.ceil(seqQ / blockM), N: Math.ceil(seqK / blockN) };
   requireBlocks(blocks);
   const sizes = { shape, config, itemBytes, blocks, layout } as const;
-  const lists = planLists(sizes, { levels: chosen, mostTokens: mostSelectedTokens(config, shape) });
+  const lists = planLists(sizes, { levels: chosen, tokens: selectedTokens(config, shape) });
   const plan: PsaPlan = {
     ...{ ...sizes, dtype, tail, firstHead, chosen, lists, ready },
     scale: config.scale ?? 1 / Math.sqrt(headDim),
@@ -138,16 +145,63 @@ type Sizes = Pick<PsaPlan, "shape" | "config" | "itemBytes" | "blocks" | "layout
  * whoever reads the first tile of a row that has none reads nothing beyond the buffer.
  *
  * @param sizes shape, blocks
- * @param options the levels that occur, and the most pooled tokens that a row asks for
+ * @param options the levels that occur, and the pooled tokens that rows ask for
  */
 export function planLists(
   { shape: { batch, heads, seqK }, config: { blockN }, blocks: { M, N } }: Sizes,
-  { levels, mostTokens }: { readonly levels: readonly number[]; readonly mostTokens: number },
+  { levels, tokens }: { readonly levels: readonly number[]; readonly tokens: RowTokens },
 ): ListsPlan {
   const group = groupTokens(levels, blockN);
   requireNumbered(seqK, group);
-  const tiles = Math.ceil(Math.min(mostTokens, N * blockN) / TILE_TOKENS);
-  return { group, listBytes: 4 * (batch * heads * M * tiles + 1) * TILE_TOKENS / group };
+  const most = Math.ceil(Math.min(tokens.most, N * blockN) / TILE_TOKENS);
+  return {
+    group,
+    listBytes: 4 * (batch * heads * M * most + 1) * TILE_TOKENS / group,
+    tiles: { most, mean: tokens.meanTiles },
+  };
+}
+
+/**
+ * How many workgroups share the keys of a query block ({@link splitsOf}), in as many buffers as the device can bind.
+ *
+ * @param info what the device can do
+ * @param plan sizes, block sizes, element type
+ * @param lists what the work lists of the call need; left out: dense attention
+ */
+export function planSplits(info: Capabilities, plan: PsaPlan, lists?: ListsPlan): number {
+  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan,
+    { batch, heads, valueDim } = shape;
+  const kernel = {
+    shape,
+    blockM,
+    dtype,
+    causal,
+    dense: !lists,
+    partial: false,
+    group: lists?.group ?? 8,
+  } as const;
+  const splits = splitsOf(info, {
+    workgroups: batch * heads * M * Math.ceil(valueDim / columnsAtOnce(valueDim)),
+    tiles: lists?.tiles ?? denseTiles(plan),
+    matrices: usesMatrices(info, kernel),
+  });
+  const { parts } = splitBytes(shape), { maxStorageBufferBindingSize, maxBufferSize } = info.limits;
+  return Math.max(
+    1,
+    Math.min(splits, Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / parts)),
+  );
+}
+
+/** Tiles of keys that query blocks of dense attention walk. */
+function denseTiles(
+  { shape: { seqQ, seqK }, config: { blockM, causal = false }, blocks: { M } }: PsaPlan,
+): TileCount {
+  if (!causal) return { most: Math.ceil(seqK / TILE_TOKENS), mean: Math.ceil(seqK / TILE_TOKENS) };
+  const tiles = Array.from({ length: M }, (_, m) => {
+    const past = Math.min((m + 1) * blockM, seqQ) + seqK - seqQ;
+    return Math.ceil(Math.max(0, Math.min(seqK, past)) / TILE_TOKENS);
+  });
+  return { most: tiles[M - 1], mean: tiles.reduce((sum, each) => sum + each, 0) / M };
 }
 
 function bytesOf(

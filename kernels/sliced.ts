@@ -13,7 +13,7 @@ import type { StageTimings } from "./device/stage.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions } from "./door.ts";
 import { requireCallLevels, requireInputs } from "./inputs.ts";
 import { groupTokens } from "./lists/entry.ts";
-import { mostTokensOf, occurringLevels } from "./lists/given.ts";
+import { occurringLevels, tokensOf } from "./lists/given.ts";
 import { buildPlan, planLists, type PsaPlan, requireBytes } from "./plan.ts";
 
 /** A call that runs in slices. */
@@ -111,7 +111,7 @@ function requireLists(info: Capabilities, plan: PsaPlan, levels: Tensor<Int32Arr
   const { blockN } = plan.config, occurring = occurringLevels(levels), group = groupTokens(occurring, blockN);
   const { listBytes } = planLists(plan, {
     levels: occurring,
-    mostTokens: mostTokensOf(levels, { blockN, group }),
+    tokens: tokensOf(levels, { blockN, group }),
   });
   requireBytes(info, "work lists", listBytes);
 }

@@ -10,7 +10,7 @@
 import { attentionCode, type AttentionKernelOptions } from "../../kernels/attention/variant.ts";
 import { pyramidCode } from "../../kernels/pyramid/pyramid.ts";
 import { groupTokens } from "../../kernels/lists/entry.ts";
-import { scoreCode } from "../../kernels/importance/product.ts";
+import { scoreCode } from "../../kernels/importance/kernel.ts";
 import { levelsOfLayout, type PyramidLayout, pyramidLayout } from "../../kernels/pyramid/layout.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
@@ -51,7 +51,7 @@ const HELP: CommandHelp = {
     {
       name: "matrices",
       value: "",
-      help: "attention by matrix units, as devices that have them get it (f16)",
+      help: "by matrix units, as devices that have them get it (f16)",
     },
     { name: "workgroup-memory", value: "N", help: "bytes that the device has (49152)" },
   ],
@@ -92,21 +92,22 @@ function textOf({ words: [kernel = ""], read }: CommandLine): string {
   const dtype = requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]);
   const levels = read.text("levels", "1,2,4,8"), blockN = read.count("block-n", 64);
   const workgroupMemory = read.count("workgroup-memory", 49152);
+  const device = {
+    ...{ subgroupSize: read.flag("no-subgroups") ? 0 : 32, subgroupDirective: "" },
+    matrices: read.flag("matrices"),
+    limits: { maxComputeWorkgroupStorageSize: workgroupMemory },
+  };
   if (kernel === "pyramid") return pyramidOf(levels, { headDim, dtype, blockN });
   if (kernel === "importance") {
     const parts = read.count("stride", 1), unroll = !read.flag("no-subgroups");
-    return scoreCode({ headDim, dtype, parts, unroll, workgroupMemory });
+    const columns = blockN / (parts === 1 ? 4 : parts), sums = parts > 1;
+    return scoreCode(device, { headDim, dtype, parts, unroll, columns, sums });
   }
   const options: AttentionKernelOptions = {
     shape: { headDim, valueDim },
     ...{ blockM: read.count("block-m", 128), dtype },
     group: groupTokens(levelsOfLayout(layoutOf(levels, blockN)), blockN),
     ...{ dense: read.flag("dense"), causal: read.flag("causal"), partial: read.flag("partial") },
-  };
-  const device = {
-    ...{ subgroupSize: read.flag("no-subgroups") ? 0 : 32, subgroupDirective: "" },
-    matrices: read.flag("matrices"),
-    limits: { maxComputeWorkgroupStorageSize: workgroupMemory },
   };
   requireInput(
     [16, 32, 64, 128].includes(options.blockM),

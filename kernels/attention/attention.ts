@@ -14,11 +14,13 @@ import { LAYOUT_BYTES, packLayout, type PyramidLayout } from "../pyramid/layout.
 import { preshift } from "../wgsl/packed.ts";
 import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
 import { usesMatrices } from "./matrix/code.ts";
+import { buildMerge } from "./merge.ts";
 import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./variant.ts";
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
 export interface AttentionOptions
-  extends Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "careful" | "group"> {
+  extends
+    Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "careful" | "group" | "splits"> {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
   /** Factor on q . k. */
@@ -33,6 +35,8 @@ export interface AttentionOptions
   readonly buffers: Readonly<Record<"q" | "k" | "v" | "out" | "lse", GPUBuffer>>;
   /** Work lists, and the pooled tokens of their groups; left out: dense attention. */
   readonly lists?: ListBuffers & { readonly group: 4 | 8 };
+  /** Workgroups that share the keys of a query block; default 1. */
+  readonly splits?: number;
 }
 
 /** What the stage makes. */
@@ -45,7 +49,7 @@ export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
  * @param options shape, block sizes, buffers, lists
  */
 export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promise<Stage<AttentionOutputs>> {
-  const { shape, blockM, lists, buffers: { q, k, v, out, lse } } = options;
+  const { shape, blockM, lists, splits = 1, buffers: { q, k, v, out, lse } } = options;
   const { batch, heads, seqQ, valueDim } = shape;
   const kernel = {
     ...options,
@@ -54,25 +58,42 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     whole: hasWholeGroups(options),
     full: shape.seqK % 32 === 0,
     group: lists?.group ?? 8,
+    splits: splits > 1,
   };
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
   const columns = Math.ceil(valueDim / columnsAtOnce(valueDim));
-  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columns] as const;
+  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columns * splits] as const;
+  const merge = splits > 1 ? await buildMerge(gpu, { ...options, splits, call, out, lse }) : undefined;
   const build = (careful: boolean, indirect?: Indirect) =>
     buildKernel(gpu, attentionCode(gpu.info, { ...kernel, careful }), {
       label: "attention",
       constants: matrices ? { SCALE: options.scale * Math.LOG2E } : undefined,
-      buffers: [call, q, k, v, out, lse, ...(lists ? [lists.list, lists.offsets] : [])],
+      buffers: [
+        call,
+        q,
+        k,
+        v,
+        merge?.parts ?? out,
+        merge?.sums ?? lse,
+        ...(lists ? [lists.list, lists.offsets] : []),
+      ],
       ...{ workgroups, indirect },
     });
   const outputs = { out, lse };
   if (matrices || !hasChoice(options.causal, shape)) {
-    return { name: "attention", encode: await build(true), outputs };
+    return stageOf([await build(true), merge?.encode], outputs);
   }
   const choice = await buildChoice(gpu, { ...options, v, workgroups });
   const [plain, careful] = await Promise.all([build(false, choice.plain), build(true, choice.careful)]);
-  const encode: Encode = (pass) => [choice.encode, plain, careful].forEach((each) => each(pass));
-  return { name: "attention", encode, outputs };
+  return stageOf([choice.encode, plain, careful, merge?.encode], outputs);
+}
+
+/** The stage that runs kernels one after the other. */
+function stageOf(
+  kernels: readonly (Encode | undefined)[],
+  outputs: AttentionOutputs,
+): Stage<AttentionOutputs> {
+  return { name: "attention", encode: (pass) => kernels.forEach((encode) => encode?.(pass)), outputs };
 }
 
 /** Whether some pooled token stands for fewer tokens than its level. */

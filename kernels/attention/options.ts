@@ -29,6 +29,8 @@ export interface AttentionKernelOptions {
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;
+  /** Whether several workgroups share the keys of a query block; default false. */
+  readonly splits?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

@@ -69,6 +69,7 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
     partial,
     whole = true,
     careful = true,
+    splits = false,
   } = options;
   const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
@@ -86,7 +87,9 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       WHOLE: whole,
       SUBGROUPS: subgroups,
       UNROLL: subgroups,
+      KEY_SPLITS: splits,
     },
+    ...{ COLUMN_PARTS: Math.ceil(valueDim / columns) },
     ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
     ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
     ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },

@@ -28,6 +28,11 @@ export interface Capabilities {
   readonly matrixShapes: readonly MatrixShape[];
   /** Whether kernels may use them: a product of 16 x 16 halves was run, and was right. */
   readonly matrices: boolean;
+  /**
+   * Workgroups that keep the device busy: below that, keys of a query block are shared. No implementation tells it, so it is
+   * that of a large device where there are subgroups, and 1 where there are none, which is software.
+   */
+  readonly busyWorkgroups: number;
   /** Nanoseconds per tick of a timestamp; 0 where there are no timestamps. */
   readonly nanosecondsPerTick: number;
 }
@@ -45,6 +50,9 @@ export interface MatrixShape {
   /** Type of the result, such as `f32`. */
   readonly result: string;
 }
+
+/** Workgroups that keep a device with subgroups busy. */
+export const BUSY_WORKGROUPS = 128;
 
 /** The limits that a device is asked for, all that its adapter has. */
 export const LIMITS = [
@@ -93,6 +101,7 @@ export function toldCapabilities(
     subgroupDirective: "",
     matrixShapes: matrixShapesOf(adapter),
     matrices: false,
+    busyWorkgroups: 1,
     nanosecondsPerTick: 0,
   };
 }

@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../reference/errors.ts";
 import { type BackendName, backendOf, MATRIX_FEATURE } from "./backend.ts";
-import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
+import { BUSY_WORKGROUPS, type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
 import { NoAdapterError } from "./errors.ts";
 import { Gpu } from "./gpu.ts";
 import { requireGpuOptions } from "./options.ts";
@@ -115,6 +115,7 @@ async function probe(
     ...gpu.info,
     nanosecondsPerTick,
     subgroupSize: shuffles.size,
+    busyWorkgroups: shuffles.size > 0 ? BUSY_WORKGROUPS : 1,
     subgroupDirective: shuffles.directive,
     matrices: subgroups && matrices && await probeMatrices(gpu),
   };

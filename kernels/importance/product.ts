@@ -9,69 +9,16 @@ import type { Gpu } from "../device/gpu.ts";
 import { bindKernel } from "../device/kernel.ts";
 import type { Encode } from "../device/pass.ts";
 import { upload } from "../device/transfer.ts";
-import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
-import { packedTemplate, preshift } from "../wgsl/packed.ts";
+import { type ScoreKernel, scoreKernel } from "./kernel.ts";
 import type { Product } from "./kinds.ts";
-import blocksTemplate from "./blocks.wgsl" with { type: "text" };
 import rowsCode from "./rows.wgsl" with { type: "text" };
-import scoresTemplate from "./scores.wgsl" with { type: "text" };
 
-/** Rows and columns of scores that one workgroup makes at a time. */
+/** Rows of scores that one workgroup makes. */
 const TILE = 128;
-/** Bytes of a chunk of 128 rows or columns in workgroup memory. */
-const CHUNK_BYTES = 8192;
-/** Tiles that a workgroup makes one after the other, if there are enough of them. */
-const MOST_TILES = 8;
-/** Workgroups that keep a large device busy. */
-const ENOUGH_WORKGROUPS = 1024;
-
 /** Bytes that scores take at a time if nobody says. */
 export const SCRATCH_BYTES = 1 << 25;
 /** Row tiles that one dispatch can have. */
 const MOST_ROW_TILES = 65535;
-
-/** Bytes of workgroup memory that the kernel of scores needs: two chunks of queries and two of keys. */
-export const SCORE_WORKGROUP_BYTES = 4 * CHUNK_BYTES;
-
-/** What decides the text of the kernel of scores. */
-export interface ScoreKernelOptions {
-  /** Channels of a token. */
-  readonly headDim: number;
-  /** Element type of queries and keys. */
-  readonly dtype: "f16" | "f32";
-  /** Tokens concatenated to one row. */
-  readonly parts: number;
-  /** Whether the product is unrolled in the text. */
-  readonly unroll: boolean;
-  /** Bytes of workgroup memory that the device has. */
-  readonly workgroupMemory: number;
-}
-
-/** The values that scores.wgsl is expanded with. */
-function scoreParameters(options: ScoreKernelOptions): TemplateParameters {
-  const { headDim, dtype, parts, unroll, workgroupMemory } = options, f16 = dtype === "f16";
-  const pieces = headDim / (f16 ? 8 : 4), chunks = Math.ceil(pieces / 4), steps = parts * chunks;
-  return {
-    F16: f16,
-    UNROLL: unroll,
-    PIECES: pieces,
-    CHUNKS: chunks,
-    PARTS: parts,
-    STEPS: steps,
-    STAYS: CHUNK_BYTES * (2 + steps) <= workgroupMemory,
-    AT_ONCE: unroll && steps % 2 === 0 && (f16 || parts === 1) ? 2 : 1,
-    FLUSH: steps > 4,
-    PRESHIFT: preshift(dtype, headDim * parts),
-  };
-}
-
-/** The WGSL of the kernel of scores. */
-export function scoreCode(options: ScoreKernelOptions): string {
-  return expandTemplate(
-    [packedTemplate, scoresTemplate, blocksTemplate].join("\n"),
-    scoreParameters(options),
-  );
-}
 
 /** What {@link buildProduct} needs to know. */
 export interface ProductOptions {
@@ -129,9 +76,6 @@ interface ProductPlan {
   /** Row tiles whose scores are in memory at a time, and their bytes. */
   readonly chunk: number;
   readonly bytes: number;
-  /** Tiles of columns, and how many of them a workgroup makes. */
-  readonly columnTiles: number;
-  readonly each: number;
 }
 
 /**
@@ -149,19 +93,18 @@ export function planProduct(
 ): ProductPlan {
   const tilesOfHead = Math.ceil(M * product.rows / TILE), tiles = tilesOfHead * batch * heads;
   const ofTile = 4 * N * TILE, fitting = Math.max(1, Math.floor(Math.min(scratch, limit) / ofTile));
-  const chunk = Math.min(tiles, fitting, MOST_ROW_TILES), columnTiles = Math.ceil(product.columnCount / TILE);
+  const chunk = Math.min(tiles, fitting, MOST_ROW_TILES);
   return {
     tilesOfHead,
     tiles,
     chunk,
     bytes: chunk * ofTile,
-    columnTiles,
-    each: tilesEach(columnTiles, chunk),
   };
 }
 
 /** The kernels of scores and of rows. */
 interface ProductPipelines {
+  readonly kernel: ScoreKernel;
   readonly scores: GPUComputePipeline;
   readonly rows: GPUComputePipeline;
 }
@@ -171,14 +114,14 @@ async function buildPipelines(
   plan: ProductPlan,
   options: ProductOptions,
 ): Promise<ProductPipelines> {
-  const { product, blocks: [M, N] } = options, kernel = kernelOptions(gpu, options);
-  const scores = await gpu.createPipeline(scoreCode(kernel), {
+  const { product, blocks: [M, N], shape: { headDim }, dtype, unroll } = options;
+  const { parts, columns, sums, columnCount, factor } = product;
+  const kernel = scoreKernel(gpu.info, { headDim, dtype, unroll, parts, columns, sums }, {
+    ...{ columnCount, factor, rowTiles: plan.chunk, tilesOfHead: plan.tilesOfHead },
+  });
+  const scores = await gpu.createPipeline(kernel.code, {
     label: "importance scores",
-    constants: {
-      ...scoreConstants(options, plan.tilesOfHead),
-      TILES: plan.each,
-      FACTOR: product.factor * 2 ** preshift(kernel.dtype, kernel.headDim * kernel.parts),
-    },
+    constants: { ...scoreConstants(options), ...kernel.constants },
   });
   const rows = await gpu.createPipeline(rowsCode, {
     label: "importance rows",
@@ -187,7 +130,7 @@ async function buildPipelines(
       ...{ SUM_ROWS: Number(product.sums), NORMALISE: Number(!product.sums) },
     },
   });
-  return { scores, rows };
+  return { kernel, scores, rows };
 }
 
 /** What encodes the scores of some row tiles, and their reduction. */
@@ -209,12 +152,12 @@ async function bindChunk(
     size: 16,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
-  upload(gpu, range, { data: Uint32Array.of(first) });
+  upload(gpu, range, { data: Uint32Array.of(first, 1) });
   return [
     await bindKernel(gpu, pipelines.scores, {
       label: "importance scores",
       buffers: [range, q, k, offsets, scores],
-      workgroups: [Math.ceil(plan.columnTiles / plan.each), count],
+      workgroups: [pipelines.kernel.workgroups, count],
     }),
     await bindKernel(gpu, pipelines.rows, {
       label: "importance rows",
@@ -224,24 +167,8 @@ async function bindChunk(
   ];
 }
 
-/** What decides the text of the kernel of scores. */
-function kernelOptions(gpu: Gpu, { shape: { headDim }, dtype, unroll, product }: ProductOptions) {
-  const workgroupMemory = gpu.info.limits.maxComputeWorkgroupStorageSize;
-  return { headDim, dtype, unroll, parts: product.parts, workgroupMemory };
-}
-
-/** How many tiles of columns a workgroup makes: as many as leave enough workgroups. */
-function tilesEach(columnTiles: number, rowTiles: number): number {
-  let each = MOST_TILES;
-  while (each > 1 && Math.ceil(columnTiles / each) * rowTiles < ENOUGH_WORKGROUPS) each /= 2;
-  return each;
-}
-
-/** Overrides of scores.wgsl. */
-function scoreConstants(
-  { shape, causal, product, blocks: [, N] }: ProductOptions,
-  tilesOfHead: number,
-): Record<string, number> {
+/** Overrides of both kernels of scores. */
+function scoreConstants({ shape, causal, product, blocks: [, N] }: ProductOptions): Record<string, number> {
   const { seqQ, seqK, heads, kvHeads } = shape, { samples, strides } = product;
   return {
     Q_TOKENS: seqQ,
@@ -254,10 +181,7 @@ function scoreConstants(
     GROUP: heads / kvHeads,
     ROWS: product.rowCount,
     COLUMNS: product.columnCount,
-    BLOCK_COLUMNS: product.columns,
     N,
-    ROW_TILES: tilesOfHead,
-    LOG_SUM: Number(product.sums),
     CAUSAL: Number(causal),
     SHIFT: causal ? Math.floor((seqK - seqQ) / product.parts) : 0,
   };

@@ -11,6 +11,8 @@ import { alignment, assignLevels } from "../../reference/levels/assign.ts";
 import { budgetEnds } from "../../reference/levels/budget.ts";
 import { causalBlocks } from "../../reference/levels/causal.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
+import { TILE_TOKENS } from "../lists/entry.ts";
+import type { RowTokens } from "../lists/given.ts";
 
 /** What of a configuration decides how rows are cut. */
 export type QuotaConfig = Omit<PsaConfig, "importance" | "order" | "scale" | "tail">;
@@ -65,17 +67,17 @@ export function quotasOf(
 }
 
 /**
- * The most pooled tokens that a row of selected levels can ask for, so that work lists need not have room for all keys at
- * level 1. A block counts for 8 at least. A cap can bring every block that is not skipped to level 1; text, the diagonal
+ * The pooled tokens that rows of selected levels can ask for, so that work lists need not have room for all keys at level 1.
+ * Where that depends on importance, every row counts as the longest. A block counts for 8 at least. A cap can bring every block that is not skipped to level 1; text, the diagonal
  * and the first block are level 1.
  *
  * @param config the configuration
  * @param sizes query and key tokens
  */
-export function mostSelectedTokens(
+export function selectedTokens(
   config: QuotaConfig,
   { seqQ, seqK }: Pick<AttentionShape, "seqQ" | "seqK">,
-): number {
+): RowTokens {
   const { blockM, blockN, textLength = 0, causal = false, similarityThresholds = {} } = config;
   const { quotas, ends } = quotasOf(config, { seqQ, seqK });
   const N = Math.ceil(seqK / blockN), isCapped = Object.keys(similarityThresholds).length > 0;
@@ -87,8 +89,13 @@ export function mostSelectedTokens(
   const ofQuotas = ends.map((row) =>
     row.reduce((sum, end, i) => sum + (end - (i === 0 ? 0 : row[i - 1])) * tokensAt[i], 0)
   );
-  const most = ofQuotas.reduce((most, tokens) => Math.max(most, tokens), ends.length === 0 ? Infinity : 0);
-  return Math.min(N * blockN, most + forced);
+  const ofRows = (ends.length === 0 ? [Infinity] : ofQuotas).map((tokens) =>
+    Math.min(N * blockN, tokens + forced)
+  );
+  return {
+    most: ofRows.reduce((most, tokens) => Math.max(most, tokens), 0),
+    meanTiles: ofRows.reduce((sum, tokens) => sum + Math.ceil(tokens / TILE_TOKENS), 0) / ofRows.length,
+  };
 }
 
 /** Where the quotas of `topk` end: the reference's levels of a row whose importance descends. */

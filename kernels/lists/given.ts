@@ -5,7 +5,16 @@
  */
 import { requireInput } from "../../reference/errors.ts";
 import type { Tensor } from "../../reference/tensor.ts";
+import { TILE_TOKENS } from "./entry.ts";
 import { levelsOfLayout, type PyramidLayout } from "../pyramid/layout.ts";
+
+/** Pooled tokens that rows of levels ask for. */
+export interface RowTokens {
+  /** The most that a row asks for. */
+  readonly most: number;
+  /** Tiles of 128 of them that a row has on average. */
+  readonly meanTiles: number;
+}
 
 /**
  * Checks levels that a call is given.
@@ -53,22 +62,23 @@ export function occurringLevels({ data }: Tensor<Int32Array>): number[] {
 }
 
 /**
- * The most pooled tokens that a row of levels asks for; a block counts for a group at least.
+ * The pooled tokens that rows of levels ask for; a block counts for a group at least.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
  * @param options key block size, and tokens of a group
  */
-export function mostTokensOf(
+export function tokensOf(
   { data, shape }: Tensor<Int32Array>,
   { blockN, group }: { readonly blockN: number; readonly group: number },
-): number {
+): RowTokens {
   const columns = shape[3], tokensOf = new Map([[0, 0]]);
   for (let level = 1; level <= blockN; level *= 2) tokensOf.set(level, Math.max(blockN / level, group));
-  let most = 1;
+  let most = 1, tiles = 0;
   for (let row = 0; row < data.length; row += columns) {
     let tokens = 0;
     for (let j = 0; j < columns; j++) tokens += tokensOf.get(data[row + j])!;
     most = Math.max(most, tokens);
+    tiles += Math.ceil(tokens / TILE_TOKENS);
   }
-  return most;
+  return { most, meanTiles: tiles * columns / data.length };
 }

@@ -12,6 +12,7 @@ const PURPOSES: Readonly<Record<string, RegExp>> = {
   scores: /^scores of key blocks$/,
   levels: /^(levels|similarity cap)$/,
   lists: /work lists$/,
+  splits: /of splits$/,
   tables:
     /^(quotas|ends of quotas|.* call|similarity thresholds|offsets of sampled tokens|range of row tiles)$/,
   tokens: /^(q|k|v|out|lse)( as given)?$|^token order$/,
@@ -96,7 +97,7 @@ Deno.test("an estimate without a device has no limits; with one it counts slices
       nanosecondsPerTick: 0,
     },
     ...{ subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "" },
-    ...{ implementation: "builtin", matrixShapes: [], matrices: false } as const,
+    ...{ implementation: "builtin", matrixShapes: [], matrices: false, busyWorkgroups: 1 } as const,
     limits: {
       maxStorageBufferBindingSize: 2 ** 28,
       maxBufferSize: 2 ** 30,

@@ -72,12 +72,14 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     partial,
     whole = true,
     full = false,
+    splits = false,
     group,
   } = options;
   const { across, rows, rowTiles, region, tileGroups } = sizesOf(options);
   const threads = 4 * rows / rowTiles;
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
+    ...{ KEY_SPLITS: splits, COLUMN_PARTS: Math.ceil(valueDim / WIDEST) },
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{

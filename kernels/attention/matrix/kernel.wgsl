@@ -59,7 +59,15 @@ fn main(
 
   let head = wg.y;
   let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
-  let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "wg.z * " + V_ACROSS + "u"};
+//#if KEY_SPLITS
+  let key_split = wg.z / #{COLUMN_PARTS}u;
+  let column_part = wg.z % #{COLUMN_PARTS}u;
+  let out_head = key_split * grid.y + head;
+//#else
+  let column_part = wg.z;
+  let out_head = head;
+//#end
+  let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "column_part * " + V_ACROSS + "u"};
 //#if !DENSE
   let block = offsets[grid.x * grid.y + 1u + head * grid.x + wg.x];
 //#else
@@ -71,17 +79,42 @@ fn main(
 //#if DENSE
   let first_key = call.levels[0].first_row + kv_head * call.levels[0].tokens;
 //#if CAUSAL
-  let tiles = (u32(clamp(i32(row_end) + call.position, 0, i32(call.seq_k))) + 31u) >> 5u;
+  let all_tiles = (u32(clamp(i32(row_end) + call.position, 0, i32(call.seq_k))) + 31u) >> 5u;
 //#else
-  let tiles = (call.seq_k + 31u) >> 5u;
+  let all_tiles = (call.seq_k + 31u) >> 5u;
 //#end
 //#else
   let list_row = head * grid.x + block;
-  let first_group = offsets[list_row];
-  let groups = offsets[list_row + 1u] - first_group;
-  if (lid == 0u) { counted = (groups_that_count(first_group, groups) + #{TILE_GROUPS - 1}u) / #{TILE_GROUPS}u; }
-  let tiles = workgroupUniformLoad(&counted);
+  let list_begin = offsets[list_row];
+  let all_groups = offsets[list_row + 1u] - list_begin;
+  if (lid == 0u) { counted = (groups_that_count(list_begin, all_groups) + #{TILE_GROUPS - 1}u) / #{TILE_GROUPS}u; }
+  let all_tiles = workgroupUniformLoad(&counted);
 //#end
+//#if KEY_SPLITS
+  // This workgroup's share of the tiles; one that has none leaves sums of 0, which merge.wgsl passes over.
+  let key_splits = grid.z / #{COLUMN_PARTS}u;
+  let share = (all_tiles + key_splits - 1u) / key_splits;
+  let tiles_before = min(key_split * share, all_tiles);
+  let tiles = min(share, all_tiles - tiles_before);
+//#else
+  let tiles_before = 0u;
+  let tiles = all_tiles;
+//#end
+//#if !DENSE
+  let first_group = list_begin + tiles_before * #{TILE_GROUPS}u;
+  let groups = all_groups - tiles_before * #{TILE_GROUPS}u;
+//#end
+//#if DENSE && KEY_SPLITS
+  first_tile = tiles_before;
+//#end
+//#if KEY_SPLITS
+  if (tiles == 0u) {
+    if (lid < #{ROWS}u && first_row + lid < row_end && column_part == 0u) {
+      lse[out_head * call.seq_q + first_row + lid] = vec2f();
+    }
+    return;
+  }
+//#else
   if (tiles == 0u) {
     for (var at = lid; at < #{ROWS * V_ACROSS}u; at += #{THREADS}u) {
       let row = first_row + at / #{V_ACROSS}u;
@@ -91,6 +124,7 @@ fn main(
     }
     return;
   }
+//#end
   let last = tiles - 1u;
 
 //#use load_queries

@@ -7,8 +7,13 @@ alias Piece = vec4<u32>; // 8 halves
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
 @group(0) @binding(2) var<storage, read> k: array<Piece>;
 @group(0) @binding(3) var<storage, read> v: array<Piece>;
+//#if KEY_SPLITS
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
+@group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
+//#else
 @group(0) @binding(4) var<storage, read_write> out: array<Piece>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+//#end
 //#if !DENSE
 @group(0) @binding(6) var<storage, read> list: array<u32>;
 @group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then each head's query blocks, longest first
@@ -25,6 +30,10 @@ var<workgroup> counted: u32;
 //#end
 //#if CAUSAL
 var<workgroup> found_strange: u32;
+//#end
+
+//#if DENSE && KEY_SPLITS
+var<private> first_tile: u32; // of this split: dense tiles are counted from it
 //#end
 
 override SCALE: f32;
@@ -66,10 +75,15 @@ fn counted_token(entry: u32, token: u32) -> u32 {
 }
 //#end
 
+//#if DENSE
+// The first key of a tile.
+fn key_of(tile: u32) -> u32 { return #{KEY_SPLITS ? "(first_tile + tile)" : "tile"} * 32u; }
+//#end
+
 // The row in K and V of a row of a tile.
 fn source_row(tile: u32, row: u32, first_key: u32) -> u32 {
 //#if DENSE
-  return first_key + #{FULL ? "tile * 32u + row" : "min(tile * 32u + row, call.seq_k - 1u)"};
+  return first_key + #{FULL ? "key_of(tile) + row" : "min(key_of(tile) + row, call.seq_k - 1u)"};
 //#else
   let item = ring[(tile & 15u) * #{TILE_GROUPS}u + row / #{GROUP}u];
   return item.x + counted_token(item.y, row % #{GROUP}u);
@@ -97,9 +111,9 @@ fn bias_of(tile: u32, group: u32, first: u32) -> vec4f {
   return vec4f(0.0);
 //#else
 //#if WHOLE
-  return vec4f(select(0.0, MASKED, tile * 32u + group * 8u >= call.seq_k));
+  return vec4f(select(0.0, MASKED, key_of(tile) + group * 8u >= call.seq_k));
 //#else
-  let key = tile * 32u + group * 8u + first;
+  let key = key_of(tile) + group * 8u + first;
   return select(vec4f(0.0), vec4f(MASKED), vec4<u32>(key, key + 1u, key + 2u, key + 3u) >= vec4<u32>(call.seq_k));
 //#end
 //#end
@@ -135,7 +149,7 @@ fn last_token(entry: u32, token: u32) -> i32 {
 // The last tokens of four rows of a tile; a row before them does not see it. Those that do not count are behind all rows.
 fn ends_of(tile: u32, group: u32, first: u32) -> vec4<i32> {
 //#if DENSE
-  return vec4<i32>(i32(tile * 32u + group * 8u + first)) + vec4<i32>(0, 1, 2, 3);
+  return vec4<i32>(i32(key_of(tile) + group * 8u + first)) + vec4<i32>(0, 1, 2, 3);
 //#else
   let entry = ring[(tile & 15u) * #{TILE_GROUPS}u + #{GROUP == 8 ? "group" : "group * 2u + (first >> 2u)"}].y;
   let token = #{GROUP == 8 ? "first" : "0u"};
@@ -152,7 +166,7 @@ fn ends_of(tile: u32, group: u32, first: u32) -> vec4<i32> {
 // The last token that a value of a tile stands for; of one that does not count, that of the one that is read for it.
 fn value_end(tile: u32, row: u32) -> i32 {
 //#if DENSE
-  return i32(#{FULL ? "tile * 32u + row" : "min(tile * 32u + row, call.seq_k - 1u)"});
+  return i32(#{FULL ? "key_of(tile) + row" : "min(key_of(tile) + row, call.seq_k - 1u)"});
 //#else
   let entry = ring[(tile & 15u) * #{TILE_GROUPS}u + row / #{GROUP}u].y;
   return last_token(entry, counted_token(entry, row % #{GROUP}u));

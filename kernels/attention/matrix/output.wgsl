@@ -8,8 +8,12 @@
 //#for z in 0 .. LANE_ROWS
   let is_empty#{z} = sum#{z} == 0.0;
   let inverse#{z} = select(1.0 / sum#{z}, 0.0, is_empty#{z});
-  if (first_row + row#{z} < row_end && half == 0u && wg.z == 0u) {
+  if (first_row + row#{z} < row_end && half == 0u && column_part == 0u) {
+//#if KEY_SPLITS
+    lse[out_head * call.seq_q + first_row + row#{z}] = vec2f(max#{z}, sum#{z});
+//#else
     lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z});
+//#end
   }
 //#end
 //#for j in 0 .. COLUMNS
@@ -29,9 +33,10 @@
     if (has_strange && piece < #{V_PIECES}u) {
       for (var at = 0u; at < tiles * 32u; at++) {
 //#if DENSE
-        let source = first_key + min(at, call.seq_k - 1u);
-        let end = i32(at);
-        let counts = at < call.seq_k;
+        let key = key_of(0u) + at;
+        let source = first_key + min(key, call.seq_k - 1u);
+        let end = i32(key);
+        let counts = key < call.seq_k;
 //#else
         let item = item_of(list[first_group + at / #{GROUP}u], kv_head);
         let source = item.x + counted_token(item.y, at % #{GROUP}u);
@@ -46,7 +51,15 @@
       }
     }
 //#end
-    if (row < row_end && piece < #{V_PIECES}u) { out[(head * call.seq_q + row) * #{V_PIECES}u + piece] = halves(low, high); }
+    if (row < row_end && piece < #{V_PIECES}u) {
+      let at = (out_head * call.seq_q + row) * #{V_PIECES}u + piece;
+//#if KEY_SPLITS
+      out[2u * at] = low;
+      out[2u * at + 1u] = high;
+//#else
+      out[at] = halves(low, high);
+//#end
+    }
   }
 //#end
 //#end

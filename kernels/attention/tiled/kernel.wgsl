@@ -57,7 +57,15 @@ fn main(
 //#end
   let head = wg.y;
   let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
-  let first_piece = wg.z * #{COLUMN_PIECES}u;
+//#if KEY_SPLITS
+  let key_split = wg.z / #{COLUMN_PARTS}u;
+  let column_part = wg.z % #{COLUMN_PARTS}u;
+  let out_head = key_split * grid.y + head;
+//#else
+  let column_part = wg.z;
+  let out_head = head;
+//#end
+  let first_piece = column_part * #{COLUMN_PIECES}u;
 
   // The query block, those with the most tiles first, and its tiles.
 //#if !DENSE
@@ -67,18 +75,35 @@ fn main(
 //#end
   let first_row = block * #{BM}u;
 //#if DENSE
-  let first_group = 0u;
+  let list_begin = 0u;
 //#if CAUSAL
   let past = clamp(i32(min(first_row + #{BM}u, call.seq_q)) + call.position, 0, i32(call.seq_k));
-  let tiles = (u32(past) + 127u) >> 7u;
+  let all_tiles = (u32(past) + 127u) >> 7u;
 //#else
-  let tiles = (call.seq_k + 127u) >> 7u;
+  let all_tiles = (call.seq_k + 127u) >> 7u;
 //#end
 //#else
   let list_row = head * grid.x + block;
-  let first_group = offsets[list_row];
-  let tiles = (offsets[list_row + 1u] - first_group) / #{16 * PER_LANE}u;
+  let list_begin = offsets[list_row];
+  let all_tiles = (offsets[list_row + 1u] - list_begin) / #{16 * PER_LANE}u;
 //#end
+//#if KEY_SPLITS
+  // This workgroup's share of the tiles; one that has none leaves sums of 0, which merge.wgsl passes over.
+  let key_splits = grid.z / #{COLUMN_PARTS}u;
+  let share = (all_tiles + key_splits - 1u) / key_splits;
+  let first_tile = min(key_split * share, all_tiles);
+  let tiles = min(share, all_tiles - first_tile);
+  if (tiles == 0u) {
+    if (lid < #{BM}u && first_row + lid < call.seq_q && column_part == 0u) {
+      lse[out_head * call.seq_q + first_row + lid] = vec2f();
+    }
+    return;
+  }
+//#else
+  let first_tile = 0u;
+  let tiles = all_tiles;
+//#end
+  let first_group = list_begin + first_tile * #{16 * PER_LANE}u;
 
   // What this thread loads of each chunk: one piece of two query rows and of #{LOADS} keys, then #{LOADS} pieces of values.
   let piece = lid & 3u;
@@ -168,7 +193,7 @@ fn main(
 //#if CAREFUL
     // Whether some row of the block does not see some key of the tile.
 //#if DENSE
-    let crossed = i32(tile * 128u + 128u) > i32(first_row) + call.position + 1;
+    let crossed = i32((first_tile + tile) * 128u + 128u) > i32(first_row) + call.position + 1;
 //#else
 //#if WHOLE
     // entries lie in the order of their keys

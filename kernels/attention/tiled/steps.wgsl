@@ -238,8 +238,15 @@
     low += from_piece(qp[0][tx ^ 8u][0][ty]);
     high += from_piece(qp[0][tx ^ 8u][1][ty]);
 //#end
-    let at = (head * call.seq_q + row) * #{V_PIECES}u;
+    let at = (out_head * call.seq_q + row) * #{V_PIECES}u;
     if (row < call.seq_q) {
+//#if F16 && KEY_SPLITS
+      let own = first_piece + column;
+      if (own < #{V_PIECES}u #{SPLIT ? "&& part_of_keys == 0u" : ""}) {
+        out[(at + own) * 2u] = low;
+        out[(at + own) * 2u + 1u] = high;
+      }
+//#else
 //#if F16
       let halves = vec4<u32>(pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
       let own = first_piece + column;
@@ -254,8 +261,13 @@
       if (own + 16u < #{V_PIECES}u) { out[at + own + 16u] = high; }
 //#end
 //#end
-      if (tx == 0u && wg.z == 0u) {
-        lse[head * call.seq_q + row] = select((top + #{F16 ? "HALVINGS + " : ""}log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
+//#end
+      if (tx == 0u && column_part == 0u) {
+//#if KEY_SPLITS
+        lse[out_head * call.seq_q + row] = vec2f(top#{F16 ? " + HALVINGS" : ""}, select(sum, 0.0, empty));
+//#else
+        lse[out_head * call.seq_q + row] = select((top + #{F16 ? "HALVINGS + " : ""}log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
+//#end
       }
     }
   }

@@ -5,8 +5,13 @@
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
 @group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
 @group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
+//#if KEY_SPLITS
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
+@group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
+//#else
 @group(0) @binding(4) var<storage, read_write> out: array<Piece>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+//#end
 //#if !DENSE
 @group(0) @binding(6) var<storage, read> list: array<u32>;
 @group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then each head's query blocks, longest first
@@ -28,8 +33,9 @@ const HALVINGS = 6.0;
 //#if DENSE
 fn group_at(index: u32, first: u32) -> u32 {
   let last = (call.seq_k - 1u) / 8u;
-  let tokens = min(call.seq_k - min(index, last) * 8u, 8u);
-  return entry_of(min(index, last), 0u, (1u << tokens) - 1u) | select(0u, ENTRY_FILLS, index > last);
+  let group = min(first + index, last);
+  let tokens = min(call.seq_k - group * 8u, 8u);
+  return entry_of(group, 0u, (1u << tokens) - 1u) | select(0u, ENTRY_FILLS, first + index > last);
 }
 //#else
 fn group_at(index: u32, first: u32) -> u32 { return list[first + index]; }

@@ -1,0 +1,62 @@
+/**
+ * Where the workgroups that share the keys of a query block leave what they have, and what adds it up.
+ *
+ * @module
+ */
+import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
+import type { Encode } from "../device/pass.ts";
+import { layoutTemplate } from "../pyramid/layout.ts";
+import { expandTemplate } from "../wgsl/template.ts";
+import call from "./call.wgsl" with { type: "text" };
+import merge from "./merge.wgsl" with { type: "text" };
+
+/** Bytes that one split leaves: outputs, and maximum and sum of each row. */
+export function splitBytes(
+  { batch, heads, seqQ, valueDim }: AttentionShape,
+): { parts: number; sums: number } {
+  const rows = batch * heads * seqQ;
+  return { parts: 4 * rows * valueDim, sums: 8 * rows };
+}
+
+/** What splits leave, and what adds it up. */
+export interface Merge {
+  /** What attention writes in place of outputs and log-sum-exps. */
+  readonly parts: GPUBuffer;
+  readonly sums: GPUBuffer;
+  /** Adds it up. */
+  readonly encode: Encode;
+}
+
+/**
+ * Builds the merge of a call.
+ *
+ * @param gpu the device
+ * @param options how many workgroups share the keys of a query block, and where the results go
+ */
+export async function buildMerge(
+  gpu: Gpu,
+  { splits, shape, dtype, call: uniform, out, lse }: {
+    readonly splits: number;
+    readonly shape: AttentionShape;
+    readonly dtype: "f32" | "f16";
+    /** The numbers of the call. */
+    readonly call: GPUBuffer;
+    readonly out: GPUBuffer;
+    readonly lse: GPUBuffer;
+  },
+): Promise<Merge> {
+  const { batch, heads, seqQ, valueDim } = shape, bytes = splitBytes(shape), f16 = dtype === "f16";
+  const parts = gpu.createBuffer("outputs of splits", { size: splits * bytes.parts });
+  const sums = gpu.createBuffer("sums of splits", { size: splits * bytes.sums });
+  const rows = batch * heads * seqQ, pieces = valueDim / 4;
+  const text = [layoutTemplate, call, merge].join("\n");
+  const encode = await buildKernel(gpu, expandTemplate(text, { F16: f16 }), {
+    label: "attention merge",
+    constants: { SPLITS: splits, ROWS: rows, PIECES: pieces },
+    buffers: [uniform, parts, sums, out, lse],
+    workgroups: spreadWorkgroups(Math.ceil(rows * pieces / (f16 ? 2 : 1) / 64)),
+  });
+  return { parts, sums, encode };
+}

@@ -1,0 +1,74 @@
+/**
+ * The kernel of scores with matrix units: where it can be used, and its text.
+ *
+ * @module
+ */
+import { MATRIX_DIRECTIVES } from "../../attention/matrix/directives.ts";
+import type { Capabilities } from "../../device/capabilities.ts";
+import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
+import scores from "./scores.wgsl" with { type: "text" };
+
+/** What decides the text of the kernel. */
+export interface MatrixScoreOptions {
+  /** Channels of a token. */
+  readonly headDim: number;
+  /** Tokens concatenated to one row. */
+  readonly parts: number;
+  /** Columns of a key block: a power of two up to 128. */
+  readonly columns: number;
+  /** Log-sum-exps of scores instead of maxima. */
+  readonly sums: boolean;
+}
+
+/** What of a device decides whether it can be used. */
+export type MatrixScoreDevice = Pick<Capabilities, "matrices" | "limits">;
+
+/** The widest queries whose matrices stay in registers, in pieces of 8 channels; those of which twice as many rows do. */
+const WIDEST = 16, NARROW = 8;
+/** Pieces in which a subgroup hands 32 rows of scores to its lanes. */
+const EXCHANGE = 192;
+/** Rows of a workgroup, its invocations and subgroups. */
+const ROWS = 128, THREADS = 256, SUBGROUPS = 8;
+
+/** The values that the kernel is expanded with. */
+function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
+  const pieces = headDim / 8, padded = 2 * Math.ceil(pieces / 2), stays = parts === 1 && padded <= WIDEST;
+  const stepsOfToken = Math.ceil(pieces / 4), across = stays ? padded : 4, pitch = across + 1;
+  const rowTiles = stays && padded <= NARROW ? 4 : 2, columnTiles = stays ? 1 : 4;
+  const keyRows = 16 * columnTiles * rowTiles, buffer = (stays ? keyRows : ROWS + keyRows) * pitch;
+  const rows = THREADS / across, isEven = Number.isInteger(rows) && keyRows % rows === 0;
+  return {
+    ...{
+      STAYS: stays,
+      LOG_SUM: sums,
+      PARTS: parts,
+      BLOCK_COLUMNS: columns,
+      CHUNKS: Math.max(1, columns / 16),
+    },
+    ...{ D_PIECES: pieces, ACROSS: stays ? padded : 4 * stepsOfToken, BUFFER_ACROSS: across, PITCH: pitch },
+    ...{ ROW_TILES: rowTiles, LANE_ROWS: rowTiles / 2, GROUPS: rowTiles, COLUMN_TILES: columnTiles },
+    ...{ STEPS: padded / 2, STEPS_OF_TOKEN: stepsOfToken, TILE_STEPS: stays ? 1 : parts * stepsOfToken },
+    ...{ KEY_ROWS: keyRows, BUFFER: buffer, SPAN: 128 * rowTiles },
+    ...{ EXCHANGE: stays ? 2 * buffer : 0, MEMORY: 2 * buffer + (stays ? SUBGROUPS * EXCHANGE : 0) },
+    ...{ LOAD_ROWS: isEven ? rows : 0, Q_LOADS: stays ? 0 : ROWS / rows },
+    K_LOADS: Math.ceil(keyRows * across / THREADS),
+  } satisfies TemplateParameters;
+}
+
+/** Columns of scores in whose multiples a workgroup walks. */
+export function matrixSpan(options: MatrixScoreOptions): number {
+  return parametersOf(options).SPAN;
+}
+
+/** Whether a device makes the scores of float16 tokens by the kernel with matrices. */
+export function usesMatrixScores(
+  { matrices, limits }: MatrixScoreDevice,
+  options: MatrixScoreOptions,
+): boolean {
+  return matrices && 16 * parametersOf(options).MEMORY <= limits.maxComputeWorkgroupStorageSize;
+}
+
+/** The WGSL of the kernel. */
+export function matrixScoreCode(options: MatrixScoreOptions): string {
+  return MATRIX_DIRECTIVES + expandTemplate(scores, parametersOf(options));
+}

@@ -1,0 +1,164 @@
+/**
+ * Short calls, in which several workgroups share the keys of a query block: when that is done, and that it gives what the
+ * reference gives, whatever stood in the buffers that the workgroups leave.
+ */
+import fc from "fast-check";
+import { caseName, compare, parseCase } from "../../../mod.ts";
+import { splitsOf } from "../../../kernels/attention/splits.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
+import { poison } from "../../../kernels/device/poison.ts";
+import { buildPlan, planSplits } from "../../../kernels/plan.ts";
+import { createPsa, type PsaSetup } from "../../../kernels/psa.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { checkAttention, inputsOf } from "../../support/attention_check.ts";
+import { TEST_SEED } from "../../support/seed.ts";
+import { replace } from "../../support/small_call.ts";
+import { gpuTest } from "../../support/stage_case.ts";
+import { checkUnseen, unseenCases, type UnseenFamily } from "../../support/unseen_case.ts";
+
+const DEVICE = { busyWorkgroups: 128 };
+
+Deno.test("splits: which calls are split, and how often", () => {
+  const uniform = (tiles: number) => ({ most: tiles, mean: tiles });
+  const splits = (workgroups: number, tiles: { most: number; mean: number }, matrices = false) =>
+    splitsOf(DEVICE, { workgroups, tiles, matrices });
+  assertEquals(splits(1536, uniform(128)), 1, "a long call");
+  assertEquals(splits(128, uniform(8)), 1, "as many workgroups as the device has room for");
+  assert(splits(64, uniform(64)) === 2, "half as many");
+  assert(splits(1, uniform(512)) > 16, "a query block alone");
+  assertEquals(splits(1, uniform(1)), 1, "one tile can not be split");
+  assertEquals(splits(1, uniform(0)), 1, "no tile at all");
+  assert(splits(128, { most: 8, mean: 2 }) > 1, "lists of which one is long");
+  assertEquals(splits(1536, { most: 128, mean: 20 }), 1, "the like in a long call");
+  assert(
+    splits(16, uniform(8), true) <= splits(16, uniform(8)),
+    "matrix units are done sooner than they begin",
+  );
+  assertEquals(splitsOf({ busyWorkgroups: 1 }, { workgroups: 1, tiles: uniform(512), matrices: false }), 1);
+  for (const workgroups of [1, 7, 60, 200]) {
+    for (const most of [1, 3, 17, 100]) {
+      const count = splits(workgroups, uniform(most));
+      assert(count >= 1 && count <= Math.min(64, most), `${workgroups} workgroups, ${most} tiles: ${count}`);
+    }
+  }
+});
+
+/** A device that takes so many workgroups at once that every call is split. */
+function wide(gpu: Gpu): Gpu {
+  const scope = gpu.scope();
+  scope.info = { ...gpu.info, busyWorkgroups: 1 << 20 };
+  return scope;
+}
+
+gpuTest("splits: fewer where a buffer of all of them is beyond a limit of the device", (gpu) => {
+  const setup = {
+    shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 64, seqK: 4096, headDim: 8, valueDim: 8 },
+    config: {
+      blockM: 64,
+      blockN: 64,
+      tile: 64,
+      importance: { kind: "pooled" },
+      assignment: { mode: "density", density: 0.5 },
+    },
+  } satisfies PsaSetup;
+  const { info } = wide(gpu), plan = buildPlan(info, setup), free = planSplits(info, plan);
+  assert(free > 4, `${free} splits`);
+  const limits = { ...info.limits, maxStorageBufferBindingSize: 3 * 64 * 8 * 4 };
+  assertEquals(planSplits({ ...info, limits }, plan), 3);
+  assertEquals(planSplits({ ...info, limits: { ...limits, maxBufferSize: 1 } }, plan), 1);
+  return Promise.resolve();
+});
+
+/** Watches the buffers of splits while work is done, filled with NaN as soon as they are made; how many bytes they had. */
+async function watched(gpu: Gpu, work: () => Promise<void>): Promise<number> {
+  let bytes = 0;
+  const restore = replace(gpu, "createBuffer", (own) => (description) => {
+    const buffer = own(description);
+    if (!/of splits$/.test(description.label ?? "")) return buffer;
+    bytes += description.size;
+    poison(gpu, buffer);
+    return buffer;
+  });
+  try {
+    await work();
+  } finally {
+    restore();
+  }
+  return bytes;
+}
+
+/** Lists that end within a tile and some that are empty, several columns of workgroups, grouped heads, causal calls. */
+const CASES = [
+  "attention B=1 H=2 Lq=70 Lk=700 D=64 bm=64 bn=64 levels=0,0,1,2,8",
+  "attention B=1 H=4 Hk=2 Lq=130 Lk=333 D=24 Dv=136 bm=64 bn=32 tile=32 causal=true levels=0,1,4",
+  "attention B=2 H=1 Lq=1 Lk=900 D=32 bm=16 bn=64 tail=replicate dtype=f16 levels=0,1,16",
+  "attention B=1 H=2 Lq=150 Lk=300 D=64 bm=64 bn=128 causal=true dtype=f16 levels=0,1,2",
+  "attention B=1 H=1 Lq=60 Lk=700 D=32 bm=32 bn=64 workload=adversarial levels=1,8",
+];
+
+for (const name of CASES) {
+  gpuTest(`gpu: keys shared by workgroups: ${name}`, async (gpu) => {
+    using scope = wide(gpu);
+    const bytes = await watched(scope, () => checkAttention(scope, parseCase(name)));
+    assert(bytes > 0 || (name.includes("f16") && !gpu.has("shader-f16")), "nothing was split");
+  });
+}
+
+gpuTest("gpu: keys shared by workgroups: random lists", async (gpu) => {
+  using scope = wide(gpu);
+  const cases = fc.record({
+    stage: fc.constant("attention" as const),
+    batch: fc.constant(1),
+    seqQ: fc.integer({ min: 1, max: 40 }),
+    seqK: fc.integer({ min: 129, max: 500 }),
+    headDim: fc.constant(16),
+    blockM: fc.constant(16),
+    blockN: fc.constantFrom(16, 64),
+    heads: fc.constant(2),
+    causal: fc.boolean(),
+    levels: fc.constantFrom("0,1,2", "0,1,16"),
+    seed: fc.nat(999),
+  }).map((c) => ({ ...c, tile: 16 }));
+  const shown = cases.map((c) => Object.assign(c, { [fc.toStringMethod]: () => caseName(c) }));
+  await fc.assert(fc.asyncProperty(shown, (c) => checkAttention(scope, c)), {
+    ...{ numRuns: 6, seed: TEST_SEED, endOnFailure: true },
+  });
+});
+
+const SMALL = { headDim: 16, valueDim: 24, blockM: 32, tail: "exact" } as const;
+
+/** Families in which unseen keys lie in splits of their own, in those of others, and behind the diagonal. */
+const FAMILIES: readonly UnseenFamily[] = [
+  { ...SMALL, blockN: 64, levels: [0, 1, 2], dtype: "f32", causal: true, rest: 3 },
+  { ...SMALL, blockN: 64, levels: [0, 1], dtype: "f16", causal: false, rest: 8 },
+  { ...SMALL, blockN: 32, levels: null, dtype: "f32", causal: true, rest: 12 },
+];
+
+for (const family of FAMILIES) {
+  gpuTest(`gpu: what is not seen has no influence on shared keys: ${JSON.stringify(family)}`, async (gpu) => {
+    if (family.dtype === "f16" && !gpu.has("shader-f16")) return;
+    using scope = wide(gpu);
+    await fc.assert(fc.asyncProperty(unseenCases(family, { more: 256 }), (c) => checkUnseen(scope, c)), {
+      ...{ seed: TEST_SEED, numRuns: 3, endOnFailure: true },
+    });
+  });
+}
+
+gpuTest("gpu: keys that workgroups share give what one workgroup gives, within rounding", async (gpu) => {
+  const given = parseCase("attention B=1 H=2 Lq=64 Lk=600 D=32 bm=32 bn=64"), { qkv } = inputsOf(given);
+  const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ: 64, seqK: 600, headDim: 32, valueDim: 32 };
+  const run = async (device: Gpu) => {
+    using psa = await createPsa(device, {
+      ...{ shape, ready: [] },
+      config: {
+        ...{ blockM: 32, blockN: 64, tile: 32, importance: { kind: "pooled" } },
+        assignment: { mode: "density", density: 1 },
+      },
+    });
+    return await psa.forward(qkv, { levels: "dense" });
+  };
+  using scope = wide(gpu);
+  const one = await run(gpu), many = await run(scope);
+  assert(compare(many.out, one.out).relL2 < 1e-6 && compare(many.lse, one.lse).maxAbs < 1e-5);
+  assert(compare(many.out, one.out).maxAbs > 0, "nothing was shared");
+});
