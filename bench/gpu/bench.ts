@@ -15,7 +15,15 @@ import { showFixed, showNumber } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
 import { openProbe } from "../timing/clock.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
-import { type GpuCase, gpuCases, growthCases, nameOf } from "./cases.ts";
+import {
+  causalCases,
+  type GpuCase,
+  gpuCases,
+  growthCases,
+  nameOf,
+  numberCases,
+  type Numbers,
+} from "./cases.ts";
 import type { StageBench } from "./data.ts";
 import { timeForward } from "./forward.ts";
 import { type BenchTiming, measure } from "./measure.ts";
@@ -25,6 +33,8 @@ import { stageBenches, timeStages } from "./stages.ts";
 interface GpuRow {
   readonly part: BenchPart;
   readonly case: string;
+  /** What queries and keys are like. */
+  readonly numbers: Numbers;
   readonly density: number;
   readonly ms: number;
   readonly ms_low: number;
@@ -32,13 +42,13 @@ interface GpuRow {
   readonly tflops: number;
   /** Times faster than dense attention of the same sizes. */
   readonly speedup: number;
-  /** Milliseconds divided by those of the ideal line. */
+  /** Milliseconds divided by those of the ideal line: for causal calls of the like that is not, for numbers of those that are alike. */
   readonly times_ideal: number;
   readonly rel_l2: number;
 }
 
 /** Parts of the bench, in the order in which they run. */
-export const PARTS = ["table", "densities", "lengths", "forward", "stages"] as const;
+export const PARTS = ["table", "densities", "lengths", "causal", "numbers", "forward", "stages"] as const;
 
 /** One of them. */
 export type BenchPart = typeof PARTS[number];
@@ -78,8 +88,9 @@ async function runCases(
 /** Milliseconds of the cases before. */
 type Seen = Map<string, number>;
 
-function seenKey({ shape: { headDim, seqK }, dtype, blockN, density }: GpuCase): string {
-  return `${headDim} ${seqK} ${dtype} ${blockN} ${showFixed(density, 3)}`;
+function seenKey({ shape: { headDim, seqK }, dtype, blockN, density, causal, numbers }: GpuCase): string {
+  const of = causal ? "causal " : numbers && numbers !== "normal" ? `${numbers} ` : "";
+  return `${of}${headDim} ${seqK} ${dtype} ${blockN} ${showFixed(density, 3)}`;
 }
 
 function toRow(
@@ -88,16 +99,25 @@ function toRow(
   { part, dense, ideal }: { readonly part: BenchPart; readonly dense: number; readonly ideal: number },
 ): GpuRow {
   const { heads, seqQ, seqK, headDim } = given.shape;
-  const work = given.density * 4 * heads * seqQ * seqK * headDim;
+  const work = given.density * 4 * heads * seqQ * seqK * headDim * (given.causal ? 0.5 : 1);
   return {
-    ...{ part, case: nameOf(given), density: given.density, ms: median, ms_low: low, ms_high: high },
+    ...{
+      part,
+      case: nameOf(given),
+      numbers: given.numbers ?? "normal",
+      density: given.density,
+      ms: median,
+      ms_low: low,
+      ms_high: high,
+    },
     ...{ tflops: work / median / 1e9, speedup: dense / median, times_ideal: median / ideal, rel_l2: relL2 },
   };
 }
 
 function sentence(row: GpuRow): string {
   const range = `${showFixed(row.ms, 3)} ms (${showFixed(row.ms_low, 3)} to ${showFixed(row.ms_high, 3)})`;
-  return `${row.case}\n    ${range}, ${showFixed(row.tflops, 1)} TFLOP/s, ${
+  const numbers = row.numbers === "normal" ? "" : `, ${row.numbers} numbers`;
+  return `${row.case}${numbers}\n    ${range}, ${showFixed(row.tflops, 1)} TFLOP/s, ${
     showFixed(row.speedup, 2)
   } times dense, ${showFixed(row.times_ideal, 2)} of the ideal time, relative error ${
     showNumber(row.rel_l2, { digits: 2, small: Infinity })
@@ -132,6 +152,16 @@ async function runPart(context: Context, part: BenchPart): Promise<number> {
       return await runCases(context, part, { cases: growth.densities, ideal: idealOfDensity });
     case "lengths":
       return await runCases(context, part, { cases: growth.lengths, ideal: idealOfLength });
+    case "causal":
+      return await runCases(context, part, {
+        cases: causalCases(tokens, gpu.has("shader-f16")),
+        ideal: (given, seen) => seen.get(seenKey({ ...given, causal: false })) ?? NaN,
+      });
+    case "numbers":
+      return await runCases(context, part, {
+        cases: numberCases(tokens, gpu.has("shader-f16")),
+        ideal: (given, seen) => seen.get(seenKey({ ...given, numbers: "alike" })) ?? NaN,
+      });
     case "forward":
       return filter ? 0 : await runForward(context);
     case "stages":

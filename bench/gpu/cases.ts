@@ -24,7 +24,18 @@ export interface GpuCase {
   readonly shares: Mix;
   /** The density that the shares make. */
   readonly density: number;
+  /** Whether a query sees only keys up to its own position; default false. */
+  readonly causal?: boolean;
+  /** What queries and keys are like; default normal numbers. */
+  readonly numbers?: Numbers;
 }
+
+/**
+ * What queries and keys are like: `alike` queries are a hundredth of normal numbers, so that all scores of a row are alike and any
+ * of them will do as its maximum; `normal`; `growing` keys have scores that grow along the sequence, so that the largest
+ * ones are far above the first.
+ */
+export type Numbers = "alike" | "normal" | "growing";
 
 /** Shares that make the densities .50, .15 and .05 (rounded). */
 const MIXES: readonly Mix[] = [
@@ -84,8 +95,60 @@ export function gpuCases(tokens: number, hasHalf: boolean): GpuCase[] {
     ...types.flatMap((dtype) =>
       [[], ...MIXES].map((shares) => makeCase({ headDim, heads, tokens, dtype, shares }))
     ),
-    ...[64, 32].map((blockN) => makeCase({ headDim, heads, tokens, shares: MIXES[1], blockN })),
+    ...types.flatMap((dtype) =>
+      [64, 32].map((blockN) => makeCase({ headDim, heads, tokens, dtype, shares: MIXES[1], blockN }))
+    ),
   ]);
+}
+
+/** The types that a device has, of both widths, with the fastest first. */
+function kernelsOf(hasHalf: boolean) {
+  const types = hasHalf ? ["f16", "f32"] as const : ["f32"] as const;
+  return types.flatMap((dtype) =>
+    ([[128, 12], [64, 16]] as const).map(([headDim, heads]) => ({ headDim, heads, dtype }))
+  );
+}
+
+/**
+ * Causal calls, each behind the like that is not causal: dense and at density .15.
+ *
+ * @param tokens tokens of a head
+ * @param hasHalf whether the device has float16
+ *
+ * @example
+ * ```ts
+ * import { causalCases } from "./cases.ts";
+ * console.log(causalCases(2048, false).map(({ causal }) => causal)); // [false, true, false, true, false, true, false, true]
+ * ```
+ */
+export function causalCases(tokens: number, hasHalf: boolean): GpuCase[] {
+  return kernelsOf(hasHalf).flatMap((size) =>
+    [[], MIXES[1]].flatMap((shares) =>
+      [false, true].map((causal) => ({ ...makeCase({ ...size, tokens, shares }), causal }))
+    )
+  );
+}
+
+/**
+ * Dense calls whose numbers are of every kind: what it costs that the kernel with matrix units fixes the maximum of a row
+ * beforehand.
+ *
+ * @param tokens tokens of a head
+ * @param hasHalf whether the device has float16
+ *
+ * @example
+ * ```ts
+ * import { numberCases } from "./cases.ts";
+ * console.log(numberCases(2048, true)[0].numbers); // alike
+ * ```
+ */
+export function numberCases(tokens: number, hasHalf: boolean): GpuCase[] {
+  return kernelsOf(hasHalf).filter(({ dtype }) => !hasHalf || dtype === "f16").flatMap((size) =>
+    (["alike", "normal", "growing"] as const).map((numbers) => ({
+      ...makeCase({ ...size, tokens, shares: [] }),
+      numbers,
+    }))
+  );
 }
 
 /**
@@ -125,7 +188,7 @@ export function growthCases(
  * // attention B=1 H=12 Lq=2048 Lk=2048 D=128 bm=128 bn=128 method=dense density=1
  * ```
  */
-export function nameOf({ shape, dtype, blockM, blockN, shares, density }: GpuCase): string {
+export function nameOf({ shape, dtype, blockM, blockN, shares, density, causal }: GpuCase): string {
   const method = shares.length === 0 ? "dense" : "psa";
   return caseName({
     stage: "attention",
@@ -133,6 +196,7 @@ export function nameOf({ shape, dtype, blockM, blockN, shares, density }: GpuCas
     blockM,
     blockN,
     dtype,
+    ...(causal ? { causal } : {}),
     method,
     density: Number(density.toFixed(3)),
   });
@@ -149,7 +213,7 @@ export function nameOf({ shape, dtype, blockM, blockN, shares, density }: GpuCas
  * console.log(levelsOf(gpuCases(2048, false)[1]).shape); // [1, 12, 16, 16]
  * ```
  */
-export function levelsOf({ shape, blockM, blockN, shares }: GpuCase): Tensor<Int32Array> {
+export function levelsOf({ shape, blockM, blockN, shares, causal = false }: GpuCase): Tensor<Int32Array> {
   const sizes = [1, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
   const random = seededRandom(3), data = new Int32Array(sizes[1] * sizes[2] * sizes[3]);
   for (let at = 0; at < data.length; at++) {
@@ -162,5 +226,22 @@ export function levelsOf({ shape, blockM, blockN, shares }: GpuCase): Tensor<Int
       left -= share;
     }
   }
+  if (causal) hideFuture(data, { sizes, past: (m) => (m + 1) * blockM + shape.seqK - shape.seqQ, blockN });
   return { data, shape: sizes };
+}
+
+/** Skips the blocks that a query block does not see, and reads those that it sees in part at level 1. */
+function hideFuture(
+  data: Int32Array,
+  { sizes: [, , M, N], past, blockN }: {
+    readonly sizes: readonly number[];
+    readonly past: (m: number) => number;
+    readonly blockN: number;
+  },
+): void {
+  for (let at = 0; at < data.length; at++) {
+    const end = past(Math.floor(at / N) % M), j = at % N;
+    if (j * blockN >= end) data[at] = 0;
+    else if ((j + 1) * blockN >= end) data[at] = 1;
+  }
 }

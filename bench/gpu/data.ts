@@ -6,6 +6,7 @@
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { seededRandom } from "../../reference/random.ts";
 import type { AttentionShape, Qkv } from "../../reference/tensor.ts";
+import type { Numbers } from "./cases.ts";
 
 /** A call whose stages are timed. */
 export interface StageBench {
@@ -21,7 +22,10 @@ export interface StageBench {
 export type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
 
 /** Inputs of a call: normal numbers, a million of them repeated from changing places, since only their kind matters. */
-export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: Data } {
+export function makeData(
+  { shape, dtype }: Pick<StageBench, "shape" | "dtype">,
+  numbers: Numbers = "normal",
+): { q: Data; k: Data; v: Data } {
   const random = seededRandom(5), period = 1 << 20, Type = dtype === "f16" ? Float16Array : Float32Array;
   const base = new Type(2 * period).map(() => random.normal());
   const make = (length: number) => {
@@ -33,11 +37,23 @@ export function makeData({ shape, dtype }: StageBench): { q: Data; k: Data; v: D
     return data;
   };
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
-  return {
+  const data = {
     q: make(batch * heads * seqQ * headDim),
     k: make(batch * kvHeads * seqK * headDim),
     v: make(batch * kvHeads * seqK * valueDim),
   };
+  if (numbers === "alike") data.q.forEach((x, i) => data.q[i] = x / 100);
+  if (numbers === "growing") grow(data, { seqK, headDim });
+  return data;
+}
+
+/** Adds 1 to queries, and to keys up to 4: the farther behind they lie, the more; scores then grow by 4 sqrt(headDim). */
+function grow(
+  { q, k }: { readonly q: Data; readonly k: Data },
+  { seqK, headDim }: { readonly seqK: number; readonly headDim: number },
+): void {
+  q.forEach((x, i) => q[i] = x + 1);
+  k.forEach((x, i) => k[i] = x + 4 * (Math.floor(i / headDim) % seqK) / seqK);
 }
 
 /**

@@ -34,7 +34,7 @@ export async function checkBlock(
     readonly levels: Tensor<Int32Array> | "dense";
   },
 ): Promise<number> {
-  const { shape: { heads, seqQ, seqK, headDim }, blockM, blockN, dtype } = given,
+  const { shape: { heads, seqQ, seqK, headDim }, blockM, blockN, dtype, causal = false } = given,
     bytes = dtype === "f16" ? 2 : 4;
   const rows = blockM, first = ((heads - 1) * seqQ + seqQ - rows) * headDim;
   const part = (tokens: Data, from: number, count: number) => ({
@@ -50,8 +50,8 @@ export async function checkBlock(
     data: dtype === "f16" ? new Float16Array(got) : new Float32Array(got),
     shape: [1, 1, rows, headDim],
   };
-  const { relL2 } = compare(out, pyramidAttention(qkv, row, { blockM, blockN }).out);
-  const bound = attentionTolerance(qkv, row, { dtype, accumulate: dtype, blockM, blockN }).relL2;
+  const { relL2 } = compare(out, pyramidAttention(qkv, row, { blockM, blockN, causal }).out);
+  const bound = attentionTolerance(qkv, row, { dtype, accumulate: dtype, blockM, blockN, causal }).relL2;
   if (!(relL2 <= bound)) {
     throw new Error(`${nameOf(given)} is wrong: relative L2 error ${relL2}, bound ${bound}.`);
   }
@@ -108,14 +108,14 @@ export async function measure(
   given: GpuCase,
   timing: BenchTiming,
 ): Promise<MedianEstimate & { readonly relL2: number }> {
-  const { shape, dtype, blockM, blockN } = given;
+  const { shape, dtype, blockM, blockN, causal = false, numbers } = given;
   const config = {
-    ...{ blockM, blockN, tile: 32 },
+    ...{ blockM, blockN, tile: 32, causal },
     importance: { kind: "pooled" },
     assignment: { mode: "density", density: 0.5, shares: { 1: 0.4, 2: 0.2, 4: 0.2, 8: 0.2 } },
   } as const;
   using psa = await createPsa(gpu, { shape, config, dtype, ready: [] });
-  const data = makeData({ shape, config, dtype });
+  const data = makeData({ shape, dtype }, numbers);
   const levels = given.shares.length === 0 ? "dense" : levelsOf(given);
   await psa.run(inputsOf(shape, data), { levels });
   const relL2 = await checkBlock(gpu, psa, { given, data, levels });

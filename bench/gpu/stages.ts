@@ -127,6 +127,7 @@ export function stageBenches(tokens: number): StageBench[] {
   return [
     ...[wide, narrow].flatMap((size) => [bench(size, { dtype: "f32" }), bench(size, { dtype: "f16" })]),
     ...[64, 32].map((blockN) => bench(wide, { blockN, tile: blockN })),
+    bench(wide, { blockN: 64, tile: 64, dtype: "f16" }),
     ...[8, 16].map((stride) => ofKind({ kind: "antidiagonal", stride })),
     ofKind({ kind: "pooled" }),
     bench(wide, { assignment: { mode: "threshold", ratios: DEFAULT_RATIOS } }),

@@ -7,7 +7,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/kernel.ts";
 import type { Stage } from "../device/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
-import { entryTemplate } from "./entry.ts";
+import { entryTemplate, headsAlone } from "./entry.ts";
 import scanCode from "./scan.wgsl" with { type: "text" };
 
 /** Work lists of all rows of levels on the device. */
@@ -58,6 +58,7 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
       label,
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
+        ROWS_ALONE: headsAlone(heads, M) * M,
         REPLICATE: Number(tail === "replicate"),
       },
       buffers: [levels, offsets, list],

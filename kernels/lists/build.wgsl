@@ -7,7 +7,7 @@
 // cost one group. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
 // not count, so that whoever reads a tile reads nothing but tokens of the row. The kernel runs twice:
 // to count (COUNT), and, after scan.wgsl has turned counts into offsets, to write; each row then also counts how
-// many of its head are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
+// many rows that it is ordered with are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
 // and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
 
 override COUNT: bool;       // write the length of the row only
@@ -16,10 +16,11 @@ override M: u32;            // query blocks
 override BLOCK: u32;        // tokens a key block
 override TOKENS: u32;       // key tokens a head
 override GROUP: u32;        // pooled tokens a group
+override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order [heads * M]
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows [heads * M]
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // entries
 
 const THREADS = 256u;
@@ -65,20 +66,22 @@ fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   }
 }
 
-// Puts the query block behind those of its head that have longer lists, or as long ones and come before it.
-fn take_turn(first_row: u32, block: u32, rows: u32, lid: u32) {
-  let length = offsets[first_row + block + 1u] - offsets[first_row + block];
+// Puts a row behind those that it is ordered with that have longer lists, or as long ones and come before it.
+fn take_turn(row: u32, rows: u32, lid: u32) {
+  let first_row = select(row / M * M, ROWS_ALONE, row >= ROWS_ALONE);
+  let end = select(first_row + M, rows, row >= ROWS_ALONE);
+  let length = offsets[row + 1u] - offsets[row];
   var before = 0u;
-  for (var other = lid; other < M; other += THREADS) {
-    let others = offsets[first_row + other + 1u] - offsets[first_row + other];
-    if (others > length || (others == length && other < block)) { before++; }
+  for (var other = first_row + lid; other < end; other += THREADS) {
+    let others = offsets[other + 1u] - offsets[other];
+    if (others > length || (others == length && other < row)) { before++; }
   }
   scan[lid] = before;
   for (var width = THREADS / 2u; width > 0u; width /= 2u) {
     workgroupBarrier();
     if (lid < width) { scan[lid] += scan[lid + width]; }
   }
-  if (lid == 0u) { offsets[rows + 1u + first_row + scan[0]] = block; }
+  if (lid == 0u) { offsets[rows + 1u + first_row + scan[0]] = row; }
 }
 
 @compute @workgroup_size(256)
@@ -113,5 +116,5 @@ fn main(
     storageBarrier();   // the last entry is another invocation's
     if (at + lid < begin + padded) { list[at + lid] = list[at - 1u] | ENTRY_FILLS; }
   }
-  if (!COUNT) { take_turn(group.y * M, group.x, grid.x * grid.y, lid); }
+  if (!COUNT) { take_turn(index, grid.x * grid.y, lid); }
 }

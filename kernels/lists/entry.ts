@@ -28,8 +28,22 @@ export interface Entry {
 
 /** Pooled tokens to whose multiples rows of lists are filled up. */
 export const TILE_TOKENS = 128;
+/** Rows at the end of a call that are ordered together by the length of their lists. */
+const ROWS_TOGETHER = 384;
 /** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
 const MOST_GROUPS = 1 << 20;
+
+/**
+ * Heads whose rows are ordered by the length of their lists each for itself; those behind them, the last ones of a call, are
+ * ordered together, so that at the end no workgroup is long. In the middle it would gain nothing, and the heads that are
+ * worked on at a time would be too many for the device's cache.
+ *
+ * @param heads heads of all batch entries
+ * @param blocks query blocks of a head
+ */
+export function headsAlone(heads: number, blocks: number): number {
+  return heads - Math.max(1, Math.min(heads, Math.floor(ROWS_TOGETHER / blocks)));
+}
 
 /** The entry as a u32. */
 export function packEntry({ index, level, mask, fills = false }: Entry): number {

@@ -8,15 +8,16 @@
  */
 import type { Tensor } from "../../reference/tensor.ts";
 import { type LevelRows, levelsOfLayout, type PyramidLayout } from "../pyramid/layout.ts";
-import { groupTokens, packEntry, requireNumbered, TILE_TOKENS, unpackEntry } from "./entry.ts";
+import { groupTokens, headsAlone, packEntry, requireNumbered, TILE_TOKENS, unpackEntry } from "./entry.ts";
 
 /** Work lists of all query blocks of all heads. */
 export interface WorkLists {
   /** The lists, one after the other. */
   readonly list: Uint32Array<ArrayBuffer>;
   /**
-   * Where each begins, and where the last ends: [batch * heads * query blocks + 1]; then, for each head, its query blocks
-   * in the order in which they are taken, those with the longest lists first: [batch * heads * query blocks].
+   * Where each begins, and where the last ends: [batch * heads * query blocks + 1]; then the rows in the order in which they
+   * are taken, head after head, and of these those with the longest lists first; the last heads count as one
+   * ({@link headsAlone}): [batch * heads * query blocks].
    */
   readonly offsets: Uint32Array<ArrayBuffer>;
 }
@@ -52,16 +53,16 @@ export function makeLists(
     while (list.length % (TILE_TOKENS / group) !== 0) list.push(filling(list[list.length - 1]));
     offsets[row + 1] = list.length;
   }
-  orderBlocks(offsets, levels.shape[2]);
+  orderRows(offsets, levels.shape[2]);
   return { list: Uint32Array.from(list), offsets };
 }
 
-/** Writes the query blocks of each head behind the offsets, longest list first: short ones fill the gaps at the end. */
-function orderBlocks(offsets: Uint32Array, blocks: number): void {
-  const rows = (offsets.length - 1) / 2;
-  for (let first = 0; first < rows; first += blocks) {
-    const length = (block: number) => offsets[first + block + 1] - offsets[first + block];
-    const order = Array.from({ length: blocks }, (_, block) => block);
+/** Writes the rows behind the offsets, of a head or of the last heads the longest first: short ones fill the gaps at the end. */
+function orderRows(offsets: Uint32Array, blocks: number): void {
+  const rows = (offsets.length - 1) / 2, alone = headsAlone(rows / blocks, blocks) * blocks;
+  const length = (row: number) => offsets[row + 1] - offsets[row];
+  for (let first = 0; first < rows; first += first < alone ? blocks : rows) {
+    const order = Array.from({ length: first < alone ? blocks : rows - first }, (_, i) => first + i);
     offsets.set(order.sort((a, b) => length(b) - length(a)), rows + 1 + first);
   }
 }

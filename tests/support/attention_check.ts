@@ -37,9 +37,17 @@ export function inputsOf(given: Case): { qkv: Qkv; levels: Tensor<Int32Array> } 
   return { qkv, levels: { data, shape } };
 }
 
-/** Runs a case on the device and asserts that outputs and log-sum-exps are within the derived bounds. */
-export async function checkAttention(gpu: Gpu, given: Case): Promise<void> {
+/**
+ * Runs a case on the device and asserts that outputs and log-sum-exps are within the derived bounds; `dense`: with level 1
+ * everywhere, by the kernel that reads no lists.
+ */
+export async function checkAttention(
+  gpu: Gpu,
+  given: Case,
+  { dense = false }: { readonly dense?: boolean } = {},
+): Promise<void> {
   const c = resolveCase(given), { qkv, levels } = inputsOf(given);
+  if (dense) levels.data.fill(1);
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, blockM, blockN, causal, tail } = c;
   const dtype = c.dtype as "f32" | "f16";
   if (dtype === "f16" && lacksHalves(gpu, caseName(given))) return;
@@ -55,7 +63,7 @@ export async function checkAttention(gpu: Gpu, given: Case): Promise<void> {
     ready: [],
   });
   await psa.load(qkv);
-  const call = await psa.prepare(levels);
+  const call = await psa.prepare(dense ? "dense" : levels);
   poisonOutputs(gpu, call.stages);
   const got = await call.forward();
   const options = { blockM, blockN, causal, tail: tail as "exact" | "replicate" };

@@ -79,6 +79,7 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   const threads = 4 * rows / rowTiles;
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
+    KEYS_ACCESS: dense ? "read_write" : "read",
     ...{ KEY_SPLITS: splits, COLUMN_PARTS: Math.ceil(valueDim / WIDEST) },
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },

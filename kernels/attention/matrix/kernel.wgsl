@@ -11,7 +11,8 @@
 // in half precision, and go back; between these steps, in the text, stand the products of queries and the keys of the next
 // tile, so that matrix units work while exponentials are made. (2) Weights times values. Keys are not read in phase 2, nor
 // values in phase 1: that is when they are replaced, at the end of the phase, from registers that were loaded a tile
-// before. So no phase waits for memory, and one buffer of each will do. Rows are padded by 16 bytes, scores to 24
+// before. So no phase waits for memory, and one buffer of each will do. In dense attention keys and values are bound as
+// writable (KEYS_ACCESS): compilers move loads of read-only memory to where they are used, and then wait for them. Rows are padded by 16 bytes, scores to 24
 // numbers: then no two lanes meet at a bank.
 //
 // The maximum of a row is fixed before its keys are walked, since sums that are matrices can not be scaled. It is that of a
@@ -57,7 +58,14 @@ fn main(
   let p#{z}_at = own + (lane + #{32 * z}u) * 3u;
 //#end
 
+//#if DENSE
   let head = wg.y;
+  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
+//#else
+  let list_row = offsets[grid.x * grid.y + 1u + wg.y * grid.x + wg.x];
+  let head = list_row / grid.x;
+  let block = list_row % grid.x;
+//#end
   let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
 //#if KEY_SPLITS
   let key_split = wg.z / #{COLUMN_PARTS}u;
@@ -68,11 +76,6 @@ fn main(
   let out_head = head;
 //#end
   let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "column_part * " + V_ACROSS + "u"};
-//#if !DENSE
-  let block = offsets[grid.x * grid.y + 1u + head * grid.x + wg.x];
-//#else
-  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
-//#end
   let first_row = block * #{BM}u;
   let row_end = min(first_row + #{BM}u, call.seq_q);
 
@@ -84,10 +87,9 @@ fn main(
   let all_tiles = (call.seq_k + 31u) >> 5u;
 //#end
 //#else
-  let list_row = head * grid.x + block;
   let list_begin = offsets[list_row];
   let all_groups = offsets[list_row + 1u] - list_begin;
-  if (lid == 0u) { counted = (groups_that_count(list_begin, all_groups) + #{TILE_GROUPS - 1}u) / #{TILE_GROUPS}u; }
+//#use count_tiles
   let all_tiles = workgroupUniformLoad(&counted);
 //#end
 //#if KEY_SPLITS

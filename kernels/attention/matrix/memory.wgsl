@@ -5,8 +5,8 @@ alias Piece = vec4<u32>; // 8 halves
 
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
-@group(0) @binding(2) var<storage, read> k: array<Piece>;
-@group(0) @binding(3) var<storage, read> v: array<Piece>;
+@group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
+@group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
 //#if KEY_SPLITS
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
 @group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
@@ -16,7 +16,7 @@ alias Piece = vec4<u32>; // 8 halves
 //#end
 //#if !DENSE
 @group(0) @binding(6) var<storage, read> list: array<u32>;
-@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then each head's query blocks, longest first
+@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
 //#end
 
 var<workgroup> keys: array<Piece, #{32 * K_PITCH}>;           // a tile of keys, and one of values
@@ -48,17 +48,6 @@ fn halves(low: vec4f, high: vec4f) -> Piece {
 }
 
 //#if !DENSE
-// How many groups of a list do not only fill it up; those that do are the last ones, fewer than a tile of 128 tokens.
-fn groups_that_count(first: u32, groups: u32) -> u32 {
-  var low = max(groups, #{4 * TILE_GROUPS}u) - #{4 * TILE_GROUPS}u;
-  var high = groups;
-  while (low < high) {
-    let middle = (low + high) / 2u;
-    if (entry_fills(list[first + middle])) { high = middle; } else { low = middle + 1u; }
-  }
-  return low;
-}
-
 // An entry with the row of its first token in K and V.
 fn item_of(entry: u32, kv_head: u32) -> vec2<u32> {
   let level = entry_log_level(entry);

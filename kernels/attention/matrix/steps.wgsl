@@ -1,6 +1,18 @@
 // The steps of the kernel with matrices, as named blocks of its template: each stands in the text where kernel.wgsl uses it, and
 // reads and writes the variables of that place.
 
+// Tiles whose entries do not only fill up the list. Those that do are the last ones, fewer than a tile of 128 tokens: the
+// invocation that finds the last of the others tells.
+//#block count_tiles
+  if (all_groups == 0u) {
+    if (lid == 0u) { counted = 0u; }
+  } else if (lid < #{4 * TILE_GROUPS}u) {
+    let at = all_groups - #{4 * TILE_GROUPS}u + lid;
+    let next_fills = at + 1u == all_groups || entry_fills(list[list_begin + min(at + 1u, all_groups - 1u)]);
+    if (next_fills && !entry_fills(list[list_begin + at])) { counted = at / #{TILE_GROUPS}u + 1u; }
+  }
+//#end
+
 // Queries become matrices, 16 rows at a time; they go through workgroup memory, where channels beyond the last one are zeros.
 //#block load_queries
 //#if !DENSE

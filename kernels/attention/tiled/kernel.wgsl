@@ -55,7 +55,15 @@ fn main(
 //#else
   let column = tx;
 //#end
+//#if DENSE
   let head = wg.y;
+  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
+//#else
+  // The query block, those with the most tiles first.
+  let list_row = offsets[grid.x * grid.y + 1u + wg.y * grid.x + wg.x];
+  let head = list_row / grid.x;
+  let block = list_row % grid.x;
+//#end
   let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
 //#if KEY_SPLITS
   let key_split = wg.z / #{COLUMN_PARTS}u;
@@ -67,12 +75,7 @@ fn main(
 //#end
   let first_piece = column_part * #{COLUMN_PIECES}u;
 
-  // The query block, those with the most tiles first, and its tiles.
-//#if !DENSE
-  let block = offsets[grid.x * grid.y + 1u + head * grid.x + wg.x];
-//#else
-  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
-//#end
+  // Its tiles.
   let first_row = block * #{BM}u;
 //#if DENSE
   let list_begin = 0u;
@@ -83,7 +86,6 @@ fn main(
   let all_tiles = (call.seq_k + 127u) >> 7u;
 //#end
 //#else
-  let list_row = head * grid.x + block;
   let list_begin = offsets[list_row];
   let all_tiles = (offsets[list_row + 1u] - list_begin) / #{16 * PER_LANE}u;
 //#end

@@ -14,7 +14,7 @@
 //#end
 //#if !DENSE
 @group(0) @binding(6) var<storage, read> list: array<u32>;
-@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then each head's query blocks, longest first
+@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
 //#end
 
 // Chunks of K and of V; chunks of Q, and the weights.

@@ -50,6 +50,7 @@ function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
     ...{ STEPS: padded / 2, STEPS_OF_TOKEN: stepsOfToken, TILE_STEPS: stays ? 1 : parts * stepsOfToken },
     ...{ KEY_ROWS: keyRows, BUFFER: buffer, SPAN: 128 * rowTiles },
     ...{ EXCHANGE: stays ? 2 * buffer : 0, MEMORY: 2 * buffer + (stays ? SUBGROUPS * EXCHANGE : 0) },
+    OWN_OFFSETS: stays && isEven && rows % 16 === 0 && columns <= 32,
     ...{ LOAD_ROWS: isEven ? rows : 0, Q_LOADS: stays ? 0 : ROWS / rows },
     K_LOADS: Math.ceil(keyRows * across / THREADS),
   } satisfies TemplateParameters;

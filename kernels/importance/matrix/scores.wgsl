@@ -4,9 +4,10 @@
 // Work. A workgroup of 8 subgroups owns 128 rows (sampled queries, groups of queries) and walks SPANS times #{SPAN} columns.
 // Subgroups form GROUPS columns of subgroups; each makes scores of 16 * ROW_TILES rows x 16 * COLUMN_TILES columns at a time.
 // If one row of keys is one token, queries stay in registers as matrices (STAYS), a step is a whole tile of keys, and there are
-// two buffers of them: the next tile is stored while this one is read, so that a tile takes one barrier and subgroups need
-// not be at the same place of it. Rows of several tokens (antidiagonal) stream through the same buffers in steps of 32
-// channels, queries and keys, and sums stay in registers until the row is over.
+// two buffers of them: while lanes reduce the scores of a tile, matrix units make those of the next one, and the one after
+// is stored, so that a tile takes one barrier and subgroups need not be at the same place of it. Rows of several tokens
+// (antidiagonal) stream through the same buffers in steps of 32 channels, queries and keys, and sums stay in registers
+// until the row is over.
 //
 // Matrices can not be indexed: scores go through workgroup memory to lanes, 16 columns of a row each, 32 rows at a time. A lane
 // reduces them, and goes on over the chunks of 16 columns of a key block: a subgroup walks whole key blocks, its neighbour
@@ -20,7 +21,8 @@ struct Range { first_tile: u32, one: u32 } // of the row tiles whose scores are 
 
 @group(0) @binding(0) var<uniform> range: Range;
 @group(0) @binding(1) var<storage, read> queries: array<Piece>;
-@group(0) @binding(2) var<storage, read> keys: array<Piece>;
+// Writable, which it is not: compilers move loads of read-only memory to where they are used, and then wait for them.
+@group(0) @binding(2) var<storage, read_write> keys: array<Piece>;
 @group(0) @binding(3) var<storage, read> offsets: array<u32>;   // per head: Q_SAMPLES of queries, K_SAMPLES of keys
 @group(0) @binding(4) var<storage, read_write> scores: array<f32>; // [row tile][key block][128 rows]
 
@@ -128,7 +130,11 @@ fn reduce4(x: vec4f, y: vec4f, z: vec4f, w: vec4f) -> f32 {
         let piece = #{LOAD_ROWS ? "load_piece" : "(lid + " + n * 256 + "u) % " + BUFFER_ACROSS + "u"};
         let own = row / #{16 * COLUMN_TILES}u % #{GROUPS}u;
         let chunk = tile * #{COLUMN_TILES}u + row / 16u % #{COLUMN_TILES}u;
+//#if OWN_OFFSETS
+        let token = (begin + first_column(chunk, own) + row % 16u) / K_SAMPLES * K_BLOCK + #{CHUNKS == 1 ? "offset0" : "select(offset0, offset1, chunk % 2u == 1u)"};
+//#else
         let token = key_token(begin + first_column(chunk, own) + row % 16u, table);
+//#end
         k#{n} = key_piece(k_head, token, #{STAYS ? "piece" : "piece0 + piece"}, #{STAYS ? "0u" : "part"});
       }
 //#end
@@ -190,6 +196,11 @@ fn main(
 //#for n in 0 .. K_LOADS
   var k#{n} = Piece();
 //#end
+//#if OWN_OFFSETS
+//#for c in 0 .. CHUNKS
+  let offset#{c} = offsets[table + Q_SAMPLES + (load_row % 16u + #{16 * c}u) % K_SAMPLES];
+//#end
+//#end
 //#for z in 0 .. LANE_ROWS
   let line#{z} = first_row + row_group * #{16 * ROW_TILES}u + #{32 * z}u + lane;
   var seen#{z} = select(0u, COLUMNS, line#{z} < ROWS);
@@ -219,6 +230,54 @@ fn main(
 //#end
 //#end
 
+//#if STAYS
+  if (tiles > 0u) {
+//#for n in 0 .. 2
+    {
+      let next = #{n * BUFFER}u;
+      let tile = min(#{n}u, tiles - 1u);
+//#use request
+//#use keep
+    }
+//#end
+    {
+      let tile = min(2u, tiles - 1u);
+//#use request
+    }
+  }
+  workgroupBarrier();
+  {
+    let next = 0u;
+//#use multiply
+  }
+  workgroupBarrier();
+  for (var tile_now = 0u; tile_now < tiles; tile_now += range.one) {
+//#for z in 0 .. LANE_ROWS
+//#use give_scores
+//#end
+    let now = (tile_now & 1u) * #{BUFFER}u;
+    {
+      let next = #{BUFFER}u - now;
+//#use multiply
+    }
+    let chunk = tile_now;
+    let column = begin + first_column(chunk, neighbour);
+//#for z in 0 .. LANE_ROWS
+    {
+//#use reduce_chunk
+    }
+//#end
+    {
+      let next = now;
+//#use keep
+    }
+    {
+      let tile = min(tile_now + 3u, tiles - 1u);
+//#use request
+    }
+    workgroupBarrier();
+  }
+//#else
   let steps = tiles * #{TILE_STEPS}u;
   if (steps > 0u) {
     {
@@ -229,8 +288,8 @@ fn main(
 //#use keep
     }
     {
-      let step = #{STAYS ? 0 : 1}u;
-      let tile = #{STAYS ? "min(1u, tiles - 1u)" : "0u"};
+      let step = 1u;
+      let tile = 0u;
 //#use request
     }
   }
@@ -238,20 +297,6 @@ fn main(
   for (var at = 0u; at < steps; at += range.one) {
     let now = (at & 1u) * #{BUFFER}u;
     let next = #{BUFFER}u - now;
-//#if STAYS
-    let own_tile = at;
-//#for step in 0 .. STEPS
-//#for j in 0 .. COLUMN_TILES
-    {
-      let columns = subgroupMatrixLoad<Right, col_major>(&staged, now + (neighbour * #{16 * COLUMN_TILES}u + #{16 * j}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
-//#for i in 0 .. ROW_TILES
-      s#{i}_#{j} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + "_" + j + ")"};
-//#end
-    }
-//#end
-//#end
-//#else
-    let own_tile = at / #{TILE_STEPS}u;
     if (at % #{TILE_STEPS}u == 0u) {
 //#for i in 0 .. ROW_TILES
 //#for j in 0 .. COLUMN_TILES
@@ -273,36 +318,30 @@ fn main(
     }
 //#end
     if (at % #{TILE_STEPS}u == #{TILE_STEPS - 1}u) {
-    workgroupBarrier();
-//#end
-
+      workgroupBarrier();
 //#for j in 0 .. COLUMN_TILES
-    {
-      let chunk = own_tile * #{COLUMN_TILES}u + #{j}u;
-      let column = begin + first_column(chunk, neighbour);
-//#for z in 0 .. LANE_ROWS
       {
-//#for i in 0 .. 2
-        subgroupMatrixStore<row_major>(&staged, exchange + #{96 * i}u, s#{2 * z + i}_#{j}, 6u);
-//#end
+        let chunk = at / #{TILE_STEPS}u * #{COLUMN_TILES}u + #{j}u;
+        let column = begin + first_column(chunk, neighbour);
+//#for z in 0 .. LANE_ROWS
+//#use give_scores
+        {
 //#use reduce_chunk
+        }
+//#end
       }
 //#end
+      workgroupBarrier();
     }
-//#end
-
-//#if !STAYS
-    workgroupBarrier();
-    }
-//#end
 //#use keep
     {
-      let step = min(at + 2u, steps - 1u)#{STAYS ? "" : " % " + TILE_STEPS + "u"};
+      let step = min(at + 2u, steps - 1u) % #{TILE_STEPS}u;
       let tile = min(at + 2u, steps - 1u) / #{TILE_STEPS}u;
 //#use request
     }
     workgroupBarrier();
   }
+//#end
 
   // Columns of which no row sees anything.
   let first = (begin + tiles * #{16 * COLUMN_TILES * GROUPS}u) / #{BLOCK_COLUMNS}u;
@@ -312,13 +351,36 @@ fn main(
   }
 }
 
+// Scores of the next tile, whose keys are in the other buffer.
+//#block multiply
+//#for step in 0 .. STEPS
+    {
+      let columns = subgroupMatrixLoad<Right, col_major>(&staged, next + neighbour * #{16 * PITCH}u + #{2 * step}u, #{PITCH}u);
+//#for i in 0 .. ROW_TILES
+      s#{i}_0 = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + "_0)"};
+//#end
+    }
+//#end
+//#end
+
+// 32 rows of 16 columns go to lanes.
+//#block give_scores
+//#for i in 0 .. 2
+    subgroupMatrixStore<row_major>(&staged, exchange + #{96 * i}u, s#{2 * z + i}_#{STAYS ? 0 : j}, 6u);
+//#end
+    let given#{z}a = bitcast<vec4f>(staged[a_at]);
+    let given#{z}b = bitcast<vec4f>(staged[b_at]);
+    let given#{z}c = bitcast<vec4f>(staged[a_at + 2u]);
+    let given#{z}d = bitcast<vec4f>(staged[b_at + 2u]);
+//#end
+
 // 16 columns of a row become one number, or, of narrower key blocks, several.
 //#block reduce_chunk
         let row = row_group * #{16 * ROW_TILES}u + #{32 * z}u + lane;
-        let a0 = bitcast<vec4f>(staged[a_at]);
-        let b0 = bitcast<vec4f>(staged[b_at]);
-        let a1 = bitcast<vec4f>(staged[a_at + 2u]);
-        let b1 = bitcast<vec4f>(staged[b_at + 2u]);
+        let a0 = given#{z}a;
+        let b0 = given#{z}b;
+        let a1 = given#{z}c;
+        let b1 = given#{z}d;
 //#if BLOCK_COLUMNS >= 16
         var value: f32;
 //#if LOG_SUM

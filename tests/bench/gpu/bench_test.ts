@@ -20,12 +20,26 @@ Deno.test("bench:gpu: a part of the table as JSON, with figures that add up", as
   }
 });
 
+Deno.test("bench:gpu: causal calls stand beside the like that are not causal", async () => {
+  const { code, stdout, stderr } = await runPsa("bench", [
+    ...["--tokens", "256", "--parts", "causal", "--filter", "D=64 bm=128 bn=128 dtype=f32", "--json"],
+  ]);
+  assertEquals(code, 0, stderr);
+  const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(rows.map((row) => row.case.includes("causal")), [false, true, false, true]);
+  assertEquals(rows.map((row) => row.backend), Array(4).fill("builtin"));
+  for (const [plain, causal] of [rows.slice(0, 2), rows.slice(2)]) {
+    assertEquals(plain.times_ideal, 1);
+    assert(Math.abs(causal.times_ideal / (causal.ms / plain.ms) - 1) < 1e-9);
+  }
+});
+
 for (
   const [args, sentence] of [
     [["--tokens", "100"], '--tokens is "100"; it should be a multiple of 128.'],
     [
       ["--parts", "table,length"],
-      '--parts holds "length"; the parts are table, densities, lengths, forward, stages.',
+      '--parts holds "length"; the parts are table, densities, lengths, causal, numbers, forward, stages.',
     ],
     [["--token", "128"], "--token is no option; the nearest one is --tokens."],
     [["--parts", "table", "--filter", "D=7 "], '--filter "D=7 " matches no case.'],

@@ -65,8 +65,8 @@ gpuTest("work lists of rows and of key blocks beyond the width of a workgroup", 
     ...{ blockM: 16, blockN: 16, tile: 16, importance: { kind: "full" as const } },
     assignment: { mode: "density" as const, density: 1 },
   };
-  for (const [seqQ, seqK] of [[16 * 700, 100], [20, 16 * 700 - 3]]) {
-    const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 };
+  for (const [seqQ, seqK, heads] of [[16 * 700, 100, 1], [20, 16 * 700 - 3, 1], [16 * 150, 50, 4]]) {
+    const shape = { batch: 1, heads, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 };
     const c: StageCase = { shape, config, dtype: "f32", seed: 5 };
     await assertLists(gpu, c, levelsOf(c));
   }
