@@ -63,7 +63,7 @@ export async function buildProduct(
   const encodes: Encode[] = [];
   for (let first = 0; first < plan.tiles; first += plan.chunk) {
     const range = { first, count: Math.min(plan.chunk, plan.tiles - first) };
-    encodes.push(...await bindChunk(gpu, pipelines, { ...inputs, ...range, plan, offsets, scores, options }));
+    encodes.push(...await bindChunk(gpu, pipelines, { ...inputs, ...range, offsets, scores, options }));
   }
   return encodes;
 }
@@ -137,12 +137,11 @@ async function buildPipelines(
 async function bindChunk(
   gpu: Gpu,
   pipelines: ProductPipelines,
-  { first, count, q, k, plan, offsets, scores, options: { importance, product } }: {
+  { first, count, q, k, offsets, scores, options: { importance, product } }: {
     readonly first: number;
     readonly count: number;
     readonly q: GPUBuffer;
     readonly k: GPUBuffer;
-    readonly plan: ProductPlan;
     readonly offsets: GPUBuffer;
     readonly scores: GPUBuffer;
     readonly options: ProductOptions;
