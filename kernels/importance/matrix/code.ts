@@ -6,7 +6,9 @@
 import { MATRIX_DIRECTIVES } from "../../attention/matrix/directives.ts";
 import type { Capabilities } from "../../device/capabilities.ts";
 import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
-import scores from "./scores.wgsl" with { type: "text" };
+import kernel from "./kernel.wgsl" with { type: "text" };
+import memory from "./memory.wgsl" with { type: "text" };
+import steps from "./steps.wgsl" with { type: "text" };
 
 /** What decides the text of the kernel. */
 export interface MatrixScoreOptions {
@@ -71,5 +73,5 @@ export function usesMatrixScores(
 
 /** The WGSL of the kernel. */
 export function matrixScoreCode(options: MatrixScoreOptions): string {
-  return MATRIX_DIRECTIVES + expandTemplate(scores, parametersOf(options));
+  return MATRIX_DIRECTIVES + expandTemplate([memory, steps, kernel].join("\n"), parametersOf(options));
 }

@@ -25,7 +25,7 @@ function withAdapter(description: string, software: boolean): Machine {
       maxComputeInvocationsPerWorkgroup: 1024,
     },
     ...{ subgroupSize: 32, subgroupSizes: { least: 32, most: 32 }, subgroupDirective: "" },
-    ...{ matrixShapes: [], matrices: false, nanosecondsPerTick: 1 },
+    ...{ matrixShapes: [], matrices: false, busyWorkgroups: 1, nanosecondsPerTick: 1 },
   };
   return { ...BARE, builtin: { device, software, problem: "" }, chromium: "/usr/bin/chromium" };
 }
