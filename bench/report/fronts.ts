@@ -8,6 +8,7 @@ import { isSoftware } from "../text/adapter.ts";
 import { listed, plural } from "../text/number.ts";
 import { renderChart } from "./chart.ts";
 import { paretoChart } from "./charts.ts";
+import { unitsByGranularity } from "./granularity.ts";
 import { type Interval, timeOf } from "./noise.ts";
 import { type Candidate, paretoFront } from "./pareto.ts";
 import type { ReportRow } from "./rows.ts";
@@ -68,7 +69,9 @@ export async function paretoCharts(
     const software = cost.name === "time" && isSoftware(adapter)
       ? ` Measured in software, on ${adapter}: this says nothing about a GPU.`
       : "";
-    return chartUnits(known, { heads: false }).map((unit) => frontChart(unit, { cost, rows, software }));
+    return unitsByGranularity(chartUnits(known, { heads: false })).map((unit) =>
+      frontChart(unit, { cost, rows, software })
+    );
   });
   return await Promise.all(charts);
 }

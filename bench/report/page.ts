@@ -9,8 +9,10 @@ import style from "./style.css" with { type: "text" };
 import { isSoftware } from "../text/adapter.ts";
 import { listed, plural } from "../text/number.ts";
 import { paretoCharts } from "./fronts.ts";
+import { markedName, markNote } from "./granularity.ts";
 import { escapeHtml, sortableTable, type TableColumn } from "./html.ts";
 import { mapSection } from "./map_section.ts";
+import { headMatrices } from "./matrix.ts";
 import { resultsTable } from "./results.ts";
 import { densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
 import { chartGrid, errorCharts, type ReportChart, speedupCharts } from "./sections.ts";
@@ -49,18 +51,20 @@ export interface Report {
  * ```
  */
 export async function buildReport<Row extends ReportRow>(data: ReportData<Row>): Promise<Report> {
-  const { rows, columns, environment, maps } = data;
+  const { columns, environment, maps } = data;
+  const rows = data.rows.map((row) => ({ ...row, method: markedName(row.method) }));
   const adapter = typeof environment.adapter === "string" ? environment.adapter : "";
   const errors = await errorCharts(rows), speedups = await speedupCharts(rows, { adapter });
   const fronts = await paretoCharts(rows, { adapter }), drawnMaps = mapSection(maps);
   const sections = [
     "<h1>Pyramid Sparse Attention: sweep</h1>",
     verdictBlock(verdict(rows, { adapter })),
-    `<p>${escapeHtml(whatWasRun(rows, environment))}</p>`,
+    `<p>${escapeHtml([whatWasRun(rows, environment), markNote(rows)].filter(Boolean).join(" "))}</p>`,
     section("Error against density", grid(errors)),
     section("Speed-up against density", grid(speedups), softwareNote(adapter)),
     section("Error against time and cost: the Pareto front", grid(fronts)),
     section("Levels beside the true mass, and in the frames of a video", drawnMaps),
+    section("Which method is best on which head", headMatrices(rows)),
     section(
       "Every number",
       resultsTable(rows) + `<details><summary>All columns</summary>${sortableTable(rows, columns)}</details>`,

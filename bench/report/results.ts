@@ -4,6 +4,7 @@
  * @module
  */
 import { showMilliseconds } from "../text/number.ts";
+import { caveatOf } from "./granularity.ts";
 import { sortableTable, type TableColumn } from "./html.ts";
 import { timeOf } from "./noise.ts";
 import type { ReportRow } from "./rows.ts";
@@ -31,6 +32,7 @@ export function resultsTable(rows: readonly ReportRow[]): string {
     { heading: "density", cell: ({ density }) => density },
     { heading: "kernel error", cell: ({ kernel_rel_l2 }) => kernel_rel_l2 },
     { heading: "status", cell: ({ status }) => status },
+    { heading: "basis", cell: ({ method }) => caveatOf(method) },
   ];
   const used = columns.filter(({ heading, cell }) =>
     heading === "case" || rows.length === 0 || rows.some((row) => cell(row) !== null)

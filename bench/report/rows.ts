@@ -38,6 +38,8 @@ export interface ReportRow {
   readonly density: number;
   /** Cost of choosing, in units of dense attention. */
   readonly selection_cost: number | null;
+  /** How evenly the softmax mass lies over key blocks, from 0 to 1; left out: not known. */
+  readonly mass_entropy?: number | null;
   /** Relative L2 error against dense attention. */
   readonly rel_l2: number | null;
   /** Relative L2 error of the kernel against the reference of the same levels. */

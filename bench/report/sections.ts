@@ -6,6 +6,7 @@
 import { isSoftware } from "../text/adapter.ts";
 import { renderChart } from "./chart.ts";
 import { lineChart, type SeriesPoint, speedupChart } from "./charts.ts";
+import { unitsByGranularity } from "./granularity.ts";
 import { figure } from "./html.ts";
 import { timeOf } from "./noise.ts";
 import { meanOf, methodsOf, type ReportRow, takesImportance } from "./rows.ts";
@@ -63,7 +64,7 @@ export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> 
   const errors = sparse.map(({ rel_l2 }) => rel_l2 ?? 1);
   const yDomain = [Math.min(...errors) * 0.8, Math.max(...errors) * 1.25] as const;
   return Promise.all(
-    chartUnits(sparse).map(async (unit) => {
+    unitsByGranularity(chartUnits(sparse)).map(async (unit) => {
       const points = pointsOf(unit, ({ rel_l2 }) => rel_l2, errorEnds);
       const series = scalesOf(rows, unit.rows);
       const axes = { xTitle: "density reached", yTitle: "relative L2 error", series, yDomain };

@@ -6,6 +6,7 @@
  */
 import { isSoftware } from "../text/adapter.ts";
 import { listed, plural, showNumber } from "../text/number.ts";
+import { groupsByGranularity } from "./granularity.ts";
 import { formatNumber } from "./html.ts";
 import { fastest, unsteadyTimes } from "./noise.ts";
 import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
@@ -147,11 +148,12 @@ function worseThanRandom(rows: readonly ReportRow[]): string[] {
 
 /** Which method has the least mean error at each density. */
 function winners(rows: readonly ReportRow[]): string[] {
-  const groups = axisGroups(sparseRows(rows)).filter(({ rows: group }) => methodsOf(group).length > 1);
+  const groups = groupsByGranularity(axisGroups(sparseRows(rows)))
+    .filter(({ rows: group }) => methodsOf(group).length > 1);
   return groups.map(({ name, rows: group }) => {
     const best = [...Map.groupBy(densitiesOf(group), (density) => bestAt(group, density))];
     const parts = best.map(([methods, at]) => `${methods} at ${listed(at.map(String))}`);
-    return `Least error at the same density${about(name, groups)}: ${parts.join("; ")}.`;
+    return `Least error at the same density${name === "" ? "" : ` (${name})`}: ${parts.join("; ")}.`;
   });
 }
 

@@ -56,6 +56,8 @@ export const COLUMNS = {
   dropped_mass: "softmax mass of the pairs that no token stands for, mean over rows",
   alignment_loss:
     "SmoothL1 of dense attention against the output, mean over its numbers: the loss that SSA trains with",
+  mass_entropy:
+    "how evenly softmax mass lies over key blocks: its entropy over that of equal shares, mean over query blocks; 0: one block has all, 1: all have the same",
   input: "the trace or workload",
   causal: "whether the input is causal",
   kernel_bound: "the derived bound on kernel_rel_l2",

@@ -76,7 +76,7 @@ function linesOf(text: string, path: string): Record<string, string>[] {
 }
 
 /** Columns that came after the first schema; older files are read without them. */
-const LATER: readonly Column[] = ["alignment_loss"];
+const LATER: readonly Column[] = ["alignment_loss", "mass_entropy"];
 
 function rowOf(line: Readonly<Record<string, string>>, path: string): SweepRow {
   const cells = COLUMN_NAMES.map((name): [string, Cell] => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { showFixed, showMilliseconds, showNumber } from "../text/number.ts";
+import { markedName, markNote } from "../report/granularity.ts";
 import { visible } from "../text/output.ts";
 import { type Align, alignTable, type Colour, fillLines, paint } from "../text/table.ts";
 import type { SweepRow } from "./columns.ts";
@@ -25,7 +26,7 @@ function short(value: number): string {
 }
 
 const TABLE: readonly TableColumn[] = [
-  { heading: "method", cell: ({ method }) => visible(method) },
+  { heading: "method", cell: ({ method }) => visible(markedName(method)) },
   { heading: "asked", cell: (row) => short(row.density_requested) },
   { heading: "density", cell: ({ density }) => showFixed(density, 4).replace(/^0/, "") },
   { heading: "error", cell: ({ rel_l2 }) => known(rel_l2, short, "") },
@@ -69,7 +70,9 @@ export function formatTable(
         return stands ? paint(text, "bold", colour) : text;
       }).join(gap).trimEnd()
     );
-    return [...titleOf(part[0]), paint(head.cells.join(head.gap), "dim", colour), ...painted, ""].join("\n");
+    const note = fillLines(markNote(part).split(" "), { width: WIDTH, indent: "  " });
+    const heading = paint(head.cells.join(head.gap), "dim", colour);
+    return [...titleOf(part[0]), heading, ...painted, ...(markNote(part) === "" ? [] : note), ""].join("\n");
   }).join("\n");
 }
 
@@ -99,7 +102,7 @@ function titleOf(row: SweepRow): string[] {
     `${row.dtype},`,
     ...(row.causal === "true" ? ["causal,"] : []),
     `${row.order} order,`,
-    `${row.importance} importance`,
+    ...(row.granularity === "block" ? [`${row.importance} importance`] : [`one choice a ${row.granularity}`]),
   ];
   return fillLines(words.map(visible), { width: WIDTH, indent: "  " });
 }

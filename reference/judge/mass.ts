@@ -149,3 +149,29 @@ export function droppedMass(
   }
   return dropped / (batch * heads * seqQ);
 }
+
+/**
+ * How evenly softmax mass lies over key blocks: the entropy of a query block's row over that of equal shares of the
+ * blocks that it has mass in, as a mean over query blocks. 0: one block has all of it; 1: all have the same.
+ *
+ * @param mass what {@link blockMass} gives
+ *
+ * @example
+ * ```ts
+ * import { massEntropy } from "./mass.ts";
+ * import { tensor } from "../tensor.ts";
+ * console.log(massEntropy(tensor(new Float64Array([0.5, 0.5, 1, 0]), [1, 1, 2, 2]))); // 0.5
+ * ```
+ */
+export function massEntropy({ data, shape }: Tensor<Float64Array>): number {
+  const columns = shape[3], rows = data.length / columns;
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const own = data.subarray(row * columns, (row + 1) * columns), total = own.reduce((a, b) => a + b, 0);
+    const seen = own.reduce((count, share) => count + (share > 0 ? 1 : 0), 0);
+    if (seen < 2) continue;
+    sum -= own.reduce((all, share) => share > 0 ? all + share / total * Math.log(share / total) : all, 0) /
+      Math.log(seen);
+  }
+  return sum / rows;
+}

@@ -38,6 +38,7 @@ export function makeSweepRow(changed: Partial<SweepRow> = {}): SweepRow {
     selection_cost: 1 / 32,
     dropped_mass: 0.2,
     alignment_loss: 0.01,
+    mass_entropy: 0.8,
     input: "trace",
     causal: "false",
     kernel_bound: 4e-6,

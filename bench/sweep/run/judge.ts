@@ -4,7 +4,7 @@
  * @module
  */
 import { levelDensity } from "../../../reference/levels/density.ts";
-import { droppedMass } from "../../../reference/judge/mass.ts";
+import { droppedMass, massEntropy } from "../../../reference/judge/mass.ts";
 import { droppedOfLse } from "../../../reference/masks/loss.ts";
 import { choose } from "../../../reference/methods/fit.ts";
 import type { BlockSelection, MaskSelection, Selection } from "../../../reference/methods/method.ts";
@@ -35,6 +35,8 @@ export interface Judged extends CaseErrors {
   readonly selectionCost: number;
   /** Mass that no token stands for. */
   readonly droppedMass: number;
+  /** How evenly softmax mass lies over key blocks. */
+  readonly massEntropy: number;
   /** The call on the GPU, ready to be timed; null if the method chose a mask. */
   readonly ran: Attended | null;
   /** The errors of its heads. */
@@ -83,6 +85,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     kernel,
     selectionCost: method.selectionCost({ ...inputs, headDim: inputs.qkv.q.shape[3] }),
     droppedMass,
+    massEntropy: inputs.once("mass entropy", () => massEntropy(inputs.mass())),
     ran,
     heads,
     check: method.usesImportance ? arranged.check : null,
@@ -194,7 +197,7 @@ export function joinJudged(groups: readonly Judged[]): Judged {
   if (groups.length === 1) return first;
   const heads = groups.flatMap((group) => group.heads),
     share = (group: Judged) => group.heads.length / heads.length;
-  const mean = (name: "density" | "droppedMass") =>
+  const mean = (name: "density" | "droppedMass" | "massEntropy") =>
     groups.reduce((sum, group) => sum + share(group) * group[name], 0);
   const worst = (status: string) => groups.find((group) => group.status === status)?.status;
   return {
@@ -206,6 +209,7 @@ export function joinJudged(groups: readonly Judged[]): Judged {
       first.status,
     density: mean("density"),
     droppedMass: mean("droppedMass"),
+    massEntropy: mean("massEntropy"),
     kernel: groups.every(({ kernel }) => kernel !== null)
       ? joinVerdicts(groups.map(({ kernel }) => kernel!))
       : null,

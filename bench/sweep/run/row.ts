@@ -97,6 +97,7 @@ export function makeRow(
     selection_cost: judged.selectionCost,
     dropped_mass: judged.droppedMass,
     alignment_loss: judged.alignmentLoss,
+    mass_entropy: judged.massEntropy,
     input: input.name,
     causal: String(input.causal),
     kernel_bound: kernel?.bound ?? null,

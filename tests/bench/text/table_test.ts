@@ -69,7 +69,15 @@ Deno.test("rows: a time that was measured once has no interval", () => {
   const [given] = casesOf(input, variant);
   const judged = {
     given,
-    ...{ status: "ok", density: 1, kernel: null, selectionCost: 0, droppedMass: 0, ran: null },
+    ...{
+      status: "ok",
+      density: 1,
+      kernel: null,
+      selectionCost: 0,
+      droppedMass: 0,
+      massEntropy: 0,
+      ran: null,
+    },
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
     ...{ alignmentLoss: 0, interval: null, check: null, heads: [] },
