@@ -156,8 +156,8 @@ async function prepare(given: Judging["given"]): Promise<Judging> {
 /** The mistakes that explain what is wrong. */
 function explain(read: readonly ReadCase[], wanted: boolean) {
   const catalogue = new Catalogue();
-  if (!wanted) return { catalogue, attention: undefined, stages: [] };
-  return { catalogue, attention: catalogue.explain(read), stages: explainStages(read) };
+  if (!wanted) return { wanted, catalogue, attention: undefined, stages: [] };
+  return { wanted, catalogue, attention: catalogue.explain(read), stages: explainStages(read) };
 }
 
 type Explained = ReturnType<typeof explain>;
@@ -175,7 +175,7 @@ function jsonText(read: readonly ReadCase[], { attention, stages }: Explained): 
 async function textLines(
   read: readonly ReadCase[],
   { given, manifest, judged, left, skipped }: Judging,
-  { catalogue, attention, stages }: Explained,
+  { wanted, catalogue, attention, stages }: Explained,
 ): Promise<string[]> {
   const verdicts = read.map(({ verdict }) => verdict);
   const lines = [...caseLines(read), "", ...byStage(verdicts)];
@@ -188,7 +188,7 @@ async function textLines(
   const strange = await strangers(given.outputs, manifest), when = separation(verdicts);
   if (strange) lines.push(strange);
   if (when) lines.push(when);
-  if (attention === undefined) return lines;
+  if (!wanted) return lines;
   return [
     ...[...lines, "", ...diagnosisLines(read, attention, catalogue)],
     ...[...catalogue.left, ...stageLines(read, stages)],
