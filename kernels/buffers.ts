@@ -16,11 +16,14 @@ export interface InputBuffers {
   readonly v: GPUBuffer;
 }
 
-/** The buffers of outputs and log-sum-exps. */
+/**
+ * The buffers of outputs and log-sum-exps. The `Psa` that made them owns them: each call overwrites them, and they are
+ * freed with it. Tokens lie in the order in which they were given.
+ */
 export interface OutputBuffers {
-  /** Outputs. */
+  /** Outputs, row-major [batch, heads, query tokens, value dimension], in the element type of the kernels. */
   readonly out: GPUBuffer;
-  /** Log-sum-exps. */
+  /** Natural log-sum-exps of the logits, row-major [batch, heads, query tokens], in float32. */
   readonly lse: GPUBuffer;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What calls of the method are given, and what they give.
+ * Options and results of calls of the method.
  *
  * @module
  */
@@ -7,7 +7,10 @@ import type { Tensor } from "../reference/tensor.ts";
 import type { Stage, StageTimings } from "./device/stage.ts";
 import type { Timing, TimingOptions } from "./device/timing.ts";
 
-/** Levels that a call is given instead of those that importance selects; `dense` reads everything. */
+/**
+ * Levels that a call is given instead of those that importance selects: int32 [batch, heads, query blocks, key blocks], 0
+ * (skipped) or a power of two that divides the key block, which is copied to the device; `dense` reads everything.
+ */
 export type GivenLevels = Tensor<Int32Array> | "dense";
 
 /** Options of `Psa.forward`. */
@@ -19,15 +22,15 @@ export interface ForwardOptions {
   readonly levels?: GivenLevels;
 }
 
-/** What `Psa.forward` gives. */
+/** The result of `Psa.forward`: new arrays on the CPU, which belong to the caller and stay as they are. */
 export interface ForwardResult {
-  /** Outputs, [batch, heads, query tokens, value dimension], in the element type of the kernels. */
+  /** Outputs, [batch, heads, query tokens, value dimension], in the element type of the kernels, in the order of `q`. */
   readonly out: Tensor<Float32Array | Float16Array>;
-  /** Log-sum-exps, [batch, heads, query tokens]. */
+  /** Natural log-sum-exps of the logits, [batch, heads, query tokens], in float32. */
   readonly lse: Tensor<Float32Array>;
-  /** The levels that were used, int32 [batch, heads, query blocks, key blocks]. */
+  /** The levels that were used, int32 [batch, heads, query blocks, key blocks]; blocks are of the configuration's order. */
   readonly levels: Tensor<Int32Array>;
-  /** Their density (docs/definition.md#density). */
+  /** Their density, from 0 to 1 (docs/definition.md#density). */
   readonly density: number;
   /** Milliseconds of each stage. */
   readonly timings: StageTimings;

@@ -13,13 +13,17 @@ import { upload } from "./device/transfer.ts";
 import { requireLevels } from "./lists/given.ts";
 import { type PsaPlan, shapeOfLevels } from "./plan.ts";
 
-/** Inputs that are on the device already, in the element type and layout of the call. */
+/**
+ * Inputs that are on the device already: row-major, in the element type of the kernels (`Psa.dtype`), with the usage
+ * COPY_SRC. Calls copy them and never write to them; whoever made them owns and frees them. `Psa.inputs` are the
+ * exception: they belong to the `Psa`, and are read where they lie.
+ */
 export interface QkvBuffers {
-  /** Queries. */
+  /** Queries, [batch, heads, query tokens, head dimension]. */
   readonly q: GPUBuffer;
-  /** Keys. */
+  /** Keys, [batch, key heads, key tokens, head dimension]. */
   readonly k: GPUBuffer;
-  /** Values. */
+  /** Values, [batch, key heads, key tokens, value dimension]. */
   readonly v: GPUBuffer;
 }
 

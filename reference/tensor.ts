@@ -14,7 +14,10 @@ export type FloatData = Float16Array | Float32Array | Float64Array;
 /** Names of the element types: `f16`, `f32`, `f64` and `i32`. */
 export type DType = "f16" | "f32" | "f64" | "i32";
 
-/** Row-major data with a shape: the last axis is contiguous. */
+/**
+ * Row-major data with a shape: the last axis is contiguous. It refers to the array that it was made from. Functions of
+ * this project never write to the tensors that they are given; results that differ from an input are new arrays.
+ */
 export interface Tensor<Data extends TensorData = TensorData> {
   /** The elements, `shape[0] * shape[1] * …` of them. */
   readonly data: Data;

@@ -8,6 +8,7 @@ import { type ExportRequest, exportSuite } from "../conformance/export.ts";
 import type { CommandHelp, CommandLine } from "../options/command_line.ts";
 import { requireName } from "../options/reader.ts";
 import { say } from "../text/output.ts";
+import { withProgress } from "../text/progress.ts";
 import type { Command } from "./command.ts";
 
 const DTYPES = ["f32", "f16", "bf16"] as const, FORMATS = ["safetensors", "raw"] as const;
@@ -64,5 +65,6 @@ export function exportRequest({ read }: Pick<CommandLine, "read">): ExportReques
 /** The command. */
 export const command: Command = {
   help: HELP,
-  run: async (line) => say(await exportSuite(exportRequest(line))),
+  run: async (line) =>
+    say(await withProgress((onProgress) => exportSuite({ ...exportRequest(line), onProgress }))),
 };

@@ -9,6 +9,7 @@ import { BACKEND, deviceChoice, UNGUARDED } from "../options/device.ts";
 import type { CommandHelp, CommandLine } from "../options/command_line.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { say } from "../text/output.ts";
+import { withProgress } from "../text/progress.ts";
 import type { Command } from "./command.ts";
 
 const HELP: CommandHelp = {
@@ -55,7 +56,9 @@ const HELP: CommandHelp = {
 export const command: Command = {
   help: HELP,
   async run(line) {
-    const { code, text } = await verifyCases(verifyRequest(line));
+    const { code, text } = await withProgress((onProgress) =>
+      verifyCases({ ...verifyRequest(line), onProgress })
+    );
     say(text);
     return code;
   },

@@ -8,6 +8,7 @@ import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { type Case, caseName, matchesFilter, parseCase } from "../../fixtures/cases.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { plural, showFixed } from "../text/number.ts";
+import type { OnProgress } from "../text/progress.ts";
 
 /** A request. */
 export interface ExportRequest {
@@ -25,6 +26,8 @@ export interface ExportRequest {
   readonly format?: Format;
   /** Default 0. */
   readonly seed?: number;
+  /** Told how far the export is; default nobody. */
+  readonly onProgress?: OnProgress;
 }
 
 /** The cases that are asked for. */
@@ -55,7 +58,8 @@ function casesOf(
  * ```
  */
 export async function exportSuite(request: ExportRequest): Promise<string> {
-  const { out, suite = "smoke", seed = 0, format = "safetensors", line = "" } = request;
+  const { out, suite = "smoke", seed = 0, format = "safetensors", line = "", onProgress = () => {} } =
+    request;
   const cases = casesOf(request);
   await Deno.mkdir(out, { recursive: true }).catch((error) => {
     throw new InputError(`\`--out\` is ${out}, which cannot be a folder: ${error.message}.`, {
@@ -63,7 +67,10 @@ export async function exportSuite(request: ExportRequest): Promise<string> {
     });
   });
   const started = performance.now();
-  const { bytes } = await exportCases(out, cases, { suite: line === "" ? suite : "one case", seed, format });
+  const { bytes } = await exportCases(out, cases, {
+    ...{ suite: line === "" ? suite : "one case", seed, format },
+    onCase: (place, name) => onProgress(place / cases.length, name),
+  });
   const seconds = (performance.now() - started) / 1000;
   return `${plural(cases.length, "case")}, ${showFixed(bytes / 1e6, 1)} MB, ${
     showFixed(seconds, 1)

@@ -23,6 +23,7 @@ import { type Manifest, readManifest } from "../../fixtures/conformance/manifest
 import { requireInput } from "../../reference/errors.ts";
 import type { DeviceChoice } from "../options/device.ts";
 import { jsonLine } from "../text/output.ts";
+import type { OnProgress } from "../text/progress.ts";
 import { codeOf, runCaptures } from "./captures.ts";
 import { gpuOutputs } from "./gpu_outputs.ts";
 import { junitXml, writeJunit } from "./junit.ts";
@@ -56,6 +57,8 @@ export interface VerifyRequest {
   readonly gpu?: boolean;
   /** The device they run on. */
   readonly device?: DeviceChoice;
+  /** Told how far judging is; default nobody. */
+  readonly onProgress?: OnProgress;
 }
 
 /** Everything that was not asked for. */
@@ -63,6 +66,7 @@ const NOTHING = {
   ...{ folder: "", outputs: "", capture: "", stages: [], junit: "" },
   ...{ diagnose: false, halfSums: false, json: false, gpu: false },
   device: { backend: "builtin", robust: true },
+  onProgress: () => {},
 } as const;
 
 /** Throws unless what is asked for goes together. */
@@ -220,9 +224,13 @@ export async function verifyCases(request: VerifyRequest): Promise<VerifyResult>
   const read = await judgeFolder(folder, outputs, {
     manifest: { ...judging.manifest, cases: judging.judged },
     finish: (one: ReadCase) => climb(one, given),
+    onCase: (place, name) => given.onProgress(place / judging.judged.length, name),
     halfSums: given.halfSums || given.gpu,
   });
   const verdicts = read.map(({ verdict }) => verdict), code = codeOf(verdicts);
+  if (given.diagnose && code === 1) {
+    given.onProgress(1, "looking for the mistake that gives the same outputs");
+  }
   if (junit !== "") await writeJunit(junit, junitXml(verdicts, judging.manifest.suite));
   const explained = explain(read, given.diagnose && code === 1);
   if (given.json) return { code, text: jsonText(read, explained) };

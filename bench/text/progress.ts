@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { visible } from "./output.ts";
+import { visible, write } from "./output.ts";
 
 /** Where progress goes, and the clock. */
 export interface ProgressOptions {
@@ -67,6 +67,32 @@ export class Progress {
     const spent = (this.#now() - this.#begin) / 1000;
     if (done < 0.02 || spent < 1) return "time left unknown";
     return `${formatSeconds(spent * (1 - done) / done)} left`;
+  }
+}
+
+/** Told how far some work is: the share that is done, and what is done next. */
+export type OnProgress = (done: number, what: string) => void;
+
+/**
+ * Does work with a bar on stderr, if that is a terminal; elsewhere nothing is shown.
+ *
+ * @param work is given a function to tell how far it is
+ *
+ * @example
+ * ```ts
+ * import { withProgress } from "./progress.ts";
+ * console.log(await withProgress((tell) => (tell(0.5, "half"), Promise.resolve("done")))); // done
+ * ```
+ */
+export async function withProgress<Result>(
+  work: (onProgress: OnProgress) => Promise<Result>,
+): Promise<Result> {
+  if (!Deno.stderr.isTerminal()) return await work(() => {});
+  const progress = new Progress({ write: (text) => write(text, "stderr"), isTerminal: true });
+  try {
+    return await work((done, what) => progress.show(done, what));
+  } finally {
+    progress.clear();
   }
 }
 

@@ -18,11 +18,11 @@ export interface Stage<Outputs extends StageOutputs = StageOutputs> {
   readonly name: StageName;
   /** Encodes the stage into a pass. */
   readonly encode: Encode;
-  /** The buffers that hold what the stage makes, once it has run. */
+  /** The buffers that the stage writes. The call owns them; their content is valid until its next run. */
   readonly outputs: Outputs;
 }
 
-/** Buffers by what is in them. */
+/** Buffers by the names of their contents. */
 export type StageOutputs = Readonly<Record<string, GPUBuffer>>;
 
 /**

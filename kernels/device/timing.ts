@@ -7,7 +7,7 @@ import type { Gpu } from "./gpu.ts";
 import { type Encode, encodePass } from "./pass.ts";
 import { download } from "./transfer.ts";
 
-/** One measured piece of work. */
+/** The times of one piece of work, in milliseconds. */
 export interface Timing {
   /** Milliseconds of each repetition, in order; those whose timestamps went backwards are left out. */
   readonly milliseconds: readonly number[];
