@@ -94,6 +94,18 @@ Deno.test("conformance: the kernel of the first page is right, and without the l
   assertStringIncludes(text, /verify\s+names\s+the\s+mistake,\s+`('[\w ]+')`/.exec(page)![1]);
 });
 
+Deno.test("readme: a program finds the library by the name and the map that are shown", async () => {
+  const readme = await read("README.md"), [code] = blocks(readme, "ts"), [map] = blocks(readme, "json");
+  await using folder = new TemporaryFolder();
+  const there = map.replace("../psa-harness/", ROOT.href);
+  assert(there !== map);
+  await Deno.writeTextFile(folder.at("deno.json"), there);
+  await Deno.writeTextFile(folder.at("main.ts"), code);
+  const args = ["run", "--no-check", "--no-lock", "main.ts"];
+  const { code: exit, stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: folder.path }).output();
+  assertEquals([exit, new TextDecoder().decode(stdout).trim()], [0, /\/\/ (.*)$/m.exec(code)![1]]);
+});
+
 Deno.test("readme: the door to methods works", async () => {
   const sweep = commandsOf(await read("README.md")).find(([, args]) => args.includes("--methods"))!;
   const small = ["--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"];
