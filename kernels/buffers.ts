@@ -18,7 +18,8 @@ export interface InputBuffers {
 
 /**
  * The buffers of outputs and log-sum-exps. The `Psa` that made them owns them: each call overwrites them, and they are
- * freed with it. Tokens lie in the order in which they were given.
+ * freed with it. Tokens lie in the order in which they were given. A kernel of the caller may bind them as storage, or
+ * copy from them.
  */
 export interface OutputBuffers {
   /** Outputs, row-major [batch, heads, query tokens, value dimension], in the element type of the kernels. */

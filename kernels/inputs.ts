@@ -16,7 +16,7 @@ import { type PsaPlan, shapeOfLevels } from "./plan.ts";
 /**
  * Inputs that are on the device already: row-major, in the element type of the kernels (`Psa.dtype`), with the usage
  * COPY_SRC. Calls copy them and never write to them; whoever made them owns and frees them. `Psa.inputs` are the
- * exception: they belong to the `Psa`, and are read where they lie.
+ * exception: they belong to the `Psa`, are read where they lie, and may be larger than the tensors.
  */
 export interface QkvBuffers {
   /** Queries, [batch, heads, query tokens, head dimension]. */

@@ -87,15 +87,9 @@ export class Psa implements Disposable {
   readonly config: PsaConfig;
   /** The element type of the kernels. */
   readonly dtype: "f32" | "f16";
-  /**
-   * The buffers that calls read, owned by this `Psa`, in the layout of {@link QkvBuffers}: a caller who writes q, k and v
-   * here, and passes them to {@link Psa.forward}, saves the copy. Their size may be larger than the tensors.
-   */
+  /** The buffers that calls read, owned by this `Psa`: a caller who writes here, and passes them on, saves the copy. */
   readonly inputs: QkvBuffers;
-  /**
-   * The buffers of outputs and log-sum-exps, owned by this `Psa`; their content is valid until the next call. A kernel of
-   * the caller may bind them as storage, or copy from them.
-   */
+  /** The buffers of outputs and log-sum-exps, owned by this `Psa`; their content is valid until the next call. */
   readonly outputs: OutputBuffers;
   readonly #gpu: Gpu;
   readonly #pipeline: Pipeline;
