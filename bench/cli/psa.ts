@@ -40,6 +40,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   },
   "Look at the kernels": {
     bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },
+    peers: { about: "dense attention of other packages beside ours", load: () => import("./peers.ts") },
     wgsl: { about: "prints the WGSL that the device gets", load: () => import("./wgsl.ts") },
   },
 };

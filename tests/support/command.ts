@@ -9,6 +9,7 @@ import { permissionsOf, TASK_NAMES } from "./tasks.ts";
 /** The task of a command; help and unknown commands get the permissions of `wgsl`, which are few. */
 function taskOf(name: string): string {
   if (name === "bench") return "bench:gpu";
+  if (name === "peers") return "bench:peers";
   return TASK_NAMES.includes(name) ? name : "wgsl";
 }
 

@@ -1,0 +1,43 @@
+/**
+ * `deno task bench:peers`: dense attention of other packages on this GPU beside ours.
+ *
+ * @module
+ */
+import { requireInput } from "../../reference/errors.ts";
+import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
+import { peerSentence, runPeers } from "../peers/bench.ts";
+import { jsonLine, say, write } from "../text/output.ts";
+import type { Command } from "./command.ts";
+
+/** The command. */
+export const command: Command = {
+  help: {
+    name: "bench:peers",
+    usage: "[options]",
+    about: [
+      "Times dense attention in float32 of onnxruntime-web and jax-js, where they are installed, beside ours, each after it " +
+      "was compared with the reference. Times are those of the wall clock around many calls, of ours as well.",
+    ],
+    options: [
+      { name: "tokens", value: "N", help: "tokens of a head (4096; 256 in software)" },
+      BACKEND,
+      UNGUARDED,
+      { name: "json", value: "", help: "one JSON object a line" },
+    ],
+  },
+  async run({ read, given }) {
+    const asked = given.tokens === undefined ? undefined : Number(read.text("tokens", ""));
+    requireInput(
+      asked === undefined || Number.isInteger(asked) && asked > 0,
+      () => `--tokens is "${given.tokens}"; it should be a positive whole number.`,
+    );
+    const json = read.flag("json");
+    using gpu = await openChosen(read);
+    const tokens = asked ?? (gpu.info.subgroupSize === 0 ? 256 : 4096);
+    for await (const row of runPeers(gpu, { tokens })) {
+      if (typeof row === "string") say(row, "stderr");
+      else if (json) write(jsonLine(row) + "\n");
+      else say(peerSentence(row));
+    }
+  },
+};
