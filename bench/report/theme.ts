@@ -104,7 +104,7 @@ export const CHART_CONFIG: ChartSpec["config"] = {
   },
   legend: { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 13, labelLimit: 150 },
   view: { stroke: "var(--line)" },
-  title: { color: "var(--ink)", fontSize: 14, anchor: "start", limit: 440 },
+  title: { color: "var(--ink)", fontSize: 14, anchor: "start", limit: 600 },
 };
 
 /** How the series of a chart are told apart: by colour, shape and dash, the same ones for a method in every chart. */

@@ -4,7 +4,7 @@ import { copyPackage, type Finished, packageFiles, runDeno } from "../support/pa
 import { serveFolder } from "../support/serve.ts";
 
 /** All is source that a door or a command reaches; a test above says so. A package that passes this has got something else. */
-const LARGEST = 1.9e6;
+const LARGEST = 2.3e6;
 /** Files that no module names: people and tools read them. */
 const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
 
