@@ -38,6 +38,7 @@ for (
     "tests/blind/blind",
     "bench/cli/pictures",
     "bench/cli/departures",
+    "bench/cli/methods",
   ]
 ) {
   Deno.test(`${file}: an unknown option is exit code 2 and one sentence`, async () => {

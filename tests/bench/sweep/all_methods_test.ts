@@ -1,6 +1,8 @@
 /** What `--methods all` takes and leaves out, and rows of methods that choose masks. */
 import { InputError, METHODS } from "../../../mod.ts";
+import type { SweepRow } from "../../../bench/sweep/columns.ts";
 import { methodsFor } from "../../../bench/sweep/methods.ts";
+import { methodsTable, withErrors } from "../../../bench/sweep/methods_table.ts";
 import { parseOptions } from "../../../bench/sweep/options/options.ts";
 import { planSweep } from "../../../bench/sweep/plan.ts";
 import { runInput } from "../../../bench/sweep/run/run.ts";
@@ -11,6 +13,7 @@ import {
   assertRejects,
   assertThrows,
 } from "../../support/assert.ts";
+import { makeSweepRow } from "../../support/rows.ts";
 
 const NAMES = METHODS.map(({ name }) => name);
 const SHAPE = { batch: 1, heads: 2, kvHeads: 2, seqQ: 64, seqK: 64, headDim: 24, valueDim: 24 };
@@ -116,4 +119,34 @@ Deno.test("all methods: a method of the grid without one is refused before anyth
     InputError,
     "needs the grid of gaussian",
   );
+});
+
+Deno.test("all methods: the table of errors has means over heads, reached densities that are off, and marks", () => {
+  const row = (method: string, changed: Partial<SweepRow>) =>
+    makeSweepRow({
+      method,
+      density_requested: 0.1,
+      density: 0.1,
+      causal: "false",
+      dropped_mass: 0.25,
+      ...changed,
+    });
+  const table = methodsTable([
+    row("moga", { rel_l2: 0.5 }),
+    row("psa", { rel_l2: 0.2, head: "0" }),
+    row("psa", { rel_l2: 0.4, head: "1" }),
+    row("psa", { rel_l2: 0.125, causal: "true", density: 0.2 }),
+    row("dense", { rel_l2: 0 }),
+  ]);
+  assertEquals(
+    table.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim())).filter((_, i) => i !== 1),
+    [
+      ["method", "granularity", "video, 0.1", "causal, 0.1", "dropped mass"],
+      ["`psa`", "block", "0.3", "0.125 (at 0.2)", "0.25"],
+      ["`moga`*", "group", "0.5", "", "0.25"],
+    ],
+  );
+  const page = "a\n<!-- errors: deno task methods --write -->\nold\n<!-- end of errors -->\nb";
+  assertEquals(withErrors(page, ["new"]).replaceAll("\n\n", "\n"), page.replace("old", "new"));
+  assertThrows(() => withErrors("", []), Error, "has no place for the table");
 });
