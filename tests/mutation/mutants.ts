@@ -32,6 +32,8 @@ export const REFERENCE_TESTS: readonly string[] = [
   "tests/reference/methods/rules_test.ts",
   "tests/reference/methods/outputs_test.ts",
   "tests/reference/methods/facts_test.ts",
+  "tests/reference/methods/masks_test.ts",
+  "tests/reference/methods/query_test.ts",
 ];
 
 /** All mistakes. */
