@@ -5,6 +5,7 @@
  * @module
  */
 import { listed, plural } from "../text/number.ts";
+import { notDenser } from "./fair.ts";
 import { byGranularity } from "./granularity.ts";
 import { escapeHtml, formatNumber } from "./html.ts";
 import { axisGroups, densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
@@ -57,9 +58,11 @@ function headsOf(rows: readonly ReportRow[]): MatrixHead[] {
   })).sort((a, b) => a.entropy - b.entropy || 0);
 }
 
-/** The method with the least error on a head; controls that read all scores do not count. */
+/** The method with the least error on a head; yardsticks, and what read more than the others, do not count. */
 function bestOf({ rows }: MatrixHead): string {
-  const candidates = [...rows.values()].filter(({ method }) => !YARDSTICKS.includes(method));
+  const candidates = notDenser([...rows.values()], ({ density }) => density)
+    .filter(({ method }) => !YARDSTICKS.includes(method));
+  if (candidates.length === 0) return "";
   return candidates.reduce((best, row) => (row.rel_l2 ?? Infinity) < (best.rel_l2 ?? Infinity) ? row : best)
     .method;
 }
@@ -93,7 +96,7 @@ function relation(heads: readonly MatrixHead[], winners: readonly string[]): str
     return listed(groups.map(([method, won]) => `${method} on ${won.length}`));
   };
   const order =
-    "Heads stand in ascending order of entropy; the least error of a head is in bold, yardsticks left out.";
+    "Heads stand in ascending order of entropy; the least error of a head is in bold, yardsticks and what read more than the others left out.";
   if (heads.some(({ entropy }) => Number.isNaN(entropy))) return `Best: ${count(winners)}.`;
   if (new Set(winners).size === 1) {
     return `Best on all ${plural(heads.length, "head")}: ${winners[0]}. ${order}`;

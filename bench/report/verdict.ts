@@ -6,7 +6,8 @@
  */
 import { isSoftware } from "../text/adapter.ts";
 import { listed, plural, showNumber } from "../text/number.ts";
-import { groupsByGranularity } from "./granularity.ts";
+import { notDenser } from "./fair.ts";
+import { groupsByGranularity, markedName } from "./granularity.ts";
 import { formatNumber } from "./html.ts";
 import { fastest, unsteadyTimes } from "./noise.ts";
 import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
@@ -28,7 +29,7 @@ export interface VerdictOptions {
 /**
  * The verdict of a run.
  *
- * @param rows all rows of the run
+ * @param plain all rows of the run
  * @param options the adapter: if it is software, the sentence about speed says so
  *
  * @example
@@ -37,7 +38,8 @@ export interface VerdictOptions {
  * console.log(verdict([]).sentences[0]); // "No kernel ran: these rows are the reference's alone."
  * ```
  */
-export function verdict(rows: readonly ReportRow[], { adapter }: VerdictOptions = {}): Verdict {
+export function verdict(plain: readonly ReportRow[], { adapter }: VerdictOptions = {}): Verdict {
+  const rows = plain.map((row) => ({ ...row, method: markedName(row.method) }));
   const wrong = rows.filter(({ status }) => status === "wrong");
   return {
     right: wrong.length === 0,
@@ -162,6 +164,7 @@ const SAME_ERROR = 1e-3;
 
 /** The methods with the least mean error among those that were asked for a density. */
 function bestAt(rows: readonly ReportRow[], density: number): string {
-  const means = meansAt(rows, density), least = Math.min(...means.map(({ error }) => error));
+  const means = notDenser(meansAt(rows, density), ({ reached }) => reached),
+    least = Math.min(...means.map(({ error }) => error));
   return listed(means.filter(({ error }) => error <= least * (1 + SAME_ERROR)).map(({ method }) => method));
 }

@@ -4,6 +4,7 @@ import { headMatrices } from "../../../bench/report/matrix.ts";
 import { buildReport } from "../../../bench/report/page.ts";
 import type { ReportRow } from "../../../bench/report/rows.ts";
 import { chartUnits } from "../../../bench/report/units.ts";
+import { verdict } from "../../../bench/report/verdict.ts";
 import { formatTable } from "../../../bench/sweep/table.ts";
 import { massEntropy } from "../../../reference/judge/mass.ts";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "../../support/assert.ts";
@@ -107,6 +108,14 @@ Deno.test("report: the matrix tells the best method of each head, and what sharp
     rowsOf({ psa: [0.1, 0.1], random: [0.3, 0.3], "mass-topk": [0.01, 0.01] }, [1, 0]),
   );
   assertStringIncludes(all, "Best on all 2 heads: psa.");
+});
+
+Deno.test("report: what read more than the others is not called best", () => {
+  const rows = rowsOf({ psa: [0.3, 0.4], "block-topk": [0.5, 0.6], "psa-released": [0.1, 0.1] }, [0, 1])
+    .map((row) => row.method === "psa-released" ? { ...row, density: 0.2 } : row);
+  assertStringIncludes(headMatrices(rows), "Best on all 2 heads: psa.");
+  const told = verdict(rows).sentences.find((sentence) => sentence.startsWith("Least error"));
+  assertEquals(told, "Least error at the same density: psa at 0.1.");
 });
 
 Deno.test("mass: its entropy is 0 where one block has all, 1 where all have the same", () => {

@@ -1,0 +1,27 @@
+/**
+ * What may be called best: nothing that read more than the others.
+ *
+ * @module
+ */
+
+/** Reached densities that differ by less than this share are the same. */
+const SAME_DENSITY = 0.05;
+
+/**
+ * Those that read no more than the others: whose density is at most that of the one in the middle, or 5 % above it. A
+ * density that was asked for may be out of reach of some, and of all if calls are causal.
+ *
+ * @param items what was measured at one density that was asked for
+ * @param densityOf the density that each reached
+ *
+ * @example
+ * ```ts
+ * import { notDenser } from "./fair.ts";
+ * console.log(notDenser([0.1, 0.102, 1], (density) => density)); // [0.1, 0.102]
+ * ```
+ */
+export function notDenser<Item>(items: readonly Item[], densityOf: (item: Item) => number): Item[] {
+  const sorted = items.map(densityOf).sort((a, b) => a - b),
+    middle = sorted[Math.floor((sorted.length - 1) / 2)];
+  return items.filter((item) => densityOf(item) <= middle * (1 + SAME_DENSITY));
+}
