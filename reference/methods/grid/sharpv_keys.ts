@@ -84,12 +84,12 @@ function listOf(
 /** Scores and shares of a head. */
 function scoresOf({ qkv: { q, k } }: MethodInputs, head: number, places: Places): FrameScores {
   const { frames, frame, tokens } = places, dim = k.shape[3];
-  const units = inRaster(headSlice(k, kvHeadOf({ q, k }, head)).data, dim, places);
+  const keys = inRaster(headSlice(k, kvHeadOf({ q, k }, head)).data, dim, places), units = keys.slice();
   for (let i = 0; i < tokens; i++) toUnit(units.subarray(i * dim, (i + 1) * dim));
   const scores = new Float64Array(tokens), shares = new Float64Array(frames);
   for (let t = 0; t < frames; t++) {
     const centre = new Float64Array(dim), begin = t * frame * dim;
-    for (let at = 0; at < frame * dim; at++) centre[at % dim] += units[begin + at];
+    for (let at = 0; at < frame * dim; at++) centre[at % dim] += keys[begin + at];
     toUnit(centre);
     let squares = 0;
     for (let p = 0; p < frame; p++) {
