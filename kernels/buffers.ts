@@ -32,7 +32,7 @@ export interface OutputBuffers {
 export interface CallBuffers {
   /** Tokens as they are given. */
   readonly inputs: InputBuffers;
-  /** What a call gives, in the order in which tokens are given. */
+  /** The outputs of a call, in the order in which tokens are given. */
   readonly outputs: OutputBuffers;
   /** Both in the order in which blocks are cut; the same buffers if that is the one in which tokens are given. */
   readonly arranged: InputBuffers & OutputBuffers;

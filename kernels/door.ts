@@ -15,7 +15,7 @@ const MOST_REPETITIONS = 2048;
 /** The most milliseconds of a warm-up. */
 const MOST_WARM_UP = 60_000;
 
-/** What a value is, in a word or two. */
+/** The kind of a value, in a word or two. */
 export function kindOf(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "function") return "a function";

@@ -1,5 +1,5 @@
 /**
- * What a call will need, told before anything is made.
+ * An estimate of the bytes and operations of a call, before anything is made.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { buildPlan, planSplits, type PsaPlan, type PsaSetup } from "./plan.ts";
 import { LAYOUT_BYTES } from "./pyramid/layout.ts";
 import { cutCall } from "./sliced.ts";
 
-/** What {@link estimate} may know beside the setup. */
+/** Options of {@link estimate}. */
 export interface EstimateOptions {
   /** The device, or what it can do; left out: one that has float16 and no limits. */
   readonly gpu?: { readonly info: Capabilities };
@@ -42,7 +42,7 @@ export interface EstimatedBytes {
   readonly lists: number;
   /** What workgroups leave that share the keys of a query block, in short calls. */
   readonly splits: number;
-  /** What is handed to kernels in tables: sizes, quotas, sampled tokens. */
+  /** Tables that kernels read: sizes, quotas, sampled tokens. */
   readonly tables: number;
   /** All of them. */
   readonly total: number;
@@ -58,7 +58,7 @@ export interface EstimatedOperations {
   readonly importance: number;
 }
 
-/** What a call that selects its levels will need. */
+/** The needs of a call that selects its levels. */
 export interface PsaEstimate {
   /** Bytes on the device, of one slice. */
   readonly bytes: EstimatedBytes;
@@ -73,7 +73,7 @@ export interface PsaEstimate {
 }
 
 /**
- * What a call will need: bytes by purpose, operations, density where it is known before, slices. Nothing is made or run.
+ * Estimates a call: bytes by purpose, operations, density where it is known before, slices. Nothing is made or run.
  *
  * @param setup as for `createPsa`
  * @param options the device whose limits count

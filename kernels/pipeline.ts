@@ -29,13 +29,13 @@ import {
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
 
-/** What all calls of a pipeline share. */
+/** The parts that all calls of a pipeline share. */
 export interface Pipeline {
-  /** What it was built for. */
+  /** Its sizes and configuration. */
   readonly plan: PsaPlan;
-  /** What calls read and write. */
+  /** The buffers that calls read and write. */
   readonly buffers: CallBuffers;
-  /** What moves tokens into their order and back. */
+  /** The moves of tokens into their order and back. */
   readonly moves: Moves;
 }
 

@@ -66,7 +66,7 @@ export interface PsaPlan {
   readonly itemBytes: 2 | 4;
   /** Factor on q . k. */
   readonly scale: number;
-  /** What the last, partial key block pools. */
+  /** How the last, partial key block is pooled. */
   readonly tail: "exact" | "replicate";
   /** Index of the first head among those of a larger call. */
   readonly firstHead: number;
@@ -76,7 +76,7 @@ export interface PsaPlan {
   readonly layout: PyramidLayout;
   /** Levels that the configuration can choose, ascending. */
   readonly chosen: readonly number[];
-  /** What the lists of selected levels need. */
+  /** The needs of the lists of selected levels. */
   readonly lists: ListsPlan;
   /** Bytes on the device. */
   readonly bytes: PlanBytes;
@@ -84,7 +84,7 @@ export interface PsaPlan {
   readonly ready: readonly ("selected" | "dense")[];
 }
 
-/** What work lists need. */
+/** The needs of work lists. */
 export interface ListsPlan {
   /** Pooled tokens of a group. */
   readonly group: 4 | 8;
@@ -141,8 +141,8 @@ function chosenLevels({ assignment, similarityThresholds = {} }: PsaConfig): num
 type Sizes = Pick<PsaPlan, "shape" | "config" | "itemBytes" | "blocks" | "layout">;
 
 /**
- * What the work lists of some levels need. Rows are filled up to whole tiles; a tile more lies behind the last row, so that
- * whoever reads the first tile of a row that has none reads nothing beyond the buffer.
+ * The needs of the work lists of some levels. Rows are filled up to whole tiles; a tile more lies behind the last row,
+ * so that whoever reads the first tile of a row that has none reads nothing beyond the buffer.
  *
  * @param sizes shape, blocks
  * @param options the levels that occur, and the pooled tokens that rows ask for

@@ -1,5 +1,5 @@
 /**
- * What a pipeline is asked for, and whether it can be: checked at the door, before sizes are made of it.
+ * The setup of a pipeline, checked at the door, before sizes are made of it.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const MOST_TOKENS = 2 ** 23, MOST_HEADS = 2 ** 16, MOST_BLOCKS = 2 ** 28;
 /** Where the levels of a call come from: importance, the caller, or they are 1 everywhere. */
 export type CallKind = "selected" | "given" | "dense";
 
-/** What `createPsa` builds a pipeline for. */
+/** The sizes and the configuration that `createPsa` builds a pipeline for. */
 export interface PsaSetup {
   /** The sizes of the calls. */
   readonly shape: AttentionShape;

@@ -145,7 +145,7 @@ async function runSlices(
   return join(results, setup);
 }
 
-/** What the device can do, with no limits: a whole call is checked by it, whose slices have limits. */
+/** The capabilities of the device, without limits: a whole call is checked by it, whose slices have limits. */
 function withoutLimits(info: Capabilities): Capabilities {
   return { ...info, limits: new Proxy({}, { get: () => Infinity }) };
 }

@@ -104,7 +104,7 @@ function orderOf(kind: string, { name, grid: box, causal }: InputFacts): OrderCo
   if (kind === "raster") return { kind };
   requireInput(
     !causal,
-    () => `--order ${kind} cannot be had for ${name}: it is causal, so its tokens stay in order.`,
+    () => `--order ${kind} does not fit ${name}: it is causal, so its tokens have to stay in raster order.`,
   );
   requireInput(
     box !== undefined,

@@ -1,10 +1,10 @@
 /**
- * What a device is and can do: the one record from which kernels decide.
+ * The capabilities of a device: the one record from which kernels decide.
  *
  * @module
  */
 
-/** What a device is and can do; goes into every environment record. */
+/** The description, features and limits of a device; goes into every environment record. */
 export interface Capabilities {
   /** The adapter's description, or its vendor and architecture where it has none. */
   readonly description: string;
@@ -12,7 +12,7 @@ export interface Capabilities {
   readonly vendor: string;
   /** Which implementation of WebGPU it is: the runtime's own, Dawn, or one that the caller gave. */
   readonly implementation: "builtin" | "dawn" | "given";
-  /** What WebGPU runs on: `vulkan`, `gl`, `metal`, `d3d12`, or `unknown`. */
+  /** The driver below WebGPU: `vulkan`, `gl`, `metal`, `d3d12`, or `unknown`. */
   readonly backend: string;
   /** The features of the device. */
   readonly features: readonly string[];
@@ -22,7 +22,7 @@ export interface Capabilities {
   readonly subgroupSize: number;
   /** The least and the most lanes that a subgroup of any pipeline can have, as the adapter says; 0 if it does not. */
   readonly subgroupSizes: { readonly least: number; readonly most: number };
-  /** What the compiler wants at the beginning of text that uses subgroups; empty: nothing. */
+  /** The line that the compiler wants at the beginning of text that uses subgroups; may be empty. */
   readonly subgroupDirective: string;
   /** The products of matrices that a subgroup can do at once, as the adapter lists them. */
   readonly matrixShapes: readonly MatrixShape[];
@@ -68,7 +68,7 @@ export const LIMITS = [
 /** The features that kernels use where the adapter has them. */
 export const FEATURES = ["shader-f16", "timestamp-query"] as const;
 
-/** What implementations say of an adapter beside the standard. */
+/** Facts that implementations give of an adapter beside the standard. */
 type Told = GPUAdapterInfo & {
   readonly subgroupMinSize?: number;
   readonly subgroupMaxSize?: number;
@@ -82,7 +82,7 @@ type Told = GPUAdapterInfo & {
   }[];
 };
 
-/** What adapter and device tell of themselves; shuffles and timestamps are found out by running them. */
+/** The facts that adapter and device tell of themselves; shuffles and timestamps are found out by running them. */
 export function toldCapabilities(
   adapter: GPUAdapter,
   device: GPUDevice,
@@ -113,7 +113,7 @@ function matrixShapesOf({ info }: GPUAdapter): MatrixShape[] {
   );
 }
 
-/** What WebGPU allows a subgroup to be; adapters that give just this know nothing of their own. */
+/** The sizes that WebGPU allows for a subgroup; adapters that give just this know nothing of their own. */
 const ANY_LEAST = 4, ANY_MOST = 128;
 
 /** The least and the most lanes of a subgroup; 0 where the adapter does not know. */
@@ -123,8 +123,9 @@ export function subgroupSizesOf({ info }: GPUAdapter): Capabilities["subgroupSiz
 }
 
 /**
- * What WebGPU runs on. Only some implementations say it. On Linux it is Vulkan or, where no driver was found, OpenGL; the
- * latter knows no sizes of subgroups, has no float16 and never stores into BGRA textures, which drivers of Vulkan do.
+ * The driver below WebGPU. Only some implementations say it. On Linux it is Vulkan or, where no driver was found,
+ * OpenGL; the latter knows no sizes of subgroups, has no float16 and never stores into BGRA textures, which drivers of
+ * Vulkan do.
  */
 export function driverOf(adapter: GPUAdapter, platform: string = navigator.platform ?? ""): string {
   const told = (adapter.info as Told).backend;

@@ -5,13 +5,13 @@
  */
 import { InputError } from "../../reference/errors.ts";
 
-/** What the package `webgpu` exports. */
+/** The exports of the package `webgpu`. */
 export interface DawnPackage {
   /** Opens Dawn with options such as `backend=vulkan`. */
   create(options: readonly string[]): GPU;
 }
 
-/** What Dawn is opened with. */
+/** Options of Dawn. */
 export interface DawnOptions {
   /** Whether Dawn guards every index of a kernel; default true. */
   readonly robust?: boolean;
@@ -22,9 +22,9 @@ export interface DawnOptions {
 /** The package and the version that this project is tested with. */
 export const DAWN_PACKAGE = "webgpu@0.6.2";
 
-/** What Dawn does only if it is told: kernels with matrices, and halves on NVIDIA. */
+/** Features of Dawn that have to be asked for: kernels with matrices, and halves on NVIDIA. */
 const ENABLED = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
-/** What Dawn should not do: round timestamps to 0.1 ms. */
+/** Features of Dawn that are switched off: it would round timestamps to 0.1 ms. */
 const DISABLED = ["timestamp_quantization"];
 
 /** Everything that was opened is kept: devices stop working once the garbage collector frees the object they came from. */

@@ -1,5 +1,5 @@
 /**
- * What can go wrong on a device.
+ * The errors of a device.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { InputError } from "../../reference/errors.ts";
 export class NoAdapterError extends InputError {}
 
 /**
- * What went wrong: the device was lost, has no memory left, refused a shader or a call (`validation`), did not finish in
- * time, failed otherwise (`internal`), or what was called has been disposed of.
+ * The kind of an error: the device was lost, has no memory left, refused a shader or a call (`validation`), did not
+ * finish in time, failed otherwise (`internal`), or what was called has been disposed of.
  */
 export type GpuErrorKind =
   | "lost"
@@ -23,9 +23,9 @@ export type GpuErrorKind =
 
 /** A fault of the device, or of how it was used. */
 export class GpuError extends Error {
-  /** What went wrong. */
+  /** The kind of the error. */
   readonly kind: GpuErrorKind;
-  /** What was running: a kernel, a transfer, a call. */
+  /** The work that was running: a kernel, a transfer, a call. */
   readonly label: string;
   /** The stage of the method that it belongs to; undefined outside of any. */
   readonly stage: string | undefined;

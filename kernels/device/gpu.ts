@@ -19,7 +19,7 @@ export type { GpuState, LiveObjects, PipelineOptions } from "./shared.ts";
 
 /** An open device, or a scope of one. Everything that it makes is freed when it is disposed of. */
 export class Gpu implements Disposable {
-  /** What the device is and can do. */
+  /** The capabilities of the device. */
   info: Capabilities;
   /** The device itself. */
   readonly device: GPUDevice;
@@ -62,7 +62,7 @@ export class Gpu implements Disposable {
     return [...this.#buffers].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** What is alive on the device, in all scopes: what is left of it after a call is what the call did not give back. */
+  /** Counts of the objects alive on the device, in all scopes: a growing count shows what calls did not give back. */
   get live(): LiveObjects {
     const { live, pipelines } = this.#shared;
     const bytes = [...live].reduce((sum, { size }) => sum + size, 0);

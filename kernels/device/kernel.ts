@@ -7,7 +7,7 @@ import { requireInput } from "../../reference/errors.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Encode } from "./pass.ts";
 
-/** What one dispatch of a kernel reads, writes and how many workgroups it has. */
+/** The buffers of one dispatch of a kernel, and its number of workgroups. */
 export interface Dispatch {
   /** A name for error messages. */
   readonly label: string;

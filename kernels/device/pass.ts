@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "./gpu.ts";
 
-/** What kernels need of a pass. */
+/** The part of a pass that kernels use. */
 export type ComputePass = Pick<
   GPUComputePassEncoder,
   "setPipeline" | "setBindGroup" | "dispatchWorkgroups" | "dispatchWorkgroupsIndirect"

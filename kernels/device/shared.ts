@@ -1,5 +1,5 @@
 /**
- * What all scopes of a device share, and what they are made with.
+ * The state that all scopes of a device share, and their options.
  *
  * @module
  */
@@ -13,17 +13,17 @@ export interface PipelineOptions {
   readonly constants?: Readonly<Record<string, number>>;
 }
 
-/** What a {@link Gpu} is made with. */
+/** Options of a {@link Gpu}. */
 export interface GpuState {
-  /** What is called with a sentence when the device reports an error that no call was waiting for. */
+  /** Called with a sentence when the device reports an error that no call was waiting for. */
   readonly onError?: (sentence: string) => void;
   /** Milliseconds that one wait for the device may take. */
   readonly patience?: number;
 }
 
-/** What all scopes of a device share. */
+/** The state that all scopes of a device share. */
 export interface Shared {
-  /** What the device reported while nobody waited; the next call throws it. */
+  /** An error that the device reported while nobody waited; the next call throws it. */
   trouble: GpuError | null;
   /** Why the device is gone; all calls throw it. */
   gone: GpuError | null;
@@ -33,7 +33,7 @@ export interface Shared {
   readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
   /** Buffers of all scopes that are not freed. */
   readonly live: Set<GPUBuffer>;
-  /** What becomes of buffers that were asked for and may not have got their memory. */
+  /** Promises for buffers that may not have got their memory. */
   allocations: Promise<void>[];
 }
 

@@ -20,7 +20,7 @@ export interface Cap {
   readonly encode: Encode | undefined;
 }
 
-/** What {@link buildCap} needs to know. */
+/** Options of {@link buildCap}. */
 export interface CapOptions {
   /** The keys. */
   readonly k: GPUBuffer;

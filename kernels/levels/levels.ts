@@ -17,7 +17,7 @@ import { type QuotaConfig, type Quotas, quotasOf } from "./quotas.ts";
 /** Quotas that levels.wgsl has room for. */
 const MOST_QUOTAS = 16;
 
-/** What {@link buildLevels} needs to know. */
+/** Options of {@link buildLevels}. */
 export interface LevelsOptions {
   /** float32 [batch, heads, query blocks, key blocks]. */
   readonly importance: GPUBuffer;
@@ -31,7 +31,9 @@ export interface LevelsOptions {
   readonly dtype: "f16" | "f32";
 }
 
-/** What the stage makes: int32 [batch, heads, query blocks, key blocks], and uint32 [batch, key heads, key blocks]. */
+/**
+ * The outputs of the stage: int32 [batch, heads, query blocks, key blocks], and uint32 [batch, key heads, key blocks].
+ */
 export type LevelsOutputs = Readonly<Record<"levels" | "caps", GPUBuffer>>;
 
 /**

@@ -14,7 +14,7 @@ import type { AttentionShape } from "../../reference/tensor.ts";
 import { TILE_TOKENS } from "../lists/entry.ts";
 import type { RowTokens } from "../lists/given.ts";
 
-/** What of a configuration decides how rows are cut. */
+/** The part of a configuration that decides how rows are cut. */
 export type QuotaConfig = Omit<PsaConfig, "importance" | "order" | "scale" | "tail">;
 
 /** How sorted rows are cut. */

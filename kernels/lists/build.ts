@@ -18,10 +18,10 @@ export interface ListBuffers {
   readonly offsets: GPUBuffer;
 }
 
-/** What the stage makes. */
+/** The outputs of the stage. */
 export type ListOutputs = Readonly<Record<"list" | "offsets", GPUBuffer>>;
 
-/** What {@link buildLists} needs to know. */
+/** Options of {@link buildLists}. */
 export interface ListsOptions {
   /** int32 [heads of all batch entries, query blocks, key blocks]. */
   readonly levels: GPUBuffer;
@@ -33,7 +33,7 @@ export interface ListsOptions {
   readonly seqK: number;
   /** Key block size in tokens. */
   readonly blockN: number;
-  /** What the last, partial block pools. */
+  /** How the last, partial block is pooled. */
   readonly tail: "exact" | "replicate";
   /** Pooled tokens of a group ({@link groupTokens}). */
   readonly group: 4 | 8;

@@ -14,7 +14,7 @@
 import { requireInput } from "../../reference/errors.ts";
 export { default as entryTemplate } from "./entry.wgsl" with { type: "text" };
 
-/** What an entry says. */
+/** The content of an entry. */
 export interface Entry {
   /** Which group among those of its level. */
   readonly index: number;
@@ -50,7 +50,7 @@ export function packEntry({ index, level, mask, fills = false }: Entry): number 
   return (index | Math.log2(level) << 20 | Number(fills) << 23 | mask << 24) >>> 0;
 }
 
-/** What a u32 says. */
+/** The entry in a u32. */
 export function unpackEntry(entry: number): Required<Entry> {
   return {
     index: entry & 0xfffff,

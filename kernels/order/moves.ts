@@ -1,5 +1,5 @@
 /**
- * What moves the tokens of a call between the order in which they are given and the one in which blocks are cut
+ * Moves the tokens of a call between the order in which they are given and the one in which blocks are cut
  * (docs/definition.md#orders).
  *
  * @module

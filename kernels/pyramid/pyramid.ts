@@ -12,7 +12,7 @@ import { expandTemplate } from "../wgsl/template.ts";
 import { LAYOUT_BYTES, layoutTemplate, packLayout, type PyramidLayout } from "./layout.ts";
 import code from "./pyramid.wgsl" with { type: "text" };
 
-/** What decides the text of the pyramid kernel. */
+/** The options that decide the text of the pyramid kernel. */
 export interface PyramidKernelOptions {
   /** Where the levels lie; those that are to be made are there. */
   readonly layout: PyramidLayout;
@@ -22,11 +22,11 @@ export interface PyramidKernelOptions {
   readonly dim: number;
   /** Element type. */
   readonly dtype: "f32" | "f16";
-  /** What the last, partial block pools. */
+  /** How the last, partial block is pooled. */
   readonly tail: "exact" | "replicate";
 }
 
-/** What {@link buildPyramid} needs to know. */
+/** Options of {@link buildPyramid}. */
 export interface PyramidOptions extends Omit<PyramidKernelOptions, "dim"> {
   /** Keys, in which level 1 lies already. */
   readonly k: GPUBuffer;

@@ -68,7 +68,7 @@ export function cutChunks(
   return chunks;
 }
 
-/** What kernels read of a chunk beside its place. */
+/** The parameters of a chunk that kernels read, beside its place. */
 export interface CallNumbers {
   /** Entries between one query block's list and the next; 0: one list for all. */
   readonly listStride: number;

@@ -40,7 +40,7 @@ const RUN = 3;
 export interface PreparedHead extends Tokens {
   /** Queries, [rows, head dimension]. */
   readonly queries: Float64Array;
-  /** What query blocks read. */
+  /** The tokens that query blocks read. */
   readonly lists: Lists;
 }
 

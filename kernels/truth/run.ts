@@ -36,7 +36,7 @@ export interface HeadCall {
   readonly bytes: number;
 }
 
-/** What is done with a chunk's scores, in order. */
+/** The steps on a chunk's scores, in order. */
 export interface ChunkWork {
   /** Whether scores become weights. */
   readonly softmax: boolean;
@@ -51,7 +51,7 @@ export interface ChunkWork {
   };
 }
 
-/** What a head gave; what was not asked for is empty. */
+/** The results of a head; those that were not asked for are empty. */
 export interface HeadResult {
   /** [rows, value dimension] */
   readonly out: Float64Array;
@@ -163,7 +163,7 @@ function makeBuffers(
   };
 }
 
-/** What one chunk runs. */
+/** The kernels of one chunk. */
 async function buildChunk(
   gpu: Gpu,
   buffers: HeadBuffers & {

@@ -10,7 +10,7 @@
  * @module
  */
 
-/** What an expression may stand for. */
+/** The value of an expression. */
 export type Value = number | boolean | string;
 
 /** The values that expressions may name. */
@@ -33,7 +33,7 @@ const STRENGTH: Readonly<Record<string, number>> = {
 /** How strongly `!`, and `-` and `+` in front of a value, bind. */
 const UNARY = 11;
 
-/** What the operators do that need both sides. */
+/** The operators that need both sides. */
 const OPERATORS: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
   "|": (a, b) => numberOf(a) | numberOf(b),
   "^": (a, b) => numberOf(a) ^ numberOf(b),

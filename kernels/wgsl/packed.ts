@@ -1,5 +1,5 @@
 /**
- * What the matrix products of attention and importance share: packed.wgsl, and its parameters.
+ * The part that the matrix products of attention and importance share: packed.wgsl, and its parameters.
  *
  * @module
  */

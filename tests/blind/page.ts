@@ -13,7 +13,7 @@ export interface SetOf {
   readonly combinations: readonly number[];
 }
 
-/** What came of one mistake. */
+/** The result for one mistake. */
 export interface Measured {
   readonly number: number;
   /** How many cases were called wrong. */
@@ -26,7 +26,7 @@ export interface Measured {
   readonly seconds: number;
 }
 
-/** What the page tells. */
+/** The figures of the page. */
 export interface PageOptions {
   readonly sets: readonly SetOf[];
   readonly measured: readonly Measured[];

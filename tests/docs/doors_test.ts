@@ -1,4 +1,4 @@
-/** What README and docs/conformance.md tell a newcomer to do works as it stands there. */
+/** README and docs/conformance.md tell a newcomer what to do; it works as it stands there. */
 import { runExport, runVerify } from "../support/kit.ts";
 import { type CommandHelp, readCommandLine } from "../../bench/options/command_line.ts";
 import { matchesFilter } from "../../fixtures/cases.ts";

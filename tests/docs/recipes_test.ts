@@ -10,7 +10,7 @@ async function recipe(language: string): Promise<string> {
   return block;
 }
 
-/** What a program prints; null if it is not there or fails. */
+/** The output of a program; null if it is not there or fails. */
 function output(program: string, args: readonly string[], cwd?: string): string | null {
   try {
     const { success, stdout, stderr } = new Deno.Command(program, { args: [...args], cwd }).outputSync();

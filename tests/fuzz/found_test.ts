@@ -1,4 +1,4 @@
-/** What fuzzing once found stays mended; and a few cases of every target, other ones with each commit. */
+/** Mistakes that fuzzing once found stay mended; and a few cases of every target, other ones with each commit. */
 import { TEST_SEED } from "../support/seed.ts";
 import { savedFindings } from "./found.ts";
 import { closeGpu } from "./kernels.ts";

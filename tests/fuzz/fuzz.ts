@@ -30,13 +30,13 @@ const HELP: CommandHelp = {
   exits: "something was found",
 };
 
-/** What became of a target. */
+/** The result for a target. */
 interface Tally {
   runs: number;
   findings: number;
 }
 
-/** What was found in this run, so that each mistake is saved once. */
+/** The mistakes found in this run, so that each mistake is saved once. */
 const known = new Set<string>();
 
 /** Fuzzes until the time is up; whether nothing was found. */

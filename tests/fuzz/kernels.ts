@@ -105,7 +105,7 @@ export const method: Target<StageCase> = {
   check: (given) => onGpu((gpu) => checkMethod(gpu, given, noTies())),
 };
 
-/** What is not seen has no influence. */
+/** Keys that are not seen have no influence. */
 export const unseen: Target<readonly UnseenCase[]> = {
   name: "unseen",
   // with 2,048 keys causal calls have two kernels

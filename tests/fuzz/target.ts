@@ -1,5 +1,5 @@
 /**
- * What is fuzzed: random cases that are plain data, and a check that each must pass. A case that fails is shrunk.
+ * Targets of fuzzing: random cases that are plain data, and a check that each must pass. A case that fails is shrunk.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface Finding {
   readonly target: string;
   /** The smallest case that was found to fail. */
   readonly given: unknown;
-  /** What it failed with. */
+  /** Its error. */
   readonly error: string;
 }
 

@@ -8,7 +8,7 @@ import { testWith } from "../support/skip.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** What the page computes: the reference's output, and the kernels' on the browser's own WebGPU. */
+/** The result of the page: the reference's output, and the kernels' on the browser's own WebGPU. */
 const PROGRAM = `
 import { psa, seededRandom } from "${new URL("reference/mod.ts", ROOT).pathname}";
 import { createPsa, openGpu } from "${new URL("kernels/mod.ts", ROOT).pathname}";

@@ -4,7 +4,7 @@ import { serveFolder } from "../support/serve.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** What proves that a door is open: something of the room behind it is used. */
+/** Proofs that a door is open: something of the room behind it is used. */
 const USES: Readonly<Record<string, string>> = {
   ".":
     "[door.METHODS.length > 9, door.makeWorkload('gaussian', { seqQ: 8, headDim: 8 }).qkv.q.shape[2] === 8]",

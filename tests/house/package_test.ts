@@ -8,10 +8,10 @@ const LARGEST = 2.3e6;
 /** Files that no module names: people and tools read them. */
 const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
 
-/** What is run of bench/cli: the entry to all commands, and what looks for an adapter before one. */
+/** The programs of bench/cli: the entry to all commands, and the setup that looks for an adapter first. */
 const COMMANDS = ["bench/cli/psa.ts", "bench/cli/setup.ts"];
 
-/** What programs start by its address: workers. */
+/** Files that programs start by address: workers. */
 const WORKERS = ["reference/parallel/worker.ts", "bench/sweep/workload_worker.ts"];
 
 const files = await packageFiles();
@@ -28,7 +28,7 @@ async function reached(entries: readonly string[]): Promise<Set<string>> {
   return found;
 }
 
-/** What a command of the package did, when it was run by its address. */
+/** Runs a command of the package by its address. */
 async function runCommand(address: string, args: readonly string[]): Promise<Finished> {
   const folder = await Deno.makeTempDir();
   try {

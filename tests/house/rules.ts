@@ -34,7 +34,7 @@ const GENERATED = [
   /\.schema\.json$/,
   /^deno\.lock$/,
 ];
-/** What `reference/` and `kernels/` may not use, and why. */
+/** Names that `reference/` and `kernels/` may not use, and why. */
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
   [/\bDeno\.\w/, "uses Deno's own API; it should run in browsers"],
   [/from "node:/, "imports a module of Node; it should run in browsers"],
@@ -115,7 +115,7 @@ function ownFaults({ path, text }: SourceFile): string[] {
 }
 
 /**
- * What breaks the rules, a sentence each.
+ * Breaches of the rules, a sentence each.
  *
  * @param files all files of the project that are text
  */

@@ -1,4 +1,4 @@
-/** What `estimate` tells is what `createPsa` makes. */
+/** `estimate` tells the sizes that `createPsa` makes. */
 import { createPsa, estimate, InputError, type PsaSetup } from "../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../support/assert.ts";
 import { inputsOf, replace, SMALL } from "../support/small_call.ts";

@@ -6,7 +6,7 @@ import { gpuTest } from "../support/stage_case.ts";
 
 const inputs = [1, 2, 3, 4].map((seed) => inputsOf(SMALL, seed));
 
-/** What a call gives for each of the inputs, one after the other. */
+/** The results of a call for each of the inputs, one after the other. */
 async function alone(psa: Psa) {
   const results = [];
   for (const each of inputs) results.push(await psa.forward(each));

@@ -21,7 +21,7 @@ import { outputFile } from "../../fixtures/conformance/diagnose/planted.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
 
-/** What became of one mutant. */
+/** The result for one mutant. */
 export interface MutantOutcome {
   /** The mutant's name. */
   readonly mutant: string;
@@ -62,7 +62,7 @@ async function withMutant(mutant: WgslMutant | null, work: () => Promise<void>):
   }
 }
 
-/** What our kernels give for a case, judged; what they write behind their buffers counts. */
+/** The verdict on our kernels' outputs for a case; writes behind their buffers count. */
 async function judgeOurs(gpu: Gpu, judged: Judged): Promise<ReadCase> {
   const { tensors, outside } = judged.listed.case.startsWith("attention ")
     ? await gpuAttention(gpu, judged)

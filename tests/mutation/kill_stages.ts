@@ -16,7 +16,7 @@ import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 import type { Outcome } from "./outcome.ts";
 import { judgedCase, judgeKernel } from "../../fixtures/conformance/diagnose/planted.ts";
 
-/** What became of one mistake in a stage in one suite. */
+/** The result for one mistake in a stage in one suite. */
 export interface StageOutcome extends Outcome {
   readonly stage: string;
 }
@@ -56,7 +56,7 @@ export const HONEST_STAGES: readonly HonestStage[] = [
   { name: "bf16", dtype: "bf16", store: bfloat16, sum: Math.fround, steps: 32 },
 ];
 
-/** What an honest kernel gives in a case of gradients or importance; whole numbers are the truth. */
+/** The outputs of an honest kernel in a case of gradients or importance; whole numbers are the truth. */
 export function honestOutputs(judged: Judged, formats: HonestStage): Record<string, Tensor> {
   const call = stageCallOf(judged), { given, tensors } = call;
   const right = runStageMistake(call, { name: "none", stage: "order", sections: "orders", give: () => ({}) });

@@ -1,12 +1,12 @@
 /**
- * What a mutant is.
+ * A mutant: one planted mistake.
  *
  * @module
  */
 
 /** One mistake: in `file`, the text `find`, which stands there once, becomes `replace`. */
 export interface Mutant {
-  /** What is wrong, in words. */
+  /** The mistake, in words. */
   readonly name: string;
   /** The file, from the root of the project. */
   readonly file: string;

@@ -14,7 +14,7 @@ import { requireInput } from "../../reference/errors.ts";
 import type { Mutant } from "./mutant.ts";
 import { mutants, REFERENCE_TESTS } from "./mutants.ts";
 
-/** What became of one planted mistake. */
+/** The result for one planted mistake. */
 interface Outcome {
   mutant: Mutant;
   killedBy: string | null;

@@ -1,10 +1,10 @@
 /**
- * What became of a planted mistake.
+ * The result for a planted mistake.
  *
  * @module
  */
 
-/** What became of one mistake in one suite. */
+/** The result for one mistake in one suite. */
 export interface Outcome {
   readonly mistake: string;
   /** Failing cases. */

@@ -9,7 +9,7 @@ const ROOT = new URL("../../reference/", import.meta.url);
 /** Checks that stand for others: sentences are made there, inputs are not. */
 const PRIMITIVE = ["requireInput"];
 
-/** What attentionShape and validateConfig call. */
+/** A call that attentionShape and validateConfig check. */
 const WITHIN = [
   "queryKeyShape",
   "checkBlocks",

@@ -1,5 +1,5 @@
 /**
- * What happens in a soak: calls, faults, wrong arguments, files. Each leaves the device as it was.
+ * The moves of a soak: calls, faults, wrong arguments, files. Each leaves the device as it was.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Move {
   /** How often it happens, beside the others. */
   readonly weight: number;
   readonly run: (state: State) => Promise<void>;
-  /** What makes it slow: kernels are compiled, or cases are fuzzed. */
+  /** The reason why it is slow: kernels are compiled, or cases are fuzzed. */
   readonly slow?: Slow;
 }
 

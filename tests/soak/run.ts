@@ -8,7 +8,7 @@ import { closeGpu } from "../fuzz/kernels.ts";
 import { type Move, MOVES, type Slow } from "./moves.ts";
 import { KINDS, State } from "./state.ts";
 
-/** What a soak is asked for. */
+/** Options of a soak. */
 export interface SoakOptions {
   /** The seed of everything random. */
   readonly seed: number;
@@ -20,13 +20,13 @@ export interface SoakOptions {
   readonly onProgress?: (sentence: string) => void;
 }
 
-/** What a soak gives. */
+/** The result of a soak. */
 export interface SoakResult {
   readonly seconds: number;
   readonly moves: number;
-  /** What happened, by name. */
+  /** Counts of moves by name. */
   readonly counts: ReadonlyMap<string, number>;
-  /** What went wrong: the move, and the error. */
+  /** The first failure: the move, and the error. */
   readonly failures: readonly string[];
   /** Megabytes of the process, at equal distances in time. */
   readonly megabytes: readonly number[];

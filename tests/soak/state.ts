@@ -1,5 +1,5 @@
 /**
- * What a soak works on: a device with a pipeline that lives as long as the device does, and what each call gave when it
+ * The state of a soak: a device with a pipeline that lives as long as the device does, and what each call gave when it
  * first ran.
  *
  * @module
@@ -44,9 +44,9 @@ export class State implements Disposable {
   gpu!: Gpu;
   /** The pipeline that stays. */
   psa!: Psa;
-  /** What lives on the device when no call runs. */
+  /** The objects on the device when no call runs. */
   rest!: LiveObjects;
-  /** What happened, by name. */
+  /** Counts of moves by name. */
   readonly counts = new Map<string, number>();
   readonly #seen = new Map<string, string>();
 

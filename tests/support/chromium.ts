@@ -6,7 +6,7 @@
 import puppeteer, { type Browser } from "puppeteer-core";
 export { findChromium } from "../../bench/doctor/chromium.ts";
 
-/** What to do where there is no Chromium. */
+/** The reason for skipping, and the remedy, where there is no Chromium. */
 export const NO_CHROMIUM = "no Chromium here; install Debian's package `chromium`";
 
 /** Flags with which Chromium offers WebGPU in software. */

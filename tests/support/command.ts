@@ -13,7 +13,7 @@ function taskOf(name: string): string {
   return TASK_NAMES.includes(name) ? name : "wgsl";
 }
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
   readonly code: number;
   readonly stdout: string;

@@ -44,7 +44,7 @@ export function examplesOf(text: string, file: string): Example[] {
   return found;
 }
 
-/** What an example has printed, line by line. */
+/** The output of an example, line by line. */
 class Printed {
   readonly #comments: (string | undefined)[];
   readonly problems: string[] = [];

@@ -5,7 +5,7 @@
  */
 import type { Mask, MethodInputs, Qkv, Tensor } from "../../mod.ts";
 
-/** What {@link bruteMask} finds. */
+/** The result of {@link bruteMask}. */
 export interface BruteMask {
   readonly out: Tensor<Float64Array>;
   readonly lse: Tensor<Float64Array>;

@@ -16,7 +16,7 @@ export interface PackageFile {
   readonly bytes: number;
 }
 
-/** What a process did. */
+/** The result of a process. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;

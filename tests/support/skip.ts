@@ -5,11 +5,11 @@
  * @module
  */
 
-/** What a test needs. */
+/** The requirements of a test. */
 export interface Need {
   /** Whether it is here. */
   readonly here: boolean;
-  /** What is missing where it is not, such as "no pandas here". */
+  /** The missing thing where it is not there, such as "no pandas here". */
   readonly lack: string;
 }
 

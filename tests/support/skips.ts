@@ -1,10 +1,10 @@
 /**
- * What a run of tests left out, read from what it printed.
+ * The tests that a run left out, read from its output.
  *
  * @module
  */
 
-/** What may be missing where the project is built, and why that is no loss. */
+/** Things that may be missing where the project is built, and why that is no loss. */
 const ALLOWED: readonly (readonly [lack: RegExp, reason: string])[] = [
   [/^no (pandas|DuckDB|R) here$/, "the recipes of docs/recipes.md read plain CSV"],
   [
@@ -18,11 +18,11 @@ const ALLOWED: readonly (readonly [lack: RegExp, reason: string])[] = [
 export interface Skip {
   /** The test, as it was printed. */
   readonly name: string;
-  /** What is missing; "no reason given" where the test does not say. */
+  /** The missing thing; "no reason given" where the test does not say. */
   readonly lack: string;
 }
 
-/** What was left out according to the lines that `deno test` printed. */
+/** The tests that were left out, according to the lines that `deno test` printed. */
 export function skipsOf(lines: readonly string[]): Skip[] {
   return lines.flatMap((line) => {
     const [, name] = /^(.*) \.\.\. ignored \(.*\)$/.exec(line) ?? /^skipped: (.*)$/.exec(line) ?? [];

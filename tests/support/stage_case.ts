@@ -100,7 +100,7 @@ function importances(): fc.Arbitrary<PsaConfig["importance"]> {
   );
 }
 
-/** What a failure prints: enough to run the case again. */
+/** The message of a failure: enough to run the case again. */
 export function stageCaseName({ shape, config, dtype, seed }: StageCase): string {
   return JSON.stringify({ ...shape, ...config, dtype, seed });
 }

@@ -11,7 +11,7 @@ import { poison } from "../../kernels/device/poison.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { replace } from "./small_call.ts";
 
-/** What decides the text of the kernel: calls of one family compile once. */
+/** The options that decide the text of the kernel: calls of one family compile once. */
 export interface UnseenFamily {
   readonly headDim: number;
   readonly valueDim: number;
@@ -34,7 +34,7 @@ export interface UnseenCase extends UnseenFamily {
   readonly group: number;
   readonly seqQ: number;
   readonly seqK: number;
-  /** What unseen numbers are. */
+  /** The values of unseen numbers. */
   readonly bad: "NaN" | "Infinity" | "-Infinity";
   readonly seed: number;
 }

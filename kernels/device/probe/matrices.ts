@@ -54,7 +54,7 @@ var<workgroup> sums: array<vec4<u32>, 192>;
   }
 }`;
 
-/** What the probe should give. */
+/** The right result of the probe. */
 function expected(): number[] {
   const a = (subgroup: number, row: number, column: number) => 1 + row + subgroup + (column & 15) / 16;
   return Array.from({ length: 2 * EDGE * EDGE }, (_, i) => {

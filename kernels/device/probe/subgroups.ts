@@ -19,7 +19,7 @@ const PROBE = `
 export interface Shuffles {
   /** Lanes of a subgroup; 0 where kernels can not use shuffles. */
   readonly size: number;
-  /** What the compiler wants at the beginning of text that uses them. */
+  /** The line that the compiler wants at the beginning of text that uses them. */
   readonly directive: string;
 }
 

@@ -77,7 +77,7 @@ const OPTIONS: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["--grid 4,4", /--grid is "4,4"/],
   ["--workload video --seq 64 --grid 4,4,8", /grid|product|hold/],
   ["--workload gaussian --seq 64 --order gilbert", /--order gilbert needs the grid of gaussian/],
-  ["--workload sinks --seq 64 --order tile", /--order tile cannot be had for sinks: it is causal/],
+  ["--workload sinks --seq 64 --order tile", /--order tile does not fit sinks: it is causal/],
   ["--workload gaussian --seq 64 --methods sta", /"sta", which needs the grid/],
   ["--workload gaussian --seq 64 --filter method=none", /--filter is "method=none"; no case matches it/],
   ["--workload gaussian --seq 64 --filter colour=red", /no field `colour=red`/],

@@ -37,7 +37,7 @@ async function writeReport(): Promise<string> {
   return file;
 }
 
-/** What tests/bench/report/report_browser_facts.js finds in the page. */
+/** The facts that tests/bench/report/report_browser_facts.js finds in the page. */
 interface PageFacts {
   charts: number;
   empty: number;

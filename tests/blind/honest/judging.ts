@@ -1,5 +1,5 @@
 /**
- * What the project says of an honest kernel's outputs, through what it offers to everyone.
+ * The project's verdict on an honest kernel's outputs, through its public functions.
  *
  * @module
  */

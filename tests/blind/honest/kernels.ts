@@ -12,9 +12,9 @@ import type { HardCall, Storage } from "./data.ts";
 export interface Honest {
   /** The format of inputs, pooled tokens and outputs. */
   readonly storage: Storage;
-  /** What factors of both products are rounded to, if to anything. */
+  /** The format of the factors of both products, if they are rounded. */
   readonly products?: "tf32";
-  /** What weights are rounded to before the second product. */
+  /** The format of weights before the second product. */
   readonly weights?: "f16" | "bf16";
   readonly tile: number;
   readonly splits?: number;
@@ -43,7 +43,7 @@ export const HONEST: Readonly<Record<string, Honest>> = {
   "bf16 base 2 tree": { storage: "bf16", tile: 128, weights: "bf16", base2: true, tree: true },
 };
 
-/** What a kernel gave. */
+/** The outputs of a kernel. */
 export interface Outputs {
   readonly out: Tensor<Float32Array>;
   readonly lse: Tensor<Float32Array>;

@@ -15,7 +15,7 @@ export interface RawCase {
   readonly ordered: boolean;
 }
 
-/** What the kernels here read of a case's parameters. */
+/** The parameters of a case that the kernels here read. */
 export interface CaseParameters {
   readonly stage: string;
   readonly batch: number;

@@ -34,7 +34,7 @@ export function move(name: string, body: (folder: TemporaryFolder) => Promise<vo
   });
 }
 
-/** What a process did; `late` if it had to be killed. */
+/** The result of a process; `late` if it had to be killed. */
 export interface Done {
   readonly code: number;
   readonly stdout: string;
@@ -91,7 +91,7 @@ export function task(words: readonly string[], options: RunOptions = {}): Promis
   return program(Deno.execPath(), ["task", "-q", ...words], options);
 }
 
-/** What came has this exit code and says something that matches, without a stack trace. */
+/** Asserts an exit code and a message that matches, without a stack trace. */
 export function assertCame(done: Done, code: number, says?: RegExp): void {
   const text = `${done.stdout}\n${done.stderr}`;
   assert(!done.late, `it did not end in ${done.seconds.toFixed(0)} s`);

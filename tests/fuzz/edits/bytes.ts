@@ -11,7 +11,7 @@ export interface BytesEdit {
   readonly at: number;
   /** How many are cut there. */
   readonly cut: number;
-  /** What is put there. */
+  /** The bytes that are put there. */
   readonly put: readonly number[];
 }
 

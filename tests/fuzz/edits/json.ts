@@ -13,7 +13,7 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
 export interface JsonEdit {
   /** The place, among all of the document, counted round and round. */
   readonly at: number;
-  /** What is done. */
+  /** The change. */
   readonly what: "set" | "drop" | "copy" | "rename" | "wrap";
   /** Which of {@link JUNK} or {@link NAMES} is put there, counted round and round. */
   readonly put: number;
@@ -103,7 +103,7 @@ export function textOf(document: Json): string {
   return text.replace(/"(@\w+@)"/g, (word, name) => RAW[name] ?? word);
 }
 
-/** What is done to a file of JSON: first to the document, then to its text. */
+/** The changes of a file of JSON: first to the document, then to its text. */
 export interface JsonCase {
   readonly json: readonly JsonEdit[];
   readonly text: readonly TextEdit[];

@@ -1,5 +1,5 @@
 /**
- * What every reader owes to whoever hands it a file: a result or one sentence, soon, whatever the file holds.
+ * The duty of every reader: a result or one sentence, soon, whatever the file holds.
  *
  * @module
  */

@@ -33,7 +33,7 @@ const DEVICE = {
   limits: { maxComputeWorkgroupStorageSize: 49152 },
 };
 
-/** What decides the text of the kernel, for all attention of the standard suite: with lists and dense. */
+/** The options that decide the text of the kernel, for all attention of the standard suite: with lists and dense. */
 function kernelsOfSuite(): AttentionKernelOptions[] {
   const all = suiteCases("standard", { dtype: "f16" }).filter(({ stage }) => stage === "attention").flatMap(
     (given) => {

@@ -1,4 +1,7 @@
-/** What a query does not see has no influence on its outputs, be it NaN or infinity: on fixed families and random ones. */
+/**
+ * Keys that a query does not see have no influence on its outputs, be it NaN or infinity: on fixed families and random
+ * ones.
+ */
 import fc from "fast-check";
 import { checkUnseen, unseenCases, unseenFamilies, type UnseenFamily } from "../../support/unseen_case.ts";
 import { TEST_SEED } from "../../support/seed.ts";

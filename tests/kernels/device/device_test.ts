@@ -1,4 +1,4 @@
-/** What an open device holds on to. */
+/** Objects that an open device keeps. */
 import { assertEquals } from "../../support/assert.ts";
 
 const SCRIPT = `

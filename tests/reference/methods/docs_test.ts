@@ -1,4 +1,4 @@
-/** What docs/methods.md says is what the code does. */
+/** docs/methods.md agrees with the code. */
 import { type BlockMethod, choose, type Method, METHODS } from "../../../mod.ts";
 import { assertEquals, assertMatch } from "../../support/assert.ts";
 import { randomInputs, rowsOf, weighted } from "../../support/method_tools.ts";

@@ -264,7 +264,7 @@ const REFUSED: readonly (readonly [name: string, call: () => unknown, words: str
 
 const TILES = { seqQ: 128, blockM: 64, blockN: 64 };
 
-/** What a sweep asks for, with or without a grid. */
+/** The options of a sweep, with or without a grid. */
 function layout(grid?: { width: number; height: number; depth: number }) {
   return { order: { kind: "raster" }, blockM: 64, blockN: 64, grid } as const;
 }

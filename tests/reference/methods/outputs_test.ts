@@ -26,7 +26,7 @@ function block(name: string): BlockMethod {
 /** Five tiles of 4 x 4 x 4 in a row. */
 const FIVE = { grid: { width: 20, height: 4, depth: 4 }, seqQ: 320, blockM: 64, blockN: 64 };
 
-/** What a window of 1, 3 or 5 tiles shows of five. */
+/** The tiles of five that a window of 1, 3 or 5 shows. */
 const WINDOWS: Readonly<Record<number, string[]>> = {
   1: ["1 0 0 0 0", "0 1 0 0 0", "0 0 1 0 0", "0 0 0 1 0", "0 0 0 0 1"],
   3: ["1 1 1 0 0", "1 1 1 0 0", "0 1 1 1 0", "0 0 1 1 1", "0 0 1 1 1"],
