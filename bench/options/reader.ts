@@ -104,8 +104,8 @@ export function requireName<Name extends string>(
   requireInput(
     known.includes(name as Name),
     () =>
-      `--${option} is "${name}"; it should be one of ${known.join(", ")}. The nearest is ${
-        closestString(name, known)
+      `--${option} is "${name}"; the nearest is ${closestString(name, known)}. It should be one of ${
+        known.join(", ")
       }.`,
   );
   return name as Name;

@@ -46,7 +46,7 @@ Deno.test("presets: a model stands for its shape, blocks, order, importance and 
 
 Deno.test("presets: what does not fit is named", () => {
   const refused = (text: string, sentence: string) => assertThrows(() => parse(text), InputError, sentence);
-  refused("--preset Wan2.1", '--preset is "Wan2.1"; it should be one of');
+  refused("--preset Wan2.1", '--preset is "Wan2.1"; the nearest is Wan2.1-14B. It should be one of');
   refused(
     "--preset Wan2.1-1.3B --seq 32760",
     "There are 32760 tokens; the grid of Wan2.1-1.3B, 18,45,80, holds 64800",
@@ -54,7 +54,7 @@ Deno.test("presets: what does not fit is named", () => {
   refused("--preset CogVideoX-5B --seq 17550", "and 226 tokens of text hold 17776");
   refused("--preset Qwen2.5-VL --grid 2,4,8", "takes no video");
   refused("--preset Qwen2.5-VL --seq 512", "512 tokens of text in full; 512 tokens should be more");
-  refused("--truth maybe", '--truth is "maybe"; it should be one of auto, cpu, gpu, rows');
+  refused("--truth maybe", ". It should be one of auto, cpu, gpu, rows");
   refused("--input a --heads 3-1", '--heads is "3-1"; it should be whole numbers and ranges');
   refused("--layers x", '--layers is "x"');
   refused("--truth-rows 0", "--truth-rows is 0");
