@@ -9,11 +9,12 @@
 import { InputError } from "../../mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { requireName } from "../../bench/options/reader.ts";
-import { runVerify } from "../support/kit.ts";
+import { runExport, runVerify } from "../support/kit.ts";
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { runAllHonest, table } from "./honest/honest.ts";
 import { compileC, exportRaw, KERNELS, ROOT, runAll } from "./mistakes/kernel.ts";
+import { isNumpy, numpySets, runNumpy } from "./mistakes/numpy.ts";
 import { runAllWgsl } from "./mistakes/wgsl.ts";
 import { type Measured, pageOf, type SetOf } from "./page.ts";
 
@@ -31,15 +32,23 @@ export function namesIn(text: string): { readonly names: readonly string[]; read
 }
 
 /** Runs the kernel with one mistake, and has it judged and diagnosed. */
-async function measure(number: number, heard: Heard, paths: Record<"cases" | "program" | "folder", string>) {
-  const outputs = `${paths.folder}/${number}`, { cases } = paths;
-  if (IN_WGSL.includes(number)) await runAllWgsl(number, { cases, outputs });
+async function measure(
+  number: number,
+  heard: Heard,
+  paths: Record<"cases" | "files" | "program" | "folder", string>,
+) {
+  const outputs = `${paths.folder}/${number}`, cases = isNumpy(number) ? paths.files : paths.cases;
+  if (isNumpy(number)) {
+    const why = await runNumpy(number, { cases, outputs });
+    if (why !== undefined) throw new InputError(`Nothing can be measured: python3: ${why}`);
+  } else if (IN_WGSL.includes(number)) await runAllWgsl(number, { cases, outputs });
   else {await runAll(`${paths.program}-${number < FIRST_OF_THIRD ? "tiles" : "groups"}`, number, {
       cases,
       outputs,
     });}
   const started = performance.now();
-  const { code, text } = await runVerify([cases, "--outputs", outputs, "--diagnose"]);
+  const stages = isNumpy(number) ? ["--stages", "attention"] : [];
+  const { code, text } = await runVerify([cases, "--outputs", outputs, "--diagnose", ...stages]);
   const seconds = (performance.now() - started) / 1000;
   const { names, cases: explained } = namesIn(text), said = names.join(" | ");
   const wrong = text.split("\n").filter((line) => line.startsWith("WRONG")).length;
@@ -55,12 +64,14 @@ async function measure(number: number, heard: Heard, paths: Record<"cases" | "pr
 
 /** Measures mistakes; the outputs of the right kernel come first and have to be right. */
 async function measureAll(numbers: readonly number[], suite: string, folder: string): Promise<Measured[]> {
-  const paths = { cases: `${folder}/cases`, program: `${folder}/kernel`, folder }, found: Measured[] = [];
+  const paths = { cases: `${folder}/cases`, files: `${folder}/files`, program: `${folder}/kernel`, folder };
+  const found: Measured[] = [];
   for (const kernel of ["tiles", "groups"] as const) {
     const why = await compileC(KERNELS[kernel], `${paths.program}-${kernel}`);
     if (why !== null) throw new InputError(`Nothing can be measured: ${why}.`);
   }
   await exportRaw(paths.cases, suite);
+  await runExport(["--out", paths.files, "--suite", suite, "--filter", "attention"]);
   const heard: Heard = await read("heard.json"), right = await measure(0, heard, paths);
   if (right.outcome !== "missed") throw new Error("the kernel without a mistake is called wrong");
   for (const number of numbers) found.push(await measure(number, heard, paths));
@@ -85,6 +96,7 @@ async function measureSets({ given, read: options }: CommandLine): Promise<numbe
     { title: "The first set", ...await read("mistakes/statements.json") },
     { title: "The second set", ...await read("mistakes/second.json") },
     { title: "The third set", ...await read("mistakes/third.json") },
+    ...await numpySets(),
   ];
   const only = options.text("only", ""),
     suite = options.text("suite", "smoke"),
