@@ -27,6 +27,7 @@ export { compare, type Comparison } from "./judge/metrics.ts";
 export {
   type ErrorEstimate,
   estimateRelativeError,
+  type RowSampling,
   type SampledRows,
   sampleQueryRows,
   type Strata,

@@ -139,7 +139,7 @@ export function offsetOf(tensor: Tensor, index: readonly number[]): number {
  * ```
  */
 export function toFloat64(source: Tensor): Tensor<Float64Array> {
-  return { data: Float64Array.from(source.data), shape: source.shape };
+  return { data: new Float64Array(source.data), shape: source.shape };
 }
 
 /**

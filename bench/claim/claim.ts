@@ -11,6 +11,7 @@ import { describeEnvironment } from "../sweep/environment.ts";
 import { openFolder } from "../sweep/folder.ts";
 import { resumeRun } from "../sweep/resume.ts";
 import type { RunContext } from "../sweep/run/run.ts";
+import { mergeRuns } from "../sweep/merge.ts";
 import { runPlan } from "../sweep/runner.ts";
 import { holdsRun, readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/write.ts";
 import { say } from "../text/output.ts";
@@ -37,13 +38,16 @@ const USUAL = join("results", "claim");
 
 /** The command that asks for a claim. */
 function commandOf(
-  { quick, filter, truth = "auto" }: ClaimRequest,
+  { quick, filter, truth = "auto", model = {}, shard = { index: 1, count: 1 } }: ClaimRequest,
   { gpu, out, resume, force }: ClaimContext,
 ): string {
-  const given = {
+  const of = Object.fromEntries(Object.entries(model).map(([name, value]) => [name, String(value)]));
+  const given: Record<string, string | boolean> = {
+    ...of,
     quick,
     filter,
     truth: truth === "auto" ? "" : truth,
+    shard: shard.count === 1 ? "" : `${shard.index}/${shard.count}`,
     out: out ?? "",
     resume,
     force,
@@ -86,9 +90,11 @@ export async function runClaim(
   const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
   await requireFolder(page);
   const run = await runPlan(plan, { gpu, environment, done, folder, replaces, stop });
-  if (!run.stopped) return await publish(run, page);
+  if (!run.stopped && plan.options.shard.count === 1) return await publish(run, page);
   say(
-    `Stopped with ${run.rows.length} of ${plan.total} cases done, in ${folder}; --resume goes on.`,
+    !run.stopped
+      ? `${run.rows.length} of ${plan.total} cases are in ${folder}; --from all shards writes the page.`
+      : `Stopped with ${run.rows.length} of ${plan.total} cases done, in ${folder}; --resume goes on.`,
     "stderr",
   );
   return run.rows;
@@ -97,7 +103,7 @@ export async function runClaim(
 /**
  * Writes the page of a claim that was run.
  *
- * @param from the folder of its rows
+ * @param from the folder of its rows, or those of all its shards
  * @param page where the page goes
  * @returns all rows
  * @throws {InputError} if the folder holds no run
@@ -105,11 +111,21 @@ export async function runClaim(
  * @example
  * ```ts
  * import { rewriteClaim } from "./claim.ts";
- * await rewriteClaim("nowhere", "page").catch((error) => console.log(error.name)); // InputError
+ * await rewriteClaim(["nowhere"], "page").catch((error) => console.log(error.name)); // InputError
  * ```
  */
-export async function rewriteClaim(from: string, page: string): Promise<readonly SweepRow[]> {
-  return await publish(await readRun(from), page);
+export async function rewriteClaim(from: readonly string[], page: string): Promise<readonly SweepRow[]> {
+  const runs = await Promise.all(from.map(async (folder) => ({ folder, run: await readRun(folder) })));
+  return await publish(runs.length === 1 ? runs[0].run : joined(await mergeRuns(runs)), page);
+}
+
+/** Shards as one run, which took as long as the longest of them. */
+function joined({ rows, environment }: StoredRun): StoredRun {
+  const shards = environment.shards as readonly { readonly minutes?: number }[];
+  return {
+    rows,
+    environment: { ...environment, minutes: Math.max(...shards.map(({ minutes = 0 }) => minutes)) },
+  };
 }
 
 /** Writes the page and its plots, and says the verdict. */

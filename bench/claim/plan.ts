@@ -11,9 +11,10 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import type { Method } from "../../reference/methods/method.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { requireInput } from "../../reference/errors.ts";
-import type { AskedTruth } from "../sweep/truth/kinds.ts";
+import type { Box } from "../../reference/config/config.ts";
+import { type AskedTruth, MOST_PAIRS, pairsOf } from "../sweep/truth/kinds.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
-import { defaultOptions, type SweepOptions } from "../sweep/options/options.ts";
+import { defaultOptions, readOptions, type Shard, type SweepOptions } from "../sweep/options/options.ts";
 import { type PlannedInput, planSweep } from "../sweep/plan.ts";
 import { type PlanRecord, recordOf } from "../sweep/plan_record.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
@@ -31,6 +32,8 @@ const QUICK = { ...FULL, densities: [.35, .2], seconds: 1, seq: 512 };
 const TOLD = METHODS.filter(({ name }) =>
   [CLAIMED, ...KINDS.flatMap(({ methods }) => methods)].includes(name)
 );
+/** All inputs. */
+const ALL: Shard = { index: 1, count: 1 };
 
 /** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
 function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput): number {
@@ -45,6 +48,10 @@ export interface ClaimRequest {
   readonly filter: string;
   /** Where the truth comes from; default `auto`. Sampled rows cannot be had: some of the methods need all. */
   readonly truth?: Exclude<AskedTruth, "rows">;
+  /** Which of how many parts of the inputs run here; default all. */
+  readonly shard?: Shard;
+  /** Options of a released model, by name, in place of all traces and workloads: preset, heads, grid, input, layers. */
+  readonly model?: Readonly<Record<string, unknown>>;
 }
 
 /** All cases of a claim. */
@@ -76,12 +83,12 @@ export interface ClaimPlan {
  * ```
  */
 export async function planClaim(
-  { quick, filter, truth = "auto" }: ClaimRequest,
+  { quick, filter, truth = "auto", model, shard = ALL }: ClaimRequest,
   { gpu }: { readonly gpu: Gpu | null },
 ): Promise<ClaimPlan> {
   const names = TOLD.map(({ name }) => name);
-  const options = { ...defaultOptions(names), ...(quick ? QUICK : FULL), gpu: gpu !== null, truth };
-  const given = [
+  const options = { ...asked({ quick, model }, names), gpu: gpu !== null, truth };
+  const given = model !== undefined ? [{}] : [
     ...(quick ? [] : TRACES).map((path) => ({ inputs: [path] })),
     ...WORKLOADS.map((name) => ({ workloads: [name] })),
   ];
@@ -89,12 +96,13 @@ export async function planClaim(
   let total = 0;
   for (const one of given) {
     const [source] = await inputSources({ ...variantsOf(options)[0], ...one });
-    const [input] = await source.load();
-    const own = { ...options, ...one, ...axesOf(input), ...(quick ? {} : { seconds: secondsOf(input) }) };
+    const [input] = await source.load(), axes = axesOf(input, model === undefined ? null : options.orders);
+    const own = { ...options, ...one, ...axes, ...(quick ? {} : { seconds: secondsOf(input) }) };
     const planned = (await planSweep(own, { gpu })).inputs.map((each) => ({
       ...each,
       cases: each.cases.filter(({ given: { method, layout, data } }) =>
-        (method.granularity === "block" || layout.order.kind === "raster") && matchesFilter(data, filter)
+        (method.granularity === "block" || layout.order.kind === "raster" || model !== undefined) &&
+        matchesFilter(data, filter)
       ),
     }));
     for (const each of planned.filter(({ cases }) => cases.length > 0)) {
@@ -102,22 +110,47 @@ export async function planClaim(
     }
   }
   requireInput(total > 0, `--filter is "${filter}"; no case matches it.`);
+  requireInput(
+    shard.count <= inputs.length,
+    () => `--shard has ${shard.count} parts; there are only ${inputs.length} heads.`,
+  );
   return {
-    request: { quick, filter, truth },
-    options: { ...options, filter },
-    inputs,
+    request: { quick, filter, truth, shard, ...(model === undefined ? {} : { model }) },
+    options: { ...options, filter, shard },
+    inputs: inputs.filter((_, i) => i % shard.count === shard.index - 1),
     total,
     record: await recordOf(inputs),
   };
 }
 
-/** The orders and the methods that an input can have. */
-function axesOf({ causal, grid }: SweepInput): Pick<SweepOptions, "orders" | "methods"> {
-  const fits = (method: Method) =>
-    (method.causal || !causal) && (method.gridTile === undefined || grid !== undefined);
+/** The options that all inputs share, before the device is known. */
+function asked(
+  { quick, model }: Pick<ClaimRequest, "quick" | "model">,
+  names: readonly string[],
+): SweepOptions {
+  if (model === undefined) return { ...defaultOptions(names), ...(quick ? QUICK : FULL) };
+  const { densities, perHead } = quick ? QUICK : FULL;
+  return { ...readOptions({ ...model, methods: [...names] }, names), densities, perHead };
+}
+
+/**
+ * The orders and the methods that an input can have. A model has its own order; beyond 2^28 pairs of tokens a head,
+ * methods that need the truth of all rows, which they choose from, are left out.
+ */
+function axesOf(
+  { causal, grid, textLength, shape }: SweepInput,
+  own: readonly string[] | null,
+): Pick<SweepOptions, "orders" | "methods"> {
+  const isLong = own !== null && pairsOf({ ...shape, batch: 1, heads: 1 }) > MOST_PAIRS;
+  const cuts = ({ width, height, depth }: Box) =>
+    grid !== undefined && (own === null || textLength === 0 &&
+        grid.width % width === 0 && grid.height % height === 0 && grid.depth % depth === 0);
+  const fits = ({ causal: takesCausal, gridTile, needsAllRows }: Method) =>
+    (takesCausal || !causal) && (gridTile === undefined || cuts(gridTile)) &&
+    !(isLong && needsAllRows === true);
   const methods = TOLD.filter(fits);
   return {
-    orders: causal || grid === undefined ? ["raster"] : ["raster", "tile", "gilbert"],
+    orders: own ?? (causal || grid === undefined ? ["raster"] : ["raster", "tile", "gilbert"]),
     methods: methods.map(({ name }) => name),
   };
 }

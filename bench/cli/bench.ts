@@ -5,19 +5,47 @@
  * @module
  */
 import { requireInput } from "../../reference/errors.ts";
-import { type BenchPart, PARTS, runBench } from "../gpu/bench.ts";
+import { type BenchPart, MODEL_PARTS, PARTS, runBench } from "../gpu/bench.ts";
+import type { StageBench } from "../gpu/data.ts";
+import type { CommandLine } from "../options/command_line.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
+import { FILES, GRID, HEADS, PRESET } from "../options/model.ts";
+import { modelCalls } from "../sweep/model_calls.ts";
 import type { Command } from "./command.ts";
 
-/** The parts that were asked for. */
-function partsOf(names: readonly string[]): readonly BenchPart[] {
+/** The parts that were asked for, of those that there are. */
+function partsOf(
+  { read }: Pick<CommandLine, "read">,
+  parts: readonly BenchPart[],
+  of: string,
+): readonly BenchPart[] {
+  const names = read.list("parts", parts.join(","));
   for (const name of names) {
     requireInput(
-      (PARTS as readonly string[]).includes(name),
-      () => `--parts holds "${name}"; the parts are ${PARTS.join(", ")}.`,
+      (parts as readonly string[]).includes(name),
+      () => `--parts holds "${name}"; the parts${of} are ${parts.join(", ")}.`,
     );
   }
   return PARTS.filter((part) => names.includes(part));
+}
+
+/** The options that only a model has, and those that only the bench's own calls have. */
+const OF_MODEL = ["heads", "grid", "input", "layers"], OF_BENCH = ["tokens", "filter"];
+
+/** The calls of the model that was asked for; undefined: none was. */
+async function callsOf({ given }: Pick<CommandLine, "given">): Promise<StageBench[] | undefined> {
+  const model = given.preset !== undefined,
+    stray = (model ? OF_BENCH : OF_MODEL).find((name) => name in given);
+  requireInput(
+    stray === undefined,
+    () =>
+      model
+        ? `--preset has its own calls; --${stray} should be left out.`
+        : `--${stray} needs --preset with it.`,
+  );
+  if (!model) return undefined;
+  const calls = await modelCalls(given);
+  return calls.map(({ shape, config, qkv, name }) => ({ shape, config, qkv, name, dtype: "f32" }));
 }
 
 /** The command. */
@@ -46,7 +74,15 @@ export const command: Command = {
     ],
     options: [
       { name: "tokens", value: "N", help: "tokens of a head (16384; 1024 in software)" },
-      { name: "parts", value: "LIST", help: `of ${PARTS.join(",")}; all of them` },
+      {
+        name: "parts",
+        value: "LIST",
+        help: `of ${PARTS.join(",")}; all of them, with --preset the last two`,
+      },
+      PRESET,
+      HEADS,
+      GRID,
+      ...FILES,
       {
         name: "filter",
         value: "TEXT",
@@ -63,8 +99,10 @@ export const command: Command = {
       tokens === undefined || Number.isInteger(tokens) && tokens > 0 && tokens % 128 === 0,
       () => `--tokens is "${given.tokens}"; it should be a multiple of 128.`,
     );
-    const parts = partsOf(read.list("parts", PARTS.join(",")));
-    const options = { tokens, parts, filter: read.text("filter", ""), json: read.flag("json") };
+    const isModel = given.preset !== undefined;
+    const parts = partsOf({ read }, isModel ? MODEL_PARTS : PARTS, isModel ? " of a model" : "");
+    const calls = await callsOf({ given });
+    const options = { tokens, parts, filter: read.text("filter", ""), json: read.flag("json"), calls };
     using gpu = await openChosen(read);
     await runBench(gpu, options);
   },

@@ -9,18 +9,34 @@ import { fileURLToPath } from "node:url";
 import { rewriteClaim, runClaim } from "../claim/claim.ts";
 import { planClaim } from "../claim/plan.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
+import { FILES, GRID, HEADS, PRESET } from "../options/model.ts";
 import { requireName } from "../options/reader.ts";
+import { requireInput } from "../../reference/errors.ts";
 import type { SweepRow } from "../sweep/columns.ts";
 import { isFault } from "../sweep/status.ts";
+import { readShard } from "../sweep/options/options.ts";
 import { listCases } from "../sweep/sweep.ts";
 import { type Command, EXIT } from "./command.ts";
 import { Interruption } from "./signals.ts";
 
-/** Where the page goes if nothing else is asked for: to the docs of a checkout; elsewhere beside the rows. */
-function pageFolder(): string {
+/**
+ * Where the page goes if nothing else is asked for: to the docs of a checkout; elsewhere, and for a model, beside the
+ * rows.
+ */
+function pageFolder(isModel: boolean): string {
   const docs = new URL("../../docs", import.meta.url);
-  return docs.protocol === "file:" ? fileURLToPath(docs) : join("results", "claim");
+  return docs.protocol === "file:" && !isModel ? fileURLToPath(docs) : join("results", "claim");
 }
+
+/** The options of the model that was asked for; undefined: none was. */
+function modelOf(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
+  const own = Object.fromEntries(Object.entries(given).filter(([name]) => OF_MODEL.includes(name)));
+  const [stray] = Object.keys(own);
+  requireInput(given.preset !== undefined || stray === undefined, () => `--${stray} needs --preset with it.`);
+  return given.preset === undefined ? undefined : own;
+}
+
+const OF_MODEL = ["preset", "heads", "grid", "input", "layers"];
 
 /** The command. */
 export const command: Command = {
@@ -43,8 +59,22 @@ export const command: Command = {
       { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
       { name: "resume", value: "", help: "go on with the claim that --out holds" },
       { name: "force", value: "", help: "replace the claim that --out holds" },
-      { name: "from", value: "DIR", help: "write the page from the rows of a claim that was run" },
+      {
+        name: "from",
+        value: "DIR",
+        help: "write the page from the rows of a claim that was run; once for each shard",
+        many: true,
+      },
+      {
+        name: "shard",
+        value: "I/N",
+        help: "only part I of N of the heads, without a page; then --from all parts",
+      },
       { name: "list", value: "", help: "list the cases and their number, run nothing" },
+      { ...PRESET, help: `one model at its real size, and no other input: ${PRESET.help}` },
+      HEADS,
+      GRID,
+      ...FILES,
       { name: "truth", value: "T", help: "auto, cpu or gpu (float64 on the device) (auto)" },
       BACKEND,
       UNGUARDED,
@@ -52,14 +82,20 @@ export const command: Command = {
     ],
     exits: "a kernel is out of its bound, whatever the verdict",
   },
-  async run({ read }) {
-    const out = read.text("out", "") || null, from = read.text("from", ""), list = read.flag("list");
-    const page = out ?? pageFolder();
-    if (from !== "") return exitOf(await rewriteClaim(from, page));
+  async run({ read, given }) {
+    const out = read.text("out", "") || null, from = read.texts("from"), list = read.flag("list");
+    const model = modelOf(given), page = out ?? pageFolder(model !== undefined);
+    if (from.length > 0) return exitOf(await rewriteClaim(from, page));
     using interruption = new Interruption();
     using gpu = read.flag("no-gpu") || list ? null : await openChosen(read);
     const truth = requireName("truth", read.text("truth", "auto"), ["auto", "cpu", "gpu"]);
-    const request = { quick: read.flag("quick"), filter: read.text("filter", ""), truth };
+    const request = {
+      quick: read.flag("quick"),
+      filter: read.text("filter", ""),
+      truth,
+      model,
+      shard: readShard(read.text("shard", "1/1")),
+    };
     const plan = await planClaim(request, { gpu });
     if (list) return listCases(plan);
     const asked = { out, resume: read.flag("resume"), force: read.flag("force") };

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { caseName } from "../../fixtures/cases.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type ExportRequest, exportSuite } from "../conformance/export.ts";
 import type { CommandHelp, CommandLine } from "../options/command_line.ts";
+import { modelCase } from "../conformance/model_case.ts";
+import { GRID, HEADS, MODELS, PRESET } from "../options/model.ts";
 import { requireName } from "../options/reader.ts";
 import { say } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
@@ -31,6 +34,9 @@ const HELP: CommandHelp = {
       value: "LINE",
       help: 'this case alone, such as "attention B=1 H=1 Lq=64 Lk=128 D=32 bm=64 bn=32 levels=1,8"',
     },
+    { ...PRESET, help: `one call with the levels of a released model: ${MODELS.join(", ")}` },
+    { ...HEADS, help: "query heads of the model (all)" },
+    GRID,
     { name: "format", value: "F", help: "safetensors or raw (safetensors)" },
     { name: "seed", value: "N", help: "another seed gives other numbers (0)" },
   ],
@@ -51,12 +57,13 @@ const HELP: CommandHelp = {
 export function exportRequest({ read }: Pick<CommandLine, "read">): ExportRequest {
   const out = read.text("out", "");
   requireInput(out !== "", "`--out` is missing; it should be the folder to write to.");
+  const dtype = requireName("dtype", read.text("dtype", "f32"), DTYPES), model = modelCase(read, dtype);
   return {
     out,
     suite: read.text("suite", "smoke"),
-    dtype: requireName("dtype", read.text("dtype", "f32"), DTYPES),
+    dtype,
     filter: read.text("filter", ""),
-    line: read.text("case", ""),
+    line: model === null ? read.text("case", "") : caseName(model),
     format: requireName("format", read.text("format", "safetensors"), FORMATS),
     seed: read.whole("seed", 0),
   };

@@ -50,6 +50,9 @@ interface GpuRow {
 /** Parts of the bench, in the order in which they run. */
 export const PARTS = ["table", "densities", "lengths", "causal", "numbers", "forward", "stages"] as const;
 
+/** Those that a model has. */
+export const MODEL_PARTS: readonly BenchPart[] = ["forward", "stages"];
+
 /** One of them. */
 export type BenchPart = typeof PARTS[number];
 
@@ -62,6 +65,8 @@ interface Context {
   readonly filter: string;
   readonly timing: BenchTiming;
   readonly json: boolean;
+  /** The calls of a model, in place of the bench's own; null: none. */
+  readonly calls: readonly StageBench[] | null;
 }
 
 /** Times the cases of a part; a case is compared with the dense one of its sizes, and with an ideal time. */
@@ -170,13 +175,15 @@ async function runPart(context: Context, part: BenchPart): Promise<number> {
 }
 
 /** The calls of the stages that this device can run. */
-function benchesOf({ gpu, tokens }: Context): StageBench[] {
-  return stageBenches(2 * tokens).filter(({ dtype }) => dtype === "f32" || gpu.has("shader-f16"));
+function benchesOf({ gpu, tokens, calls }: Context): StageBench[] {
+  const all = calls?.flatMap((call) => (["f32", "f16"] as const).map((dtype) => ({ ...call, dtype })));
+  return (all ?? stageBenches(2 * tokens)).filter(({ dtype }) => dtype === "f32" || gpu.has("shader-f16"));
 }
 
 /** The whole method against dense attention: both widths and types. */
 async function runForward(context: Context): Promise<number> {
-  const benches = benchesOf(context).slice(0, context.gpu.has("shader-f16") ? 4 : 2);
+  const own = context.gpu.has("shader-f16") ? 4 : 2, benches = benchesOf(context);
+  if (context.calls === null) benches.splice(own);
   for (const bench of benches) {
     const { forward, dense, density } = await timeForward(context.gpu, bench, context.timing);
     const speedup = dense.median / forward.median, name = stageName(bench);
@@ -213,10 +220,12 @@ function print({ gpu, json }: Context, row: object, text: string): void {
 }
 
 function stageName(
-  { shape: { heads, headDim, seqK }, config: { blockN, importance, assignment }, dtype }: StageBench,
+  { shape: { heads, headDim, seqK }, config: { blockN, importance, assignment }, dtype, name }: StageBench,
 ): string {
   const stride = importance.kind === "antidiagonal" ? ` ${importance.stride}` : "";
-  return `D=${headDim} H=${heads} L=${seqK} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
+  return `${
+    name === undefined ? "" : `${name} `
+  }D=${headDim} H=${heads} L=${seqK} ${dtype} bn=${blockN} ${importance.kind}${stride} ${assignment.mode}`;
 }
 
 /** The options of the benchmark. */
@@ -229,6 +238,8 @@ export interface BenchOptions {
   readonly filter: string;
   /** Whether every row is one object of JSON. */
   readonly json: boolean;
+  /** The calls of a model, in place of the bench's own. */
+  readonly calls?: readonly StageBench[];
 }
 
 /**
@@ -240,15 +251,24 @@ export interface BenchOptions {
  */
 export async function runBench(
   gpu: Gpu,
-  { tokens: asked, parts, filter, json }: BenchOptions,
+  { tokens: asked, parts, filter, json, calls }: BenchOptions,
 ): Promise<void> {
   const isSoftware = gpu.info.subgroupSize === 0, tokens = asked ?? (isSoftware ? 1024 : 16384);
   using probe = await openProbe(gpu);
   const timing = isSoftware ? { probe, warmUp: 0, seconds: 0.5 } : { probe, warmUp: 150, seconds: 5 };
-  const context = { gpu, tokens, longest: isSoftware ? tokens : 8 * tokens, filter, timing, json };
+  const context = {
+    gpu,
+    tokens,
+    longest: isSoftware ? tokens : 8 * tokens,
+    filter,
+    timing,
+    json,
+    calls: calls ?? null,
+  };
   const { description, implementation, matrices } = gpu.info;
   if (!json) {
-    say(`${description} through ${implementation}${matrices ? ", matrix units" : ""}, ${tokens} tokens`);
+    const size = calls === undefined ? `, ${tokens} tokens` : "";
+    say(`${description} through ${implementation}${matrices ? ", matrix units" : ""}${size}`);
   }
   let count = 0;
   for (const part of parts) count += await runPart(context, part);

@@ -5,7 +5,7 @@
  */
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { seededRandom } from "../../reference/random.ts";
-import type { AttentionShape, Qkv } from "../../reference/tensor.ts";
+import type { AttentionShape, FloatData, Qkv } from "../../reference/tensor.ts";
 import type { Numbers } from "./cases.ts";
 
 /** A call whose stages are timed. */
@@ -16,17 +16,29 @@ export interface StageBench {
   readonly config: PsaConfig;
   /** Element type. */
   readonly dtype: "f16" | "f32";
+  /** Its numbers; left out: normal ones. */
+  readonly qkv?: Qkv;
+  /** What it is the call of, such as a model; left out: of no one. */
+  readonly name?: string;
 }
 
 /** Numbers of an element type. */
 export type Data = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer>;
 
-/** Inputs of a call: normal numbers, a million of them repeated from changing places, since only their kind matters. */
+/**
+ * Inputs of a call: its own, or normal numbers, a million of them repeated from changing places, since only their kind
+ * matters.
+ */
 export function makeData(
-  { shape, dtype }: Pick<StageBench, "shape" | "dtype">,
+  { shape, dtype, qkv }: Pick<StageBench, "shape" | "dtype" | "qkv">,
   numbers: Numbers = "normal",
 ): { q: Data; k: Data; v: Data } {
-  const random = seededRandom(5), period = 1 << 20, Type = dtype === "f16" ? Float16Array : Float32Array;
+  const Type = dtype === "f16" ? Float16Array : Float32Array;
+  if (qkv !== undefined) {
+    const typed = (data: FloatData) => data instanceof Type ? data as Data : new Type(data);
+    return { q: typed(qkv.q.data), k: typed(qkv.k.data), v: typed(qkv.v.data) };
+  }
+  const random = seededRandom(5), period = 1 << 20;
   const base = new Type(2 * period).map(() => random.normal());
   const make = (length: number) => {
     const data = new Type(length);

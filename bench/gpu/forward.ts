@@ -6,7 +6,8 @@
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
-import { type BenchTiming, checkBlock, timeTogether } from "./measure.ts";
+import { checkBlock, lastBlock } from "./check.ts";
+import { type BenchTiming, timeTogether } from "./measure.ts";
 import { inputsOf, makeData, type StageBench } from "./data.ts";
 
 /** The measurements of a whole call. */
@@ -29,15 +30,17 @@ export interface ForwardTimes {
  * @throws {Error} if an output is wrong
  */
 export async function timeForward(gpu: Gpu, bench: StageBench, timing: BenchTiming): Promise<ForwardTimes> {
-  const { shape, config, dtype } = bench, { blockM, blockN } = config;
+  const { shape, config, dtype, name = "the call" } = bench;
   using psa = await createPsa(gpu, { shape, config, dtype });
-  const data = makeData(bench), given = { shape, dtype, blockM, blockN, shares: [], density: 1 };
-  const inputs = inputsOf(shape, data), { levels, density } = await psa.forward(inputs);
+  const data = makeData(bench), inputs = inputsOf(shape, data);
+  const { levels, density } = await psa.forward(inputs);
+  const selected = lastBlock(psa, { name, data, levels }),
+    all = lastBlock(psa, { name, data, levels: "dense" });
   const check = async () => {
     await psa.run(inputs);
-    await checkBlock(gpu, psa, { given, data, levels });
+    await checkBlock(gpu, psa, selected);
     await psa.run(inputs, { levels: "dense" });
-    await checkBlock(gpu, psa, { given, data, levels: "dense" });
+    await checkBlock(gpu, psa, all);
   };
   await check();
   const [forward, dense] = await timeTogether([

@@ -8,6 +8,7 @@ import { openTraces, type TraceFile } from "../../fixtures/trace_file.ts";
 import { DEFAULT_TRACES } from "../../fixtures/traces.ts";
 import { nearestCube, roundTo, type WorkloadName } from "../../fixtures/workloads.ts";
 import type { Box } from "../../reference/config/config.ts";
+import { boxOf } from "../options/model.ts";
 import { requireInput } from "../../reference/errors.ts";
 import type { AttentionShape, FloatData, Qkv, Tensor } from "../../reference/tensor.ts";
 import { cutHeads, type HeadGroup, planMemory } from "./groups.ts";
@@ -177,10 +178,6 @@ function ofWorkload(name: WorkloadName, options: VariantOptions): ReadableCall {
       return { q: { ...heads, shape: [1, end - first, ...q.shape.slice(2)] }, k, v };
     },
   };
-}
-
-function boxOf(grid: readonly [number, number, number] | null): Box | undefined {
-  return grid === null ? undefined : { depth: grid[0], height: grid[1], width: grid[2] };
 }
 
 /** The inputs that a call is: one, or one per head; in groups of heads that fit into memory. */

@@ -44,7 +44,10 @@ export async function makeHeads({ name, options, workers }: WantedHeads): Promis
     parts[index] = qkv;
   };
   try {
-    await mapInWorkers(new URL("./workload_worker.ts", import.meta.url), works, { workers, onResult });
+    await mapInWorkers(new URL("./workload_worker.ts", import.meta.url), works, {
+      workers: Math.min(workers, navigator.hardwareConcurrency),
+      onResult,
+    });
   } catch (error) {
     if (parts.some((part) => part !== undefined)) throw error;
     return makeWorkload(name, options).qkv; // there are no workers, or the calling thread meets the error itself

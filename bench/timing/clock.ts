@@ -60,6 +60,7 @@ export interface Probe extends Disposable {
  * Opens the probe of a device: dense attention of 512 tokens.
  *
  * @param gpu the device
+ * @param options milliseconds of warm-up, as for {@link clockOf}
  *
  * @example
  * ```ts
@@ -70,7 +71,7 @@ export interface Probe extends Disposable {
  * console.log(await probe.measure() > 0); // true
  * ```
  */
-export async function openProbe(gpu: Gpu): Promise<Probe> {
+export async function openProbe(gpu: Gpu, options: { readonly warmUp?: number } = {}): Promise<Probe> {
   const { qkv } = makeWorkload("gaussian", { seqQ: 512, headDim: 64 });
   const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 512, seqK: 512, headDim: 64, valueDim: 64 };
   const assignment = { mode: "density", density: 1 } as const, importance = { kind: "pooled" } as const;
@@ -80,6 +81,6 @@ export async function openProbe(gpu: Gpu): Promise<Probe> {
     ready: ["dense"],
   });
   await psa.run(qkv, { levels: "dense" });
-  const { measure } = clockOf((options) => psa.time({ ...options, levels: "dense" }));
+  const { measure } = clockOf((timing) => psa.time({ ...timing, levels: "dense" }), options);
   return { measure, [Symbol.dispose]: () => psa[Symbol.dispose]() };
 }

@@ -4,11 +4,9 @@
  *
  * @module
  */
-import type { Head } from "../../reference/heads.ts";
-import { headPyramid } from "../../reference/attention/visible.ts";
 import type { PyramidAttentionOptions } from "../../reference/attention/call.ts";
-import type { PyramidLevel } from "../../reference/pyramid/pyramid.ts";
-import { toFloat64 } from "../../reference/tensor.ts";
+import { poolLevels } from "../../reference/pyramid/pyramid.ts";
+import { type Qkv, type Tensor, toFloat64 } from "../../reference/tensor.ts";
 
 /** Tokens, pooled or not, with what their scores need. */
 export interface Tokens {
@@ -36,73 +34,83 @@ export interface Lists {
 /** Numbers of a run. */
 const RUN = 3;
 
-/** A head that is ready for the kernels. */
-export interface PreparedHead extends Tokens {
+/** A head's tokens at single level and at those in use. */
+export interface HeadTokensOfLevels extends Tokens {
   /** Queries, [rows, head dimension]. */
   readonly queries: Float64Array;
-  /** The tokens that query blocks read. */
-  readonly lists: Lists;
+  /** Where the tokens of each level lie: the first row, and how many there are. */
+  readonly places: ReadonlyMap<number, { readonly firstRow: number; readonly tokens: number }>;
 }
 
-/** Packs what the scores of tokens need. */
-export function packFacts(facts: readonly { readonly count: number; readonly last: number }[]): ArrayBuffer {
-  const bytes = new ArrayBuffer(16 * facts.length), view = new DataView(bytes);
-  facts.forEach(({ count, last }, t) => {
-    view.setFloat64(16 * t, Math.log(count), true);
-    view.setInt32(16 * t + 8, last, true);
-  });
+/** Bytes of what the score of one token needs. */
+const FACT_BYTES = 16;
+
+/** Packs what the scores of tokens need: of each level, counts and the last positions. */
+function packFacts(parts: readonly { readonly level: number; readonly counts: Int32Array }[]): ArrayBuffer {
+  const tokens = parts.reduce((sum, { counts }) => sum + counts.length, 0);
+  const bytes = new ArrayBuffer(FACT_BYTES * tokens),
+    biases = new Float64Array(bytes),
+    lasts = new Int32Array(bytes);
+  let to = 0;
+  for (const { level, counts } of parts) {
+    for (let t = 0; t < counts.length; t++, to++) {
+      biases[2 * to] = Math.log(counts[t]);
+      lasts[4 * to + 2] = t * level + counts[t] - 1;
+    }
+  }
   return bytes;
 }
 
-/** All tokens, each for itself and seen from its own position on: lists of dense attention. */
-export function allTokens(
-  keys: Float64Array,
-  values: Float64Array,
-  count: number,
-): Tokens & { lists: Lists } {
-  const facts = packFacts(Array.from({ length: count }, (_, last) => ({ count: 1, last })));
-  return { keys, values, facts, lists: { lengthOf: () => count, runs: null } };
+/** All tokens, each for itself and seen from its own position on. */
+export function allTokens(keys: Float64Array, values: Float64Array, count: number): Tokens {
+  return { keys, values, facts: packFacts([{ level: 1, counts: new Int32Array(count).fill(1) }]) };
 }
 
-/** A head of attention: all keys, or the pooled tokens that its levels show. */
-export function prepareHead(head: Head, options: PyramidAttentionOptions, dense: boolean): PreparedHead {
-  const { q, k, v } = head.qkv, queries = toFloat64(q).data;
-  if (dense) return { queries, ...allTokens(toFloat64(k).data, toFloat64(v).data, k.shape[2]) };
-  const levels = [...headPyramid(head, options)].map(([level, pooled]) => ({ level, pooled }));
+/** Lists of dense attention: all tokens, in order. */
+export function allLists(count: number): Lists {
+  return { lengthOf: () => count, runs: null };
+}
+
+/** The tokens of a head, pooled at some levels, ascending. */
+export function tokensOfLevels(
+  qkv: Qkv,
+  levels: readonly number[],
+  { blockN, tail }: PyramidAttentionOptions,
+): HeadTokensOfLevels {
+  const pyramid = [...poolLevels(qkv, { blockN, levels, tail })].map(([level, pooled]) => ({
+    level,
+    ...pooled,
+  }));
   const join = (parts: readonly Float64Array[]) => {
     const joined = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
     parts.reduce((at, part) => (joined.set(part, at), at + part.length), 0);
     return joined;
   };
+  const places = new Map<number, { readonly firstRow: number; readonly tokens: number }>();
+  let rows = 0;
+  for (const { level, counts } of pyramid) {
+    places.set(level, { firstRow: rows, tokens: counts.length });
+    rows += counts.length;
+  }
   return {
-    queries,
-    keys: join(levels.map(({ pooled }) => pooled.k.data)),
-    values: join(levels.map(({ pooled }) => pooled.v.data)),
-    facts: packFacts(
-      levels.flatMap(({ level, pooled: { counts } }) =>
-        Array.from(counts, (count, t) => ({ count, last: t * level + count - 1 }))
-      ),
-    ),
-    lists: listsOf(head, options, levels),
+    queries: toFloat64(qkv.q).data,
+    keys: join(pyramid.map(({ k }) => k.data)),
+    values: join(pyramid.map(({ v }) => v.data)),
+    facts: packFacts(pyramid),
+    places,
   };
 }
 
 /** The lists that a head's levels stand for. */
-function listsOf(
-  { levels: { data, shape: [, , blocks, columns] } }: Head,
+export function listsOf(
+  { data, shape: [, , blocks, columns] }: Tensor<Int32Array>,
   { blockN }: PyramidAttentionOptions,
-  pyramid: readonly { readonly level: number; readonly pooled: PyramidLevel }[],
+  places: HeadTokensOfLevels["places"],
 ): Lists {
-  const places = new Map<number, { readonly firstRow: number; readonly tokens: number }>();
-  let rows = 0;
-  for (const { level, pooled: { counts } } of pyramid) {
-    places.set(level, { firstRow: rows, tokens: counts.length });
-    rows += counts.length;
-  }
   const runs = new Uint32Array(RUN * blocks * columns), lengths = new Uint32Array(blocks);
   for (let at = 0; at < blocks * columns; at++) {
     const level = data[at], place = places.get(level), m = Math.floor(at / columns);
-    if (place === undefined) continue;
+    if (level === 0 || place === undefined) continue;
     const first = at % columns * blockN / level, count = Math.min(blockN / level, place.tokens - first);
     runs.set([lengths[m], place.firstRow + first, count], RUN * at);
     lengths[m] += count;

@@ -12,7 +12,7 @@ import blocksCode from "./blocks.wgsl" with { type: "text" };
 import callCode from "./call.wgsl" with { type: "text" };
 import { type Chunk, cutChunks, type HeadSizes, packCall, TILE, tilesOf } from "./chunks.ts";
 import float64Code from "./float64.wgsl" with { type: "text" };
-import type { PreparedHead } from "./head.ts";
+import type { Lists, Tokens } from "./head.ts";
 import listsCode from "./lists.wgsl" with { type: "text" };
 import productTemplate from "./product.wgsl" with { type: "text" };
 import softmaxCode from "./softmax.wgsl" with { type: "text" };
@@ -61,6 +61,28 @@ export interface HeadResult {
   readonly blocks: Float64Array;
 }
 
+/** Queries and tokens on the device. */
+export type TokenBuffers = Readonly<Record<"queries" | "keys" | "values" | "facts", GPUBuffer>>;
+
+/** Brings queries and tokens to the device. */
+export function placeTokens(
+  gpu: Gpu,
+  { queries, ...tokens }: Tokens & { readonly queries: Float64Array },
+): TokenBuffers {
+  return {
+    queries: place(gpu, "queries", queries),
+    keys: place(gpu, "keys", tokens.keys),
+    values: place(gpu, "values", tokens.values),
+    facts: place(gpu, "facts of tokens", new Uint8Array(tokens.facts)),
+  };
+}
+
+/** A head on the device, and what its query blocks read. */
+export interface PlacedHead {
+  readonly tokens: TokenBuffers;
+  readonly lists: Lists;
+}
+
 /**
  * Runs a head.
  *
@@ -70,7 +92,7 @@ export interface HeadResult {
  */
 export async function runHead(
   gpu: Gpu,
-  head: PreparedHead,
+  head: PlacedHead,
   { call, work }: { readonly call: HeadCall; readonly work: ChunkWork },
 ): Promise<HeadResult> {
   using scope = gpu.scope();
@@ -126,11 +148,7 @@ function blockResults({ rows, block }: HeadCall, { blocks }: ChunkWork): number 
 }
 
 /** Buffers that live as long as the head. */
-interface HeadBuffers {
-  readonly queries: GPUBuffer;
-  readonly keys: GPUBuffer;
-  readonly values: GPUBuffer;
-  readonly facts: GPUBuffer;
+interface HeadBuffers extends TokenBuffers {
   readonly scale: GPUBuffer;
   readonly scores: GPUBuffer;
   readonly lse: GPUBuffer;
@@ -140,7 +158,7 @@ interface HeadBuffers {
 
 function makeBuffers(
   gpu: Gpu,
-  head: PreparedHead,
+  { tokens }: PlacedHead,
   { call, work, chunks }: {
     readonly call: HeadCall;
     readonly work: ChunkWork;
@@ -151,10 +169,7 @@ function makeBuffers(
   const room = (label: string, length: number) =>
     gpu.createBuffer(`truth: ${label}`, { size: Math.max(16, 8 * length) });
   return {
-    queries: place(gpu, "queries", head.queries),
-    keys: place(gpu, "keys", head.keys),
-    values: place(gpu, "values", head.values),
-    facts: place(gpu, "facts of tokens", new Uint8Array(head.facts)),
+    ...tokens,
     scale: place(gpu, "scale", Float64Array.of(call.scale)),
     scores: room("scores", most),
     lse: room("log-sum-exps", Math.ceil(call.rows / call.block) * tilesOf(call.block) * TILE),

@@ -7,7 +7,7 @@
  */
 import type { AttentionResult } from "../../reference/attention/attention.ts";
 import { type PyramidAttentionOptions, requireCall } from "../../reference/attention/call.ts";
-import { headOf, headSlice, kvHeadOf } from "../../reference/heads.ts";
+import { headSlice, kvHeadOf } from "../../reference/heads.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { InputError } from "../../reference/errors.ts";
 import { pooledImportance, sampleOffsets } from "../../reference/importance/importance.ts";
@@ -22,8 +22,9 @@ import type { MassOptions } from "../../reference/judge/mass.ts";
 import { type Qkv, queryKeyShape, type Tensor, toFloat64 } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { TILE } from "./chunks.ts";
-import { allTokens, prepareHead } from "./head.ts";
-import { type ChunkWork, EVERYTHING, type HeadResult, runHead } from "./run.ts";
+import { allLists, allTokens, listsOf } from "./head.ts";
+import { KeptHeads } from "./kept.ts";
+import { type ChunkWork, EVERYTHING, type HeadResult, placeTokens, runHead } from "./run.ts";
 
 /** Options of {@link openTruth}. */
 export interface TruthOptions {
@@ -47,7 +48,7 @@ export type TruthImportance = Pick<PsaConfig, "blockM" | "blockN" | "importance"
  * ```ts
  * import { makeWorkload, openGpu, openTruth } from "../../mod.ts";
  * using gpu = await openGpu();
- * const truth = openTruth(gpu);
+ * using truth = openTruth(gpu);
  * const { qkv } = makeWorkload("gaussian", { seqQ: 64, headDim: 16 });
  * const { out } = await truth.attention(qkv, null);
  * console.log(out.shape); // [1, 1, 64, 16]
@@ -62,14 +63,23 @@ export function openTruth(gpu: Gpu, { scratch = 1 << 30 }: TruthOptions = {}): T
   return new Truth(gpu, Math.min(scratch, gpu.info.limits.maxStorageBufferBindingSize));
 }
 
-/** Float64 truth on a device; made by {@link openTruth}. Buffers live only during a call. */
-export class Truth {
+/**
+ * Float64 truth on a device; made by {@link openTruth}. Tokens of heads stay on the device, up to 4 GiB, until another
+ * call's tensors are attended or this is disposed of; all other buffers live only during a call.
+ */
+export class Truth implements Disposable {
   readonly #gpu: Gpu;
   readonly #bytes: number;
+  readonly #kept: KeptHeads;
 
   /** Use {@link openTruth}. */
   constructor(gpu: Gpu, bytes: number) {
-    [this.#gpu, this.#bytes] = [gpu, bytes];
+    [this.#gpu, this.#bytes, this.#kept] = [gpu, bytes, new KeptHeads(gpu)];
+  }
+
+  /** Frees what stays on the device. */
+  [Symbol.dispose](): void {
+    this.#kept[Symbol.dispose]();
   }
 
   /**
@@ -91,18 +101,22 @@ export class Truth {
     const out = new Float64Array(batch * heads * seqQ * valueDim),
       lse = new Float64Array(batch * heads * seqQ);
     for (let index = 0; index < batch * heads; index++) {
-      const head = prepareHead(headOf(qkv, call.levels, index), call.options, levels === null);
-      const result = await runHead(this.#gpu, head, {
-        call: {
-          rows: seqQ,
-          block: call.options.blockM,
-          dim: headDim,
-          scale: call.options.scale ?? 1 / Math.sqrt(headDim),
-          shift: call.options.causal ? seqK - seqQ : EVERYTHING,
-          bytes: this.#bytes,
-        },
-        work: { softmax: true, valueDim },
-      });
+      const sizes = {
+        ...{ rows: seqQ, block: call.options.blockM, dim: headDim, bytes: this.#bytes },
+        scale: call.options.scale ?? 1 / Math.sqrt(headDim),
+        shift: call.options.causal ? seqK - seqQ : EVERYTHING,
+      };
+      const own = headSlice(call.levels, index);
+      const result = await this.#kept.with(
+        qkv,
+        index,
+        { levels: call.levels, call: call.options },
+        (head) =>
+          runHead(this.#gpu, {
+            tokens: head.buffers,
+            lists: levels === null ? allLists(seqK) : listsOf(own, call.options, head.places),
+          }, { call: sizes, work: { softmax: true, valueDim } }),
+      );
       out.set(result.out, index * seqQ * valueDim);
       lse.set(result.lse, index * seqQ);
       options.onHead?.(index + 1, batch * heads);
@@ -229,8 +243,12 @@ export class Truth {
     },
   ): Promise<HeadResult> {
     const [, , rows, dim] = q.shape;
-    const head = { queries: q.data, ...allTokens(k.data, new Float64Array(0), k.shape[2]) };
-    return await runHead(this.#gpu, head, {
+    using scope = this.#gpu.scope();
+    const tokens = placeTokens(scope, {
+      queries: q.data,
+      ...allTokens(k.data, new Float64Array(0), k.shape[2]),
+    });
+    return await runHead(scope, { tokens, lists: allLists(k.shape[2]) }, {
       call: { rows, block, dim, scale, shift, bytes: this.#bytes },
       work,
     });

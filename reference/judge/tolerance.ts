@@ -16,7 +16,8 @@ import { requireInput } from "../errors.ts";
 import { normBound } from "./concentration.ts";
 import { channelsOf, type HeadErrors, relativeBound, type RowPart, rowPrint } from "./output_errors.ts";
 import { type Deviations, rowErrors } from "./rounding/attention.ts";
-import { type BlockView, blockView, type RowView, storeError2 } from "./rounding/view.ts";
+import { blocksOf } from "./rounding/blocks.ts";
+import { type RowView, storeError2 } from "./rounding/view.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
@@ -24,7 +25,6 @@ import { type RowSample, sampleRows, seeingRows } from "./tolerance_rows.ts";
 export type { ImportanceKind } from "./rounding/importance.ts";
 import { type FloatData, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
 import { type Head, headOf, headSlice, kvHeadOf } from "../heads.ts";
-import { headPyramid, visibleBlock } from "../attention/visible.ts";
 import { type PyramidAttentionOptions, requireCall, requirePyramidCall } from "../attention/call.ts";
 
 export type { KernelDType } from "./arithmetic.ts";
@@ -275,24 +275,4 @@ function* sampledViews(
       yield { row, view, standsFor };
     }
   }
-}
-
-/** The tokens that each query block of a head sees, and their errors. */
-function blocksOf(
-  head: Head,
-  options: PyramidAttentionOptions,
-  { storage }: Arithmetic,
-): (m: number) => BlockView {
-  const { q, k, v } = head.qkv, absolute = { ...head, qkv: { q, k: magnitude(k), v: magnitude(v) } };
-  const pyramid = headPyramid(head, options), absolutePyramid = headPyramid(absolute, options);
-  return (m) => {
-    const { tokens } = visibleBlock(absolute, absolutePyramid, { ...options, m });
-    const block = visibleBlock(head, pyramid, { ...options, m });
-    return blockView(block, tokens, { storage, dim: q.shape[3], valueDim: v.shape[3] });
-  };
-}
-
-/** The elements' absolute values. */
-function magnitude(source: Tensor<FloatData>): Tensor<Float64Array> {
-  return { data: toFloat64(source).data.map(Math.abs), shape: source.shape };
 }

@@ -79,7 +79,8 @@ export function poolLevels(
   const pyramid = new Map<number, PyramidLevel>();
   for (const level of levels) {
     const counts = pooledCounts(k.shape[2], level, { blockN, tail });
-    pyramid.set(level, { k: pool(keys, level, counts), v: pool(values, level, counts), counts });
+    const pooled = (tokens: Tensor<Float64Array>) => level === 1 ? tokens : pool(tokens, level, counts);
+    pyramid.set(level, { k: pooled(keys), v: pooled(values), counts });
   }
   return pyramid;
 }
@@ -128,11 +129,14 @@ function pool(
   const means = new Float64Array(batch * heads * counts.length * dim);
   for (let head = 0, to = 0; head < batch * heads; head++) {
     for (let t = 0; t < counts.length; t++, to += dim) {
-      for (let i = 0; i < counts[t]; i++) {
-        const from = (head * tokens + Math.min(t * level + i, tokens - 1)) * dim;
-        for (let c = 0; c < dim; c++) means[to + c] += data[from + c];
+      const count = counts[t], real = Math.min(count, tokens - t * level);
+      const from = (head * tokens + t * level) * dim, last = (head * tokens + tokens - 1) * dim;
+      for (let c = 0; c < dim; c++) {
+        let sum = 0;
+        for (let i = 0, at = from + c; i < real; i++, at += dim) sum += data[at];
+        for (let i = Math.max(0, real); i < count; i++) sum += data[last + c];
+        means[to + c] = sum / count;
       }
-      for (let c = 0; c < dim; c++) means[to + c] /= counts[t];
     }
   }
   return { data: means, shape: [batch, heads, counts.length, dim] };

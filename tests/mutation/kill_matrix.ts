@@ -7,13 +7,15 @@
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import type { KernelDType } from "../../reference/judge/tolerance.ts";
-import { MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
+import { type Mistake, MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { bfloat16, type Simulation } from "../../fixtures/conformance/honest/attention.ts";
 import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 import type { Outcome } from "./outcome.ts";
-import { HONEST_STAGES, honestStages, stageCases, stageMatrix, type StageOutcome } from "./kill_stages.ts";
+import { STAGE_MISTAKES } from "../../fixtures/conformance/deviations/stages/catalogue.ts";
+import { spread } from "../support/spread.ts";
+import { HONEST_STAGES, type StageOutcome } from "./kill_stages.ts";
 import {
   judgedCase,
   judgeKernel,
@@ -26,10 +28,15 @@ export function attentionCases(suite: string, dtype: KernelDType = "f32"): Judge
   return suiteCases(suite, { dtype }).filter(({ stage }) => stage === "attention").map(judgedCase);
 }
 
-/** Plants every mistake of the catalogue, one at a time. */
-export function killMatrix(cases: readonly Judged[]): Outcome[] {
-  const catalogue = new Catalogue();
-  return MISTAKES.map((mistake) => {
+/** Plants mistakes, one at a time: every one of the catalogue, or some. */
+export function killMatrix(
+  cases: readonly Judged[],
+  { mistakes = MISTAKES, catalogue = new Catalogue() }: {
+    readonly mistakes?: readonly Mistake[];
+    readonly catalogue?: Catalogue;
+  } = {},
+): Outcome[] {
+  return mistakes.map((mistake) => {
     const read = judgeMistake(cases, mistake, catalogue);
     const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;
     const names = failing === 0 ? [] : catalogue.explain(read)?.names ?? [];
@@ -181,23 +188,69 @@ const HELP: CommandHelp = {
   exits: "a mistake survives",
 };
 
-async function run({ read }: CommandLine): Promise<number> {
-  const stages = { smoke: stageMatrix(stageCases("smoke")), standard: stageMatrix(stageCases("standard")) };
-  const rightStages = HONEST_STAGES.map((kernel) => honestRow(kernel.name, honestStages("standard", kernel)));
-  report("stages in smoke", stages.smoke);
-  report("stages in standard", stages.standard);
-  console.log(rightStages.join("\n"));
-  const smoke = killMatrix(attentionCases("smoke"));
-  report("smoke", smoke);
-  const honest = HONEST.map((kernel) =>
-    honestRow(kernel.name, honestOutcome(attentionCases("standard", kernel.dtype), kernel))
+/** A piece of the matrix for a worker: mistakes [first, end) of a kind, or the right kernel number `first`. */
+export interface KillWork {
+  readonly kind: "attention" | "stages" | "right" | "right stages";
+  readonly suite: "smoke" | "standard";
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Mistakes of a piece: as few as are worth sending. */
+const PIECE = 8;
+
+/** The pieces of one kind in one suite. */
+function piecesOf(kind: KillWork["kind"], suite: KillWork["suite"], count: number): KillWork[] {
+  const piece = kind.startsWith("right") ? 1 : PIECE;
+  return Array.from({ length: Math.ceil(count / piece) }, (_, i) => ({
+    ...{ kind, suite, first: i * piece, end: Math.min(count, (i + 1) * piece) },
+  }));
+}
+
+/** Everything, on all cores: the largest pieces first. */
+async function measureAll(): Promise<Matrix> {
+  const works = (["standard", "smoke"] as const).flatMap((suite) => [
+    ...piecesOf("attention", suite, MISTAKES.length),
+    ...piecesOf("stages", suite, STAGE_MISTAKES.length),
+  ]);
+  works.push(...piecesOf("right", "standard", HONEST.length));
+  works.push(...piecesOf("right stages", "standard", HONEST_STAGES.length));
+  const onDone = (_: unknown, done: number) => {
+    if (done % 20 === 0) console.error(`${done} of ${works.length} pieces`);
+  };
+  const results = await spread<KillWork, unknown>(
+    new URL("./kill_worker.ts", import.meta.url),
+    works,
+    onDone,
   );
-  console.log(honest.join("\n"));
-  const standard = killMatrix(attentionCases("standard"));
-  report("standard", standard);
+  const of = (kind: KillWork["kind"], suite: KillWork["suite"]) =>
+    results.filter((_, i) => works[i].kind === kind && works[i].suite === suite);
+  const right = (kind: "right" | "right stages", kernels: readonly { readonly name: string }[]) =>
+    (of(kind, "standard") as ReturnType<typeof honestOutcome>[]).map((each, i) =>
+      honestRow(kernels[i].name, each)
+    );
+  return {
+    smoke: of("attention", "smoke").flat() as Outcome[],
+    standard: of("attention", "standard").flat() as Outcome[],
+    honest: right("right", HONEST),
+    stages: {
+      smoke: of("stages", "smoke").flat() as StageOutcome[],
+      standard: of("stages", "standard").flat() as StageOutcome[],
+    },
+    honestStages: right("right stages", HONEST_STAGES),
+  };
+}
+
+async function run({ read }: CommandLine): Promise<number> {
+  const matrix = await measureAll(), { smoke, standard, stages, honest, honestStages } = matrix;
+  for (const suite of ["smoke", "standard"] as const) {
+    report(`stages in ${suite}`, stages[suite]);
+    report(suite, matrix[suite]);
+  }
+  console.log([...honestStages, ...honest].join("\n"));
   if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix.md", import.meta.url);
-    await Deno.writeTextFile(path, markdown({ smoke, standard, honest, stages, honestStages: rightStages }));
+    await Deno.writeTextFile(path, markdown(matrix));
   }
   const all = [...smoke, ...stages.smoke], others = [...standard, ...stages.standard];
   const survivors = all.filter(({ failing }, i) => failing + others[i].failing === 0);

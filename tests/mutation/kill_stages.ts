@@ -83,9 +83,9 @@ export function honestStages(suite: string, formats: HonestStage): { failing: st
   };
 }
 
-/** Plants every mistake, one at a time. */
-export function stageMatrix(cases: readonly Judged[]): StageOutcome[] {
-  return STAGE_MISTAKES.map((mistake) => {
+/** Plants mistakes, one at a time: every one, or some. */
+export function stageMatrix(cases: readonly Judged[], mistakes = STAGE_MISTAKES): StageOutcome[] {
+  return mistakes.map((mistake) => {
     const own = cases.filter(({ listed }) => listed.case.startsWith(`${mistake.stage} `));
     const read = judgeKernel(own, (judged) => runStageMistake(stageCallOf(judged), mistake));
     const failing = read.filter(({ verdict }) => verdict.problems.length > 0).length;

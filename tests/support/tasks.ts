@@ -29,7 +29,9 @@ export function commandOf(task: string): string {
  */
 export function permissionsOf(task: string): string[] {
   const words = commandOf(task).split(" "),
-    start = words.findLastIndex((word) => /^(run|test|bench)$/.test(word));
+    start = words.findLastIndex((word, i) =>
+      /^(run|test|bench)$/.test(word) && words[i + 1]?.startsWith("-")
+    );
   const end = words.findIndex((word, i) => i > start && !word.startsWith("-"));
   return words.slice(start + 1, end).filter((word) => /^(-A$|--allow-|--deny-)/.test(word));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
-import { presets } from "../../../reference/config/presets.ts";
+import { PRESET } from "../../options/model.ts";
 import { BACKEND, UNGUARDED } from "../../options/device.ts";
 import type { CommandHelp, OptionHelp } from "../../options/command_line.ts";
 
@@ -25,11 +25,7 @@ export const OPTIONS: readonly OptionHelp[] = [
     many: true,
   },
   { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
-  {
-    name: "preset",
-    value: "NAME",
-    help: `shape and configuration of a released model: ${Object.keys(presets).join(", ")}`,
-  },
+  PRESET,
   {
     name: "workload",
     value: "NAME",

@@ -9,10 +9,9 @@ import { cutSentence } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { deviceChoice } from "../../options/device.ts";
+import { readGrid, readModel, readRanges } from "../../options/model.ts";
 import { OptionReader, requireName } from "../../options/reader.ts";
-import { type ModelName, presets } from "../../../reference/config/presets.ts";
 import { TRUTHS } from "../truth/kinds.ts";
-import { presetOptions, readRanges } from "./preset_options.ts";
 import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
 import type { Shard, SweepOptions } from "./sweep_options.ts";
 import { variantsOf } from "./variants.ts";
@@ -22,7 +21,6 @@ const BLOCKS = [16, 32, 64, 128];
 const ORDERS = ["raster", "tile", "gilbert"];
 const IMPORTANCES = ["sampled", "full", "pooled", "antidiagonal"];
 const MOST_HEAD_DIM = 256;
-const MODELS = Object.keys(presets) as ModelName[];
 /** The values of --causal; `input` takes the property of the file or workload. */
 const CAUSAL = { input: null, true: true, false: false } as const;
 const CAUSAL_NAMES = ["input", "true", "false"] as const;
@@ -88,11 +86,21 @@ export function defaultOptions(known: readonly string[]): SweepOptions {
   return readOptions({ methods: known }, known);
 }
 
-/** The options that values by name ask for. */
-function readOptions(own: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
-  const asked = new OptionReader(own), name = asked.text("preset", "");
-  const preset = name === "" ? null : requireName("preset", name, MODELS);
-  const model = preset && presetOptions(preset, { read: asked, grid: readGrid(asked.text("grid", "")) });
+/**
+ * What values by name ask for, as on a command line.
+ *
+ * @param own the values
+ * @param known the names of the methods there are
+ * @throws {InputError} one sentence about the first value that cannot be
+ *
+ * @example
+ * ```ts
+ * import { readOptions } from "./options.ts";
+ * console.log(readOptions({ preset: "Wan2.1-1.3B", methods: "psa" }, ["psa"]).seq); // 64800
+ * ```
+ */
+export function readOptions(own: Readonly<Record<string, unknown>>, known: readonly string[]): SweepOptions {
+  const model = readModel(new OptionReader(own));
   const given = { ...model?.values, ...own }, read = new OptionReader(given);
   const hasFiles = read.texts("input").length > 0 && read.texts("workload").length === 0;
   const heads = hasFiles ? 2 : read.count("heads", 2);
@@ -100,7 +108,7 @@ function readOptions(own: Readonly<Record<string, unknown>>, known: readonly str
     inputs: read.texts("input"),
     layers: readRanges("layers", read.text("layers", "")),
     chosenHeads: hasFiles ? readRanges("heads", read.text("heads", "")) : [],
-    preset,
+    preset: model?.model ?? null,
     textLength: model?.textLength ?? 0,
     workloads: read.texts("workload").map((name) => requireName("workload", name, WORKLOADS)),
     seq: read.count("seq", 1024),
@@ -201,17 +209,19 @@ function requireDim(dim: number): number {
   return dim;
 }
 
-function readGrid(text: string): [number, number, number] | null {
-  if (text === "") return null;
-  const sizes = text.split(",").map(Number);
-  requireInput(
-    sizes.length === 3 && sizes.every((size) => Number.isInteger(size) && size > 0),
-    () => `--grid is "${text}"; it should be three whole numbers T,Y,X.`,
-  );
-  return [sizes[0], sizes[1], sizes[2]];
-}
-
-function readShard(text: string): Shard {
+/**
+ * A part of a run.
+ *
+ * @param text such as `2/8`
+ * @throws {InputError} if it is something else
+ *
+ * @example
+ * ```ts
+ * import { readShard } from "./options.ts";
+ * console.log(readShard("2/8").count); // 8
+ * ```
+ */
+export function readShard(text: string): Shard {
   const [index, count] = /^(\d+)\/(\d+)$/.exec(text)?.slice(1).map(Number) ?? [0, 0];
   requireInput(
     index >= 1 && index <= count,

@@ -126,7 +126,7 @@ export async function arrangeGroup(
   const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order, textLength });
   const tokens = { qkv, options: { blockM, blockN, causal }, firstHead };
   const rows = maker.kind === "rows"
-    ? sampleQueryRows(attentionShape(qkv), blockM, { seed: seed + firstHead, perBlock: truthRows })
+    ? sampleQueryRows(attentionShape(qkv), blockM, { seed: seed + firstHead, perBlock: truthRows, causal })
     : null;
   const given = dense ? { ...inOrder(dense, queryOrder), mass: null } : judges ? null : NO_TRUTH;
   const { out: truth, lse, mass } = given ?? await maker.dense(tokens, rows);

@@ -37,7 +37,7 @@ export interface HeadErrors {
   /** Squared differences and norms of the sampled rows, as they are; empty if all rows are judged. */
   readonly rows: readonly { readonly difference2: number; readonly truth2: number }[];
   /** Rows of each stratum; empty if all rows are judged. */
-  readonly strata: readonly { readonly size: number; readonly taken: number }[];
+  readonly strata: readonly { readonly size: number; readonly taken: number; readonly kind: number }[];
 }
 
 /** How an error spreads over rows and heads. */
@@ -111,10 +111,10 @@ export function errorsByHead(
 }
 
 /** How many rows every stratum has, and how many of them were taken. */
-function countStrata({ of, sizes }: Strata): { size: number; taken: number }[] {
+function countStrata({ of, sizes, classes }: Strata): { size: number; taken: number; kind: number }[] {
   const taken = sizes.map(() => 0);
   for (const stratum of of) taken[stratum]++;
-  return sizes.map((size, stratum) => ({ size, taken: taken[stratum] }));
+  return sizes.map((size, stratum) => ({ size, taken: taken[stratum], kind: classes?.[stratum] ?? 0 }));
 }
 
 function headErrors(
@@ -214,5 +214,6 @@ function intervalOf(heads: readonly HeadErrors[], { relL2 }: Comparison): ErrorE
   return estimateRelativeError(rows.map((row) => row.difference2), rows.map((row) => row.truth2), {
     of: strata.flatMap(({ taken }, stratum) => Array.from({ length: taken }, () => stratum)),
     sizes: strata.map(({ size }) => size),
+    classes: strata.map(({ kind }) => kind),
   });
 }

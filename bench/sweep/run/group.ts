@@ -81,6 +81,7 @@ export async function runGroup(
   using _calls = { [Symbol.dispose]: forget };
   const limit = workers < navigator.hardwareConcurrency ? { workers } : {};
   const maker = kind === "gpu" ? gpuTruth(device!, limit) : cpuTruth(kind, limit);
+  using _truth = { [Symbol.dispose]: () => maker.close() };
   onProgress(0, "dense attention");
   const dense = await denseOf(group, maker, (share) => onProgress(DENSE * share, "dense attention"));
   const judged: Judged[] = [], errors = gpu ? JUDGING : 1;

@@ -141,13 +141,18 @@ async function attendLevels(
 ): Promise<Attended> {
   const { truth, rows, maker, tokens, inputs: { sizes, causal }, call } = arranged;
   const isDense = levels === null || levelDensity(levels, { causal, ...sizes }) === 1;
+  const format = dtype === "f16" ? "f16" : "f32",
+    bounds = () => boundOf(arranged, isDense ? null : levels, format);
+  // where the device computes the truth, the CPU computes the bound meanwhile
+  const meanwhile = call !== null && maker.kind === "gpu" ? bounds() : null;
+  meanwhile?.catch(() => {}); // it is awaited below, unless something else fails before
   const reference = isDense ? truth : await maker.attention(tokens, levels, rows);
   if (call === null) return { out: reference, kernel: null, prepared: null };
   const prepared = await call.psa.prepare(levels ?? "dense"), all = await runChecked(call.gpu, prepared);
-  const out = rows === null ? all : pickRows(all, rows), format = dtype === "f16" ? "f16" : "f32";
+  const out = rows === null ? all : pickRows(all, rows);
   const heads = errorsByHead(out, reference, rows),
     { error: { relL2, maxAbs, nonFinite } } = joinErrors(heads);
-  const bound = await boundOf(arranged, isDense ? null : levels, format);
+  const bound = await (meanwhile ?? bounds());
   const everywhere = rows === null
     ? { ...NO_CHECKS, nonFinite }
     : await checkAllRows(arranged, { levels, all, call, bound, format });

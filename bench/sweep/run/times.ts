@@ -6,6 +6,7 @@
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { clockOf, openProbe } from "../../timing/clock.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
+import { takeTurn } from "../../timing/turn.ts";
 import type { MedianEstimate } from "../../timing/statistics.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { arrangementOf } from "./arrange.ts";
@@ -17,6 +18,9 @@ import { callOn } from "./kernel.ts";
 
 /** A case with its times. */
 export type Timed = Judged & { readonly times: CaseTimes | null };
+
+/** Milliseconds of warm-up of a measurement: one follows the other, so that a device is busy all the time. */
+const WARM_UP = 5;
 
 /** Options of the times of a group. */
 export interface TimesContext {
@@ -68,8 +72,10 @@ async function timeCases(
   const measuredDense = judged.find(({ given }) => given.method.name === "dense");
   const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
   const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
-  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing)));
-  using probe = await openProbe(gpu);
+  const isSoftware = gpu.info.subgroupSize === 0, warm = isSoftware ? {} : { warmUp: WARM_UP };
+  using _turn = isSoftware ? null : await takeTurn();
+  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing), warm));
+  using probe = await openProbe(gpu, warm);
   let count = 0;
   const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
     ...options,

@@ -16,6 +16,7 @@ import {
 import { pyramidAttentionParallel } from "../../../reference/parallel/parallel.ts";
 import { attentionShape, type Qkv, type Tensor } from "../../../reference/tensor.ts";
 import { openTruth, type Truth } from "../../../kernels/truth/truth.ts";
+import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { RunDevice } from "../run/device.ts";
 import type { TruthKind } from "./kinds.ts";
 
@@ -61,6 +62,8 @@ export interface TruthMaker {
   mass(call: TruthCall): Promise<Tensor<Float64Array>>;
   /** Importance of key blocks. */
   importance(call: TruthCall, importance: ImportanceConfig): Promise<Tensor<Float64Array>>;
+  /** Frees what it keeps on a device. */
+  close(): void;
 }
 
 /** Pairs of tokens per head up to which starting workers takes longer than the work. */
@@ -111,6 +114,7 @@ export function cpuTruth(
     mass: ({ qkv, options }) => blockMassParallel(qkv, { ...options, ...workersFor(qkv, most) }),
     importance: ({ qkv, options, firstHead }, importance) =>
       importanceParallel(qkv, { ...options, importance, firstHead }, workersFor(qkv, most)),
+    close: () => {},
   };
 }
 
@@ -121,8 +125,17 @@ export function cpuTruth(
  * @param options how many workers the CPU may have for bounds
  */
 export function gpuTruth(device: RunDevice, { workers }: { readonly workers?: number } = {}): TruthMaker {
+  let held: { readonly gpu: Gpu; readonly truth: Truth } | null = null;
+  const close = () => {
+    held?.truth[Symbol.dispose]();
+    held = null;
+  };
+  const truthOn = (gpu: Gpu) => {
+    if (held?.gpu !== gpu) close();
+    return (held ??= { gpu, truth: openTruth(gpu) }).truth;
+  };
   const on = async <Result>(work: (truth: Truth) => Promise<Result>): Promise<Result> => {
-    const attempt = await device.attempt((gpu) => work(openTruth(gpu)));
+    const attempt = await device.attempt((gpu) => work(truthOn(gpu)));
     if ("result" in attempt) return attempt.result;
     throw attempt.fault ?? new Error("No device could be opened any more.");
   };
@@ -138,6 +151,7 @@ export function gpuTruth(device: RunDevice, { workers }: { readonly workers?: nu
     mass: ({ qkv, options }) => on((truth) => truth.blockMass(qkv, options)),
     importance: ({ qkv, options, firstHead }, importance) =>
       on((truth) => truth.importance(qkv, { ...options, importance, firstHead })),
+    close,
   };
 }
 
@@ -149,20 +163,27 @@ function rowTensor(heads: readonly Float64Array[], qkv: Qkv): Tensor<Float64Arra
   return { data, shape: [batch, count, size / valueDim, valueDim] };
 }
 
-/** The mean over sampled rows of the mass that each key block has in them. */
+/** The mean over sampled rows, each for all that it stands for, of the mass that each key block has in them. */
 function meanMass(
   heads: readonly Float64Array[],
-  { rows }: SampledRows,
+  { rows, strata: { of, sizes } }: SampledRows,
   { qkv, blockM, blockN }: { readonly qkv: Qkv; readonly blockM: number; readonly blockN: number },
 ): Tensor<Float64Array> {
   const { batch, heads: count, seqQ, seqK } = attentionShape(qkv), N = Math.ceil(seqK / blockN);
   const shape = [batch, count, Math.ceil(seqQ / blockM), N],
     data = new Float64Array(batch * count * shape[2] * N);
+  const counts = sizes.map(() => 0);
+  for (const stratum of of) counts[stratum]++;
   heads.forEach((mass, head) => {
+    const first = head * rows[head].length,
+      weightOf = (i: number) => sizes[of[first + i]] / counts[of[first + i]];
     const taken = Map.groupBy(rows[head].keys(), (i) => Math.floor(rows[head][i] / blockM));
     for (const [m, indices] of taken) {
       const row = data.subarray((head * shape[2] + m) * N, (head * shape[2] + m + 1) * N);
-      for (const i of indices) for (let j = 0; j < N; j++) row[j] += mass[i * N + j] / indices.length;
+      const all = indices.reduce((sum, i) => sum + weightOf(i), 0);
+      for (const i of indices) {
+        for (let j = 0; j < N; j++) row[j] += mass[i * N + j] * weightOf(i) / all;
+      }
     }
   });
   return { data, shape };

@@ -248,3 +248,25 @@ Deno.test("claim --resume: goes on where it was, and with another request is ref
   assertEquals(refused.code, 2);
   assertStringIncludes(refused.stderr, 'filter was "workload=gaussian method=psa" and is "workload=sinks"');
 });
+
+Deno.test("claim: shards run apart, and their rows give the page of the whole", async () => {
+  await using folder = new TemporaryFolder();
+  const args = ["--quick", "--filter", "workload=gaussian method=block-topk", "--no-gpu"];
+  const folders = [1, 2].map((part) => folder.at(`${part}`));
+  for (const [i, out] of folders.entries()) {
+    const { code, stderr } = await runPsa("claim", [...args, "--shard", `${i + 1}/2`, "--out", out]);
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /6 of 12 cases are in .*; --from all shards writes the page\./);
+    assertEquals([...Deno.readDirSync(out)].some(({ name }) => name === "claim.md"), false);
+  }
+  const page = folder.at("page");
+  const { code, stderr } = await runPsa("claim", [
+    ...folders.flatMap((out) => ["--from", out]),
+    "--out",
+    page,
+  ]);
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(await Deno.readTextFile(`${page}/claim.md`), "12 cases");
+  const half = await runPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
+  assertEquals([half.code, half.stderr.trim().split("\n").length], [2, 1], half.stderr);
+});

@@ -8,7 +8,9 @@
 import { perform, runCommand } from "../../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../../bench/options/command_line.ts";
 import { HARD_DATA } from "../../../fixtures/conformance/honest/hard.ts";
-import { type HonestVerdict, judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
+import type { HonestVerdict } from "../../../fixtures/conformance/honest/judging.ts";
+import { spread } from "../../support/spread.ts";
+import type { HonestWork } from "./honest_worker.ts";
 import { requireInput } from "../../../reference/errors.ts";
 import { type KernelDType, ladderOf } from "../../../reference/judge/arithmetic.ts";
 
@@ -76,17 +78,21 @@ async function run({ read }: CommandLine): Promise<number> {
     names.length > 0,
     () => `--data "${wanted}" matches nothing; there are ${Object.keys(HARD_DATA).join(", ")}.`,
   );
-  const all: HonestVerdict[] = [];
-  for (const data of names) {
-    for (const one of DTYPES.filter((each) => dtype === "" || each === dtype)) {
-      for (const { name: arithmetic } of ladderOf(one)) {
-        all.push(judgeHonest(data, { dtype: one, arithmetic }));
-      }
-    }
-    const worst = all.filter((one) => one.data === data && one.share >= 0)
-      .reduce((a, b) => b.share > a.share ? b : a, { share: 0, arithmetic: "", order: "" });
-    console.error(`${data}: at most ${Math.round(100 * worst.share)} %, ${worst.arithmetic}, ${worst.order}`);
-  }
+  const works = names.flatMap((data) =>
+    DTYPES.filter((each) => dtype === "" || each === dtype).flatMap((one) =>
+      ladderOf(one).map(({ name: arithmetic }): HonestWork => ({ data, dtype: one, arithmetic }))
+    )
+  );
+  const all = await spread<HonestWork, HonestVerdict>(
+    new URL("./honest_worker.ts", import.meta.url),
+    works,
+    (one, done) => {
+      const share = Number.isNaN(one.share)
+        ? "judges nothing"
+        : `${Math.round(100 * one.share)} %, ${one.order}`;
+      console.error(`${done} of ${works.length}: ${one.arithmetic} on ${one.data}: ${share}`);
+    },
+  );
   const text = table(all), wrong = all.filter(({ share }) => share > 1);
   console.log(text);
   for (const { data, arithmetic, order, share } of wrong) {

@@ -15,6 +15,8 @@ import { DEFAULT_TRACES } from "../../../fixtures/traces.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
 
 const BLOCK_M = 64, DRAWS = 200;
+/** Of 200 intervals of 95 %, fewer than these hold the error once in 25 times. */
+const LEAST = 0.925;
 
 /** The squared norms of the rows of one or of the difference of two tensors. */
 function squares({ data, shape }: Tensor, other?: Tensor): Float64Array {
@@ -76,7 +78,11 @@ for (const [name, load] of inputs) {
       for (const perBlock of [1, 4, 16]) {
         let held = 0, width = 0;
         for (let seed = 0; seed < DRAWS; seed++) {
-          const { rows, strata } = sampleQueryRows({ batch, heads, seqQ }, BLOCK_M, { seed, perBlock });
+          const { rows, strata } = sampleQueryRows({ batch, heads, seqQ }, BLOCK_M, {
+            seed,
+            perBlock,
+            causal,
+          });
           const at = rows.flatMap((list, head) => list.map((row) => head * seqQ + row));
           const { low, high } = estimateRelativeError(
             at.map((i) => errors2[i]),
@@ -86,13 +92,11 @@ for (const [name, load] of inputs) {
           if (low <= relL2 && relL2 <= high) held++;
           width += Math.log(high / low) / DRAWS;
         }
-        // In sinks two rows of 2048 hold a fifth of the error: few samples hold one of them.
-        const least = name === "workload sinks" && perBlock < 16 ? 0.84 : 0.92;
         assert(
-          held >= least * DRAWS,
+          held >= LEAST * DRAWS,
           `${held} of ${DRAWS} intervals with ${perBlock} a block hold ${relL2}.`,
         );
-        const widest = name === "workload sinks" ? 3 : perBlock === 1 ? 1.2 : 0.8;
+        const widest = perBlock === 1 ? 1.2 : 0.8;
         assert(width < widest, `Intervals with ${perBlock} a block are ${width} wide.`);
       }
     });
@@ -113,6 +117,17 @@ Deno.test("sampled rows: every block of every head is hit, by distinct rows, and
   assertEquals(sampleQueryRows(shape, 16, { seed: 3, perBlock: 8 }), { rows, strata });
   assert(`${sampleQueryRows(shape, 16, { seed: 4, perBlock: 8 }).rows}` !== `${rows}`);
   assert(`${rows[0]}` !== `${rows[1]}`);
+});
+
+Deno.test("sampled rows: the first rows of causal blocks are strata of their own, joined with their like alone", () => {
+  const { rows, strata } = sampleQueryRows({ batch: 1, heads: 1, seqQ: 64 }, 16, { seed: 1, causal: true });
+  assertEquals(strata.sizes, [0, 1, 2, 3].flatMap(() => [1, 1, 2, 4, 8]));
+  assertEquals(rows[0].length, 20);
+  assertEquals([rows[0][0], rows[0][1], rows[0][5], rows[0][6]], [0, 1, 16, 17]);
+  // the first rows of blocks, which are all known, hold all of the error: nothing is left to chance
+  const errors2 = rows[0].map((row) => row % 16 === 0 ? 1 : 0), norms2 = rows[0].map(() => 1);
+  const { relL2, low, high } = estimateRelativeError(errors2, norms2, strata);
+  for (const each of [relL2, low, high]) assert(Math.abs(each - Math.sqrt(4 / 64)) < 1e-12, `${low} ${high}`);
 });
 
 Deno.test("sampled rows: all rows give the error itself, and an interval of no width", () => {

@@ -1,0 +1,125 @@
+/**
+ * The tables of docs/real-shapes.md, from the rows that were measured.
+ *
+ * @module
+ */
+import { MODELS } from "../options/model.ts";
+import { showFixed } from "../text/number.ts";
+import type { FaultRow, MeasuredRow, PresetRow, TruthRow } from "./rows.ts";
+
+/** Where a table begins and ends in the page. */
+const marksOf = (name: string) =>
+  [`<!-- ${name}: deno task real-shapes --write -->`, `<!-- end of ${name} -->`] as const;
+
+/** Rows of cells as a table of Markdown. */
+function table(cells: readonly (readonly string[])[]): string {
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  return [line(cells[0]), line(widths.map((width) => "-".repeat(width))), ...cells.slice(1).map(line)].join(
+    "\n",
+  );
+}
+
+const number = (x: number, digits = 3) => Number.isFinite(x) ? String(Number(x.toPrecision(digits))) : "";
+const count = (x: number) => x.toLocaleString("en-US");
+
+/** The released models. */
+function presetTable(rows: readonly PresetRow[]): string {
+  const head = ["model", "tokens", "heads", "density", "error", "dropped mass", "f32: ms, dense, speed-up"];
+  const of = ({ times }: PresetRow, dtype: "f32" | "f16") => {
+    const found = times.find((each) => each.dtype === dtype);
+    if (found === undefined) return "";
+    const { forward, dense } = found;
+    return `${number(forward)}, ${number(dense)}, ${showFixed(dense / forward, 2)}`;
+  };
+  const sorted = rows.toSorted((a, b) =>
+    MODELS.findIndex((name) => name === a.model) - MODELS.findIndex((name) => name === b.model)
+  );
+  return table([
+    [...head, "f16: ms, dense, speed-up"],
+    ...sorted.map((row) => [
+      ...[
+        row.model,
+        count(row.tokens),
+        `${row.heads}`,
+        number(row.density),
+        number(row.error),
+        number(row.droppedMass),
+      ],
+      ...[of(row, "f32"), of(row, "f16")],
+    ]),
+  ]);
+}
+
+/** What truth costs. */
+function truthTable(rows: readonly TruthRow[]): string {
+  const lengths = [...new Set(rows.map(({ tokens }) => tokens))].sort((a, b) => a - b);
+  const kinds = (["gpu", "rows"] as const).filter((kind) => rows.some((row) => row.kind === kind));
+  const head = kinds.flatMap((kind) => {
+    const by = rows.find((row) => row.kind === kind)!.by, what = kind === "gpu" ? "all rows" : "sampled rows";
+    return [`${what}, ${by}: dense`, "levels", "importance"];
+  });
+  return table([
+    ["tokens", ...head],
+    ...lengths.map((tokens) => [
+      count(tokens),
+      ...kinds.flatMap((kind) => {
+        const row = rows.find((each) => each.kind === kind && each.tokens === tokens);
+        return row === undefined
+          ? ["", "", ""]
+          : [row.dense, row.levels, row.importance].map((x) => number(x, 2));
+      }),
+    ]),
+  ]);
+}
+
+/** What the released fault costs. */
+function faultTable(rows: readonly FaultRow[]): string {
+  const head = [
+    "configuration",
+    "key block",
+    "tokens",
+    "density",
+    "right to dense",
+    "released to right",
+    "released to dense",
+  ];
+  const sorted = rows.toSorted((a, b) =>
+    a.config < b.config ? 1 : a.config > b.config ? -1 : a.tokens - b.tokens
+  );
+  return table([
+    head,
+    ...sorted.map((row) => [
+      ...[row.config, `${row.blockN}`, count(row.tokens), number(row.density)],
+      ...[number(row.right), number(row.released), number(row.releasedDense)],
+    ]),
+  ]);
+}
+
+/**
+ * A page with its tables replaced.
+ *
+ * @param page the text of the page
+ * @param rows what was measured
+ * @throws {Error} if the page has no place for a table
+ *
+ * @example
+ * ```ts
+ * import { withTables } from "./page.ts";
+ * const names = ["presets", "truth", "fault"];
+ * const page = names.map((name) => `<!-- ${name}: deno task real-shapes --write -->\n<!-- end of ${name} -->`).join("\n");
+ * console.log(withTables(page, []).includes("| model")); // true
+ * ```
+ */
+export function withTables(page: string, rows: readonly MeasuredRow[]): string {
+  const parts = {
+    presets: presetTable(rows.filter((row) => row.part === "presets")),
+    truth: truthTable(rows.filter((row) => row.part === "truth")),
+    fault: faultTable(rows.filter((row) => row.part === "fault")),
+  };
+  return Object.entries(parts).reduce((text, [name, own]) => {
+    const [first, last] = marksOf(name), begin = text.indexOf(first), end = text.indexOf(last);
+    if (begin < 0 || end < begin) throw new Error(`docs/real-shapes.md has no place for a table, ${first}.`);
+    return `${text.slice(0, begin + first.length)}\n\n${own}\n\n${text.slice(end)}`;
+  }, page);
+}

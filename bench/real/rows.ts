@@ -1,0 +1,89 @@
+/**
+ * What was measured at the shapes of real models: rows of JSON, from which the tables of docs/real-shapes.md are made.
+ *
+ * @module
+ */
+
+/** A released configuration at its real shape. */
+export interface PresetRow {
+  readonly part: "presets";
+  readonly model: string;
+  readonly device: string;
+  readonly tokens: number;
+  readonly heads: number;
+  /** The density that the released quotas reach. */
+  readonly density: number;
+  /** Relative L2 error against dense attention, all rows. */
+  readonly error: number;
+  /** Softmax mass that no token stands for. */
+  readonly droppedMass: number;
+  /** What the judge says of the kernel's output. */
+  readonly status: string;
+  /** Milliseconds of the whole method and of dense attention, by element type. */
+  readonly times: readonly {
+    readonly dtype: "f32" | "f16";
+    readonly forward: number;
+    readonly dense: number;
+  }[];
+}
+
+/** What the truth of one head costs, in seconds. */
+export interface TruthRow {
+  readonly part: "truth";
+  /** All rows by a device, or sampled rows by the CPU. */
+  readonly kind: "gpu" | "rows";
+  /** The device, or how many cores. */
+  readonly by: string;
+  readonly tokens: number;
+  readonly dense: number;
+  /** Attention over levels of density .25. */
+  readonly levels: number;
+  /** Importance of the key blocks. */
+  readonly importance: number;
+}
+
+/** What the released kernel's tile merge makes of a configuration. */
+export interface FaultRow {
+  readonly part: "fault";
+  readonly config: string;
+  readonly blockN: number;
+  readonly tokens: number;
+  readonly density: number;
+  /** The right result against dense attention. */
+  readonly right: number;
+  /** The released kernel's result against the right one, and against dense attention. */
+  readonly released: number;
+  readonly releasedDense: number;
+}
+
+/** Any of them. */
+export type MeasuredRow = PresetRow | TruthRow | FaultRow;
+
+/** What tells two rows apart: of alike ones the last counts. */
+function keyOf(row: MeasuredRow): string {
+  switch (row.part) {
+    case "presets":
+      return JSON.stringify([row.part, row.model]);
+    case "truth":
+      return JSON.stringify([row.part, row.kind, row.tokens]);
+    case "fault":
+      return JSON.stringify([row.part, row.config, row.tokens]);
+  }
+}
+
+/**
+ * Rows with others added, which take the place of those that measured the same.
+ *
+ * @param rows what was there
+ * @param added what was measured now
+ *
+ * @example
+ * ```ts
+ * import { withRows } from "./rows.ts";
+ * const row = { part: "truth", kind: "rows", by: "2 cores", tokens: 4096, levels: 1, importance: 1 } as const;
+ * console.log(withRows([{ ...row, dense: 2 }], [{ ...row, dense: 1 }]).length); // 1
+ * ```
+ */
+export function withRows(rows: readonly MeasuredRow[], added: readonly MeasuredRow[]): MeasuredRow[] {
+  return [...new Map([...rows, ...added].map((row) => [keyOf(row), row])).values()];
+}
