@@ -14,7 +14,7 @@ const COMMANDS = ["sweep", "claim", "bench", "export"] as const;
 
 for (
   const [args, sentence] of [
-    [["--preset", "Wan2.1"], '--preset is "Wan2.1"; it should be one of'],
+    [["--preset", "Wan2.1"], '--preset is "Wan2.1"; the nearest is Wan2.1-14B'],
     [
       ["--preset", "Wan2.1-1.3B", "--grid", "2,8"],
       '--grid is "2,8"; it should be three whole numbers T,Y,X.',
