@@ -39,10 +39,10 @@ interface Expected {
 }
 
 /**
- * `PSA_LONG=1` looks at everything that is expected; else a commit draws an order, a density of each method, and two of
+ * `PSA_LONG=1` looks at everything that is expected; else a commit draws an order, a density of each method, and one of
  * the methods that choose masks, which no kernel runs and which take longest.
  */
-const LONG = Deno.env.get("PSA_LONG") === "1", DRAWN = TEST_SEED >>> 0, REQUESTS = LONG ? 3 : 1, MASKS = 2;
+const LONG = Deno.env.get("PSA_LONG") === "1", DRAWN = TEST_SEED >>> 0, REQUESTS = LONG ? 3 : 1, MASKS = 1;
 /** Six digits are printed: densities are rounded to them, errors agree to the last. */
 const HALF_A_DIGIT = 5.0001e-7, LAST_DIGIT = 1e-6;
 const BLOCKS = { blockM: 64, blockN: 64 };
@@ -193,7 +193,7 @@ async function checkTrace(name: string, orders: readonly Expected["order"][]): P
 /** The orders that a run looks at. */
 const ORDERS = (["raster", "tile"] as const).filter((_, i) => LONG || i === DRAWN % 2);
 
-// Twelve methods of blocks in each order and two masks; sta and draft, which ignore orders, stand with raster.
+// Twelve methods of blocks in each order and one mask; sta and draft, which ignore orders, stand with raster.
 Deno.test(`methods on trace-a-layer4 in ${ORDERS.join(" and ")} order, as expected to the last digit`, async () => {
   const methods = 12 + MASKS + (ORDERS[0] === "raster" ? 2 : 0);
   assertEquals(await checkTrace("trace-a-layer4", ORDERS), LONG ? 252 : methods * 2);
