@@ -33,7 +33,9 @@ function withAdapter(description: string, software: boolean): Machine {
 Deno.test("doctor: on this machine it says what there is, and the exit code whether kernels can run", async () => {
   const { code, stdout, stderr } = await runPsa("doctor", ["--json"]);
   const { builtin, commands, system } = JSON.parse(stdout);
-  assertEquals([code, stderr], [builtin.device === null ? 1 : 0, ""]);
+  assertEquals(code, builtin.device === null ? 1 : 0);
+  // Dawn, where it is installed, writes warnings of its own past Deno.
+  assertEquals(stderr.split("\n").filter((line) => !/^(Warning: .*|\s.*|)$/.test(line)), []);
   assertEquals(system.deno, Deno.version.deno);
   assertEquals(commands.map(({ command }: { command: string }) => command).includes("sweep"), true);
 });
