@@ -39,6 +39,8 @@ export interface Judged extends CaseErrors {
   readonly massEntropy: number;
   /** The call on the GPU, ready to be timed; null if the method chose a mask. */
   readonly ran: Attended | null;
+  /** Whether attention is all of the output: a correction that follows has no kernel, and the method no time. */
+  readonly isWhole: boolean;
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];
   /** How near the device's importance is to the reference's; null if the CPU computed it, or the method has none. */
@@ -87,6 +89,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     droppedMass,
     massEntropy: inputs.once("mass entropy", () => massEntropy(inputs.mass())),
     ran,
+    isWhole: "levels" in selection && selection.finish === undefined,
     heads,
     check: method.usesImportance ? arranged.check : null,
   };

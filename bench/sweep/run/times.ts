@@ -34,17 +34,17 @@ export interface TimesContext {
   readonly onProgress: (done: number) => void;
 }
 
-/** Times all cases that a kernel ran; if that fails twice they have no times, and say so. */
+/** Times all cases that kernels ran to the end; if that fails twice they have no times, and say so. */
 export async function timeOn(
   device: RunDevice | null,
   judged: readonly Judged[],
   { arranged, onProgress, ...context }: TimesContext,
 ): Promise<Timed[]> {
   const untimed = judged.map((each) => ({ ...each, times: null }));
-  if (device === null || judged.every(({ kernel }) => kernel === null)) return untimed;
+  if (device === null || judged.every(({ kernel, isWhole }) => kernel === null || !isWhole)) return untimed;
   const attempt = await device.attempt(async (gpu) => {
-    for (const { given, kernel, ran } of judged) {
-      if (kernel === null || ran === null || ran.prepared !== null) continue;
+    for (const { given, kernel, ran, isWhole } of judged) {
+      if (kernel === null || ran === null || !isWhole || ran.prepared !== null) continue;
       const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
       const { levels } = of.attended.find(({ made }) => made === ran)!;
       ran.prepared = await psa.prepare(levels ?? "dense");
@@ -68,7 +68,8 @@ async function timeCases(
   judged: readonly Judged[],
   { gpu, options, call, onProgress }: OnDevice,
 ): Promise<(CaseTimes | null)[]> {
-  const preparedOf = ({ kernel, ran }: Judged) => kernel === null ? null : ran?.prepared ?? null;
+  const preparedOf = ({ kernel, ran, isWhole }: Judged) =>
+    kernel === null || !isWhole ? null : ran?.prepared ?? null;
   const measuredDense = judged.find(({ given }) => given.method.name === "dense");
   const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
   const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];

@@ -80,7 +80,7 @@ Deno.test("rows: a time that was measured once has no interval", () => {
     },
     error: { relL2: 0, maxAbs: 0, cosine: 1, nonFinite: 0 },
     spread: { worstRow: 0, worstHead: 0, headMean: 0, headSpread: 0 },
-    ...{ alignmentLoss: 0, interval: null, check: null, heads: [] },
+    ...{ alignmentLoss: 0, interval: null, check: null, heads: [], isWhole: true },
   };
   const times = { repeated: 0, source: "wall", denseMedian: 5 } as const;
   const row = (...all: number[]) =>
