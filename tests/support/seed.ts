@@ -54,3 +54,13 @@ if (Deno.env.get(PRINTED) !== `${TEST_SEED}`) {
   Deno.env.set(PRINTED, `${TEST_SEED}`);
   console.log(`Property tests have the seed ${TEST_SEED}; PSA_TEST_SEED=${TEST_SEED} repeats them.`);
 }
+
+/**
+ * Whether a run takes a test that only some commits take: one of several, drawn by the seed. PSA_LONG=1 takes all.
+ *
+ * @param place which of the tests it is, from 0
+ * @param of how many there are
+ */
+export function drawn(place: number, of: number): boolean {
+  return Deno.env.get("PSA_LONG") === "1" || (TEST_SEED >>> 0) % of === place;
+}

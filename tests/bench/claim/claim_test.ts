@@ -1,3 +1,4 @@
+import { drawn } from "../../support/seed.ts";
 import { cellsOf, type ClaimRow, errorAt, KINDS } from "../../../bench/claim/cells.ts";
 import { type CellVerdict, correctVerdicts, judgeRatios } from "../../../bench/claim/verdicts.ts";
 import { seededRandom } from "../../../reference/random.ts";
@@ -230,43 +231,48 @@ Deno.test("claim: times that are noisy make no verdict where exact ones do", () 
   assertEquals(verdicts([...psa, ...rival((head) => head % 2 ? 1.5 : 0.7)], "time"), { 0.2: "tie" });
 });
 
-Deno.test("claim --resume: goes on where it was, and with another request is refused", async () => {
-  await using folder = new TemporaryFolder();
-  const claim = (...args: string[]) => {
-    const request = ["--quick", "--no-gpu", "--filter", "workload=gaussian method=psa"];
-    return runPsa("claim", [...request, "--out", folder.at("a"), ...args]);
-  };
-  assertEquals((await claim()).code, 0);
-  const whole = await readRun(folder.at("a"));
-  const part = whole.rows.slice(0, 4).map((row): SweepRow => ({ ...row, rel_l2: 0.5 }));
-  await writeRun(folder.at("a"), { ...whole, rows: part });
-  const { code, stderr } = await claim("--resume");
-  assertEquals(code, 0, stderr);
-  assertEquals((await readRun(folder.at("a"))).rows, [...part, ...whole.rows.slice(4)]);
-  const other = ["--quick", "--no-gpu", "--filter", "workload=sinks", "--out", folder.at("a"), "--resume"];
-  const refused = await runPsa("claim", other);
-  assertEquals(refused.code, 2);
-  assertStringIncludes(refused.stderr, 'filter was "workload=gaussian method=psa" and is "workload=sinks"');
-});
-
-Deno.test("claim: shards run apart, and their rows give the page of the whole", async () => {
-  await using folder = new TemporaryFolder();
-  const args = ["--quick", "--filter", "workload=gaussian method=block-topk", "--no-gpu"];
-  const folders = [1, 2].map((part) => folder.at(`${part}`));
-  for (const [i, out] of folders.entries()) {
-    const { code, stderr } = await runPsa("claim", [...args, "--shard", `${i + 1}/2`, "--out", out]);
+// A commit draws one of these two.
+if (drawn(0, 2)) {
+  Deno.test("claim --resume: goes on where it was, and with another request is refused", async () => {
+    await using folder = new TemporaryFolder();
+    const claim = (...args: string[]) => {
+      const request = ["--quick", "--no-gpu", "--filter", "workload=gaussian method=psa"];
+      return runPsa("claim", [...request, "--out", folder.at("a"), ...args]);
+    };
+    assertEquals((await claim()).code, 0);
+    const whole = await readRun(folder.at("a"));
+    const part = whole.rows.slice(0, 4).map((row): SweepRow => ({ ...row, rel_l2: 0.5 }));
+    await writeRun(folder.at("a"), { ...whole, rows: part });
+    const { code, stderr } = await claim("--resume");
     assertEquals(code, 0, stderr);
-    assertMatch(stderr, /6 of 12 cases are in .*; --from all shards writes the page\./);
-    assertEquals([...Deno.readDirSync(out)].some(({ name }) => name === "claim.md"), false);
-  }
-  const page = folder.at("page");
-  const { code, stderr } = await runPsa("claim", [
-    ...folders.flatMap((out) => ["--from", out]),
-    "--out",
-    page,
-  ]);
-  assertEquals(code, 0, stderr);
-  assertStringIncludes(await Deno.readTextFile(`${page}/claim.md`), "12 cases");
-  const half = await runPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
-  assertEquals([half.code, half.stderr.trim().split("\n").length], [2, 1], half.stderr);
-});
+    assertEquals((await readRun(folder.at("a"))).rows, [...part, ...whole.rows.slice(4)]);
+    const other = ["--quick", "--no-gpu", "--filter", "workload=sinks", "--out", folder.at("a"), "--resume"];
+    const refused = await runPsa("claim", other);
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.stderr, 'filter was "workload=gaussian method=psa" and is "workload=sinks"');
+  });
+}
+
+if (drawn(1, 2)) {
+  Deno.test("claim: shards run apart, and their rows give the page of the whole", async () => {
+    await using folder = new TemporaryFolder();
+    const args = ["--quick", "--filter", "workload=gaussian method=block-topk", "--no-gpu"];
+    const folders = [1, 2].map((part) => folder.at(`${part}`));
+    for (const [i, out] of folders.entries()) {
+      const { code, stderr } = await runPsa("claim", [...args, "--shard", `${i + 1}/2`, "--out", out]);
+      assertEquals(code, 0, stderr);
+      assertMatch(stderr, /6 of 12 cases are in .*; --from all shards writes the page\./);
+      assertEquals([...Deno.readDirSync(out)].some(({ name }) => name === "claim.md"), false);
+    }
+    const page = folder.at("page");
+    const { code, stderr } = await runPsa("claim", [
+      ...folders.flatMap((out) => ["--from", out]),
+      "--out",
+      page,
+    ]);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(await Deno.readTextFile(`${page}/claim.md`), "12 cases");
+    const half = await runPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
+    assertEquals([half.code, half.stderr.trim().split("\n").length], [2, 1], half.stderr);
+  });
+}

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TEST_SEED } from "../../support/seed.ts";
+import { drawn, TEST_SEED } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, exportRaw, KERNELS, rawCases, runAll, runCase, verify } from "./kernel.ts";
 import { runAllWgsl } from "./wgsl.ts";
@@ -82,7 +82,8 @@ for (
     await runAll(program, 0, { cases, outputs: right });
     const { code, text } = await verify(cases, right);
     assertEquals(code, 0, text);
-    for (const mistake of planted) {
+    // half of them, drawn by the commit
+    for (const mistake of planted.filter((_: number, i: number) => drawn(i % 2, 2))) {
       const outputs = folder.at(`mistake-${mistake}`);
       assert(
         await changes(program, mistake, { cases, right, outputs }),
