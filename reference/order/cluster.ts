@@ -63,8 +63,22 @@ function nearest(points: Float64Array, centres: Float64Array, dim: number): Int3
   });
 }
 
-/** Moves every centre to the mean of its points. */
-function moveCentres(
+/**
+ * Moves every centre to the mean of its points; one without points stays.
+ *
+ * @param centres [centres, dim], changed in place
+ * @param points [points, dim]
+ * @param options the dimension, and the centre of every point
+ *
+ * @example
+ * ```ts
+ * import { moveCentres } from "./cluster.ts";
+ * const centres = Float64Array.of(0, 9);
+ * moveCentres(centres, Float64Array.of(1, 3), { dim: 1, labels: Int32Array.of(0, 0) });
+ * console.log(centres); // [2, 9]
+ * ```
+ */
+export function moveCentres(
   centres: Float64Array,
   points: Float64Array,
   { dim, labels }: { readonly dim: number; readonly labels: Int32Array },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { moveCentres } from "../../order/cluster.ts";
 
 /** Rounds in which centres move. */
 const ROUNDS = 5;
@@ -66,21 +67,4 @@ function assign(
     room[best]--;
   }
   return labels;
-}
-
-/** Moves every centre to the mean of its points. */
-function moveCentres(
-  centres: Float64Array,
-  points: Float64Array,
-  { dim, labels }: { readonly dim: number; readonly labels: Int32Array },
-): void {
-  const sums = new Float64Array(centres.length), sizes = new Int32Array(centres.length / dim);
-  for (let i = 0; i < labels.length; i++) {
-    sizes[labels[i]]++;
-    for (let x = 0; x < dim; x++) sums[labels[i] * dim + x] += points[i * dim + x];
-  }
-  for (let at = 0; at < centres.length; at++) {
-    const size = sizes[Math.floor(at / dim)];
-    if (size > 0) centres[at] = sums[at] / size;
-  }
 }
