@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Mask } from "../reference/masks/mask.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Stage, StageTimings } from "./device/stage.ts";
 import type { Timing, TimingOptions } from "./device/timing.ts";
@@ -12,6 +13,36 @@ import type { Timing, TimingOptions } from "./device/timing.ts";
  * (skipped) or a power of two that divides the key block, which is copied to the device; `dense` reads everything.
  */
 export type GivenLevels = Tensor<Int32Array> | "dense";
+
+/**
+ * A mask in place of levels: which keys every query sees, tokens in the configuration's order. In a causal call a query sees
+ * nothing beyond its own position, whatever the mask shows.
+ *
+ * @example
+ * ```ts
+ * import { buildMask, createPsa, makeWorkload, openGpu } from "../mod.ts";
+ * const { qkv } = makeWorkload("gaussian", { seqQ: 64, headDim: 16 });
+ * using gpu = await openGpu();
+ * using psa = await createPsa(gpu, {
+ *   shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 64, seqK: 64, headDim: 16, valueDim: 16 },
+ *   config: {
+ *     blockM: 32,
+ *     blockN: 16,
+ *     tile: 16,
+ *     importance: { kind: "pooled" },
+ *     assignment: { mode: "density", density: 1 },
+ *   },
+ * });
+ * await psa.load(qkv);
+ * const mask = buildMask([1, 1, 64, 64], { fill: (bits) => bits.fill(0b1111) }); // 4 of each 32 keys
+ * const { density } = await (await psa.prepare({ mask })).forward();
+ * console.log(density); // 0.125
+ * ```
+ */
+export interface GivenMask {
+  /** Of shape [batch, heads, query tokens, key tokens]; it is read once, when the call is prepared. */
+  readonly mask: Mask;
+}
 
 /** Options of `Psa.forward`. */
 export interface ForwardOptions {
@@ -28,9 +59,12 @@ export interface ForwardResult {
   readonly out: Tensor<Float32Array | Float16Array>;
   /** Natural log-sum-exps of the logits, [batch, heads, query tokens], in float32. */
   readonly lse: Tensor<Float32Array>;
-  /** The levels that were used, int32 [batch, heads, query blocks, key blocks]; blocks are of the configuration's order. */
+  /**
+   * The levels that were used, int32 [batch, heads, query blocks, key blocks]; blocks are of the configuration's order. Of a
+   * mask: 1 where some query of the block sees some key of the block.
+   */
   readonly levels: Tensor<Int32Array>;
-  /** Their density, from 0 to 1 (docs/definition.md#density). */
+  /** Their density, from 0 to 1 (docs/definition.md#density); of a mask the share of pairs that it shows. */
   readonly density: number;
   /** Milliseconds of each stage. */
   readonly timings: StageTimings;

@@ -14,6 +14,7 @@ export {
   type ForwardOptions,
   type ForwardResult,
   type GivenLevels,
+  type GivenMask,
   type PreparedCall,
   Psa,
   type PsaSetup,

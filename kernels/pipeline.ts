@@ -1,12 +1,15 @@
 /**
  * The calls of a pipeline: the stages between inputs and outputs, one after the other. Levels that importance selects,
- * levels that are given, and dense attention are three builders with the same face.
+ * levels or a mask that are given, and dense attention are three builders with the same face.
  *
  * @module
  */
+import { requireInput } from "../reference/errors.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { buildAttention } from "./attention/attention.ts";
+import { makeMaskLists } from "./attention/masked/lists.ts";
 import type { CallBuffers } from "./buffers.ts";
+import type { GivenMask } from "./calls.ts";
 import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { submitPass } from "./device/pass.ts";
@@ -17,6 +20,7 @@ import { buildLevels } from "./levels/levels.ts";
 import { buildLists, type ListBuffers } from "./lists/build.ts";
 import { occurringLevels, requireLevels, tokensOf } from "./lists/given.ts";
 import { groupTokens } from "./lists/entry.ts";
+import { isMask } from "./given.ts";
 import type { Moves } from "./order/moves.ts";
 import {
   type ListsPlan,
@@ -28,6 +32,9 @@ import {
 } from "./plan.ts";
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
+
+/** Storage buffers of attention over a mask: what it has for levels, and the bits of the rows. */
+const MASK_BINDINGS = 8;
 
 /** The parts that all calls of a pipeline share. */
 export interface Pipeline {
@@ -45,6 +52,8 @@ export interface Call {
   readonly stages: readonly Stage[];
   /** The levels that it used, int32 [batch, heads, query blocks, key blocks]. */
   readonly readLevels: () => Promise<Tensor<Int32Array>>;
+  /** The density of its mask; left out: that of its levels. */
+  readonly density?: number;
 }
 
 /** Builds the call whose levels importance selects. */
@@ -77,11 +86,16 @@ export async function buildSelectedCall(gpu: Gpu, pipeline: Pipeline): Promise<C
 }
 
 /**
- * Builds a call of given levels. Their work lists are made here, once: they are not among the stages of the call.
+ * Builds a call of given levels, or of a mask. Their work lists are made here, once: they are not among the stages of the call.
  *
- * @throws {InputError} if the levels have another shape, or one that the pipeline has no room for
+ * @throws {InputError} if they have another shape, or one that the pipeline has no room for
  */
-export async function buildGivenCall(gpu: Gpu, pipeline: Pipeline, given: Tensor<Int32Array>): Promise<Call> {
+export async function buildGivenCall(
+  gpu: Gpu,
+  pipeline: Pipeline,
+  given: Tensor<Int32Array> | GivenMask,
+): Promise<Call> {
+  if (isMask(given)) return await buildMaskedCall(gpu, pipeline, given);
   const { plan, moves } = pipeline, { config: { blockN } } = plan;
   requireLevels(given, { shape: shapeOfLevels(plan), layout: plan.layout });
   const occurring = occurringLevels(given), group = groupTokens(occurring, blockN);
@@ -98,6 +112,42 @@ export async function buildGivenCall(gpu: Gpu, pipeline: Pipeline, given: Tensor
   return {
     stages: [...moves.gather, ...pyramid, attention, ...moves.scatter],
     readLevels: () => Promise.resolve(given),
+  };
+}
+
+/**
+ * Builds a call of a mask. Its work lists are made here, once, on the host, row block by row block.
+ *
+ * @throws {InputError} if the mask is for another call, or its work lists are beyond a limit of the device
+ */
+async function buildMaskedCall(gpu: Gpu, pipeline: Pipeline, { mask }: GivenMask): Promise<Call> {
+  const { plan, moves } = pipeline, { causal = false, blockM, blockN } = plan.config;
+  const bindings = gpu.info.limits.maxStorageBuffersPerShaderStage;
+  requireInput(
+    bindings >= MASK_BINDINGS,
+    () =>
+      `attention over a mask needs ${MASK_BINDINGS} storage buffers; the limit maxStorageBuffersPerShaderStage of this ` +
+      `adapter is ${bindings}.`,
+  );
+  const lists = makeMaskLists(mask, { causal, blockM, blockN, info: gpu.info });
+  const uploaded = (name: string, data: Uint32Array<ArrayBuffer>) => {
+    const buffer = gpu.createBuffer(name, { size: data.byteLength });
+    upload(gpu, buffer, { data });
+    return buffer;
+  };
+  const attention = await attentionOf(gpu, pipeline, {
+    levels: [1],
+    lists: {
+      ...{ group: 8, listBytes: lists.list.byteLength, tiles: lists.tiles, masked: true },
+      list: uploaded("work lists of the mask", lists.list),
+      offsets: uploaded("offsets of the mask's work lists", lists.offsets),
+    },
+    rowMasks: uploaded("rows of the mask", lists.rowMasks),
+  });
+  return {
+    stages: [...moves.gather, attention, ...moves.scatter],
+    readLevels: () => Promise.resolve(lists.levels),
+    density: lists.density,
   };
 }
 
@@ -140,12 +190,18 @@ function listsOf(
 function attentionOf(
   gpu: Gpu,
   { plan, buffers: { arranged } }: Pipeline,
-  { levels, lists }: { readonly levels: readonly number[]; readonly lists?: ListBuffers & ListsPlan },
+  { levels, lists, rowMasks }: {
+    readonly levels: readonly number[];
+    readonly lists?: ListBuffers & ListsPlan;
+    /** Bits of a mask, which say all about what a row sees. */
+    readonly rowMasks?: GPUBuffer;
+  },
 ) {
-  const { shape, config: { blockM, blockN, causal = false }, dtype, scale, tail } = plan;
+  const { shape, config: { blockM, blockN }, dtype, scale, tail } = plan;
+  const causal = rowMasks === undefined && (plan.config.causal ?? false);
   return inStage("attention", () =>
     buildAttention(gpu, {
-      ...{ shape, blockM, blockN, causal, dtype, scale, tail, buffers: arranged, lists },
+      ...{ shape, blockM, blockN, causal, dtype, scale, tail, buffers: arranged, lists, rowMasks },
       layout: onlyLevels(plan.layout, levels),
       splits: planSplits(gpu.info, plan, lists),
     }));

@@ -92,6 +92,8 @@ export interface ListsPlan {
   readonly listBytes: number;
   /** Tiles of 128 pooled tokens that a row has. */
   readonly tiles: TileCount;
+  /** Whether bits beside them say which tokens each query row sees; default false. */
+  readonly masked?: boolean;
 }
 
 /** Invocations of a workgroup of the widest kernels beside attention. */
@@ -177,6 +179,7 @@ export function planSplits(info: Capabilities, plan: PsaPlan, lists?: ListsPlan)
     dtype,
     causal,
     dense: !lists,
+    masked: lists?.masked,
     partial: false,
     group: lists?.group ?? 8,
   } as const;

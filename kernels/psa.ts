@@ -16,12 +16,13 @@ import { download } from "./device/transfer.ts";
 import { Turns } from "./device/turns.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
 import { areBuffers, loadInputs, type QkvBuffers, requireCallLevels, requireInputs } from "./inputs.ts";
+import { requireGiven } from "./given.ts";
 import { buildMoves } from "./order/moves.ts";
 import { buildDenseCall, buildGivenCall, buildSelectedCall, type Call, type Pipeline } from "./pipeline.ts";
 import { guardedCall } from "./prepared.ts";
 import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
-import type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
-export type { ForwardOptions, ForwardResult, GivenLevels, PreparedCall } from "./calls.ts";
+import type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
+export type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
 export type { QkvBuffers } from "./inputs.ts";
 export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stage.ts";
@@ -148,15 +149,15 @@ export class Psa implements Disposable {
   }
 
   /**
-   * Builds a call for its levels. Several can live side by side; they read the same inputs and write the same outputs. The
-   * pyramid of a call has only the levels that occur.
+   * Builds a call for its levels, or for a mask. Several can live side by side; they read the same inputs and write the same
+   * outputs. The pyramid of a call has only the levels that occur; that of a mask has none.
    *
-   * @param levels levels to use, or `dense`; left out, importance selects them
-   * @throws {InputError} if the levels have another shape, or one that there is no room for
+   * @param given levels to use, `dense`, or `{ mask }`; left out, importance selects the levels
+   * @throws {InputError} if levels or mask have another shape, or there is no room for them
    */
-  async prepare(levels?: GivenLevels): Promise<PreparedCall> {
-    requireCallLevels(levels, this.#plan);
-    const call = await this.#turns.take(() => this.#build(levels));
+  async prepare(given?: GivenLevels | GivenMask): Promise<PreparedCall> {
+    requireGiven(given, this.#plan);
+    const call = await this.#turns.take(() => this.#build(given));
     const take = <Result>(work: () => Promise<Result>) => this.#turns.take(work);
     return guardedCall({
       stages: call.stages,
@@ -241,10 +242,10 @@ export class Psa implements Disposable {
   }
 
   /** Builds a call; those that depend on no levels are built once, and stay. */
-  async #build(levels?: GivenLevels): Promise<Built> {
-    if (levels === undefined) return this.#selected ??= await this.#scoped(buildSelectedCall);
-    if (levels === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
-    return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, levels));
+  async #build(given?: GivenLevels | GivenMask): Promise<Built> {
+    if (given === undefined) return this.#selected ??= await this.#scoped(buildSelectedCall);
+    if (given === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
+    return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, given));
   }
 
   async #scoped(build: (gpu: Gpu, pipeline: Pipeline) => Promise<Call>): Promise<Built> {
@@ -289,7 +290,7 @@ export class Psa implements Disposable {
       out: { data, shape: [batch, heads, seqQ, valueDim] },
       lse: { data: new Float32Array(lse), shape: [batch, heads, seqQ] },
       levels,
-      density: levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
+      density: call.density ?? levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
       timings,
     };
   }

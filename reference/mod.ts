@@ -52,6 +52,7 @@ export {
   type Tolerance,
   type ToleranceOptions,
 } from "./judge/tolerance.ts";
+export { maskedTolerance, type MaskedToleranceOptions } from "./judge/masked_tolerance.ts";
 export {
   type AttentionGradient,
   type GradientOptions,

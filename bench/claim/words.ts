@@ -55,7 +55,7 @@ export const NOTES: Record<Footing, readonly string[]> = {
   density: ["Both methods read as much; the cost of choosing is not counted."],
   time: [
     "**Measured**: milliseconds of our kernels with levels given. The cost of choosing is not in them, nor what `rectified` " +
-    "adds afterwards. `token-topk`, with a star, has no kernel and is compared at density + selection cost, which is " +
+    "adds afterwards. A method with a star was run by no kernel and is compared at density + selection cost, which is " +
     "**computed, not measured**. PSA's kernels build their pyramid first; a mask at a low density can therefore take less " +
     "time than PSA at any density that was run, and then there is no comparison.",
   ],

@@ -19,7 +19,7 @@ export type Cell = string | number | null;
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
-    "ok; wrong: the kernel is out of its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel runs this method",
+    "ok; wrong: the kernel is out of its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel ran, for the mask has no room on the device",
   method: "the method that chose the levels",
   dtype: "element type of the kernel",
   seed: "seed of the input, of sampling and of random methods",
@@ -39,8 +39,8 @@ export const COLUMNS = {
   max_abs: "largest absolute error against dense attention",
   cosine: "cosine similarity to dense attention",
   non_finite: "values of the output that are not finite where those of the truth are",
-  kernel_rel_l2: "relative L2 error of the kernel against the float64 reference of the same levels",
-  gpu_ms_median: "median time of the kernels in milliseconds: pyramid and attention, levels given",
+  kernel_rel_l2: "relative L2 error of the kernel against the float64 reference of the same levels or mask",
+  gpu_ms_median: "median time of the kernels in milliseconds: pyramid and attention, levels or mask given",
   gpu_ms_iqr: "distance between the quartiles of these times",
   speedup: "median time of our dense kernel over that of this row, in the same run",
   tflops_actual: "density * 4 B H Lq Lk D over the time",
@@ -49,7 +49,7 @@ export const COLUMNS = {
   importance: "how key blocks are scored",
   head: "the head of the input, counted over batch entries; empty when all are taken together",
   granularity:
-    "what levels or masks are chosen for: block (these run on the kernels), query, head, or group (of queries)",
+    "what levels or masks are chosen for: block (levels), query, head, or group of queries (masks)",
   basis:
     "what the method was made from: code, paper, summary (of a paper), stand-in (for what was not to be had), ablation, own, control",
   selection_cost: "operations of choosing over those of dense attention",

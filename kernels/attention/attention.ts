@@ -18,9 +18,11 @@ import { buildMerge } from "./merge.ts";
 import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./variant.ts";
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
-export interface AttentionOptions
-  extends
-    Omit<AttentionKernelOptions, "shape" | "dense" | "partial" | "whole" | "careful" | "group" | "splits"> {
+export interface AttentionOptions extends
+  Omit<
+    AttentionKernelOptions,
+    "shape" | "dense" | "masked" | "partial" | "whole" | "careful" | "group" | "splits"
+  > {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
   /** Factor on q . k. */
@@ -35,6 +37,8 @@ export interface AttentionOptions
   readonly buffers: Readonly<Record<"q" | "k" | "v" | "out" | "lse", GPUBuffer>>;
   /** Work lists, and the pooled tokens of their groups; left out: dense attention. */
   readonly lists?: ListBuffers & { readonly group: 4 | 8 };
+  /** Which tokens of each group each query row sees (masked/lists.ts); left out: all rows of a query block see all. */
+  readonly rowMasks?: GPUBuffer;
   /** Workgroups that share the keys of a query block; default 1. */
   readonly splits?: number;
 }
@@ -49,11 +53,12 @@ export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
  * @param options shape, block sizes, buffers, lists
  */
 export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promise<Stage<AttentionOutputs>> {
-  const { shape, blockM, lists, splits = 1, buffers: { q, k, v, out, lse } } = options;
+  const { shape, blockM, lists, rowMasks, splits = 1, buffers: { q, k, v, out, lse } } = options;
   const { batch, heads, seqQ, valueDim } = shape;
   const kernel = {
     ...options,
     dense: lists === undefined,
+    masked: rowMasks !== undefined,
     partial: lists !== undefined && hasPartialTokens(options),
     whole: hasWholeGroups(options),
     full: shape.seqK % 32 === 0,
@@ -76,11 +81,12 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
         merge?.parts ?? out,
         merge?.sums ?? lse,
         ...(lists ? [lists.list, lists.offsets] : []),
+        ...(rowMasks ? [rowMasks] : []),
       ],
       ...{ workgroups, indirect },
     });
   const outputs = { out, lse };
-  if (matrices || !hasChoice(options.causal, shape)) {
+  if (matrices || !hasChoice(options.causal || kernel.masked, shape)) {
     return stageOf([await build(true), merge?.encode], outputs);
   }
   const choice = await buildChoice(gpu, { ...options, v, workgroups });

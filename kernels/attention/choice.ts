@@ -77,7 +77,7 @@ export async function buildChoice(
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.INDIRECT | GPUBufferUsage.COPY_DST |
       GPUBufferUsage.COPY_SRC,
   });
-  const code = expandTemplate(`${strange}\n${choice}`, { CAUSAL: true, F16: dtype === "f16" });
+  const code = expandTemplate(`${strange}\n${choice}`, { CAUSAL: true, MASK: false, F16: dtype === "f16" });
   const build = (begin: boolean) =>
     buildKernel(gpu, code, {
       label: "attention choice",

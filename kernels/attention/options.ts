@@ -18,6 +18,8 @@ export interface AttentionKernelOptions {
   readonly dense: boolean;
   /** Whether a query sees only keys up to its own position. */
   readonly causal: boolean;
+  /** Whether the rows of a query block see different tokens of its list, which bits say ({@link makeMaskLists}); default false. */
+  readonly masked?: boolean;
   /** Whether some pooled token stands for fewer tokens than its level. */
   readonly partial: boolean;
   /** Whether all tokens of all groups count; default true. */

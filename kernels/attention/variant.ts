@@ -11,6 +11,7 @@ import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
 import call from "./call.wgsl" with { type: "text" };
 import { matrixCode, usesMatrices } from "./matrix/code.ts";
 import type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
+import masked from "./masked/masked.wgsl" with { type: "text" };
 import strange from "./tiled/strange.wgsl" with { type: "text" };
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
 import scores from "./tiled/scores.wgsl" with { type: "text" };
@@ -49,6 +50,7 @@ export function attentionCode(device: AttentionDevice, options: AttentionKernelO
     entryTemplate,
     call,
     strange,
+    masked,
     tiles,
     scores,
     steps,
@@ -66,6 +68,7 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
     dtype,
     dense,
     causal,
+    masked = false,
     partial,
     whole = true,
     careful = true,
@@ -82,7 +85,8 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       F16: f16,
       DENSE: dense,
       CAUSAL: causal,
-      CAREFUL: causal && careful,
+      MASK: masked,
+      CAREFUL: (causal || masked) && careful,
       PARTIAL: partial,
       WHOLE: whole,
       SUBGROUPS: subgroups,

@@ -57,8 +57,13 @@ export function makeLists(
   return { list: Uint32Array.from(list), offsets };
 }
 
-/** Writes the rows behind the offsets, of a head or of the last heads the longest first: short ones fill the gaps at the end. */
-function orderRows(offsets: Uint32Array, blocks: number): void {
+/**
+ * Writes the rows behind the offsets, of a head or of the last heads the longest first: short ones fill the gaps at the end.
+ *
+ * @param offsets where the list of each row begins, and where the last ends; behind that there is room for the rows
+ * @param blocks query blocks of a head
+ */
+export function orderRows(offsets: Uint32Array, blocks: number): void {
   const rows = (offsets.length - 1) / 2, alone = headsAlone(rows / blocks, blocks) * blocks;
   const length = (row: number) => offsets[row + 1] - offsets[row];
   for (let first = 0; first < rows; first += first < alone ? blocks : rows) {

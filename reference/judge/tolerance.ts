@@ -118,9 +118,25 @@ export function toleranceOfHead(
     readonly piece?: readonly [index: number, of: number];
   },
 ): HeadTolerance {
-  const rows: RowPart[] = [], { arithmetic, deviations } = given;
+  return toleranceOfViews(head, sampledViews(head, options, given), given);
+}
+
+/** A row that is looked at: what it sees, and how many rows it stands for. */
+export interface SampledView {
+  readonly row: number;
+  readonly view: RowView;
+  readonly standsFor: number;
+}
+
+/** The expected errors of one head from rows of it. */
+export function toleranceOfViews(
+  head: Head,
+  views: Iterable<SampledView>,
+  { arithmetic, deviations }: { readonly arithmetic: Arithmetic; readonly deviations: Deviations },
+): HeadTolerance {
+  const rows: RowPart[] = [];
   let maxAbs = 0, lse = 0;
-  for (const { row, view, standsFor } of sampledViews(head, options, given)) {
+  for (const { row, view, standsFor } of views) {
     const errors = rowErrors(view, arithmetic, deviations);
     rows.push({ ...errors, standsFor, print: rowPrint(head, row, view.block.scale) });
     maxAbs = Math.max(maxAbs, errors.largest);
@@ -261,7 +277,7 @@ function* sampledViews(
   head: Head,
   options: PyramidAttentionOptions,
   { arithmetic, rows, sample, piece: [piece, pieces] = [0, 1] }: Parameters<typeof toleranceOfHead>[2],
-): Generator<{ row: number; view: RowView; standsFor: number }> {
+): Generator<SampledView> {
   const { q, v } = head.qkv, blockOf = blocksOf(head, options, arithmetic), judged = rows && new Set(rows);
   const seeing = seeingRows(head, options).filter((row) => judged?.has(row) ?? true);
   let at = 0;

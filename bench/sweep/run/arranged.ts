@@ -5,6 +5,7 @@
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { PreparedCall, Psa } from "../../../kernels/psa.ts";
+import type { Mask } from "../../../reference/masks/mask.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { ArrangedTokens } from "./arrange.ts";
 import type { HeadErrors } from "./errors.ts";
@@ -21,8 +22,12 @@ export interface GpuCall {
 export interface Arranged extends ArrangedTokens {
   /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
   call: GpuCall | null;
-  /** Outputs so far, by their levels; null is dense attention. */
-  readonly attended: { readonly levels: Tensor<Int32Array> | null; readonly made: Attended }[];
+  /** Outputs so far, by their levels, of which null is dense attention, or by their mask. */
+  readonly attended: {
+    readonly levels: Tensor<Int32Array> | null;
+    readonly mask?: Mask;
+    readonly made: Attended;
+  }[];
   /** Whether outputs are kept for cases with the same levels: they take memory. */
   readonly keeps: boolean;
 }

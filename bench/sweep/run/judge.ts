@@ -20,6 +20,7 @@ import type { Arranged, Attended, KernelVerdict } from "./arranged.ts";
 import type { SweepCase } from "../cases.ts";
 import { type CaseErrors, errorsByHead, type HeadErrors, joinErrors } from "./errors.ts";
 import { runChecked } from "./kernel.ts";
+import { attendMask } from "./masked.ts";
 
 /** The result of a case before its time is measured. */
 export interface Judged extends CaseErrors {
@@ -37,7 +38,7 @@ export interface Judged extends CaseErrors {
   readonly droppedMass: number;
   /** How evenly softmax mass lies over key blocks. */
   readonly massEntropy: number;
-  /** The call on the GPU, ready to be timed; null if the method chose a mask. */
+  /** The call on the GPU, ready to be timed; null if the method chose a mask that no kernel ran. */
   readonly ran: Attended | null;
   /** Whether attention is all of the output: a correction that follows has no kernel, and the method no time. */
   readonly isWhole: boolean;
@@ -75,13 +76,13 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
   const { inputs, truth, rows } = arranged, { method, density } = given;
   const selection = choose(method, inputs, density);
   const { out, droppedMass, ran } = "mask" in selection
-    ? await overMask(selection, arranged)
+    ? await overMask(given, selection, arranged)
     : await overLevels(given, selection, arranged);
   const kernel = ran?.kernel ?? null, heads = errorsByHead(out, truth, rows);
   if (ran !== null && !arranged.keeps) ran.out = null;
   return {
     given,
-    status: statusOf(selection, { isRight: kernel?.isRight, gpu: arranged.call !== null }),
+    status: statusOf(selection, { kernel, gpu: arranged.call !== null }),
     density: selection.density,
     ...joinErrors(heads),
     kernel,
@@ -89,7 +90,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     droppedMass,
     massEntropy: inputs.once("mass entropy", () => massEntropy(inputs.mass())),
     ran,
-    isWhole: "levels" in selection && selection.finish === undefined,
+    isWhole: "mask" in selection || selection.finish === undefined,
     heads,
     check: method.usesImportance ? arranged.check : null,
   };
@@ -115,11 +116,18 @@ async function overLevels(
   };
 }
 
-/** The output over a mask, by the reference on all cores. */
-async function overMask({ mask }: MaskSelection, { inputs, maker: { workers } }: Arranged): Promise<Output> {
-  const { qkv, scale } = inputs, options = { scale, ...workersFor(qkv, workers) };
-  const { out, lse } = await maskedAttentionParallel(qkv, mask, options);
-  return { out, ran: null, droppedMass: droppedOfLse(lse, inputs.denseLse()) };
+/** The output over a mask, by the kernel if there is one, and by the reference on all cores. */
+async function overMask(
+  { data: { dtype } }: SweepCase,
+  { mask }: MaskSelection,
+  arranged: Arranged,
+): Promise<Output> {
+  const { inputs, maker: { workers } } = arranged, { qkv, scale } = inputs;
+  const options = { scale, ...workersFor(qkv, workers) };
+  const { out: reference, lse } = await maskedAttentionParallel(qkv, mask, options);
+  const format = dtype === "f16" ? "f16" : "f32";
+  const ran = await attendMask({ mask, reference, format }, arranged);
+  return { out: ran?.out ?? reference, ran, droppedMass: droppedOfLse(lse, inputs.denseLse()) };
 }
 
 /** Attention over the levels that a method chose; those that several cases have are attended once. */
@@ -127,7 +135,7 @@ async function attend(given: SweepCase, chosen: Tensor<Int32Array>, arranged: Ar
   const levels = given.method.name === "dense" ? null : chosen;
   const known = arranged.attended.find((each) =>
     levels === null || each.levels === null
-      ? levels === each.levels
+      ? levels === each.levels && each.mask === undefined
       : levels.data.every((level, at) => level === each.levels?.data[at])
   );
   if (known !== undefined && known.made.out !== null) return known.made;
@@ -186,14 +194,17 @@ async function boundOf(
 
 function statusOf(
   selection: Selection,
-  { isRight, gpu }: { readonly isRight: boolean | null | undefined; readonly gpu: boolean },
+  { kernel, gpu }: { readonly kernel: KernelVerdict | null; readonly gpu: boolean },
 ): string {
-  if (isRight === false) return "wrong";
-  if (isRight === null) return "unjudged";
+  if (kernel?.isRight === false) return "wrong";
+  if (kernel?.isRight === null) return "unjudged";
   if (!gpu) return "no-gpu";
   if (selection.status !== "ok") return selection.status;
-  return "mask" in selection ? "reference" : "ok";
+  return kernel === null ? "reference" : "ok";
 }
+
+/** What a case is if one of its groups of heads is, the worst first. */
+const NOT_OK = ["wrong", "lost", "failed", "skipped", "unjudged", "unreachable", "reference"];
 
 /**
  * Joins the results of groups of heads into those of a case.
@@ -213,8 +224,7 @@ export function joinJudged(groups: readonly Judged[]): Judged {
     ...joinErrors(heads),
     heads,
     check: joinChecks(groups.map(({ check }) => check)),
-    status: ["wrong", "lost", "failed", "skipped", "unjudged", "unreachable"].map(worst).find(Boolean) ??
-      first.status,
+    status: NOT_OK.map(worst).find(Boolean) ?? first.status,
     density: mean("density"),
     droppedMass: mean("droppedMass"),
     massEntropy: mean("massEntropy"),

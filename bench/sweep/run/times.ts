@@ -46,8 +46,8 @@ export async function timeOn(
     for (const { given, kernel, ran, isWhole } of judged) {
       if (kernel === null || ran === null || !isWhole || ran.prepared !== null) continue;
       const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
-      const { levels } = of.attended.find(({ made }) => made === ran)!;
-      ran.prepared = await psa.prepare(levels ?? "dense");
+      const { levels, mask } = of.attended.find(({ made }) => made === ran)!;
+      ran.prepared = await psa.prepare(mask ? { mask } : levels ?? "dense");
     }
     const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
     return await timeCases(judged, { gpu, options: context.options, call, onProgress });
@@ -100,9 +100,8 @@ async function timeCases(
  * @param groups the times in each group
  */
 export function joinTimes(groups: readonly (CaseTimes | null)[]): CaseTimes | null {
-  if (groups.length === 1 || groups.some((group) => group === null || group.estimate === null)) {
-    return groups[0];
-  }
+  const unknown = groups.find((group) => group === null || group.estimate === null);
+  if (groups.length === 1 || unknown !== undefined) return unknown ?? groups[0];
   const all = groups as CaseTimes[], count = Math.min(...all.map(({ times }) => times.length));
   const sum = (of: (group: CaseTimes) => number) => all.reduce((total, group) => total + of(group), 0);
   const part = (name: keyof MedianEstimate) => sum(({ estimate }) => estimate![name]);

@@ -51,8 +51,8 @@ export function matrixWorkgroupBytes(options: AttentionKernelOptions): number {
 
 /** Whether a device runs a call by the kernel with matrices. */
 export function usesMatrices(device: AttentionDevice, options: AttentionKernelOptions): boolean {
-  const { dtype, shape: { headDim } } = options;
-  return device.matrices && dtype === "f16" && headDim <= WIDEST &&
+  const { dtype, masked = false, shape: { headDim } } = options;
+  return device.matrices && !masked && dtype === "f16" && headDim <= WIDEST &&
     matrixWorkgroupBytes(options) <= device.limits.maxComputeWorkgroupStorageSize;
 }
 

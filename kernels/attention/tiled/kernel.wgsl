@@ -194,6 +194,9 @@ fn main(
 
 //#if CAREFUL
     // Whether some row of the block does not see some key of the tile.
+//#if MASK
+    let crossed = true;
+//#else
 //#if DENSE
     let crossed = i32((first_tile + tile) * 128u + 128u) > i32(first_row) + call.position + 1;
 //#else
@@ -210,6 +213,7 @@ fn main(
     }
 //#end
     let crossed = i32(last_end) > i32(first_row) + call.position + 1;
+//#end
 //#end
 //#end
 //#use softmax

@@ -11,6 +11,9 @@
       vec4f(call.scale), vec4f(bias#{j}));
 //#end
 //#end
+//#if MASK
+//#use mask
+//#end
 //#if CAUSAL
     {
       let row = i32(first_row + ty * 8u) + call.position;
@@ -54,7 +57,7 @@
       let shrink = exp2(max_#{"ab"[h]} - grown);
       max_#{"ab"[h]} = grown;
 //#for j in 0 .. 8
-      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - #{F16 ? "max(grown + HALVINGS, vec4f(EMPTY))" : CAUSAL ? "max(grown, vec4f(EMPTY))" : "grown"});
+      t#{"ab"[h]}#{j} = exp2(t#{"ab"[h]}#{j} - #{F16 ? "max(grown + HALVINGS, vec4f(EMPTY))" : CAUSAL || MASK ? "max(grown, vec4f(EMPTY))" : "grown"});
 //#end
       var sum = (t#{"ab"[h]}0 + t#{"ab"[h]}1) + (t#{"ab"[h]}2 + t#{"ab"[h]}3);
       sum += (t#{"ab"[h]}4 + t#{"ab"[h]}5) + (t#{"ab"[h]}6 + t#{"ab"[h]}7);

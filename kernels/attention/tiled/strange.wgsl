@@ -1,4 +1,4 @@
-//#if CAUSAL
+//#if CAUSAL || MASK
 // Whether some number of 16 bytes is NaN or infinite.
 fn is_strange(bits: vec4<u32>) -> bool {
 //#if F16

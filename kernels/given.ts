@@ -1,0 +1,41 @@
+/**
+ * What a call is given in place of importance: levels, or a mask.
+ *
+ * @module
+ */
+import { requireInput } from "../reference/errors.ts";
+import { wordsOf } from "../reference/masks/bits.ts";
+import type { GivenLevels, GivenMask } from "./calls.ts";
+import { kindOf } from "./door.ts";
+import { requireCallLevels } from "./inputs.ts";
+import type { PsaPlan } from "./plan.ts";
+
+/** Whether a call is given a mask. */
+export function isMask(given: GivenLevels | GivenMask | undefined): given is GivenMask {
+  return typeof given === "object" && given !== null && "mask" in given;
+}
+
+/**
+ * Throws unless what a call is given is for its pipeline.
+ *
+ * @param given levels or a mask; undefined: nothing
+ * @param plan the pipeline
+ * @throws {InputError} if levels or mask have another type or shape, or there is no room for them
+ */
+export function requireGiven(given: GivenLevels | GivenMask | undefined, plan: PsaPlan): void {
+  if (!isMask(given)) return requireCallLevels(given, plan);
+  const { mask } = given, { batch, heads, seqQ, seqK } = plan.shape;
+  const want = [batch, heads, seqQ, seqK], words = wordsOf(seqK);
+  requireInput(
+    typeof mask === "object" && mask !== null && Array.isArray(mask.shape) && typeof mask.rows === "function",
+    () => `\`mask\` is ${kindOf(mask)}; it should be what buildMask gives.`,
+  );
+  requireInput(
+    `${mask.shape}` === `${want}`,
+    () => `\`mask\` has shape [${mask.shape}]; this call needs [${want}].`,
+  );
+  requireInput(
+    mask.words === words,
+    () => `\`mask\` has ${kindOf(mask.words)} words a row; ${seqK} keys need ${words}.`,
+  );
+}
