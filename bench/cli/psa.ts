@@ -37,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "where PSA has less error than others, and where more",
       load: () => import("./claim.ts"),
     },
+    tune: { about: "what to use on your model, head by head", load: () => import("./tune.ts") },
   },
   "Look at the kernels": {
     bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },

@@ -52,7 +52,7 @@ export function commandOutlooks(machine: Machine, setup: SetupFacts): CommandOut
       ready: true,
       does: `judges on the CPU; --gpu, which runs our own kernels, ${ready ? "works" : needs}`,
     },
-    { command: "export, merge, compare, wgsl", ready: true, does: "run on the CPU" },
+    { command: "export, merge, compare, tune, wgsl", ready: true, does: "run on the CPU" },
   ];
 }
 

@@ -100,7 +100,23 @@ function defaultImportance({ causal }: InputFacts): string {
   return causal ? "antidiagonal" : "sampled";
 }
 
-function orderOf(kind: string, { name, grid: box, causal }: InputFacts): OrderConfig {
+/**
+ * The order of a name on an input.
+ *
+ * @param kind `raster`, `tile` or `gilbert`
+ * @param input its name, its video, whether it is causal
+ * @throws {InputError} if the order needs a grid that the input lacks, or the input is causal
+ *
+ * @example
+ * ```ts
+ * import { orderOf } from "./cases.ts";
+ * console.log(orderOf("raster", { name: "text", causal: true })); // { kind: "raster" }
+ * ```
+ */
+export function orderOf(
+  kind: string,
+  { name, grid: box, causal }: Pick<InputFacts, "name" | "grid" | "causal">,
+): OrderConfig {
   if (kind === "raster") return { kind };
   requireInput(
     !causal,

@@ -247,8 +247,18 @@ function isEnough({ terms, size }: Group): boolean {
   return terms.length >= FEWEST || terms.length === size;
 }
 
-/** The quantile .975 of Student's distribution: exact for 1 and 2, else Hill's expansion (3e-3 off at 3). */
-function studentQuantile(freedom: number): number {
+/**
+ * The quantile .975 of Student's distribution: exact for 1 and 2, else Hill's expansion (3e-3 off at 3).
+ *
+ * @param freedom degrees of freedom, a whole number from 1
+ *
+ * @example
+ * ```ts
+ * import { studentQuantile } from "./sampled_rows.ts";
+ * console.log(studentQuantile(5).toFixed(2)); // 2.57
+ * ```
+ */
+export function studentQuantile(freedom: number): number {
   if (freedom <= 1) return 12.7062047;
   if (freedom === 2) return 4.3026527;
   const terms = [1.959964, 2.3722712, 2.8224986, 2.5558497, 1.5895341];

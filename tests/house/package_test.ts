@@ -78,7 +78,7 @@ Deno.test("package: commands run by their address and fetch no data that they do
   await using served = serveFolder(copy.url);
   const run = (name: string, ...args: string[]) =>
     runCommand(`${served.url}bench/cli/psa.ts`, [name, ...args]);
-  for (const command of ["sweep", "merge", "compare", "claim", "export", "verify"]) {
+  for (const command of ["sweep", "merge", "compare", "claim", "tune", "export", "verify"]) {
     const { code, stdout, stderr } = await run(command, "--help");
     assertEquals([code, stdout.includes(command)], [0, true], `${command}: ${stdout}${stderr}`);
   }

@@ -12,7 +12,7 @@ Deno.test("permissions: what only reads cannot write, run or reach the network",
   assertEquals(permissionsOf("compare"), ["--allow-read"]);
   assertEquals(permissionsOf("wgsl"), ["--allow-read"]);
   assertEquals(permissionsOf("export"), ["--allow-read", "--allow-write"]);
-  for (const task of ["sweep", "verify", "merge", "bench:gpu"]) {
+  for (const task of ["sweep", "tune", "verify", "merge", "bench:gpu"]) {
     const all = permissionsOf(task);
     assert(all.every((flag) => !flag.startsWith("--allow-net") && flag !== "--allow-run"), task);
   }

@@ -51,7 +51,7 @@ Deno.test("doctor: without an adapter each command says what it needs, and how t
   const outlooks = commandOutlooks(BARE, DEBIAN);
   assertEquals(outlooks.filter(({ ready }) => ready).map(({ command }) => command), [
     "verify",
-    "export, merge, compare, wgsl",
+    "export, merge, compare, tune, wgsl",
   ]);
   const text = doctorText(BARE, outlooks).replaceAll(/\s+/g, " ");
   assertStringIncludes(text, "adapter No WebGPU adapter was found.");

@@ -3,7 +3,18 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
 import { runPsa } from "../../support/command.ts";
 
-const COMMANDS = ["doctor", "sweep", "compare", "merge", "claim", "export", "verify", "bench", "wgsl"];
+const COMMANDS = [
+  "doctor",
+  "sweep",
+  "compare",
+  "merge",
+  "claim",
+  "tune",
+  "export",
+  "verify",
+  "bench",
+  "wgsl",
+];
 
 Deno.test("psa: --help lists the commands, an unknown one is refused with the nearest", async () => {
   const { code, stdout } = await runPsa("--help", []);

@@ -1,0 +1,180 @@
+/**
+ * `deno task tune`: what to use on a model: for every head the choice of levels that loses least at a density, proved on
+ * inputs that it has not seen.
+ *
+ * @module
+ */
+import { WORKLOADS } from "../../fixtures/workloads.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { requireName } from "../options/reader.ts";
+import { writeWhole } from "../sweep/write.ts";
+import { messageOf, say } from "../text/output.ts";
+import { withProgress } from "../text/progress.ts";
+import { writeChoosing } from "../tune/choosing.ts";
+import { candidatesIn, formatTuned, parseTuned, requireTunedFor } from "../tune/file.ts";
+import { openInputs, requireAlike, type SplitInputs, splitInputs, type TuneInput } from "../tune/inputs.ts";
+import type { Budget } from "../tune/measure.ts";
+import { proofOf } from "../tune/proof.ts";
+import { FAMILIES, IMPORTANCES, ORDERS } from "../tune/space.ts";
+import { choiceLines, proofLines } from "../tune/text.ts";
+import { proveHeads, tuneInputs, type TuneOptions } from "../tune/tune.ts";
+import { type Command, EXIT } from "./command.ts";
+
+const BUDGETS: readonly Budget[] = ["density", "cost"];
+/** Options of inputs that mean the same as in the sweep. */
+const OF_INPUTS = ["heads", "kv-heads", "seq", "dim", "grid", "block-m", "block-n", "causal"];
+
+/** The command. */
+export const command: Command = {
+  help: {
+    name: "tune",
+    usage: "--input FILE|DIR … | --workload NAME … [options]",
+    about: [
+      "What to use on your model: for every head the method, order, importance and shares, and what stands for the " +
+      "rest (nothing, or one mean token a block), that lose least at a density. They are chosen on some inputs by " +
+      "successive halving and proved on others: the verdict says whether that beats psa with the paper's shares.",
+    ],
+    examples: [
+      "deno task tune --workload video --density .1 --order raster,tile",
+      "deno task tune --input layer1.safetensors --held-out layer2.safetensors",
+    ],
+    options: [
+      { name: "input", value: "FILE|DIR", help: "safetensors with q, k, v; may be repeated", many: true },
+      { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
+      { name: "workload", value: "NAME", help: `seeded input: ${WORKLOADS.join(", ")}`, many: true },
+      { name: "seeds", value: "N", help: "seeds of each workload, from --seed on (4)" },
+      {
+        name: "held-out",
+        value: "FILE|DIR|P",
+        help: "files to prove on, may be repeated; or the share of the inputs that is held out (.34)",
+        many: true,
+      },
+      { name: "density", value: "D", help: "the density to keep, in (0, 1) (.1)" },
+      { name: "budget", value: "B", help: "density, or cost: density and what choosing costs (density)" },
+      { name: "order", value: "O,O,…", help: "orders to try: raster, tile, gilbert (raster)" },
+      {
+        name: "importance",
+        value: "I,I,…",
+        help: `importances to try: ${IMPORTANCES.join(", ")} (all but full)`,
+      },
+      { name: "methods", value: "M,M,…", help: `methods to try: ${FAMILIES.join(", ")} (all)` },
+      { name: "together", value: "", help: "one choice for all heads" },
+      { name: "heads", value: "N", help: "heads of workloads (2); of files: which, as 0,3-5 (all)" },
+      { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
+      { name: "seq", value: "N", help: "tokens of workloads (1024)" },
+      { name: "dim", value: "N", help: "head dimension of workloads (64)" },
+      { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
+      { name: "causal", value: "C", help: "true, false or input: as the input says (input)" },
+      { name: "block-m", value: "N", help: "query block: 16, 32, 64 or 128 (128)" },
+      { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
+      { name: "seed", value: "N", help: "seed of everything that is drawn (1)" },
+      { name: "out", value: "FILE", help: "where the choice goes (tuned.json)" },
+      { name: "force", value: "", help: "replace the file that --out names" },
+      { name: "from", value: "FILE", help: "choose nothing: prove this file on --input or --workload" },
+      { name: "write", value: "", help: "write docs/choosing.md from the project's traces (minutes)" },
+    ],
+  },
+  async run(line) {
+    const { read, given } = line;
+    if (read.flag("write")) {
+      await withProgress((onProgress) => writeChoosing(onProgress));
+      return EXIT.right;
+    }
+    requireInput(
+      given.input !== undefined || given.workload !== undefined,
+      "There is no input; give several with --input or --workload.",
+    );
+    requireInput(
+      given.input === undefined || given.workload === undefined,
+      "--input and --workload were given; inputs of one tuning are either files or workloads.",
+    );
+    return given.from === undefined ? await tune(line) : await prove(line);
+  },
+};
+
+/** Chooses, proves, writes. */
+async function tune(line: CommandLine): Promise<number> {
+  const { read } = line, out = read.text("out", "tuned.json"), options = optionsOf(line);
+  const isThere = await Deno.stat(out).then(() => true, () => false);
+  requireInput(!isThere || read.flag("force"), () => `--out ${out} is there already; --force replaces it.`);
+  const inputs = await splitOf(line);
+  const tuned = await withProgress((onProgress) => tuneInputs(inputs, { ...options, onProgress }));
+  await writeWhole(out, formatTuned(tuned));
+  const { proof, heldOut, baselineOrder: order } = tuned;
+  [...choiceLines(tuned), "", ...proofLines(proof, { heldOut, order })].forEach((text) => say(text));
+  say(`The choice of every head and the proof are in ${out}.`);
+  return EXIT.right;
+}
+
+/** Proves a file that was written before. */
+async function prove(line: CommandLine): Promise<number> {
+  const path = line.read.text("from", "");
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw new InputError(`--from ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  });
+  const tuned = parseTuned(text, path),
+    { blockM, blockN, density, budget, seed, baselineOrder: order } = tuned;
+  const heldOut = await filesOf(line, line.read.texts("input"));
+  for (const { name, shape } of heldOut) requireTunedFor(tuned, shape, { path, input: name });
+  const tuning = tuned.tunedOn.map((input): TuneInput => ({
+    ...{ ...input, shape: tuned.shape },
+    load: () => Promise.reject(new Error("inputs that were chosen on are not loaded again")),
+  }));
+  requireAlike({ tuning, heldOut });
+  const options: TuneOptions = { blockM, blockN, density, budget, seed };
+  const pairs = await withProgress((onProgress) =>
+    proveHeads(heldOut, { candidates: candidatesIn(tuned), order }, { ...options, onProgress })
+  );
+  proofLines(proofOf(pairs), { heldOut, order }).forEach((text) => say(text));
+  return EXIT.right;
+}
+
+/** Inputs to choose on, and those held out. */
+async function splitOf(line: CommandLine): Promise<SplitInputs> {
+  const { read } = line, held = read.texts("held-out"), inputs = await filesOf(line, read.texts("input"));
+  const share = held.length === 0 ? DEFAULT_SHARE : held.length === 1 ? Number(held[0]) : NaN;
+  if (Number.isNaN(share)) {
+    return { tuning: inputs, heldOut: await filesOf(line, held, { layers: undefined }) };
+  }
+  requireInput(
+    share > 0 && share < 1,
+    () => `--held-out is ${held[0]}; a share should be above 0 and below 1.`,
+  );
+  return splitInputs(inputs, share, read.whole("seed", 1));
+}
+
+/** The share of the inputs that is held out. */
+const DEFAULT_SHARE = 0.34;
+
+/** Files, or where there are none the workloads that were asked for. */
+async function filesOf(
+  { read, given }: CommandLine,
+  input: readonly string[],
+  own: Readonly<Record<string, unknown>> = { layers: given.layers },
+): Promise<TuneInput[]> {
+  const seed = read.whole("seed", 1),
+    seeds = Array.from({ length: read.count("seeds", 4) }, (_, i) => seed + i);
+  const values = Object.entries({
+    ...Object.fromEntries(OF_INPUTS.map((name) => [name, given[name]])),
+    ...(input.length > 0 ? { ...own, input } : { workload: given.workload }),
+  });
+  return await openInputs(Object.fromEntries(values.filter(([, value]) => value !== undefined)), seeds);
+}
+
+/** What is searched, and for what. */
+function optionsOf({ read }: CommandLine): TuneOptions {
+  const block = (name: string, fallback: number) => read.someOf(name, [16, 32, 64, 128], `${fallback}`)[0];
+  const names = <Name extends string>(option: string, fallback: string, known: readonly Name[]) =>
+    read.list(option, fallback).map((name) => requireName(option, name, known));
+  return {
+    ...{ blockM: block("block-m", 128), blockN: block("block-n", 64) },
+    density: read.between("density", [0, 1], 0.1),
+    budget: requireName("budget", read.text("budget", "density"), BUDGETS),
+    seed: read.whole("seed", 1),
+    together: read.flag("together"),
+    orders: names("order", "raster", ORDERS),
+    importances: names("importance", "sampled,pooled,antidiagonal", IMPORTANCES),
+    methods: names("methods", FAMILIES.join(","), FAMILIES),
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * The file of a tuned model: what was chosen for each head, what it was measured on, and the proof.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { cutSentence } from "../../fixtures/guarded.ts";
+import { toJson } from "../text/output.ts";
+import type { InputFacts } from "../sweep/inputs.ts";
+import type { Budget } from "./measure.ts";
+import type { Proof } from "./proof.ts";
+import { type Candidate, candidateOf, type Choice, type OrderName } from "./space.ts";
+
+/** The version of the file. */
+export const TUNED_SCHEMA = 1;
+
+/** The sizes that a choice holds for. */
+export interface TunedShape {
+  /** The query heads, counted over batch entries. */
+  readonly heads: readonly number[];
+  /** Query tokens. */
+  readonly seqQ: number;
+  /** Key tokens. */
+  readonly seqK: number;
+  /** Head dimension. */
+  readonly headDim: number;
+  /** Value dimension. */
+  readonly valueDim: number;
+  /** Whether a query sees only keys up to its own position. */
+  readonly causal: boolean;
+  /** Frames, rows and columns of the video; null: none. */
+  readonly grid: readonly [depth: number, height: number, width: number] | null;
+  /** Text tokens at the end. */
+  readonly textLength: number;
+}
+
+/** An input that something was measured on. */
+export interface TunedInput {
+  /** Its name. */
+  readonly name: string;
+  /** SHA-256 of its file; null for a seeded workload. */
+  readonly sha256: string | null;
+  /** The seed of a workload; null for a file. */
+  readonly seed: number | null;
+}
+
+/** What was chosen for a head. */
+export interface TunedHead {
+  /** The head. */
+  readonly head: number;
+  /** What was chosen. */
+  readonly choice: Choice;
+  /** Mean relative L2 error on the tuning inputs; where all heads have one choice, over all of them. */
+  readonly error: number;
+  /** Mean density on the tuning inputs. */
+  readonly density: number;
+  /** Mean of what counts against the budget on the tuning inputs. */
+  readonly cost: number;
+}
+
+/** The content of the file. */
+export interface Tuned {
+  /** The version of the file. */
+  readonly schema: number;
+  /** What it holds for. */
+  readonly shape: TunedShape;
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** The density that was asked for. */
+  readonly density: number;
+  /** What the density is spent on. */
+  readonly budget: Budget;
+  /** The seed of rows and of what is drawn. */
+  readonly seed: number;
+  /** The choice of every head. */
+  readonly heads: readonly TunedHead[];
+  /** What was chosen on. */
+  readonly tunedOn: readonly TunedInput[];
+  /** Candidates of a head, outputs that were computed, and those that all candidates in all rounds would have taken. */
+  readonly search: { readonly candidates: number; readonly measured: number; readonly exhaustive: number };
+  /** The order of `psa` and the others in the proof: that in which `psa` loses least on the tuning inputs. */
+  readonly baselineOrder: OrderName;
+  /** What was proved on. */
+  readonly heldOut: readonly TunedInput[];
+  /** The proof. */
+  readonly proof: Proof;
+}
+
+/** The fields of a file, and what they have to be. */
+const FIELDS: Readonly<Record<keyof Tuned, "number" | "object" | "array" | "string">> = {
+  ...{ schema: "number", shape: "object", blockM: "number", blockN: "number", density: "number" },
+  ...{ budget: "string", seed: "number", heads: "array", tunedOn: "array", search: "object" },
+  ...{ baselineOrder: "string", heldOut: "array", proof: "object" },
+} as const;
+const SHAPE_FIELDS = [
+  "heads",
+  "seqQ",
+  "seqK",
+  "headDim",
+  "valueDim",
+  "causal",
+  "grid",
+  "textLength",
+] as const;
+
+/**
+ * The text of a file.
+ *
+ * @param tuned its content
+ */
+export function formatTuned(tuned: Tuned): string {
+  return toJson(tuned, 2) + "\n";
+}
+
+/**
+ * Reads the text of a file.
+ *
+ * @param text the text
+ * @param path where it is from, for messages
+ * @throws {InputError} one sentence that says what is wrong with it
+ *
+ * @example
+ * ```ts
+ * import { parseTuned } from "./file.ts";
+ * try {
+ *   parseTuned("{}", "tuned.json");
+ * } catch (error) {
+ *   console.log((error as Error).message); // tuned.json is no tuned file: `schema` is undefined; it should be a number.
+ * }
+ * ```
+ */
+export function parseTuned(text: string, path: string): Tuned {
+  let value: unknown;
+  try {
+    value = JSON.parse(text, (_, each) => each === "Infinity" ? Infinity : each); // as it was written
+  } catch (error) {
+    throw new InputError(`${path} is no tuned file: it holds no JSON.`, { cause: error });
+  }
+  const refuse = (sentence: string): never => {
+    throw new InputError(`${path} is no tuned file: ${cutSentence(sentence)}`);
+  };
+  if (kindOf(value) !== "object") refuse("it should hold one JSON object.");
+  const tuned = value as Tuned;
+  for (const [field, kind] of Object.entries(FIELDS) as [keyof Tuned, string][]) {
+    if (kindOf(tuned[field]) !== kind) {
+      refuse(
+        `\`${field}\` is ${JSON.stringify(tuned[field])}; it should be ${
+          /^[aeo]/.test(kind) ? "an" : "a"
+        } ${kind}.`,
+      );
+    }
+    if (field === "schema" && tuned.schema !== TUNED_SCHEMA) {
+      refuse(`\`schema\` is ${tuned.schema}; this version reads ${TUNED_SCHEMA}.`);
+    }
+  }
+  const heads = JSON.stringify(tuned.shape.heads),
+    own = JSON.stringify(tuned.heads.map((each) => each?.head));
+  if (heads !== own) {
+    refuse(`it has choices for heads ${own}; it should have one for each of its heads, ${heads}.`);
+  }
+  try {
+    candidatesIn(tuned);
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
+  }
+  return tuned;
+}
+
+/**
+ * The candidates of a file, head by head.
+ *
+ * @param tuned the file
+ * @throws {InputError} if a choice is none
+ */
+export function candidatesIn({ heads }: Pick<Tuned, "heads">): Candidate[] {
+  return heads.map(({ choice }, at) => {
+    if (kindOf(choice) !== "object") throw new InputError(`Entry ${at} of \`heads\` has no \`choice\`.`);
+    return candidateOf(choice);
+  });
+}
+
+/**
+ * Throws unless a file is for the heads and sizes of an input.
+ *
+ * @param tuned the file
+ * @param shape the sizes of the input
+ * @param names of the file and of the input, for messages
+ * @throws {InputError} one sentence with the first field that differs
+ */
+export function requireTunedFor(
+  tuned: Pick<Tuned, "shape">,
+  shape: TunedShape,
+  { path, input }: { readonly path: string; readonly input: string },
+): void {
+  for (const field of SHAPE_FIELDS) {
+    const [want, got] = [tuned.shape[field], shape[field]].map((value) => JSON.stringify(value));
+    requireInput(
+      want === got,
+      () => `${path} is for \`${field}\` ${want}; ${input} has ${got}: tune on inputs of this shape.`,
+    );
+  }
+}
+
+/**
+ * The sizes of an input.
+ *
+ * @param input what is known of one of its heads
+ * @param heads the heads of the call that it has
+ */
+export function tunedShape(
+  { shape: { seqQ, seqK, headDim, valueDim }, causal, grid, textLength }: Pick<
+    InputFacts,
+    "shape" | "causal" | "grid" | "textLength"
+  >,
+  heads: readonly number[],
+): TunedShape {
+  const video = grid === undefined ? null : [grid.depth, grid.height, grid.width] as const;
+  return { heads, seqQ, seqK, headDim, valueDim, causal, grid: video, textLength };
+}
+
+/** What kind of JSON a value is. */
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+}

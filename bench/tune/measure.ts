@@ -1,0 +1,243 @@
+/**
+ * One head of one input, on which candidates are measured: the error of sampled query rows against dense attention in
+ * float64. Every candidate is judged by the same rows, whatever its order.
+ *
+ * @module
+ */
+import { attentionRows, type HeadRows } from "../../reference/attention/some_rows.ts";
+import {
+  estimateRelativeError,
+  type SampledRows,
+  sampleQueryRows,
+} from "../../reference/judge/sampled_rows.ts";
+import { requireDensity } from "../../reference/levels/budget.ts";
+import { methodInputs } from "../../reference/methods/inputs.ts";
+import type { BlockMethod, MethodInputs } from "../../reference/methods/method.ts";
+import { blockTopk } from "../../reference/methods/mask/block_topk.ts";
+import { pooledTopkMean } from "../../reference/methods/pyramid/pooled_topk_mean.ts";
+import { psa } from "../../reference/methods/pyramid/psa.ts";
+import { random } from "../../reference/methods/control/random.ts";
+import { arrangeTokens } from "../../reference/order/arrange.ts";
+import { attentionRowsParallel, importanceParallel } from "../../reference/parallel/heads.ts";
+import { attentionShape, type Qkv } from "../../reference/tensor.ts";
+import { orderOf } from "../sweep/cases.ts";
+import type { InputFacts } from "../sweep/inputs.ts";
+import { workersFor } from "../sweep/truth/maker.ts";
+import { type Candidate, type ImportanceName, importanceOf, type OrderName } from "./space.ts";
+
+/** What a density is spent on: attention alone, or attention and what it costs to choose. */
+export type Budget = "density" | "cost";
+
+/** What holds for all measurements. */
+export interface MeasureOptions {
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** Key block size in tokens. */
+  readonly blockN: number;
+  /** The density to keep, in (0, 1]. */
+  readonly density: number;
+  /** What the density is spent on; default attention alone. */
+  readonly budget?: Budget;
+  /** Seed of rows and of what methods draw; default 1. */
+  readonly seed?: number;
+}
+
+/** One head with its numbers. */
+export interface MeasuredHead {
+  /** What is known of its input. */
+  readonly input: Pick<InputFacts, "name" | "shape" | "causal" | "grid" | "textLength">;
+  /** The head of the call. */
+  readonly head: number;
+  /** Queries, keys and values of this head alone, in raster order. */
+  readonly qkv: Qkv;
+}
+
+/** What a candidate does to a head. */
+export interface Measurement {
+  /** Relative L2 error against dense attention, over the sampled rows. */
+  readonly error: number;
+  /** The density that was reached. */
+  readonly density: number;
+  /** What counts against the budget: the density, with what it costs to choose where the budget is `cost`. */
+  readonly cost: number;
+}
+
+/** The names of what a tuned choice stands beside. */
+export const BASELINES = ["psa", "block-topk", "pooled-topk-mean", "random"] as const;
+/** A method that a tuned choice stands beside. */
+export type Baseline = typeof BASELINES[number];
+const BASELINE_METHODS: Readonly<Record<Baseline, BlockMethod>> = {
+  ...{ psa, "block-topk": blockTopk, "pooled-topk-mean": pooledTopkMean, random },
+};
+
+/** The share of the budget by which whole blocks may pass it. */
+const SLACK = 0.02;
+
+/** Sampled rows, their tokens in raster order and their truth. */
+interface JudgedRows {
+  readonly sample: SampledRows;
+  readonly truth: HeadRows;
+  readonly norms: number[];
+}
+
+/** Tokens in an order, and where each token in raster order went. */
+interface ArrangedHead {
+  readonly qkv: Qkv;
+  readonly positionOf: (token: number) => number;
+}
+
+/**
+ * Measures candidates on one head. Truth, order and importance are computed once for each.
+ *
+ * @example
+ * ```ts
+ * import { makeWorkload } from "../../fixtures/workloads.ts";
+ * import { attentionShape } from "../../reference/tensor.ts";
+ * import { HeadMeasure } from "./measure.ts";
+ * import { candidateOf, choicesOf } from "./space.ts";
+ * const { qkv } = makeWorkload("video", { seqQ: 256, headDim: 16 });
+ * const input = { name: "video", shape: attentionShape(qkv), causal: false, textLength: 0 };
+ * const head = new HeadMeasure({ input, head: 0, qkv }, { blockM: 32, blockN: 16, density: 1 });
+ * console.log((await head.measure(candidateOf(choicesOf()[0]), 2))?.density); // 1
+ * ```
+ */
+export class HeadMeasure {
+  readonly #head: MeasuredHead;
+  readonly #options: Required<MeasureOptions>;
+  readonly #kept = new Map<string, unknown>();
+  #count = 0;
+
+  /** Takes a head, and what holds for all measurements of it. */
+  constructor(head: MeasuredHead, options: MeasureOptions) {
+    requireDensity(options.density);
+    this.#head = head;
+    this.#options = { budget: "density", seed: 1, ...options };
+  }
+
+  /** The name of the input. */
+  get input(): string {
+    return this.#head.input.name;
+  }
+
+  /** How often outputs were computed. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Measures a candidate; null if it cannot keep the budget.
+   *
+   * @param candidate the candidate
+   * @param rows sampled rows of a query block
+   */
+  async measure(candidate: Candidate, rows: number): Promise<Measurement | null> {
+    const measured = await this.#attend(candidate, rows);
+    if (measured === null) return null;
+    const own = await this.#levels(this.#baseline("psa", candidate.order));
+    // blocks that are forced count against everyone: what psa reaches is allowed
+    const allowed = Math.max(this.#options.density * (1 + SLACK), own?.cost ?? 0);
+    return measured.cost <= allowed + 1e-9 ? measured : null;
+  }
+
+  /**
+   * Measures a method that a tuned choice stands beside, with the importance that the sweep gives it; null if choosing
+   * alone costs more than the budget.
+   *
+   * @param name the method
+   * @param order the order of the tokens
+   * @param rows sampled rows of a query block
+   */
+  baseline(name: Baseline, order: OrderName, rows: number): Promise<Measurement | null> {
+    return this.#attend(this.#baseline(name, order), rows);
+  }
+
+  /** Measures what was chosen before, whether or not it keeps the budget here. */
+  chosen(candidate: Candidate, rows: number): Promise<Measurement | null> {
+    return this.#attend(candidate, rows);
+  }
+
+  #baseline(name: Baseline, order: OrderName): Candidate {
+    const importance = this.#head.input.causal ? "antidiagonal" : "sampled";
+    return { name: `${name}, ${order}`, order, importance, method: BASELINE_METHODS[name] };
+  }
+
+  async #attend(candidate: Candidate, rows: number): Promise<Measurement | null> {
+    return await this.#once(`error ${candidate.name} ${rows}`, async () => {
+      const chosen = await this.#levels(candidate);
+      if (chosen === null) return null;
+      const { sample, truth, norms } = await this.#judged(rows), { density, cost, levels } = chosen;
+      const { qkv, positionOf } = this.#arranged(candidate.order), { blockM, blockN } = this.#options;
+      const { causal } = this.#head.input, options = { blockM, blockN, causal };
+      const [{ out }] = attentionRows(qkv, levels, [truth.rows.map(positionOf)], options);
+      this.#count++;
+      const error =
+        estimateRelativeError(squares(out, truth.rows.length, truth.out), norms, sample.strata).relL2;
+      return { error, density, cost };
+    });
+  }
+
+  /** The levels of a candidate, their density and what counts against the budget. */
+  async #levels({ name, order, importance, method }: Candidate) {
+    return await this.#once(`levels ${name}`, async () => {
+      const inputs = await this.#inputs(order, importance), { density, budget } = this.#options;
+      const selection = budget === "density" ? 0 : method.selectionCost({
+        ...{ sizes: inputs.sizes, importance: inputs.importance, headDim: inputs.qkv.q.shape[3] },
+      });
+      if (density - selection <= 0) return null;
+      const { levels, density: reached } = method.select(inputs, density - selection);
+      return { levels, density: reached, cost: reached + selection };
+    });
+  }
+
+  /** The call as methods see it. */
+  #inputs(order: OrderName, name: ImportanceName | null): Promise<MethodInputs> {
+    return this.#once(`inputs ${order} ${name}`, async () => {
+      const { head: firstHead, input: { causal, grid } } = this.#head,
+        { blockM, blockN, seed } = this.#options;
+      const { qkv } = this.#arranged(order), importance = importanceOf(name, seed);
+      const config = { blockM, blockN, causal, importance, firstHead };
+      const importanceGiven = await importanceParallel(qkv, config, workersFor(qkv, undefined));
+      return methodInputs(qkv, { ...config, seed, grid, importanceGiven });
+    });
+  }
+
+  #arranged(order: OrderName): ArrangedHead {
+    return this.#once(`order ${order}`, () => {
+      const { input, qkv: raster } = this.#head, config = orderOf(order, input);
+      const { qkv, queryOrder } = arrangeTokens(raster, { order: config, textLength: input.textLength });
+      const positions = new Map(Array.from(queryOrder?.data ?? [], (token, position) => [token, position]));
+      return { qkv, positionOf: (token) => positions.get(token) ?? token };
+    });
+  }
+
+  #judged(rows: number): Promise<JudgedRows> {
+    return this.#once(`rows ${rows}`, async () => {
+      const { qkv, head, input: { causal } } = this.#head, { blockM, seed } = this.#options;
+      const sample = sampleQueryRows(attentionShape(qkv), blockM, {
+        seed: seed + head,
+        perBlock: rows,
+        causal,
+      });
+      const [truth] = await attentionRowsParallel(qkv, null, sample.rows, {
+        causal,
+        ...workersFor(qkv, undefined),
+      });
+      return { sample, truth, norms: squares(truth.out, truth.rows.length) };
+    });
+  }
+
+  #once<Value>(name: string, make: () => Value): Value {
+    if (!this.#kept.has(name)) this.#kept.set(name, make());
+    return this.#kept.get(name) as Value;
+  }
+}
+
+/** The squared norm of every row of an output, or of its difference from another one. */
+function squares(out: Float64Array, rows: number, other?: Float64Array): number[] {
+  const dim = out.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    let sum = 0;
+    for (let at = row * dim; at < (row + 1) * dim; at++) sum += (out[at] - (other?.[at] ?? 0)) ** 2;
+    return sum;
+  });
+}
