@@ -52,6 +52,8 @@ export interface TunedHead {
   readonly choice: Choice;
   /** Mean relative L2 error on the tuning inputs; where all heads have one choice, over all of them. */
   readonly error: number;
+  /** The density to ask the method for, so that the budget is kept: the mean on the tuning inputs. */
+  readonly asked: number;
   /** Mean density on the tuning inputs. */
   readonly density: number;
   /** Mean of what counts against the budget on the tuning inputs. */

@@ -103,5 +103,5 @@ async function meanOf(
     all.push(measured);
   }
   const mean = (field: keyof Measurement) => all.reduce((sum, each) => sum + each[field], 0) / all.length;
-  return { error: mean("error"), density: mean("density"), cost: mean("cost") };
+  return { error: mean("error"), asked: mean("asked"), density: mean("density"), cost: mean("cost") };
 }

@@ -19,7 +19,7 @@ import { psa } from "../../reference/methods/pyramid/psa.ts";
 import { random } from "../../reference/methods/control/random.ts";
 import { arrangeTokens } from "../../reference/order/arrange.ts";
 import { attentionRowsParallel, importanceParallel } from "../../reference/parallel/heads.ts";
-import { attentionShape, type Qkv } from "../../reference/tensor.ts";
+import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts";
 import { orderOf } from "../sweep/cases.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
 import { workersFor } from "../sweep/truth/maker.ts";
@@ -56,6 +56,8 @@ export interface MeasuredHead {
 export interface Measurement {
   /** Relative L2 error against dense attention, over the sampled rows. */
   readonly error: number;
+  /** The density that the method was asked for, so that the budget is kept. */
+  readonly asked: number;
   /** The density that was reached. */
   readonly density: number;
   /** What counts against the budget: the density, with what it costs to choose where the budget is `cost`. */
@@ -72,6 +74,14 @@ const BASELINE_METHODS: Readonly<Record<Baseline, BlockMethod>> = {
 
 /** The share of the budget by which whole blocks may pass it. */
 const SLACK = 0.02;
+
+/** Halvings in a search for the density to ask for. */
+const STEPS = 10;
+
+/** Levels and what they cost. */
+interface Spent extends Omit<Measurement, "error"> {
+  readonly levels: Tensor<Int32Array>;
+}
 
 /** Sampled rows, their tokens in raster order and their truth. */
 interface JudgedRows {
@@ -165,28 +175,48 @@ export class HeadMeasure {
     return await this.#once(`error ${candidate.name} ${rows}`, async () => {
       const chosen = await this.#levels(candidate);
       if (chosen === null) return null;
-      const { sample, truth, norms } = await this.#judged(rows), { density, cost, levels } = chosen;
+      const { sample, truth, norms } = await this.#judged(rows), { levels, ...spent } = chosen;
       const { qkv, positionOf } = this.#arranged(candidate.order), { blockM, blockN } = this.#options;
       const { causal } = this.#head.input, options = { blockM, blockN, causal };
       const [{ out }] = attentionRows(qkv, levels, [truth.rows.map(positionOf)], options);
       this.#count++;
       const error =
         estimateRelativeError(squares(out, truth.rows.length, truth.out), norms, sample.strata).relL2;
-      return { error, density, cost };
+      return { error, ...spent };
     });
   }
 
-  /** The levels of a candidate, their density and what counts against the budget. */
-  async #levels({ name, order, importance, method }: Candidate) {
-    return await this.#once(`levels ${name}`, async () => {
-      const inputs = await this.#inputs(order, importance), { density, budget } = this.#options;
-      const selection = budget === "density" ? 0 : method.selectionCost({
-        ...{ sizes: inputs.sizes, importance: inputs.importance, headDim: inputs.qkv.q.shape[3] },
-      });
-      if (density - selection <= 0) return null;
-      const { levels, density: reached } = method.select(inputs, density - selection);
-      return { levels, density: reached, cost: reached + selection };
+  /**
+   * The levels of a candidate, their density and what counts against the budget. Where forced blocks take `psa` past the
+   * budget, all are brought to what `psa` reaches, so that errors are compared at equal cost.
+   */
+  #levels(candidate: Candidate): Promise<Spent | null> {
+    return this.#once(`levels ${candidate.name}`, async () => {
+      const psaCandidate = this.#baseline("psa", candidate.order), first = await this.#spend(candidate);
+      if (first === null || candidate.name === psaCandidate.name) return first;
+      const limit = Math.max(this.#options.density, (await this.#levels(psaCandidate))?.cost ?? 0);
+      if (Math.abs(first.cost - limit) <= SLACK * limit) return first;
+      let best = first,
+        low = first.cost < limit ? first.asked : 0,
+        high = first.cost < limit ? 1 : first.asked;
+      for (let step = 0; step < STEPS; step++) {
+        const middle = (low + high) / 2, spent = (await this.#spend(candidate, middle))!;
+        if (spent.cost > limit * (1 + SLACK)) high = middle;
+        else [low, best] = [middle, spent];
+      }
+      return best;
     });
+  }
+
+  /** What a candidate chooses at a density; default what the budget leaves after choosing; null if that is nothing. */
+  async #spend({ order, importance, method }: Candidate, density?: number): Promise<Spent | null> {
+    const inputs = await this.#inputs(order, importance), { density: whole, budget } = this.#options;
+    const facts = { sizes: inputs.sizes, importance: inputs.importance, headDim: inputs.qkv.q.shape[3] };
+    const selection = budget === "density" ? 0 : method.selectionCost(facts),
+      asked = density ?? whole - selection;
+    if (asked <= 0) return null;
+    const { levels, density: reached } = method.select(inputs, asked);
+    return { levels, asked, density: reached, cost: reached + selection };
   }
 
   /** The call as methods see it. */

@@ -75,7 +75,7 @@ const FLOOR = 1e-12;
  * ```ts
  * import { geometricMean } from "./proof.ts";
  * const { mean, low, high } = geometricMean([0.5, 0.5, 2, 2]);
- * console.log(mean, low.toFixed(2), high.toFixed(2)); // 1 0.28 3.58
+ * console.log(mean, low.toFixed(2), high.toFixed(2)); // 1 0.28 3.57
  * ```
  */
 export function geometricMean(values: readonly number[]): Interval {
@@ -113,7 +113,7 @@ export async function provePair(
  * @example
  * ```ts
  * import { type ProofPair, proofOf } from "./proof.ts";
- * const at = (error: number) => ({ error, density: 0.1, cost: 0.1 });
+ * const at = (error: number) => ({ error, asked: 0.1, density: 0.1, cost: 0.1 });
  * const pairs = [0.5, 0.52, 0.48].map((error, head): ProofPair => ({
  *   ...{ input: "a", head },
  *   measured: { tuned: at(error), psa: at(1), "block-topk": at(1), "pooled-topk-mean": at(1), random: null },

@@ -171,6 +171,18 @@ Deno.test("tune: the page gets its rows, verdicts and choices between its marks"
   assertThrows(() => withChoices("nothing", []), Error, "has no place for the table");
 });
 
+Deno.test("tune: where forced blocks take psa past the density, all are measured at what psa reaches", async () => {
+  const { qkv } = makeWorkload("sinks", { seqQ: 256, headDim: 8, seed: 2, causal: true });
+  const input = { name: "sinks", shape: attentionShape(qkv), causal: true, textLength: 0 };
+  const measure = new HeadMeasure({ input, head: 0, qkv }, { ...BLOCKS, density: 0.2 });
+  const own = (await measure.baseline("psa", "raster", 1))!;
+  assert(own.density > 0.25, `${own.density}: blocks are forced`);
+  for (const name of ["block-topk", "pooled-topk-mean", "random"] as const) {
+    const { density } = (await measure.baseline(name, "raster", 1))!;
+    assert(Math.abs(density / own.density - 1) < 0.05, `${name}: ${density} beside ${own.density}`);
+  }
+});
+
 /** Keys that tell where the values are, and values that are large in one block: pooled ranks find it, or are misled. */
 function planted(mislead: boolean): Qkv {
   const { qkv } = makeWorkload("gaussian", { seqQ: 128, heads: 1, headDim: 8, seed: 4 });
@@ -209,7 +221,7 @@ Deno.test("tune: the same seed gives the same file; the file comes back as it wa
 });
 
 function measuredAs(tuned: number, other: number) {
-  const at = (error: number) => ({ error, density: 0.1, cost: 0.1 });
+  const at = (error: number) => ({ error, asked: 0.1, density: 0.1, cost: 0.1 });
   return {
     tuned: at(tuned),
     psa: at(other),
