@@ -47,7 +47,7 @@ export const command: Command = {
       {
         name: "held-out",
         value: "FILE|DIR|P",
-        help: "files to prove on, may be repeated; or the share of the inputs that is held out (.34)",
+        help: "files to prove on, may be repeated; or the share of the inputs that is held out (.5)",
         many: true,
       },
       { name: "density", value: "D", help: "the density to keep, in (0, 1) (.1)" },
@@ -145,7 +145,7 @@ async function splitOf(line: CommandLine): Promise<SplitInputs> {
 }
 
 /** The share of the inputs that is held out. */
-const DEFAULT_SHARE = 0.34;
+const DEFAULT_SHARE = 0.5;
 
 /** Files, or where there are none the workloads that were asked for. */
 async function filesOf(
