@@ -40,7 +40,7 @@ interface Expected {
 
 /**
  * `PSA_LONG=1` looks at everything that is expected; else a commit draws an order, a density of each method, and one of
- * the methods that choose masks, which no kernel runs and which take longest.
+ * the methods that choose masks, which take longest.
  */
 const LONG = Deno.env.get("PSA_LONG") === "1", DRAWN = TEST_SEED >>> 0, REQUESTS = LONG ? 3 : 1, MASKS = 1;
 /** Six digits are printed: densities are rounded to them, errors agree to the last. */
