@@ -3,7 +3,7 @@ import * as esbuild from "esbuild";
 import { assert, assertEquals } from "../support/assert.ts";
 import { findChromium, NO_CHROMIUM, SOFTWARE_WEBGPU, startChromium } from "../support/chromium.ts";
 import { serveFolder } from "../support/serve.ts";
-import { TEST_SEED } from "../support/seed.ts";
+import { drawn } from "../support/seed.ts";
 import { testWith } from "../support/skip.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -59,10 +59,10 @@ function distance(got: readonly number[], want: readonly number[]): number {
 const path = await findChromium();
 
 /** Compiling the kernels takes half a minute there: each commit draws the bundle that runs them; PSA_LONG=1 runs both. */
-const runsKernels = (tool: string) =>
-  Deno.env.get("PSA_LONG") === "1" || tool === ["deno", "esbuild"][(TEST_SEED >>> 0) % 2];
+const TOOLS = ["deno", "esbuild"] as const;
+const runsKernels = (tool: typeof TOOLS[number]) => drawn(TOOLS.indexOf(tool), 2);
 
-for (const tool of ["deno", "esbuild"] as const) {
+for (const tool of TOOLS) {
   testWith({ here: path !== null, lack: NO_CHROMIUM }, {
     name: `browser: the doors bundled by ${tool} run in Chromium${
       runsKernels(tool) ? ", the kernels in its software WebGPU" : ""

@@ -4,7 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { TEST_SEED } from "../../support/seed.ts";
+import { drawn } from "../../support/seed.ts";
 import { runAllHonest } from "./honest.ts";
 
 const { wrong: known }: { wrong: string[] } = JSON.parse(
@@ -20,7 +20,7 @@ const DATA = [
   "nearly equal weights, 16K",
 ];
 /** Each commit draws half of them; PSA_LONG=1 takes all. */
-const QUICK = DATA.filter((_, i) => Deno.env.get("PSA_LONG") === "1" || (i + (TEST_SEED >>> 0)) % 2 === 0);
+const QUICK = DATA.filter((_, i) => drawn(i % 2, 2));
 
 Deno.test("no honest kernel is called wrong, but for those that are listed as such", async () => {
   const all = await runAllHonest({ data: QUICK });

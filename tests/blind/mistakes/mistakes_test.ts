@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { drawn, TEST_SEED } from "../../support/seed.ts";
+import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, exportRaw, KERNELS, rawCases, runAll, runCase, verify } from "./kernel.ts";
 import { runAllWgsl } from "./wgsl.ts";
@@ -48,7 +48,8 @@ async function changes(
   return false;
 }
 
-const LONG = Deno.env.get("PSA_LONG") === "1", DRAWN = ["tiles", "groups", "wgsl"][(TEST_SEED >>> 0) % 3];
+/** Kernels of which a commit draws one. */
+const TURNS = ["tiles", "groups", "wgsl"];
 
 Deno.test("statements: 24 mistakes, five combinations, three or more that nobody would list", () => {
   assertEquals(
@@ -69,7 +70,7 @@ for (
   ]
 ) {
   // A commit draws which of the kernels is run; PSA_LONG=1 runs all three.
-  if (!LONG && DRAWN !== kernel) continue;
+  if (!drawn(TURNS.indexOf(kernel), TURNS.length)) continue;
   Deno.test(`the C kernel ${kernel} is right without a mistake, and every mistake changes a case`, async () => {
     await using folder = new TemporaryFolder();
     const program = folder.at("kernel"), cases = folder.at("cases"), right = folder.at("right");
@@ -100,7 +101,7 @@ Deno.test("the WGSL kernel is right without a mistake, and every mistake changes
   await runAllWgsl(0, { cases, outputs: right });
   const { code, text } = await verify(cases, right);
   assertEquals(code, 0, text);
-  const last = LONG || DRAWN === "wgsl" ? mistakes.length : IN_C + 1;
+  const last = drawn(TURNS.indexOf("wgsl"), TURNS.length) ? mistakes.length : IN_C + 1;
   for (let mistake = IN_C + 1; mistake <= last; mistake++) {
     const outputs = folder.at(`mistake-${mistake}`);
     await runAllWgsl(mistake, { cases, outputs });
