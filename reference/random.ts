@@ -74,3 +74,24 @@ export function randomStream(...seeds: readonly number[]): Random {
   };
   return { integer, uniform, below: (limit) => Math.floor(uniform() * limit), normal };
 }
+
+/**
+ * The numbers 0 to count - 1 in random order.
+ *
+ * @param count how many
+ * @param random where the draws come from
+ *
+ * @example
+ * ```ts
+ * import { seededRandom, shuffled } from "./random.ts";
+ * console.log([...shuffled(3, seededRandom(1))].sort()); // [0, 1, 2]
+ * ```
+ */
+export function shuffled(count: number, { below }: Pick<Random, "below">): Int32Array {
+  const numbers = Int32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = below(i + 1);
+    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
+  }
+  return numbers;
+}

@@ -25,7 +25,7 @@ export interface SystemFacts {
 /** A plan for a missing adapter: run these commands, or stop with a sentence. */
 export type SetupPlan =
   | { readonly kind: "install"; readonly commands: readonly (readonly string[])[] }
-  | { readonly kind: "stop"; readonly sentence: string };
+  | { readonly kind: "stop"; readonly how: string; readonly sentence: string };
 
 const PACKAGES: readonly (readonly [family: RegExp, command: string])[] = [
   [/\b(debian|ubuntu)\b/, "apt-get install mesa-vulkan-drivers"],
@@ -50,6 +50,7 @@ const PACKAGES: readonly (readonly [family: RegExp, command: string])[] = [
 export function planSetup({ os, osRelease, isRoot, hasSudo }: SystemFacts): SetupPlan {
   const stop = (how: string): SetupPlan => ({
     kind: "stop",
+    how,
     sentence: `No WebGPU adapter was found: ${how}, or run without a GPU where a command has --no-gpu.`,
   });
   if (os !== "linux") return stop("update the graphics driver of this system");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withBetween } from "../text/between.ts";
 import { readCapture } from "../../fixtures/conformance/captures/capture.ts";
 import { explained, judgeCapture } from "../../fixtures/conformance/captures/judge.ts";
 import { keepsContract } from "../../fixtures/conformance/contract.ts";
@@ -67,7 +68,5 @@ export async function departuresTable(): Promise<string> {
 
 /** A page with the table replaced. */
 export function withTable(page: string, table: string): string {
-  const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/departures.md has no place for the table, ${BEGIN}.`);
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${page.slice(end)}`;
+  return withBetween(page, table, { marks: [BEGIN, END], path: "docs/departures.md" });
 }

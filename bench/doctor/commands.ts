@@ -68,9 +68,7 @@ function kernelsOn({ builtin: { device, software } }: Machine): string {
 /** How commands behave that look for an adapter first, where there is none. */
 function withoutAdapter({ system: { os } }: Machine, { osRelease, isRoot }: SetupFacts): string {
   const plan = planSetup({ os, osRelease, isRoot, hasSudo: false });
-  if (plan.kind === "stop") {
-    return plan.sentence.replace(/^.*?: (.*), or run without.*$/, "needs an adapter: $1");
-  }
+  if (plan.kind === "stop") return `needs an adapter: ${plan.how}`;
   const commands = plan.commands.map((command) => `\`${command.join(" ")}\``).join(" and ");
   return `installs Mesa's software Vulkan first, with ${commands}`;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { caseName } from "../../fixtures/cases.ts";
+import { causalBlocks, type CausalSizes } from "../../reference/levels/causal.ts";
 import { seededRandom } from "../../reference/random.ts";
 import type { AttentionShape, Tensor } from "../../reference/tensor.ts";
 
@@ -226,22 +227,17 @@ export function levelsOf({ shape, blockM, blockN, shares, causal = false }: GpuC
       left -= share;
     }
   }
-  if (causal) hideFuture(data, { sizes, past: (m) => (m + 1) * blockM + shape.seqK - shape.seqQ, blockN });
-  return { data, shape: sizes };
+  const levels = { data, shape: sizes };
+  if (causal) hideFuture(levels, { blockM, blockN, seqQ: shape.seqQ, seqK: shape.seqK });
+  return levels;
 }
 
 /** Skips the blocks that a query block does not see, and reads those that it sees in part at level 1. */
-function hideFuture(
-  data: Int32Array,
-  { sizes: [, , M, N], past, blockN }: {
-    readonly sizes: readonly number[];
-    readonly past: (m: number) => number;
-    readonly blockN: number;
-  },
-): void {
+function hideFuture({ data, shape: [, , M, N] }: Tensor<Int32Array>, sizes: CausalSizes): void {
+  const { isFuture, isDiagonal } = causalBlocks(sizes);
   for (let at = 0; at < data.length; at++) {
-    const end = past(Math.floor(at / N) % M), j = at % N;
-    if (j * blockN >= end) data[at] = 0;
-    else if ((j + 1) * blockN >= end) data[at] = 1;
+    const m = Math.floor(at / N) % M, j = at % N;
+    if (isFuture(m, j)) data[at] = 0;
+    else if (isDiagonal(m, j)) data[at] = 1;
   }
 }

@@ -4,20 +4,20 @@
  * @module
  */
 import { MODELS } from "../options/model.ts";
+import { type Marks, withBetween } from "../text/between.ts";
 import { showFixed } from "../text/number.ts";
+import { markdownTable } from "../text/table.ts";
 import type { FaultRow, MeasuredRow, PresetRow, TruthRow } from "./rows.ts";
 
 /** Where a table begins and ends in the page. */
-const marksOf = (name: string) =>
-  [`<!-- ${name}: deno task real-shapes --write -->`, `<!-- end of ${name} -->`] as const;
+const marksOf = (name: string): Marks => [
+  `<!-- ${name}: deno task real-shapes --write -->`,
+  `<!-- end of ${name} -->`,
+];
 
-/** Rows of cells as a table of Markdown. */
-function table(cells: readonly (readonly string[])[]): string {
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
-  return [line(cells[0]), line(widths.map((width) => "-".repeat(width))), ...cells.slice(1).map(line)].join(
-    "\n",
-  );
+/** A table of Markdown, as text. */
+function table([head, ...rows]: readonly (readonly string[])[]): string {
+  return markdownTable(head, rows).join("\n");
 }
 
 const number = (x: number, digits = 3) => Number.isFinite(x) ? String(Number(x.toPrecision(digits))) : "";
@@ -118,8 +118,6 @@ export function withTables(page: string, rows: readonly MeasuredRow[]): string {
     fault: faultTable(rows.filter((row) => row.part === "fault")),
   };
   return Object.entries(parts).reduce((text, [name, own]) => {
-    const [first, last] = marksOf(name), begin = text.indexOf(first), end = text.indexOf(last);
-    if (begin < 0 || end < begin) throw new Error(`docs/real-shapes.md has no place for a table, ${first}.`);
-    return `${text.slice(0, begin + first.length)}\n\n${own}\n\n${text.slice(end)}`;
+    return withBetween(text, own, { marks: marksOf(name), path: "docs/real-shapes.md" });
   }, page);
 }

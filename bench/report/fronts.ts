@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { isSoftware } from "../text/adapter.ts";
 import { listed, plural } from "../text/number.ts";
 import { renderChart } from "./chart.ts";
 import { paretoChart } from "./charts.ts";
@@ -12,7 +11,7 @@ import { unitsByGranularity } from "./granularity.ts";
 import { type Interval, timeOf } from "./noise.ts";
 import { type Candidate, paretoFront } from "./pareto.ts";
 import type { ReportRow } from "./rows.ts";
-import { fileName, type ReportChart, scalesOf } from "./sections.ts";
+import { fileName, type ReportChart, scalesOf, softwareWords } from "./sections.ts";
 import { type ChartUnit, chartUnits } from "./units.ts";
 
 /** A kind of cost that error is drawn against. */
@@ -66,9 +65,7 @@ export async function paretoCharts(
   );
   const charts = COSTS.flatMap((cost) => {
     const known = sparse.filter((row) => cost.of(row) !== null);
-    const software = cost.name === "time" && isSoftware(adapter)
-      ? ` Measured in software, on ${adapter}: this says nothing about a GPU.`
-      : "";
+    const software = cost.name === "time" ? softwareWords(adapter) : "";
     return unitsByGranularity(chartUnits(known, { heads: false })).map((unit) =>
       frontChart(unit, { cost, rows, software })
     );

@@ -86,6 +86,19 @@ function errorEnds({ rel_l2_low: low, rel_l2_high: high }: ReportRow): readonly 
 }
 
 /**
+ * The sentence that stands beside times of an adapter in software; empty for a GPU.
+ *
+ * @example
+ * ```ts
+ * import { softwareWords } from "./sections.ts";
+ * console.log(softwareWords("NVIDIA H100") === ""); // true
+ * ```
+ */
+export function softwareWords(adapter: string): string {
+  return isSoftware(adapter) ? ` Measured in software, on ${adapter}: this says nothing about a GPU.` : "";
+}
+
+/**
  * Speed-up over the dense kernel against density, with the ideal line; nothing if no kernel ran.
  *
  * @param rows all rows of a run
@@ -104,9 +117,7 @@ export function speedupCharts(
   const timed = rows.filter(({ method, speedup, density }) =>
     method !== "dense" && speedup !== null && density < 1
   );
-  const software = isSoftware(adapter)
-    ? ` Measured in software, on ${adapter}: this says nothing about a GPU.`
-    : "";
+  const software = softwareWords(adapter);
   return Promise.all(
     chartUnits(timed, { heads: false }).map(async (unit) => {
       const points = pointsOf(unit, ({ speedup }) => speedup, speedupEnds),

@@ -14,7 +14,7 @@ export interface ConclusionContext {
   /** The folder of its results. */
   readonly folder: string;
   /** The options of the run. */
-  readonly options: Pick<SweepOptions, "inputs" | "workloads" | "methods" | "preset" | "perHead" | "gpu">;
+  readonly options: Pick<SweepOptions, "inputs" | "workloads" | "methods" | "perHead">;
 }
 
 const WIDTH = 80;

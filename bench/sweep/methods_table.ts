@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withBetween } from "../text/between.ts";
 import { granularityOf, markedName } from "../report/granularity.ts";
 import { densitiesOf, meanOf, methodsOf } from "../report/rows.ts";
 import { showNumber } from "../text/number.ts";
@@ -91,7 +92,5 @@ function errorOf(rows: readonly SweepRow[], { density }: ErrorColumn): string {
  * ```
  */
 export function withErrors(page: string, table: readonly string[]): string {
-  const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/methods.md has no place for the table, ${BEGIN}.`);
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${table.join("\n")}\n\n${page.slice(end)}`;
+  return withBetween(page, table.join("\n"), { marks: [BEGIN, END], path: "docs/methods.md" });
 }

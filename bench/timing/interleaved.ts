@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Random, seededRandom } from "../../reference/random.ts";
+import { seededRandom, shuffled } from "../../reference/random.ts";
 import { estimateLooked, LOOKS, type MedianEstimate, medianOf } from "./statistics.ts";
 
 /** When measuring ends, and what it needs from outside. */
@@ -96,14 +96,4 @@ function isKnown(
   if (!LOOKS.includes(times.length)) return false;
   const { median, low, high, confidence: reached } = estimateLooked(times, confidence);
   return reached >= confidence && high - low <= precision * median;
-}
-
-/** The numbers below `count` in random order. */
-function shuffled(count: number, random: Random): number[] {
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withBetween } from "../text/between.ts";
 import { InputError } from "../../reference/errors.ts";
 import { TRACES } from "../../fixtures/traces.ts";
 import { showFixed, showNumber } from "../text/number.ts";
@@ -105,8 +106,6 @@ export async function writeChoosing(onProgress: OnProgress): Promise<void> {
  * @param rows the lines of the table
  */
 export function withChoices(page: string, rows: readonly ChoosingRow[]): string {
-  const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/choosing.md has no place for the table, ${BEGIN}.`);
   const about = ["inputs", "order", "density", "choice of"];
   const aboutOf = ({ inputs, orders, density, together }: ChoosingRow) => [
     ...[inputs, orders.join(" or "), `${density}`, together ? "all heads" : "each head"],
@@ -129,5 +128,5 @@ export function withChoices(page: string, rows: readonly ChoosingRow[]): string 
     "",
     ...markdownTable([...about, "choices"], chosen),
   ].join("\n");
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
+  return withBetween(page, text, { marks: [BEGIN, END], path: "docs/choosing.md" });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InputError, requireInput } from "../../reference/errors.ts";
+import { InputError } from "../../reference/errors.ts";
 import { cutSentence } from "../../fixtures/guarded.ts";
 import { toJson } from "../text/output.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
@@ -196,13 +196,17 @@ export function requireTunedFor(
   shape: TunedShape,
   { path, input }: { readonly path: string; readonly input: string },
 ): void {
-  for (const field of SHAPE_FIELDS) {
-    const [want, got] = [tuned.shape[field], shape[field]].map((value) => JSON.stringify(value));
-    requireInput(
-      want === got,
-      () => `${path} is for \`${field}\` ${want}; ${input} has ${got}: tune on inputs of this shape.`,
-    );
-  }
+  const field = differingField(tuned.shape, shape);
+  if (field === undefined) return;
+  const [want, got] = [tuned.shape[field], shape[field]].map((value) => JSON.stringify(value));
+  throw new InputError(
+    `${path} is for \`${field}\` ${want}; ${input} has ${got}: tune on inputs of this shape.`,
+  );
+}
+
+/** The first field in which two shapes differ. */
+export function differingField(a: TunedShape, b: TunedShape): keyof TunedShape | undefined {
+  return SHAPE_FIELDS.find((field) => JSON.stringify(a[field]) !== JSON.stringify(b[field]));
 }
 
 /**

@@ -5,13 +5,12 @@
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
-import { seededRandom } from "../../reference/random.ts";
+import { seededRandom, shuffled } from "../../reference/random.ts";
 import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { readOptions } from "../sweep/options/options.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 import { plural } from "../text/number.ts";
-import type { TunedInput, TunedShape } from "./file.ts";
-import { tunedShape } from "./file.ts";
+import { differingField, type TunedInput, type TunedShape, tunedShape } from "./file.ts";
 import type { MeasuredHead } from "./measure.ts";
 
 /** One attention call, head by head. */
@@ -98,13 +97,9 @@ export function splitInputs(inputs: readonly TuneInput[], share: number, seed: n
   const random = seededRandom(seed), tuning: TuneInput[] = [], heldOut: TuneInput[] = [];
   const groups = Map.groupBy(inputs, (input) => input.seed === null ? "" : input.name);
   for (const group of groups.values()) {
-    const left = [...group];
-    if (group[0].seed === null) { // a draw without replacement
-      for (let at = left.length - 1; at > 0; at--) {
-        const other = random.below(at + 1);
-        [left[at], left[other]] = [left[other], left[at]];
-      }
-    }
+    const left = group[0].seed === null
+      ? Array.from(shuffled(group.length, random), (at) => group[at])
+      : group;
     const held = left.length === 1
       ? 0
       : Math.min(left.length - 1, Math.max(1, Math.round(share * left.length)));
@@ -127,11 +122,9 @@ export function splitInputs(inputs: readonly TuneInput[], share: number, seed: n
  */
 export function requireAlike({ tuning, heldOut }: SplitInputs): void {
   const all = [...tuning, ...heldOut], [first] = all;
-  const other = all.find(({ shape }) => JSON.stringify(shape) !== JSON.stringify(first.shape));
-  if (other !== undefined) {
-    const field = (Object.keys(first.shape) as (keyof TunedShape)[]).find((each) =>
-      JSON.stringify(first.shape[each]) !== JSON.stringify(other.shape[each])
-    )!;
+  for (const other of all) {
+    const field = differingField(first.shape, other.shape);
+    if (field === undefined) continue;
     const [want, got] = [first.shape[field], other.shape[field]].map((value) => JSON.stringify(value));
     throw new InputError(
       `${first.name} has \`${field}\` ${want} and ${other.name} ${got}; inputs of one tuning should be alike.`,

@@ -115,7 +115,6 @@ export class HeadMeasure {
   readonly #head: MeasuredHead;
   readonly #options: Required<MeasureOptions>;
   readonly #kept = new Map<string, unknown>();
-  #count = 0;
 
   /** Takes a head, and what holds for all measurements of it. */
   constructor(head: MeasuredHead, options: MeasureOptions) {
@@ -127,11 +126,6 @@ export class HeadMeasure {
   /** The name of the input. */
   get input(): string {
     return this.#head.input.name;
-  }
-
-  /** How often outputs were computed. */
-  get count(): number {
-    return this.#count;
   }
 
   /**
@@ -179,7 +173,6 @@ export class HeadMeasure {
       const { qkv, positionOf } = this.#arranged(candidate.order), { blockM, blockN } = this.#options;
       const { causal } = this.#head.input, options = { blockM, blockN, causal };
       const [{ out }] = attentionRows(qkv, levels, [truth.rows.map(positionOf)], options);
-      this.#count++;
       const error =
         estimateRelativeError(squares(out, truth.rows.length, truth.out), norms, sample.strata).relL2;
       return { error, ...spent };

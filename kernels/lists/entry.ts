@@ -60,6 +60,11 @@ export function unpackEntry(entry: number): Required<Entry> {
   };
 }
 
+/** An entry that repeats another one and does not count. */
+export function filling(entry: number): number {
+  return packEntry({ ...unpackEntry(entry), fills: true });
+}
+
 /**
  * Pooled tokens of a group: 8, or 4 where some level leaves fewer than 8 tokens of a block, so that neighbours of other
  * levels are not read for nothing.

@@ -8,7 +8,7 @@
  */
 import type { Tensor } from "../../reference/tensor.ts";
 import { type LevelRows, levelsOfLayout, type PyramidLayout } from "../pyramid/layout.ts";
-import { groupTokens, headsAlone, packEntry, requireNumbered, TILE_TOKENS, unpackEntry } from "./entry.ts";
+import { filling, groupTokens, headsAlone, packEntry, requireNumbered, TILE_TOKENS } from "./entry.ts";
 
 /** Work lists of all query blocks of all heads. */
 export interface WorkLists {
@@ -70,11 +70,6 @@ export function orderRows(offsets: Uint32Array, blocks: number): void {
     const order = Array.from({ length: first < alone ? blocks : rows - first }, (_, i) => first + i);
     offsets.set(order.sort((a, b) => length(b) - length(a)), rows + 1 + first);
   }
-}
-
-/** An entry that repeats another one and does not count. */
-function filling(entry: number): number {
-  return packEntry({ ...unpackEntry(entry), fills: true });
 }
 
 /** Appends the groups of one level of a row. */

@@ -61,8 +61,9 @@ function packFacts(parts: readonly { readonly level: number; readonly counts: In
   return bytes;
 }
 
-/** All tokens, each for itself and seen from its own position on. */
-export function allTokens(keys: Float64Array, values: Float64Array, count: number): Tokens {
+/** All tokens, each for itself and seen from its own position on; their values are not read. */
+export function allTokens(keys: Float64Array, count: number): Tokens {
+  const values = new Float64Array(0);
   return { keys, values, facts: packFacts([{ level: 1, counts: new Int32Array(count).fill(1) }]) };
 }
 

@@ -246,7 +246,7 @@ export class Truth implements Disposable {
     using scope = this.#gpu.scope();
     const tokens = placeTokens(scope, {
       queries: q.data,
-      ...allTokens(k.data, new Float64Array(0), k.shape[2]),
+      ...allTokens(k.data, k.shape[2]),
     });
     return await runHead(scope, { tokens, lists: allLists(k.shape[2]) }, {
       call: { rows, block, dim, scale, shift, bytes: this.#bytes },

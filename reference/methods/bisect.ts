@@ -61,13 +61,26 @@ export function bisected(
 export function largestThatFits(fits: (value: number) => boolean, most: number): number | null {
   if (fits(most)) return most;
   if (!fits(0)) return null;
-  let low = 0, high = most;
-  for (let i = 0; i < HALVINGS; i++) {
-    const middle = (low + high) / 2;
-    if (fits(middle)) low = middle;
-    else high = middle;
+  return halved(fits, { low: 0, high: most });
+}
+
+/**
+ * The largest value that fits, between one that does and one that does not, after some halvings.
+ *
+ * @param fits whether a value fits; what is less than one that fits does too
+ * @param options the two ends, and how often the distance is halved; default 40
+ */
+export function halved(
+  fits: (value: number) => boolean,
+  { low, high, times = HALVINGS }: { readonly low: number; readonly high: number; readonly times?: number },
+): number {
+  let [least, most] = [low, high];
+  for (let i = 0; i < times; i++) {
+    const middle = (least + most) / 2;
+    if (fits(middle)) least = middle;
+    else most = middle;
   }
-  return low;
+  return least;
 }
 
 /**

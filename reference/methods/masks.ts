@@ -50,16 +50,10 @@ export function ruleSelection(
  *
  * @param inputs a call that is not causal
  * @param lists for every head the bits of its keys
- * @param status whether the density was kept; default it was
  */
-export function listSelection(
-  inputs: MethodInputs,
-  lists: readonly Uint32Array[],
-  status: SelectionStatus = "ok",
-): MaskSelection {
+export function listSelection(inputs: MethodInputs, lists: readonly Uint32Array[]): MaskSelection {
   const density = lists.reduce((sum, list) => sum + countRow(list), 0) / (lists.length * inputs.sizes.seqK);
   return ruleSelection(inputs, density, {
-    status,
     fill: (bits, head, first, end) => {
       for (let i = first; i < end; i++) bits.set(lists[head], (i - first) * lists[head].length);
     },

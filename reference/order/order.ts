@@ -12,7 +12,7 @@ import type { Box } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
 import { requireBox, requireClusters, requireFit, requirePermutations } from "./checks.ts";
 import { gilbertCurve } from "./gilbert.ts";
-import { randomStream } from "../random.ts";
+import { randomStream, shuffled } from "../random.ts";
 import { type FloatData, type Tensor, type TensorData, toFloat64 } from "../tensor.ts";
 
 /** A permutation of tokens: [tokens], or [batch, heads, tokens]. */
@@ -144,7 +144,7 @@ export function clusterByCluster(
   for (let head = 0; head < batch * heads; head++) {
     const points = data.subarray(head * length * dim, (head * length + moving) * dim);
     const random = randomStream(seed, Math.floor(head / heads), head % heads);
-    const start = shuffled(moving, random.below).subarray(0, clusters);
+    const start = shuffled(moving, random).subarray(0, clusters);
     const { labels } = kMeans(points, { dim, start, iterations });
     const sorted = Int32Array.from({ length: moving }, (_, i) => i).sort((a, b) =>
       labels[a] - labels[b] || a - b
@@ -152,16 +152,6 @@ export function clusterByCluster(
     order.set(sorted, head * moving);
   }
   return { data: order, shape: [batch, heads, moving] };
-}
-
-/** The numbers 0 to length - 1, shuffled. */
-function shuffled(length: number, below: (limit: number) => number): Int32Array {
-  const numbers = Int32Array.from({ length }, (_, i) => i);
-  for (let i = length - 1; i > 0; i--) {
-    const j = below(i + 1);
-    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
-  }
-  return numbers;
 }
 
 /**

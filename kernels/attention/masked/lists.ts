@@ -9,7 +9,7 @@ import { clearFrom, countRow, WORD } from "../../../reference/masks/bits.ts";
 import { type Mask, seenKeys } from "../../../reference/masks/mask.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { Capabilities } from "../../device/capabilities.ts";
-import { packEntry, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
+import { filling, packEntry, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
 import { orderRows, type WorkLists } from "../../lists/naive.ts";
 import type { TileCount } from "../splits.ts";
 
@@ -141,7 +141,7 @@ function addBlock(
       }
     }
   }
-  while ((lists.count - begin) % TILE !== 0) lists.add((last | 1 << 23) >>> 0);
+  while ((lists.count - begin) % TILE !== 0) lists.add(filling(last));
 }
 
 /** Entries and their rows' bits, in arrays that grow; beyond the limit they are only counted. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { halved } from "../bisect.ts";
 import type { MaskMethod, SelectionStatus } from "../method.ts";
 import { type Places, placeSelection, placesOf } from "./places.ts";
 
@@ -27,15 +28,9 @@ export const radial: MaskMethod = {
   select(inputs, density) {
     const places = placesOf(inputs), { frame, frames } = places;
     const fits = (width: number) => densityOf(visibleOffsets(width, places), places) <= density;
-    let low = LEAST, status: SelectionStatus = "ok";
-    if (fits(LEAST)) {
-      for (let i = 0, high = Math.max(MOST, frames) * frame; i < HALVINGS; i++) {
-        const middle = (low + high) / 2;
-        if (fits(middle)) low = middle;
-        else high = middle;
-      }
-    } else status = "unreachable";
-    const seen = visibleOffsets(low, places);
+    const reached = fits(LEAST), status: SelectionStatus = reached ? "ok" : "unreachable";
+    const ends = { low: LEAST, high: Math.max(MOST, frames) * frame, times: HALVINGS };
+    const seen = visibleOffsets(reached ? halved(fits, ends) : LEAST, places);
     const rowOf = (_: number, place: number) => rowAt(seen, place, places);
     return placeSelection(inputs, places, { density: densityOf(seen, places), rowOf, status });
   },

@@ -6,12 +6,10 @@
 import { setBit, wordsOf } from "../../masks/bits.ts";
 import { markLargest } from "../../masks/largest.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
+import { largestThatFits } from "../bisect.ts";
 import { headsOf, listSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { inRaster, type Places, placesOf } from "./places.ts";
-
-/** Halvings of the search for the factor. */
-const HALVINGS = 40;
 
 /** Scores of the keys of a head in raster order, and the share of every frame at a factor of 1. */
 interface FrameScores {
@@ -52,14 +50,8 @@ export const sharpvKeys: MaskMethod = {
 /** The largest factor that fits. */
 function largestFactor(fits: (factor: number) => boolean, shares: Float64Array): number {
   const positive = shares.filter((share) => share > 0);
-  let low = 0, high = positive.length === 0 ? 1 : 1 / positive.reduce((a, b) => Math.min(a, b)) + 1;
-  if (fits(high)) return high;
-  for (let i = 0; i < HALVINGS; i++) {
-    const middle = (low + high) / 2;
-    if (fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
+  const most = positive.length === 0 ? 1 : 1 / positive.reduce((a, b) => Math.min(a, b)) + 1;
+  return largestThatFits(fits, most) ?? 0;
 }
 
 /** How many keys every frame keeps. */

@@ -5,7 +5,7 @@
  */
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { attendRows } from "../../masks/attention.ts";
-import { setRange, wordsOf } from "../../masks/bits.ts";
+import { setBit, setRange, wordsOf } from "../../masks/bits.ts";
 import { headsOf } from "../masks.ts";
 import type { MaskMethod, MaskSelection, MethodInputs, SelectionStatus } from "../method.ts";
 import { inRaster, type Places, placeSelection, placesOf } from "./places.ts";
@@ -128,7 +128,7 @@ function bandErrors(
     const bits = new Uint32Array(ROWS * words);
     rows.forEach((place, i) => {
       const row = bits.subarray(i * words, (i + 1) * words);
-      rowAt(band, place, places).forEach((seen, other) => seen === 1 && setRange(row, other, other + 1));
+      rowAt(band, place, places).forEach((seen, other) => seen === 1 && setBit(row, other));
     });
     return attend(bits).reduce((sum, value, at) => sum + (value - full[at]) ** 2, 0);
   });

@@ -6,6 +6,7 @@
 import { sortedBlocks } from "../../levels/assign.ts";
 import { setBit } from "../../masks/bits.ts";
 import { seenKeys } from "../../masks/mask.ts";
+import { halved } from "../bisect.ts";
 import { ChosenBlocks, headsOf, pairsOfHead, type QueryBlocks, queryBlocks } from "../masks.ts";
 import type { MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
 import { forEachGate, gateCost } from "./moba.ts";
@@ -38,13 +39,7 @@ export const vmoba: MaskMethod = {
       let low = 0;
       if (fits(Infinity)) low = Infinity;
       else if (!fits(0)) status = "unreachable";
-      else {
-        for (let i = 0, high = 1; i < HALVINGS; i++) {
-          const middle = (low + high) / 2;
-          if (fits(middle)) low = middle;
-          else high = middle;
-        }
-      }
+      else low = halved(fits, { low: 0, high: 1, times: HALVINGS });
       for (let i = 0; i < seqQ; i++) {
         const row = chosen.row(head, i), at = i * blocks.columns;
         for (let j = 0; j < blocks.columns; j++) if (entries[at + j] < low) setBit(row, j);

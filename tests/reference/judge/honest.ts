@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { markdownTable } from "../../../bench/text/table.ts";
+import { withBetween } from "../../../bench/text/between.ts";
 import { perform, runCommand } from "../../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../../bench/options/command_line.ts";
 import { HARD_DATA } from "../../../fixtures/conformance/honest/hard.ts";
@@ -35,20 +37,12 @@ function table(all: readonly HonestVerdict[]): string {
       return Number.isNaN(share) ? "-" : `${Math.round(100 * share)}`;
     }),
   ]);
-  const cells = [["data", ...head], ...rows];
-  const widths = cells[0].map((_, at) => Math.max(...cells.map((row) => row[at].length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at])).join(" | ")} |`;
-  return [line(cells[0]), line(widths.map((width) => "-".repeat(width))), ...cells.slice(1).map(line)].join(
-    "\n",
-  );
+  return markdownTable(["data", ...head], rows).join("\n");
 }
 
 /** The page with the table replaced. */
 function withTable(page: string, text: string): string {
-  const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/tolerance.md has no place for the table, ${BEGIN}.`);
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
+  return withBetween(page, text, { marks: [BEGIN, END], path: "docs/tolerance.md" });
 }
 
 const HELP: CommandHelp = {
