@@ -9,8 +9,8 @@ const shared: readonly Mutant[] = [
   {
     name: "methods: a search keeps the value that does not fit",
     file: "reference/methods/bisect.ts",
-    find: "    else high = middle;\n  }\n  return low;",
-    replace: "    else high = middle;\n  }\n  return high;",
+    find: "  return least;",
+    replace: "  return most;",
   },
   {
     name: "methods: a search ends early",

@@ -83,14 +83,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "pooled keys are sums",
     file: "reference/pyramid/pyramid.ts",
-    find: "means[to + c] /= counts[t];",
-    replace: "means[to + c] /= 1;",
+    find: "means[to + c] = sum / count;",
+    replace: "means[to + c] = sum;",
   },
   {
     name: "a partial group is divided by its level",
     file: "reference/pyramid/pyramid.ts",
-    find: "means[to + c] /= counts[t];",
-    replace: "means[to + c] /= level;",
+    find: "means[to + c] = sum / count;",
+    replace: "means[to + c] = sum / level;",
   },
   {
     name: "the padding counts at level 1 too",
@@ -101,7 +101,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "values are not pooled",
     file: "reference/pyramid/pyramid.ts",
-    find: "v: pool(values, level, counts)",
+    find: "v: pooled(values)",
     replace: "v: pool(values, 1, counts)",
   },
   {
@@ -113,8 +113,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the padding repeats the first token",
     file: "reference/pyramid/pyramid.ts",
-    find: "Math.min(t * level + i, tokens - 1)",
-    replace: "(t * level + i) % tokens",
+    find: "sum += data[last + c]",
+    replace: "sum += data[head * tokens * dim + c]",
   },
   {
     name: "the row maximum is not subtracted",
