@@ -21,7 +21,8 @@ import { listShares } from "../reference/levels/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
 import { splitBytes } from "./attention/merge.ts";
 import { splitsOf, type TileCount } from "./attention/splits.ts";
-import { attentionWorkgroupBytes, columnsAtOnce } from "./attention/variant.ts";
+import { columnParts } from "./attention/options.ts";
+import { attentionWorkgroupBytes } from "./attention/variant.ts";
 import { usesMatrices } from "./attention/matrix/code.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
@@ -184,7 +185,7 @@ export function planSplits(info: Capabilities, plan: PsaPlan, lists?: ListsPlan)
     group: lists?.group ?? 8,
   } as const;
   const splits = splitsOf(info, {
-    workgroups: batch * heads * M * Math.ceil(valueDim / columnsAtOnce(valueDim)),
+    workgroups: batch * heads * M * columnParts(valueDim),
     tiles: lists?.tiles ?? denseTiles(plan),
     matrices: usesMatrices(info, kernel),
   });

@@ -9,7 +9,7 @@ import { type BenchPart, MODEL_PARTS, PARTS, runBench } from "../gpu/bench.ts";
 import type { StageBench } from "../gpu/data.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
-import { FILES, GRID, HEADS, PRESET } from "../options/model.ts";
+import { FILES, GRID, HEADS, PRESET, requirePresetOptions } from "../options/model.ts";
 import { modelCalls } from "../sweep/model_calls.ts";
 import type { Command } from "./command.ts";
 
@@ -29,21 +29,14 @@ function partsOf(
   return PARTS.filter((part) => names.includes(part));
 }
 
-/** The options that only a model has, and those that only the bench's own calls have. */
-const OF_MODEL = ["heads", "grid", "input", "layers"], OF_BENCH = ["tokens", "filter"];
-
 /** The calls of the model that was asked for; undefined: none was. */
 async function callsOf({ given }: Pick<CommandLine, "given">): Promise<StageBench[] | undefined> {
-  const model = given.preset !== undefined,
-    stray = (model ? OF_BENCH : OF_MODEL).find((name) => name in given);
-  requireInput(
-    stray === undefined,
-    () =>
-      model
-        ? `--preset has its own calls; --${stray} should be left out.`
-        : `--${stray} needs --preset with it.`,
-  );
-  if (!model) return undefined;
+  requirePresetOptions(given, {
+    needPreset: ["heads", "grid", "input", "layers"],
+    decided: ["tokens", "filter"],
+    reason: "--preset has its own calls",
+  });
+  if (given.preset === undefined) return undefined;
   const calls = await modelCalls(given);
   return calls.map(({ shape, config, qkv, name }) => ({ shape, config, qkv, name, dtype: "f32" }));
 }

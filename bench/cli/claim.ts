@@ -9,9 +9,8 @@ import { fileURLToPath } from "node:url";
 import { rewriteClaim, runClaim } from "../claim/claim.ts";
 import { planClaim } from "../claim/plan.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
-import { FILES, GRID, HEADS, PRESET } from "../options/model.ts";
+import { FILES, GRID, HEADS, PRESET, requirePresetOptions } from "../options/model.ts";
 import { requireName } from "../options/reader.ts";
-import { requireInput } from "../../reference/errors.ts";
 import type { SweepRow } from "../sweep/columns.ts";
 import { isFault } from "../sweep/status.ts";
 import { readShard } from "../sweep/options/options.ts";
@@ -30,13 +29,12 @@ function pageFolder(isModel: boolean): string {
 
 /** The options of the model that was asked for; undefined: none was. */
 function modelOf(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
-  const own = Object.fromEntries(Object.entries(given).filter(([name]) => OF_MODEL.includes(name)));
-  const [stray] = Object.keys(own);
-  requireInput(given.preset !== undefined || stray === undefined, () => `--${stray} needs --preset with it.`);
-  return given.preset === undefined ? undefined : own;
+  requirePresetOptions(given, { needPreset: OF_MODEL });
+  if (given.preset === undefined) return undefined;
+  return Object.fromEntries(Object.entries(given).filter(([name]) => ["preset", ...OF_MODEL].includes(name)));
 }
 
-const OF_MODEL = ["preset", "heads", "grid", "input", "layers"];
+const OF_MODEL = ["heads", "grid", "input", "layers"];
 
 /** The command. */
 export const command: Command = {

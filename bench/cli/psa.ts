@@ -34,19 +34,42 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     compare: { about: "what changed between two sweeps", load: () => import("./compare.ts") },
     merge: { about: "joins the shards of a sweep", load: () => import("./merge.ts") },
     claim: {
-      about: "where PSA has less error than others, and where more",
-      load: () => import("./claim.ts"),
+      about: "where PSA has less error than others, and where more (in a clone)",
+      load: () => fromClone("claim", "claim"),
     },
     tune: { about: "what to use on your model, head by head", load: () => import("./tune.ts") },
   },
   "Look at the kernels": {
     bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },
-    peers: { about: "dense attention of other packages beside ours", load: () => import("./peers.ts") },
+    peers: {
+      about: "dense attention of other packages beside ours (in a clone)",
+      load: () => fromClone("peers", "bench:peers"),
+    },
     wgsl: { about: "prints the WGSL that the device gets", load: () => import("./wgsl.ts") },
   },
 };
 
 const ENTRIES: Readonly<Record<string, Entry>> = Object.assign({}, ...Object.values(COMMANDS));
+
+/**
+ * Loads a command that the package leaves out. The address is no literal, so that `deno publish` does not look for it.
+ *
+ * @param name its file
+ * @param task its task in a clone of the repository
+ * @throws {InputError} if the file is not there
+ */
+async function fromClone(name: string, task: string): Promise<{ readonly command: Command }> {
+  const address = new URL(`./${name}.ts`, import.meta.url).href;
+  try {
+    return await import(address);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes(`Module not found "${address}"`)) throw error;
+    throw new InputError(
+      `${name} is a command of the repository, not of the package; run "deno task ${task}" in a clone of it.`,
+      { cause: error },
+    );
+  }
+}
 
 /** The list of commands. */
 function help(): string {
@@ -60,7 +83,7 @@ function help(): string {
     "",
     ...parts,
     "Example: psa sweep --no-gpu --densities .5,.25",
-    "psa COMMAND --help tells the options of one, with examples.",
+    "psa COMMAND --help explains a command and its options, with examples.",
   ].join("\n");
 }
 

@@ -6,7 +6,7 @@
 import { type Case, caseName, parseCase } from "../../fixtures/cases.ts";
 import { presets } from "../../reference/config/presets.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { readModel } from "../options/model.ts";
+import { readModel, requirePresetOptions } from "../options/model.ts";
 import type { OptionReader } from "../options/reader.ts";
 
 /** Pairs of tokens, all heads together, up to which the truth of a case is computed: half an hour on one core. */
@@ -31,16 +31,11 @@ const PAIRS_A_MINUTE = 2 ** 27;
  */
 export function modelCase(read: OptionReader, dtype: "f32" | "f16" | "bf16"): Case | null {
   const model = readModel(read);
-  const stray = (model === null ? ["heads", "grid"] : ["case", "suite", "filter"]).find((name) =>
-    name in read.given
-  );
-  requireInput(
-    stray === undefined,
-    () =>
-      model === null
-        ? `--${stray} needs --preset with it.`
-        : `--preset is one case; --${stray} should be left out.`,
-  );
+  requirePresetOptions(read.given, {
+    needPreset: ["heads", "grid"],
+    decided: ["case", "suite", "filter"],
+    reason: "--preset is one case",
+  });
   if (model === null) return null;
   const { config } = presets[model.model], { values, grid, textLength } = model, { importance } = config;
   const heads = Number(values.heads), tokens = Number(values.seq), pairs = heads * tokens ** 2;

@@ -105,6 +105,41 @@ export function readModel(read: OptionReader): ModelOptions | null {
   };
 }
 
+/** Options that need `--preset`, and options that cannot stand beside it. */
+export interface PresetOptions {
+  /** Options that only a model has, such as `heads`. */
+  readonly needPreset: readonly string[];
+  /** Options that a model decides itself. */
+  readonly decided?: readonly string[];
+  /** The reason why these cannot be given, a sentence without its point. */
+  readonly reason?: string;
+}
+
+/**
+ * Checks which options are given with `--preset`, and which without.
+ *
+ * @param given the options of a command line
+ * @param options which options need `--preset`, and which cannot be given with it
+ * @throws {InputError} at the first option that is given where it should not be
+ *
+ * @example
+ * ```ts
+ * import { requirePresetOptions } from "./model.ts";
+ * requirePresetOptions({ preset: "Wan2.2-5B", heads: "1" }, { needPreset: ["heads"] });
+ * ```
+ */
+export function requirePresetOptions(
+  given: Readonly<Record<string, unknown>>,
+  { needPreset, decided = [], reason = "" }: PresetOptions,
+): void {
+  const hasModel = given.preset !== undefined, wrong = hasModel ? decided : needPreset;
+  const stray = wrong.find((name) => name in given);
+  requireInput(
+    stray === undefined,
+    () => hasModel ? `${reason}; --${stray} should be left out.` : `--${stray} needs --preset with it.`,
+  );
+}
+
 /** Query and key heads of a model, or of some of its heads: as many query heads share a key head, if that is possible. */
 function headsOf(model: ModelName, read: OptionReader): Readonly<Record<"heads" | "kv-heads", number>> {
   const { heads: all, kvHeads } = MODEL_SHAPES[model],

@@ -15,7 +15,8 @@ import { preshift } from "../wgsl/packed.ts";
 import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
 import { usesMatrices } from "./matrix/code.ts";
 import { buildMerge } from "./merge.ts";
-import { attentionCode, type AttentionKernelOptions, columnsAtOnce } from "./variant.ts";
+import { columnParts } from "./options.ts";
+import { attentionCode, type AttentionKernelOptions } from "./variant.ts";
 
 /** What decides attention of one call, and the buffers that it reads and writes. */
 export interface AttentionOptions extends
@@ -66,8 +67,7 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     splits: splits > 1,
   };
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
-  const columns = Math.ceil(valueDim / columnsAtOnce(valueDim));
-  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columns * splits] as const;
+  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columnParts(valueDim) * splits] as const;
   const merge = splits > 1 ? await buildMerge(gpu, { ...options, splits, call, out, lse }) : undefined;
   const build = (careful: boolean, indirect?: Indirect) =>
     buildKernel(gpu, attentionCode(gpu.info, { ...kernel, careful }), {

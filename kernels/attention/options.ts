@@ -1,12 +1,20 @@
 /**
- * What decides which kernel attention is.
+ * The facts that choose the attention kernel and its WGSL: sizes of the call, and capabilities of the device.
  *
  * @module
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Capabilities } from "../device/capabilities.ts";
 
-/** What of a call decides the text of the kernel. */
+/** The widest columns of values that one workgroup makes, in every attention kernel. */
+export const WIDEST_COLUMNS = 128;
+
+/** How many workgroups share the columns of one query block's values. */
+export function columnParts(valueDim: number): number {
+  return Math.ceil(valueDim / WIDEST_COLUMNS);
+}
+
+/** The properties of a call that decide the WGSL of the kernel. */
 export interface AttentionKernelOptions {
   /** The sizes of the call. */
   readonly shape: Pick<AttentionShape, "headDim" | "valueDim">;
@@ -37,7 +45,7 @@ export interface AttentionKernelOptions {
   readonly group: 4 | 8;
 }
 
-/** What of a device decides it. */
+/** The capabilities of a device that decide the WGSL of the kernel. */
 export type AttentionDevice = Pick<
   Capabilities,
   "subgroupSize" | "subgroupDirective" | "limits" | "matrices"

@@ -10,7 +10,7 @@ import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
 import call from "./call.wgsl" with { type: "text" };
 import { matrixCode, usesMatrices } from "./matrix/code.ts";
-import type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
+import { type AttentionDevice, type AttentionKernelOptions, columnParts } from "./options.ts";
 import masked from "./masked/masked.wgsl" with { type: "text" };
 import strange from "./tiled/strange.wgsl" with { type: "text" };
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
@@ -35,8 +35,8 @@ export function attentionWorkgroupBytes(blockM: number, buffers = 2): number {
   return CHUNK_BYTES + buffers * WEIGHT_BUFFER_BYTES * blockM / 8;
 }
 
-/** Columns of values that one workgroup makes. */
-export function columnsAtOnce(valueDim: number): 64 | 128 {
+/** Columns of values that one workgroup of the tiled kernel makes. */
+function columnsAtOnce(valueDim: number): 64 | 128 {
   return valueDim <= 64 ? 64 : 128;
 }
 
@@ -93,7 +93,7 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       UNROLL: subgroups,
       KEY_SPLITS: splits,
     },
-    ...{ COLUMN_PARTS: Math.ceil(valueDim / columns) },
+    ...{ COLUMN_PARTS: columnParts(valueDim) },
     ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
     ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
     ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { AttentionResult } from "../../reference/attention/attention.ts";
+import { type AttentionResult, emptyResult } from "../../reference/attention/attention.ts";
 import { type PyramidAttentionOptions, requireCall } from "../../reference/attention/call.ts";
 import { headSlice, kvHeadOf } from "../../reference/heads.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
@@ -98,8 +98,7 @@ export class Truth implements Disposable {
   ): Promise<AttentionResult> {
     const call = requireCall(qkv, levels, options),
       { batch, heads, seqQ, seqK, headDim, valueDim } = call.shape;
-    const out = new Float64Array(batch * heads * seqQ * valueDim),
-      lse = new Float64Array(batch * heads * seqQ);
+    const { out, lse } = emptyResult(call.shape);
     for (let index = 0; index < batch * heads; index++) {
       const sizes = {
         ...{ rows: seqQ, block: call.options.blockM, dim: headDim, bytes: this.#bytes },
@@ -117,14 +116,11 @@ export class Truth implements Disposable {
             lists: levels === null ? allLists(seqK) : listsOf(own, call.options, head.places),
           }, { call: sizes, work: { softmax: true, valueDim } }),
       );
-      out.set(result.out, index * seqQ * valueDim);
-      lse.set(result.lse, index * seqQ);
+      out.data.set(result.out, index * seqQ * valueDim);
+      lse.data.set(result.lse, index * seqQ);
       options.onHead?.(index + 1, batch * heads);
     }
-    return {
-      out: { data: out, shape: [batch, heads, seqQ, valueDim] },
-      lse: { data: lse, shape: [batch, heads, seqQ] },
-    };
+    return { out, lse };
   }
 
   /**

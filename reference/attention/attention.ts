@@ -4,7 +4,7 @@
  * @module
  */
 import { type Head, headOf } from "../heads.ts";
-import type { Qkv, Tensor } from "../tensor.ts";
+import type { AttentionShape, Qkv, Tensor } from "../tensor.ts";
 import { type PyramidAttentionOptions, type PyramidCall, requireCall } from "./call.ts";
 import { evenUp, interleaveRows, multiplyRows, ROWS, softmaxRow, transpose } from "./rows.ts";
 import { headPyramid, type VisibleBlock, visibleBlock } from "./visible.ts";
@@ -19,6 +19,16 @@ export interface AttentionResult {
   readonly out: Tensor<Float64Array>;
   /** Natural log-sum-exp of the logits, [batch, heads, query tokens]; -Infinity in a row that sees nothing. */
   readonly lse: Tensor<Float64Array>;
+}
+
+/** Outputs and log-sum-exps of a call, allocated and all 0: {@link AttentionResult} to be filled. */
+export function emptyResult(
+  { batch, heads, seqQ, valueDim }: Pick<AttentionShape, "batch" | "heads" | "seqQ" | "valueDim">,
+): AttentionResult {
+  return {
+    out: { data: new Float64Array(batch * heads * seqQ * valueDim), shape: [batch, heads, seqQ, valueDim] },
+    lse: { data: new Float64Array(batch * heads * seqQ), shape: [batch, heads, seqQ] },
+  };
 }
 
 /** A range of the query blocks of one head, and where its rows are written. */
@@ -61,22 +71,19 @@ export function pyramidAttention(
 /** All heads of a checked call, one after the other. */
 export function attend(
   qkv: Qkv,
-  { levels, options, shape: { batch, heads, seqQ, valueDim } }: PyramidCall,
+  { levels, options, shape }: PyramidCall,
 ): AttentionResult {
-  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  const { batch, heads, seqQ, valueDim } = shape, result = emptyResult(shape);
   for (let head = 0; head < batch * heads; head++) {
     attendHead(headOf(qkv, levels, head), options, {
       firstBlock: 0,
       endBlock: levels.shape[2],
       firstRow: 0,
-      out: out.subarray(head * seqQ * valueDim, (head + 1) * seqQ * valueDim),
-      lse: lse.subarray(head * seqQ, (head + 1) * seqQ),
+      out: result.out.data.subarray(head * seqQ * valueDim, (head + 1) * seqQ * valueDim),
+      lse: result.lse.data.subarray(head * seqQ, (head + 1) * seqQ),
     });
   }
-  return {
-    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
-    lse: { data: lse, shape: [batch, heads, seqQ] },
-  };
+  return result;
 }
 
 /**

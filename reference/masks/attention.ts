@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AttentionResult } from "../attention/attention.ts";
+import { type AttentionResult, emptyResult } from "../attention/attention.ts";
 import { evenUp, multiplyRows, ROWS } from "../attention/rows.ts";
 import { requireInput } from "../errors.ts";
 import { headSlice, kvHeadOf } from "../heads.ts";
@@ -46,8 +46,8 @@ export const RUN = 64;
  * ```
  */
 export function maskedAttention(qkv: Qkv, mask: Mask, { scale }: MaskedOptions = {}): AttentionResult {
-  const { batch, heads, seqQ, valueDim } = requireMask(qkv, mask);
-  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  const shape = requireMask(qkv, mask), { batch, heads, seqQ, valueDim } = shape;
+  const { out, lse } = emptyResult(shape);
   for (let index = 0; index < batch * heads; index++) {
     const head = maskedHead(qkv, index, scale), values = toFloat64(head.v).data;
     for (let first = 0; first < seqQ; first += RUN) {
@@ -56,14 +56,11 @@ export function maskedAttention(qkv: Qkv, mask: Mask, { scale }: MaskedOptions =
         { ...head, ...queriesOf(head, first, end), ...bitsOf(mask, index, first, end) },
         values,
       );
-      out.set(made.out, row * valueDim);
-      lse.set(made.lse, row);
+      out.data.set(made.out, row * valueDim);
+      lse.data.set(made.lse, row);
     }
   }
-  return {
-    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
-    lse: { data: lse, shape: [batch, heads, seqQ] },
-  };
+  return { out, lse };
 }
 
 /** Throws unless a mask is for a call; returns the sizes of the call. */

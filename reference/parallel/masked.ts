@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AttentionResult } from "../attention/attention.ts";
+import { type AttentionResult, emptyResult } from "../attention/attention.ts";
 import { headOf } from "../heads.ts";
 import { requireMask } from "../masks/attention.ts";
 import type { Mask } from "../masks/mask.ts";
@@ -41,7 +41,8 @@ export async function maskedAttentionParallel(
   mask: Mask,
   { scale, workers = cores(), onProgress }: HeadsOptions & { readonly scale?: number } = {},
 ): Promise<AttentionResult> {
-  const { batch, heads, seqQ, valueDim, headDim } = requireMask(qkv, mask), none = noLevels(batch * heads);
+  const shape = requireMask(qkv, mask), { batch, heads, seqQ, valueDim, headDim } = shape;
+  const none = noLevels(batch * heads);
   const forWorkers = Math.min(Math.ceil(workers * PIECES / (batch * heads)), Math.floor(seqQ / LEAST));
   const ranges = Math.max(1, forWorkers, Math.ceil(seqQ * mask.words * 4 / MOST_BYTES));
   const begins = Array.from({ length: ranges + 1 }, (_, i) => Math.floor(i * seqQ / ranges));
@@ -59,14 +60,11 @@ export async function maskedAttentionParallel(
     return { kind: "mask", head: copiedHead({ qkv: { q: rows as Qkv["q"], k, v }, levels }), bits, scale };
   });
   const parts = await mapHeads<"mask">(works, { workers, onProgress });
-  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  const { out, lse } = emptyResult(shape);
   parts.forEach((part, i) => {
     const row = pieces[i].head * seqQ + pieces[i].first;
-    out.set(part.out, row * valueDim);
-    lse.set(part.lse, row);
+    out.data.set(part.out, row * valueDim);
+    lse.data.set(part.lse, row);
   });
-  return {
-    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
-    lse: { data: lse, shape: [batch, heads, seqQ] },
-  };
+  return { out, lse };
 }

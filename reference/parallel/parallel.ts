@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AttentionResult } from "../attention/attention.ts";
+import { type AttentionResult, emptyResult } from "../attention/attention.ts";
 import { type PyramidCall, requireCall } from "../attention/call.ts";
 import type { Qkv, Tensor } from "../tensor.ts";
 import { headOf } from "../heads.ts";
@@ -64,8 +64,7 @@ export async function attendParallel(
   { levels, options, shape }: PyramidCall,
   { workers = cores(), onProgress }: Pick<ParallelOptions, "workers" | "onProgress">,
 ): Promise<AttentionResult> {
-  const { batch, heads, seqQ, valueDim } = shape;
-  const out = new Float64Array(batch * heads * seqQ * valueDim), lse = new Float64Array(batch * heads * seqQ);
+  const { batch, heads, seqQ, valueDim } = shape, { out, lse } = emptyResult(shape);
   const pieces = cut({ heads: batch * heads, blocks: levels.shape[2], workers });
   const items = pieces.map(({ head, ...range }) => (): WorkItem => ({
     head: copiedHead(headOf(qkv, levels, head)),
@@ -76,14 +75,11 @@ export async function attendParallel(
     ...{ workers, onProgress, here: attendItem },
     onResult: (result, index) => {
       const { head, firstBlock } = pieces[index], row = head * seqQ + firstBlock * options.blockM;
-      out.set(result.out, row * valueDim);
-      lse.set(result.lse, row);
+      out.data.set(result.out, row * valueDim);
+      lse.data.set(result.lse, row);
     },
   });
-  return {
-    out: { data: out, shape: [batch, heads, seqQ, valueDim] },
-    lse: { data: lse, shape: [batch, heads, seqQ] },
-  };
+  return { out, lse };
 }
 
 /** Cuts every head into so many ranges of query blocks that there are enough pieces for the workers. */

@@ -3,8 +3,8 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { copyPackage, type Finished, packageFiles, runDeno } from "../support/package.ts";
 import { serveFolder } from "../support/serve.ts";
 
-/** All is source that a door or a command reaches; a test above says so. A package that passes this has got something else. */
-const LARGEST = 2.3e6;
+/** Bytes of everything that a door or a command reaches, with some room; of these, the doors of the library are 1.4e6. */
+const LARGEST = 2.2e6;
 /** Files that no module names: people and tools read them. */
 const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
 
@@ -62,15 +62,14 @@ Deno.test("package: is small", () => {
   );
 });
 
-Deno.test("package: each door opens from a copy of it", async () => {
+Deno.test("package: all doors open from a copy of it", async () => {
   await using copy = await copyPackage(files);
-  for (const [name, path] of Object.entries(config.exports)) {
-    const program = `console.log(Object.keys(await import(${
-      JSON.stringify(new URL(path, copy.url).href)
-    })).length)`;
-    const { code, stdout, stderr } = await runDeno(["eval", program], copy.folder);
-    assertEquals([code, Number(stdout) > 0], [0, true], `${name}: ${stderr}`);
-  }
+  const doors = Object.values(config.exports).map((path) => new URL(path, copy.url).href);
+  const program = `for (const door of ${JSON.stringify(doors)}) {
+    console.log(door, Object.keys(await import(door)).length > 0);
+  }`;
+  const { code, stdout, stderr } = await runDeno(["eval", program], copy.folder);
+  assertEquals([code, stdout], [0, doors.map((door) => `${door} true\n`).join("")], stderr);
 });
 
 Deno.test("package: commands run by their address and fetch no data that they do not need", async () => {
@@ -78,10 +77,13 @@ Deno.test("package: commands run by their address and fetch no data that they do
   await using served = serveFolder(copy.url);
   const run = (name: string, ...args: string[]) =>
     runCommand(`${served.url}bench/cli/psa.ts`, [name, ...args]);
-  for (const command of ["sweep", "merge", "compare", "claim", "tune", "export", "verify"]) {
+  for (const command of ["sweep", "merge", "compare", "tune", "export", "verify"]) {
     const { code, stdout, stderr } = await run(command, "--help");
     assertEquals([code, stdout.includes(command)], [0, true], `${command}: ${stdout}${stderr}`);
   }
+  const claim = await run("claim");
+  const sentence = 'not of the package; run "deno task claim" in a clone of it.\n';
+  assertEquals([claim.code, claim.stdout, claim.stderr.endsWith(sentence)], [2, "", true], claim.stderr);
   const exported = await run("export", "--suite", "smoke", "--out", "cases");
   assertEquals([exported.code, /^\d+ cases, .* MB/m.test(exported.stdout)], [0, true], exported.stderr);
   const small = ["--no-gpu", "--workload", "video", "--seq", "256", "--dim", "16", "--densities", "1,.25"];

@@ -17,10 +17,17 @@ import {
   type Tensor,
 } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { poison, poisonOutputs } from "../../kernels/device/poison.ts";
+import { poisonOutputs } from "../../kernels/device/poison.ts";
 import { setBit } from "../../reference/masks/bits.ts";
 import { assert, assertEquals } from "./assert.ts";
-import { replace } from "./small_call.ts";
+import {
+  type BadNumber,
+  badNumbers,
+  normalTensor,
+  poisonNewBuffers,
+  printed,
+  spoiltTensor,
+} from "./poisoned.ts";
 
 /** The options that decide the text of the kernel. */
 export interface MaskedFamily {
@@ -43,7 +50,7 @@ export interface MaskedCase extends MaskedFamily {
   readonly density: number;
   /** The share of rows that see nothing. */
   readonly blind: number;
-  readonly bad: "NaN" | "Infinity" | "-Infinity";
+  readonly bad: BadNumber;
   readonly seed: number;
 }
 
@@ -58,22 +65,15 @@ export function maskedCases(family: MaskedFamily): fc.Arbitrary<MaskedCase> {
     causal: fc.boolean(),
     density: fc.constantFrom(0, 0.01, 0.3, 1),
     blind: fc.constantFrom(0, 0.4),
-    bad: fc.constantFrom("NaN" as const, "Infinity" as const, "-Infinity" as const),
+    bad: badNumbers,
     seed: fc.nat(9999),
-  }).map((drawn) => {
-    const made: MaskedCase = { ...family, ...drawn };
-    return Object.defineProperty(made, fc.toStringMethod, { value: () => JSON.stringify(made) });
-  });
+  }).map((drawn): MaskedCase => printed({ ...family, ...drawn }));
 }
 
 /** Random tensors of a case. */
 function inputsOf(c: MaskedCase): Qkv {
-  const random = seededRandom(c.seed), heads = c.kvHeads * c.group;
-  const draw = (shape: readonly number[]) => {
-    const size = shape.reduce((product, each) => product * each, 1);
-    const data = new (c.dtype === "f16" ? Float16Array : Float32Array)(size);
-    return { shape, data: data.map(() => random.normal()) };
-  };
+  const drawing = { dtype: c.dtype, random: seededRandom(c.seed) }, heads = c.kvHeads * c.group;
+  const draw = (shape: readonly number[]) => normalTensor(shape, drawing);
   return {
     q: draw([c.batch, heads, c.seqQ, c.headDim]),
     k: draw([c.batch, c.kvHeads, c.seqK, c.headDim]),
@@ -118,13 +118,7 @@ async function psaOf(gpu: Gpu, c: MaskedCase): Promise<Psa> {
  * @returns the labels of the buffers that were made
  */
 export async function checkMasked(gpu: Gpu, c: MaskedCase): Promise<string[]> {
-  const made: string[] = [];
-  const restore = replace(gpu, "createBuffer", (own) => (description) => {
-    made.push(description.label ?? "");
-    const buffer = own(description), wanted = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    if ((description.usage & wanted) === wanted) poison(gpu, buffer);
-    return buffer;
-  });
+  const made: string[] = [], restore = poisonNewBuffers(gpu, made);
   try {
     using scope = gpu.scope({ guard: 4096 });
     using psa = await psaOf(scope, c);
@@ -168,23 +162,17 @@ function observersOf({ batch, kvHeads, group, seqQ, seed }: MaskedCase): number[
   });
 }
 
+type Stored = Tensor<Float32Array | Float16Array>;
+
 /** The tensors, bad but for the queries of observers and what they see. */
 function spoilt(qkv: Qkv, mask: Mask, c: MaskedCase): Qkv {
-  const rows = observersOf(c), bad = Number(c.bad);
-  const spoil = ({ data, shape }: Qkv["q"], isNeeded: (token: number) => boolean) => {
-    const dim = shape[3], copy = data.slice();
-    for (let token = 0; token < data.length / dim; token++) {
-      if (!isNeeded(token)) copy.fill(bad, token * dim, (token + 1) * dim);
-    }
-    return { data: copy, shape };
-  };
-  const isSeen = (token: number) => {
-    const row = rows[Math.floor(token / c.seqK)];
-    return mask.visible(Math.floor(row / c.seqQ), row % c.seqQ, token % c.seqK);
-  };
+  const rows = observersOf(c), { bad } = c;
+  const isObserver = (head: number, row: number) => rows.includes(head * c.seqQ + row);
+  const isSeen = (keyHead: number, token: number) =>
+    mask.visible(Math.floor(rows[keyHead] / c.seqQ), rows[keyHead] % c.seqQ, token);
   return {
-    q: spoil(qkv.q, (row) => rows.includes(row)),
-    k: spoil(qkv.k, isSeen),
-    v: spoil(qkv.v, isSeen),
+    q: spoiltTensor(qkv.q as Stored, { bad, isNeeded: isObserver }),
+    k: spoiltTensor(qkv.k as Stored, { bad, isNeeded: isSeen }),
+    v: spoiltTensor(qkv.v as Stored, { bad, isNeeded: isSeen }),
   } as Qkv;
 }

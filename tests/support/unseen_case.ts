@@ -7,9 +7,15 @@
 import fc from "fast-check";
 import { createPsa, type Qkv, type Random, seededRandom, type Tensor } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { poison } from "../../kernels/device/poison.ts";
 import { assert, assertEquals } from "./assert.ts";
-import { replace } from "./small_call.ts";
+import {
+  type BadNumber,
+  badNumbers,
+  normalTensor,
+  poisonNewBuffers,
+  printed,
+  spoiltTensor,
+} from "./poisoned.ts";
 
 /** The options that decide the text of the kernel: calls of one family compile once. */
 export interface UnseenFamily {
@@ -35,7 +41,7 @@ export interface UnseenCase extends UnseenFamily {
   readonly seqQ: number;
   readonly seqK: number;
   /** The values of unseen numbers. */
-  readonly bad: "NaN" | "Infinity" | "-Infinity";
+  readonly bad: BadNumber;
   readonly seed: number;
 }
 
@@ -69,12 +75,10 @@ export function unseenCases(
     group: fc.constantFrom(1, 2),
     seqQ: fc.integer({ min: 1, max: 150 }),
     blocks: fc.integer({ min: 1, max: Math.floor(160 / family.blockN) }),
-    bad: fc.constantFrom("NaN" as const, "Infinity" as const, "-Infinity" as const),
+    bad: badNumbers,
     seed: fc.nat(9999),
-  }).map(({ blocks, ...drawn }) => {
-    const seqK = more + blocks * family.blockN + family.rest;
-    const made: UnseenCase = { ...family, ...drawn, seqK };
-    return Object.defineProperty(made, fc.toStringMethod, { value: () => JSON.stringify(made) });
+  }).map(({ blocks, ...drawn }): UnseenCase => {
+    return printed({ ...family, ...drawn, seqK: more + blocks * family.blockN + family.rest });
   });
 }
 
@@ -118,18 +122,6 @@ function drawObservers(c: UnseenCase, levels: Tensor<Int32Array>, random: Random
   });
 }
 
-/** A copy of a tensor in which the tokens that nobody needs are bad. */
-function spoil(
-  { data, shape }: Tensor<Float32Array | Float16Array>,
-  { bad, isNeeded }: { readonly bad: number; readonly isNeeded: (head: number, token: number) => boolean },
-): Tensor<Float32Array | Float16Array> {
-  const spoilt = data.slice(), [, , tokens, dim] = shape;
-  for (let at = 0; at < data.length; at += dim) {
-    if (!isNeeded(Math.floor(at / dim / tokens), at / dim % tokens)) spoilt.fill(bad, at, at + dim);
-  }
-  return { data: spoilt, shape };
-}
-
 /** How many elements a tensor has. */
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, each) => product * each, 1);
@@ -139,10 +131,7 @@ function sizeOf(shape: readonly number[]): number {
 export async function checkUnseen(gpu: Gpu, c: UnseenCase): Promise<void> {
   const { batch, kvHeads, group, seqQ, seqK, headDim, valueDim, blockM, blockN, dtype, causal, tail } = c;
   const heads = kvHeads * group, random = seededRandom(c.seed);
-  const draw = (shape: readonly number[]): Tensor<Float32Array | Float16Array> => {
-    const data = new (dtype === "f16" ? Float16Array : Float32Array)(sizeOf(shape));
-    return { shape, data: data.map(() => random.normal()) };
-  };
+  const draw = (shape: readonly number[]) => normalTensor(shape, { dtype, random });
   const q = draw([batch, heads, seqQ, headDim]);
   const k = draw([batch, kvHeads, seqK, headDim]), v = draw([batch, kvHeads, seqK, valueDim]);
   const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)], listed = c.levels ?? [1];
@@ -150,12 +139,7 @@ export async function checkUnseen(gpu: Gpu, c: UnseenCase): Promise<void> {
   const fill = (_: unknown, i: number) => listed[i < listed.length ? i : random.below(listed.length)];
   const levels = { data: Int32Array.from({ length: sizeOf(shape) }, fill), shape };
   const observers = drawObservers(c, levels, random);
-
-  const restore = replace(gpu, "createBuffer", (own) => (description) => {
-    const buffer = own(description), wanted = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    if ((description.usage & wanted) === wanted) poison(gpu, buffer);
-    return buffer;
-  });
+  const restore = poisonNewBuffers(gpu);
   try {
     using scope = gpu.scope({ guard: 4096 });
     using psa = await createPsa(scope, {
@@ -168,13 +152,13 @@ export async function checkUnseen(gpu: Gpu, c: UnseenCase): Promise<void> {
     });
     const options = { levels: c.levels === null ? "dense" as const : levels };
     const clean = await psa.forward({ q, k, v } as Qkv, options);
-    const bad = Number(c.bad), isSeen = (head: number, token: number) => observers[head].seen[token];
+    const { bad } = c, isSeen = (head: number, token: number) => observers[head].seen[token];
     const isRow = (head: number, row: number) =>
       observers.some((each) => each.head === head && row >= each.first && row <= each.last);
     const spoilt = {
-      q: spoil(q, { bad, isNeeded: isRow }),
-      k: spoil(k, { bad, isNeeded: isSeen }),
-      v: spoil(v, { bad, isNeeded: isSeen }),
+      q: spoiltTensor(q, { bad, isNeeded: isRow }),
+      k: spoiltTensor(k, { bad, isNeeded: isSeen }),
+      v: spoiltTensor(v, { bad, isNeeded: isSeen }),
     };
     const got = await psa.forward(spoilt as Qkv, options);
     for (const { head, first, last } of observers) {

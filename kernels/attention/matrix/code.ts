@@ -6,7 +6,12 @@
 import { layoutTemplate } from "../../pyramid/layout.ts";
 import { entryTemplate } from "../../lists/entry.ts";
 import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
-import type { AttentionDevice, AttentionKernelOptions } from "../options.ts";
+import {
+  type AttentionDevice,
+  type AttentionKernelOptions,
+  columnParts,
+  WIDEST_COLUMNS,
+} from "../options.ts";
 import call from "../call.wgsl" with { type: "text" };
 import { MATRIX_DIRECTIVES } from "./directives.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
@@ -16,7 +21,7 @@ import steps from "./steps.wgsl" with { type: "text" };
 
 /** Bytes of a piece, 8 halves. */
 const PIECE_BYTES = 16;
-/** The widest queries whose matrices fit into registers; columns of values that one workgroup makes at most. */
+/** The widest queries whose matrices fit into registers. */
 const WIDEST = 128;
 
 /** Sizes that follow from the call. */
@@ -35,7 +40,7 @@ interface Sizes {
 function sizesOf({ shape: { headDim, valueDim }, blockM, group, dense }: AttentionKernelOptions): Sizes {
   const across = {
     k: 2 * Math.ceil(headDim / 16),
-    v: 4 * Math.ceil(Math.min(valueDim, WIDEST) / 32),
+    v: 4 * Math.ceil(Math.min(valueDim, WIDEST_COLUMNS) / 32),
   };
   const rows = Math.max(32, blockM);
   const rowTiles = across.k <= 8 && across.v <= 8 && rows >= 128 ? 4 : 2;
@@ -80,7 +85,7 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
     KEYS_ACCESS: dense ? "read_write" : "read",
-    ...{ KEY_SPLITS: splits, COLUMN_PARTS: Math.ceil(valueDim / WIDEST) },
+    ...{ KEY_SPLITS: splits, COLUMN_PARTS: columnParts(valueDim) },
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{
