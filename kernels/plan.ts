@@ -172,20 +172,16 @@ export function planLists(
  * @param lists what the work lists of the call need; left out: dense attention
  */
 export function planSplits(info: Capabilities, plan: PsaPlan, lists?: ListsPlan): number {
-  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan,
-    { batch, heads, valueDim } = shape;
+  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan;
   const kernel = {
-    shape,
-    blockM,
-    dtype,
-    causal,
+    ...{ shape, blockM, dtype, causal },
     dense: !lists,
     masked: lists?.masked,
     partial: false,
     group: lists?.group ?? 8,
   } as const;
   const splits = splitsOf(info, {
-    workgroups: batch * heads * M * columnParts(valueDim),
+    workgroups: shape.batch * shape.heads * M * columnParts(shape.valueDim),
     tiles: lists?.tiles ?? denseTiles(plan),
     matrices: usesMatrices(info, kernel),
   });
