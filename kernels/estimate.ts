@@ -40,7 +40,7 @@ export interface EstimatedBytes {
   readonly levels: number;
   /** Work lists. */
   readonly lists: number;
-  /** What workgroups leave that share the keys of a query block, in short calls. */
+  /** Partial results of workgroups that share the keys of a query block, in short calls. */
   readonly splits: number;
   /** Tables that kernels read: sizes, quotas, sampled tokens. */
   readonly tables: number;

@@ -1,5 +1,5 @@
 /**
- * What a call is given in place of importance: levels, or a mask.
+ * Calls that give levels or a mask in place of importance.
  *
  * @module
  */

@@ -91,7 +91,7 @@ function aboutRun(environment: StoredRun["environment"], rows: number, timed: bo
   }.`;
 }
 
-/** What two methods share, and the comparisons that were made there. */
+/** The inputs that two methods share, and their comparisons there. */
 interface Comparisons {
   readonly footing: Footing;
   readonly cells: readonly Cell[];

@@ -24,7 +24,7 @@ const PARTS = ["presets", "gpu-truth", "rows-truth", "fault"] as const;
 const FAULTY = ["Wan2.2-5B", "Wan2.2-A14B"] as const;
 const LENGTHS = "4096,8192,16384,32768,65536,131072";
 
-/** What is measured, one row after the other. */
+/** The measurements, one row after the other. */
 async function* measured(
   part: typeof PARTS[number],
   { models, lengths, heads, grid, gpu }: {

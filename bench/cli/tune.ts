@@ -162,7 +162,7 @@ async function filesOf(
   return await openInputs(Object.fromEntries(values.filter(([, value]) => value !== undefined)), seeds);
 }
 
-/** What is searched, and for what. */
+/** The options of the search. */
 function optionsOf({ read }: CommandLine): TuneOptions {
   const block = (name: string, fallback: number) => read.someOf(name, [16, 32, 64, 128], `${fallback}`)[0];
   const names = <Name extends string>(option: string, fallback: string, known: readonly Name[]) =>

@@ -25,7 +25,7 @@ export interface SetupFacts {
 }
 
 /**
- * What each command does on a machine.
+ * The effect of each command on a machine.
  *
  * @param machine what it has
  * @param setup how an adapter could be had where there is none

@@ -33,7 +33,7 @@ import { stageBenches, timeStages } from "./stages.ts";
 interface GpuRow {
   readonly part: BenchPart;
   readonly case: string;
-  /** What queries and keys are like. */
+  /** The distribution of queries and keys. */
   readonly numbers: Numbers;
   readonly density: number;
   readonly ms: number;

@@ -27,12 +27,12 @@ export interface GpuCase {
   readonly density: number;
   /** Whether a query sees only keys up to its own position; default false. */
   readonly causal?: boolean;
-  /** What queries and keys are like; default normal numbers. */
+  /** The distribution of queries and keys; default normal numbers. */
   readonly numbers?: Numbers;
 }
 
 /**
- * What queries and keys are like: `alike` queries are a hundredth of normal numbers, so that all scores of a row are alike and any
+ * The distribution of queries and keys: `alike` queries are a hundredth of normal numbers, so that all scores of a row are alike and any
  * of them will do as its maximum; `normal`; `growing` keys have scores that grow along the sequence, so that the largest
  * ones are far above the first.
  */

@@ -33,7 +33,7 @@ export interface CheckedBlock {
 }
 
 /**
- * What is right in the last query block of the last head.
+ * The right outputs of the last query block of the last head.
  *
  * @param psa the call
  * @param given its name and inputs, and the levels that are used, in its order

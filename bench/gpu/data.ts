@@ -18,7 +18,7 @@ export interface StageBench {
   readonly dtype: "f16" | "f32";
   /** Its numbers; left out: normal ones. */
   readonly qkv?: Qkv;
-  /** What it is the call of, such as a model; left out: of no one. */
+  /** The name of the call, such as that of a model; left out: none. */
   readonly name?: string;
 }
 

@@ -24,7 +24,7 @@ const SIZES = [[12, 128], [16, 64]] as const;
 /** Rows of the last head that are compared, measurements, and milliseconds that one takes at least. */
 const ROWS = 16, MEASUREMENTS = 5, LEAST = 200;
 
-/** What is asked for. */
+/** Options of the comparison. */
 export interface PeersOptions {
   /** Tokens of a head. */
   readonly tokens: number;
@@ -34,7 +34,7 @@ export interface PeersOptions {
   readonly sizes?: readonly (readonly [heads: number, dim: number])[];
 }
 
-/** What was measured of one package. */
+/** The measurements of one package. */
 export interface PeerRow extends Pick<PeerCall, "heads" | "tokens" | "dim"> {
   readonly peer: string;
   /** Its version; of ours, the implementation of WebGPU. */
@@ -78,7 +78,7 @@ export async function* runPeers(
   }
 }
 
-/** What is said of a package that is not there. */
+/** The sentence about a package that is not installed. */
 function missing({ name, version }: Peer): string {
   return `${name} is not installed; \`deno cache --no-lock npm:${name}@${version}\` installs it beside this project.`;
 }

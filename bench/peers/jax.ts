@@ -6,7 +6,7 @@
  */
 import type { Peer, PeerCall, PeerRun } from "./peer.ts";
 
-/** What of its module is used. A call takes its arguments away; `ref` keeps them. */
+/** The part of its module that is used. A call frees its arguments; `ref` keeps them. */
 interface Jax {
   init(device: "webgpu"): Promise<readonly string[]>;
   defaultDevice(device: "webgpu"): void;

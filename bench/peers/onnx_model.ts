@@ -13,7 +13,7 @@ export interface OnnxCall {
   readonly dim: number;
 }
 
-/** What a field of a message holds: a number, or bytes. */
+/** The value of a field of a message: a number, or bytes. */
 type Value = number | string | readonly number[];
 
 /** A whole number, 7 bits a byte. */

@@ -7,7 +7,7 @@
 import { onnxModel } from "./onnx_model.ts";
 import type { Peer, PeerCall, PeerRun } from "./peer.ts";
 
-/** What of its module is used. */
+/** The part of its module that is used. */
 interface Runtime {
   readonly env: {
     readonly wasm: { numThreads: number };

@@ -1,5 +1,5 @@
 /**
- * What a peer of the bench is: dense attention of another package on the same device.
+ * Peers of the bench: dense attention of other packages on the same device.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Peer {
 }
 
 /**
- * What the file of a peer exports; undefined where the package is not installed. Nothing is downloaded.
+ * Imports the file of a peer; undefined where the package is not installed. Nothing is downloaded.
  *
  * @param peer which
  *

@@ -1,5 +1,5 @@
 /**
- * What the released kernel's tile merge makes of a configuration: some rows of its simulation beside the right ones.
+ * The effect of the released kernel's tile merge on a configuration: some simulated rows beside the right ones.
  *
  * @module
  */
@@ -86,7 +86,7 @@ export function measureFault(of: ModelName | null, tokens: number = modelTokens(
   };
 }
 
-/** What a kernel gives for some rows of every head. */
+/** The outputs of a kernel for some rows of every head. */
 function outputs(machine: Machine, rows: readonly number[]): Tensor<Float64Array> {
   const all = Array.from({ length: HEADS }, (_, head) => rows.map((row) => machine.row({ head, row }).out));
   return tensorOf(all.flat().flatMap((out) => [...out]));

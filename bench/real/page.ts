@@ -51,7 +51,7 @@ function presetTable(rows: readonly PresetRow[]): string {
   ]);
 }
 
-/** What truth costs. */
+/** The table of the cost of truth. */
 function truthTable(rows: readonly TruthRow[]): string {
   const lengths = [...new Set(rows.map(({ tokens }) => tokens))].sort((a, b) => a - b);
   const kinds = (["gpu", "rows"] as const).filter((kind) => rows.some((row) => row.kind === kind));
@@ -73,7 +73,7 @@ function truthTable(rows: readonly TruthRow[]): string {
   ]);
 }
 
-/** What the released fault costs. */
+/** The table of the released kernel's errors. */
 function faultTable(rows: readonly FaultRow[]): string {
   const head = [
     "configuration",

@@ -15,7 +15,7 @@ import { runInput } from "../sweep/run/run.ts";
 import { openProbe } from "../timing/clock.ts";
 import type { PresetRow } from "./rows.ts";
 
-/** What is asked for. */
+/** The request. */
 export interface PresetRequest {
   readonly model: ModelName;
   /** Query heads; at most those of the model. */

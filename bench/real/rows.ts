@@ -1,5 +1,5 @@
 /**
- * What was measured at the shapes of real models: rows of JSON, from which the tables of docs/real-shapes.md are made.
+ * Measurements at the shapes of real models: rows of JSON, from which the tables of docs/real-shapes.md are made.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface PresetRow {
   readonly error: number;
   /** Softmax mass that no token stands for. */
   readonly droppedMass: number;
-  /** What the judge says of the kernel's output. */
+  /** The judge's verdict on the kernel's output. */
   readonly status: string;
   /** Milliseconds of the whole method and of dense attention, by element type. */
   readonly times: readonly {
@@ -27,7 +27,7 @@ export interface PresetRow {
   }[];
 }
 
-/** What the truth of one head costs, in seconds. */
+/** The cost of the truth of one head, in seconds. */
 export interface TruthRow {
   readonly part: "truth";
   /** All rows by a device, or sampled rows by the CPU. */
@@ -42,7 +42,7 @@ export interface TruthRow {
   readonly importance: number;
 }
 
-/** What the released kernel's tile merge makes of a configuration. */
+/** The effect of the released kernel's tile merge on a configuration. */
 export interface FaultRow {
   readonly part: "fault";
   readonly config: string;
@@ -59,7 +59,7 @@ export interface FaultRow {
 /** Any of them. */
 export type MeasuredRow = PresetRow | TruthRow | FaultRow;
 
-/** What tells two rows apart: of alike ones the last counts. */
+/** The key of a row: of several rows with one key, the last counts. */
 function keyOf(row: MeasuredRow): string {
   switch (row.part) {
     case "presets":

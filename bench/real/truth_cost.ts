@@ -1,5 +1,5 @@
 /**
- * What the truth of one head costs by its length: all rows by a device, or sampled rows by the CPU.
+ * The cost of the truth of one head by its length: all rows on a device, or sampled rows on the CPU.
  *
  * @module
  */

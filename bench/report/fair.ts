@@ -1,5 +1,5 @@
 /**
- * What may be called best: nothing that read more than the others.
+ * Which method may be called best: none that read more than the others.
  *
  * @module
  */

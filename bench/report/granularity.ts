@@ -1,5 +1,5 @@
 /**
- * What methods choose for, and what they were made from: methods of different granularity are never ranked together,
+ * The units that methods choose for, and their sources: methods of different granularity are never ranked together,
  * and rows that are no official rule carry a mark.
  *
  * @module
@@ -11,9 +11,9 @@ import type { ChartUnit } from "./units.ts";
 
 /** The control that stands beside the methods of every granularity. */
 const CONTROL = "random";
-/** What follows the name of a method that is a stand-in, or was made from summaries. */
+/** Follows the name of a method that is a stand-in, or was made from summaries. */
 const MARK = "*";
-/** What a reader has to know of each granularity, as it follows a title. */
+/** The explanation of each granularity, as it follows a title. */
 const WORDS: Readonly<Record<Granularity, string>> = {
   block: "chosen for blocks",
   query: "chosen for single queries",
@@ -28,7 +28,7 @@ function known(name: string) {
 }
 
 /**
- * What a method chooses for; one that is not registered is taken for one of blocks.
+ * The unit that a method chooses for; a method that is not registered is taken to choose for blocks.
  *
  * @param method its name, with or without a mark
  *
@@ -43,7 +43,7 @@ export function granularityOf(method: string): Granularity {
 }
 
 /**
- * What of a method's basis has to be said wherever it is shown; null for rules from code, papers and this project.
+ * The caveat that stands wherever a method is shown; null for rules from code, papers and this project.
  *
  * @param method its name, with or without a mark
  *
@@ -72,7 +72,7 @@ export function markedName(method: string): string {
 }
 
 /**
- * What the mark means, for the methods that have it; empty if none has.
+ * The sentence that explains the mark, with the methods that have it; empty if none has.
  *
  * @param rows rows with their methods
  *

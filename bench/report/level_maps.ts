@@ -24,7 +24,7 @@ export interface MassSource {
 
 /** The levels that a method chose for one head. */
 export interface LevelSource {
-  /** What is mapped, in words: input, head, order. */
+  /** The subject of the map in words: input, head, order. */
   readonly place: string;
   /** A short name for files. */
   readonly name: string;

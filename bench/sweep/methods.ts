@@ -17,7 +17,7 @@ export const ALL = "all";
 export interface InputMethods {
   /** Those that run. */
   readonly methods: readonly Method[];
-  /** What is said of those that `all` leaves out; empty if it leaves out none. */
+  /** The sentence about methods that `all` leaves out; empty if it leaves out none. */
   readonly leftOut: string;
 }
 

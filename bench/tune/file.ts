@@ -44,11 +44,11 @@ export interface TunedInput {
   readonly seed: number | null;
 }
 
-/** What was chosen for a head. */
+/** The choice for a head. */
 export interface TunedHead {
   /** The head. */
   readonly head: number;
-  /** What was chosen. */
+  /** Method, importance, order and rest. */
   readonly choice: Choice;
   /** Mean relative L2 error on the tuning inputs; where all heads have one choice, over all of them. */
   readonly error: number;
@@ -64,7 +64,7 @@ export interface TunedHead {
 export interface Tuned {
   /** The version of the file. */
   readonly schema: number;
-  /** What it holds for. */
+  /** The shape of the calls that it holds for. */
   readonly shape: TunedShape;
   /** Query block size in tokens. */
   readonly blockM: number;
@@ -72,19 +72,19 @@ export interface Tuned {
   readonly blockN: number;
   /** The density that was asked for. */
   readonly density: number;
-  /** What the density is spent on. */
+  /** The costs that count against the density. */
   readonly budget: Budget;
   /** The seed of rows and of what is drawn. */
   readonly seed: number;
   /** The choice of every head. */
   readonly heads: readonly TunedHead[];
-  /** What was chosen on. */
+  /** The inputs of the search. */
   readonly tunedOn: readonly TunedInput[];
   /** Candidates of a head, outputs that were computed, and those that all candidates in all rounds would have taken. */
   readonly search: { readonly candidates: number; readonly measured: number; readonly exhaustive: number };
   /** The order of `psa` and the others in the proof: that in which `psa` loses least on the tuning inputs. */
   readonly baselineOrder: OrderName;
-  /** What was proved on. */
+  /** The inputs of the proof. */
   readonly heldOut: readonly TunedInput[];
   /** The proof. */
   readonly proof: Proof;
@@ -226,7 +226,7 @@ export function tunedShape(
   return { heads, seqQ, seqK, headDim, valueDim, causal, grid: video, textLength };
 }
 
-/** What kind of JSON a value is. */
+/** The JSON type of a value. */
 function kindOf(value: unknown): string {
   return Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
 }

@@ -23,7 +23,7 @@ export interface HalvingOptions {
   readonly onStep?: (done: number) => void;
 }
 
-/** What came out for one head. */
+/** The result of the search for one head. */
 export interface Chosen {
   /** The place of the best candidate. */
   readonly index: number;

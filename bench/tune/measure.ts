@@ -25,10 +25,10 @@ import type { InputFacts } from "../sweep/inputs.ts";
 import { workersFor } from "../sweep/truth/maker.ts";
 import { type Candidate, type ImportanceName, importanceOf, type OrderName } from "./space.ts";
 
-/** What a density is spent on: attention alone, or attention and what it costs to choose. */
+/** The costs that count against a density: attention alone, or attention and choosing. */
 export type Budget = "density" | "cost";
 
-/** What holds for all measurements. */
+/** Options of all measurements. */
 export interface MeasureOptions {
   /** Query block size in tokens. */
   readonly blockM: number;
@@ -36,7 +36,7 @@ export interface MeasureOptions {
   readonly blockN: number;
   /** The density to keep, in (0, 1]. */
   readonly density: number;
-  /** What the density is spent on; default attention alone. */
+  /** The costs that count against the density; default attention alone. */
   readonly budget?: Budget;
   /** Seed of rows and of what methods draw; default 1. */
   readonly seed?: number;
@@ -44,7 +44,7 @@ export interface MeasureOptions {
 
 /** One head with its numbers. */
 export interface MeasuredHead {
-  /** What is known of its input. */
+  /** The facts about its input. */
   readonly input: Pick<InputFacts, "name" | "shape" | "causal" | "grid" | "textLength">;
   /** The head of the call. */
   readonly head: number;
@@ -52,7 +52,7 @@ export interface MeasuredHead {
   readonly qkv: Qkv;
 }
 
-/** What a candidate does to a head. */
+/** The measurement of a candidate on a head. */
 export interface Measurement {
   /** Relative L2 error against dense attention, over the sampled rows. */
   readonly error: number;
@@ -60,7 +60,7 @@ export interface Measurement {
   readonly asked: number;
   /** The density that was reached. */
   readonly density: number;
-  /** What counts against the budget: the density, with what it costs to choose where the budget is `cost`. */
+  /** The cost that counts against the budget: the density, plus the cost of choosing where the budget is `cost`. */
   readonly cost: number;
 }
 
@@ -201,7 +201,7 @@ export class HeadMeasure {
     });
   }
 
-  /** What a candidate chooses at a density; default what the budget leaves after choosing; null if that is nothing. */
+  /** The choice of a candidate at a density; default the rest of the budget after choosing; null if nothing is left. */
   async #spend({ order, importance, method }: Candidate, density?: number): Promise<Spent | null> {
     const inputs = await this.#inputs(order, importance), { density: whole, budget } = this.#options;
     const facts = { sizes: inputs.sizes, importance: inputs.importance, headDim: inputs.qkv.q.shape[3] };

@@ -12,7 +12,7 @@ import type { Candidate, OrderName } from "./space.ts";
 
 /** The names of what a proof compares. */
 export const PROVED = ["tuned", ...BASELINES] as const;
-/** What a proof compares. */
+/** The sides of a proof. */
 export type Proved = "tuned" | Baseline;
 
 /** One head of one held-out input: what each of them did; null where choosing alone costs more than the budget. */
@@ -21,7 +21,7 @@ export interface ProofPair {
   readonly input: string;
   /** The head. */
   readonly head: number;
-  /** What the tuned choice, and what it stands beside, did. */
+  /** The measurements of the tuned choice and of its baselines. */
   readonly measured: Readonly<Record<Proved, Measurement | null>>;
 }
 
@@ -35,12 +35,12 @@ export interface Interval {
   readonly high: number;
 }
 
-/** What the tuned choice is beside `psa`: better or worse beyond the interval, or neither. */
+/** The tuned choice against `psa`: better or worse beyond the interval, or neither. */
 export type TunedVerdict = "better" | "worse" | "no difference";
 
 /** One line of a proof. */
 export interface ProofLine {
-  /** What was compared. */
+  /** The side that was compared. */
   readonly name: Proved;
   /** Its error over heads and inputs. */
   readonly error: Interval;
@@ -58,7 +58,7 @@ export interface Proof {
   readonly lines: readonly ProofLine[];
   /** The error of the tuned choice over that of `psa`, pair by pair. */
   readonly ratio: Interval;
-  /** What follows from the ratio. */
+  /** The verdict on the ratio. */
   readonly verdict: TunedVerdict;
 }
 
@@ -105,7 +105,7 @@ export async function provePair(
 }
 
 /**
- * What follows from heads of held-out inputs.
+ * The conclusion from heads of held-out inputs.
  *
  * @param pairs what each of them did, at least one
  * @throws {InputError} if there is no pair, or `psa` cannot be had at the budget

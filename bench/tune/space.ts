@@ -32,7 +32,7 @@ export const IMPORTANCES = ["sampled", "pooled", "antidiagonal", "full"] as cons
 /** A kind of importance. */
 export type ImportanceName = typeof IMPORTANCES[number];
 
-/** What stands for the blocks that get no level: nothing, or one mean token each. */
+/** The replacement of blocks that get no level: nothing, or one mean token each. */
 export type Rest = "skipped" | "mean";
 
 /** How levels are chosen for a head, as data. */
@@ -45,7 +45,7 @@ export interface Choice {
   readonly importance: ImportanceName | null;
   /** Share of the density that each level gets; null: as the method does. */
   readonly shares: Readonly<Record<string, number>> | null;
-  /** What stands for the blocks that get no level. */
+  /** The replacement of blocks that get no level. */
   readonly rest: Rest;
 }
 
@@ -57,7 +57,7 @@ export interface Candidate {
   readonly order: OrderName;
   /** How key blocks are scored; null: as the method does. */
   readonly importance: ImportanceName | null;
-  /** What chooses levels. */
+  /** Chooses levels. */
   readonly method: BlockMethod;
 }
 
@@ -157,7 +157,7 @@ export function candidateOf(choice: Choice): Candidate {
 }
 
 /**
- * What importance a name stands for.
+ * The importance of a name.
  *
  * @param name the name; null: that of the methods that have their own, which is `pooled`
  * @param seed of what is drawn

@@ -1,5 +1,5 @@
 /**
- * What tuning says on a terminal.
+ * The text that tuning prints on a terminal.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { candidateOf, type OrderName } from "./space.ts";
 const WIDTH = 110;
 
 /**
- * What was chosen for each head, on what, and at what cost.
+ * The choice for each head, its inputs and its cost.
  *
  * @param tuned the content of the file
  */

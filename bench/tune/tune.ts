@@ -22,7 +22,7 @@ export interface TuneOptions extends MeasureOptions, SpaceAxes, Omit<HalvingOpti
   readonly onProgress?: OnProgress;
 }
 
-/** What was chosen, before it is proved. */
+/** The choices before they are proved. */
 export interface ChosenHeads {
   /** The choice of every head. */
   readonly heads: readonly TunedHead[];

@@ -18,7 +18,7 @@ import { buildMerge } from "./merge.ts";
 import { columnParts } from "./options.ts";
 import { attentionCode, type AttentionKernelOptions } from "./variant.ts";
 
-/** What decides attention of one call, and the buffers that it reads and writes. */
+/** Options of one attention call, and the buffers that it reads and writes. */
 export interface AttentionOptions extends
   Omit<
     AttentionKernelOptions,
@@ -28,7 +28,7 @@ export interface AttentionOptions extends
   readonly shape: AttentionShape;
   /** Factor on q . k. */
   readonly scale: number;
-  /** What the last, partial key block pools. */
+  /** Which tokens the last, partial key block pools: its real ones, or its last token repeated. */
   readonly tail: "exact" | "replicate";
   /** Key block size in tokens. */
   readonly blockN: number;
@@ -44,7 +44,7 @@ export interface AttentionOptions extends
   readonly splits?: number;
 }
 
-/** What the stage makes. */
+/** The buffers that the stage writes: outputs in the element type, log-sum-exps in float32. */
 export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
 
 /**

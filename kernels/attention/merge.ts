@@ -20,9 +20,9 @@ export function splitBytes(
   return { parts: 4 * rows * valueDim, sums: 8 * rows };
 }
 
-/** What splits leave, and what adds it up. */
+/** The partial results of splits, and the pass that adds them up. */
 export interface Merge {
-  /** What attention writes in place of outputs and log-sum-exps. */
+  /** The buffers that attention writes in place of outputs and log-sum-exps. */
   readonly parts: GPUBuffer;
   readonly sums: GPUBuffer;
   /** Adds it up. */

@@ -14,7 +14,7 @@ export interface TileCount {
   readonly mean: number;
 }
 
-/** What of a call decides how its keys are split. */
+/** The properties of a call that decide into how many parts its keys are split. */
 export interface SplitCall {
   /** Query blocks of all heads, times the parts of the value columns. */
   readonly workgroups: number;
@@ -24,11 +24,11 @@ export interface SplitCall {
   readonly matrices: boolean;
 }
 
-/** What splitting costs, in the time that a workgroup takes for a tile. */
+/** The cost of splitting; the unit is the time that a workgroup takes for a tile. */
 interface SplitCost {
-  /** What every workgroup takes beside its tiles. */
+  /** The fixed cost of a workgroup, beside its tiles. */
   readonly workgroup: number;
-  /** What adding up takes. */
+  /** The cost of adding up the parts. */
   readonly merge: number;
 }
 

@@ -247,7 +247,7 @@ export class Gpu implements Disposable {
     }
   }
 
-  /** What fails since the device is lost may be told of before the loss is: waits for that a moment. */
+  /** An error that a lost device causes may be reported before the loss itself: waits a moment for the loss. */
   async #noticeLoss(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const enough = new Promise((done) => timer = setTimeout(done, NOTICE));

@@ -12,7 +12,7 @@ import type { ImportanceOptions } from "./options.ts";
 export type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
 import { buildProduct, SCRATCH_BYTES } from "./product.ts";
 
-/** What the stage makes: float32 [batch, heads, query blocks, key blocks]. */
+/** The buffer that the stage writes: float32 [batch, heads, query blocks, key blocks]. */
 export type ImportanceOutputs = Readonly<Record<"importance", GPUBuffer>>;
 
 /**

@@ -21,7 +21,7 @@ const ENOUGH_WORKGROUPS = 1024;
 /** Bytes of workgroup memory that the kernel of scores needs: two chunks of queries and two of keys. */
 export const SCORE_WORKGROUP_BYTES = 4 * CHUNK_BYTES;
 
-/** What decides the text of the kernel of scores. */
+/** The properties of a call that decide the WGSL of the score kernel. */
 export interface ScoreKernelOptions extends MatrixScoreOptions {
   /** Element type of queries and keys. */
   readonly dtype: "f16" | "f32";
@@ -29,7 +29,7 @@ export interface ScoreKernelOptions extends MatrixScoreOptions {
   readonly unroll: boolean;
 }
 
-/** What of a device decides it. */
+/** The capabilities of a device that decide the WGSL of the score kernel. */
 export type ScoreDevice = Pick<Capabilities, "matrices" | "limits">;
 
 /** The values that scores.wgsl is expanded with. */

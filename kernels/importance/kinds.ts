@@ -1,5 +1,5 @@
 /**
- * What rows and columns of scores are in each kind of importance.
+ * The rows and columns of the score matrix in each kind of importance.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { PsaConfig } from "../../reference/config/config.ts";
 import { sampleOffsets } from "../../reference/importance/importance.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 
-/** What rows and columns of the product are. */
+/** The rows and columns of the product of queries and keys. */
 export interface Product {
   /** Rows of a query block, and columns of a key block. */
   readonly rows: number;
@@ -39,7 +39,7 @@ export interface ProductCall {
   readonly firstHead: number;
 }
 
-/** What rows and columns of scores are. */
+/** The rows and columns of the score matrix of a call. */
 export function productOf(call: ProductCall): Product {
   const { importance } = call.config;
   switch (importance.kind) {

@@ -1,5 +1,5 @@
 /**
- * What building importance needs to know.
+ * Options of building the importance stage.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface QueryKeyBuffers {
   readonly k: GPUBuffer;
 }
 
-/** What `buildImportance` needs to know. */
+/** Options of `buildImportance`. */
 export interface ImportanceOptions {
   /** Queries and keys. */
   readonly buffers: QueryKeyBuffers;

@@ -20,7 +20,7 @@ export const SCRATCH_BYTES = 1 << 25;
 /** Row tiles that one dispatch can have. */
 const MOST_ROW_TILES = 65535;
 
-/** What {@link buildProduct} needs to know. */
+/** Options of {@link buildProduct}. */
 export interface ProductOptions {
   /** The sizes of the call; tokens may be means. */
   readonly shape: Omit<AttentionShape, "valueDim">;
@@ -32,7 +32,7 @@ export interface ProductOptions {
   readonly scratch: number;
   /** Whether the product is unrolled in the text. */
   readonly unroll: boolean;
-  /** What rows and columns are. */
+  /** Its rows and columns. */
   readonly product: Product;
   /** Where the rows of importance go. */
   readonly importance: GPUBuffer;
@@ -133,7 +133,7 @@ async function buildPipelines(
   return { kernel, scores, rows };
 }
 
-/** What encodes the scores of some row tiles, and their reduction. */
+/** Builds the pass that computes the scores of some row tiles and reduces them. */
 async function bindChunk(
   gpu: Gpu,
   pipelines: ProductPipelines,

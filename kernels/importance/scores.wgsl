@@ -16,7 +16,7 @@
 // most 64 steps stay in half precision and are then added up in float32 (FLUSH: if there are more), as in attention;
 // queries are halved PRESHIFT times before, which is exact, so that large scores do not overflow.
 //
-// What becomes of a tile's scores is in blocks.wgsl.
+// blocks.wgsl reduces the scores of a tile.
 
 const PIECES = #{PIECES}u;    // 16-byte pieces a token
 const CHUNKS = #{CHUNKS}u;    // of 4 pieces, a token

@@ -51,7 +51,7 @@ fn is_diagonal(m: i32, j: i32) -> bool {
   return !is_future(m, j) && min((j + 1) * BLOCK_N, SEQ_K) - 1 > m * BLOCK_M + SEQ_K - SEQ_Q;
 }
 
-// What the row is sorted by.
+// The sort key of a key block in its row.
 fn key_of(base: u32, m: u32, j: u32) -> f32 {
   if (j >= N) { return BEYOND; }
   if (PIN_CAUSAL) {

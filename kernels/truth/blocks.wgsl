@@ -1,4 +1,4 @@
-// What key blocks are to query rows or to query blocks, from rows of scores or weights in float64.
+// Reduces rows of scores or weights in float64 to one number for each key block.
 //
 // MAXIMA: the largest score of each row in each key block, [rows of all tiles][N]; an invocation owns one result.
 // Otherwise the sum of the weights of each pair of blocks, [M][N]: a workgroup owns one result, and its invocations read

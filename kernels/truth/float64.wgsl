@@ -1,4 +1,4 @@
-// What WGSL lacks for float64: the exponential and the logarithm, each good to a unit in the last place or two.
+// exp and log in float64, which WGSL lacks; each is accurate to one or two units in the last place.
 //
 // exp: x = k ln 2 + r with |r| <= ln(2) / 2, a Taylor series of exp(r) whose first omitted term is below 2^-53, and
 // 2^k from the bits of a float32, which holds k from -126 to 127. Below -86 the result is 0: it is added to a sum of at

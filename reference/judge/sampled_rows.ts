@@ -14,7 +14,7 @@ export interface Strata {
   readonly of: readonly number[];
   /** How many rows every stratum has in all. */
   readonly sizes: readonly number[];
-  /** What strata are alike: those of one class are joined where they have too few rows; default all. */
+  /** The class of each stratum: strata of one class are joined where they have too few rows; default one class. */
   readonly classes?: readonly number[];
 }
 

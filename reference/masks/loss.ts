@@ -1,5 +1,5 @@
 /**
- * What an output over chosen keys lacks beside that over all keys: mass, and the loss that SSA trains with.
+ * The difference between attention over chosen keys and over all keys: dropped mass, and the loss that SSA trains with.
  *
  * @module
  */

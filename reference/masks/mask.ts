@@ -21,7 +21,7 @@ export interface Mask {
   readonly visible: (batchHead: number, query: number, key: number) => boolean;
 }
 
-/** What {@link buildMask} needs. */
+/** Options of {@link buildMask}. */
 export interface MaskOptions {
   /** Writes rows [first, end) of a head into `bits`, which holds zeros. */
   readonly fill: (bits: Uint32Array, batchHead: number, first: number, end: number) => void;

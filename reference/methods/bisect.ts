@@ -10,7 +10,7 @@ import { levelShape, selectionOf } from "./select.ts";
 /** Halvings of an interval in a search for a threshold. */
 const HALVINGS = 40;
 
-/** What {@link bisected} searches. */
+/** Options of {@link bisected}. */
 export interface BisectOptions {
   /** The greatest value of the parameter; the search runs from 0 to it. */
   readonly most: number;

@@ -1,12 +1,12 @@
 /**
- * What it costs to choose.
+ * The cost of choosing levels or masks.
  *
  * @module
  */
 import type { ImportanceConfig } from "../config/config.ts";
 
 /**
- * What it costs to score blocks, over 4 Lq Lk D: the products of queries and keys alone are half of dense attention.
+ * The cost of scoring blocks, relative to dense attention (4 Lq Lk D): the products of queries and keys alone are half of that.
  *
  * @param config the importance
  * @param sizes block sizes

@@ -1,5 +1,5 @@
 /**
- * What methods are given: one attention call, with everything that several methods need computed once.
+ * The inputs of methods: one attention call, and results that several methods need, computed once.
  *
  * @module
  */

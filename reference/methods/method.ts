@@ -1,5 +1,5 @@
 /**
- * What a method is: how to choose what attention reads, so that methods can be compared at equal density. A method is
+ * Methods: how to choose what attention reads, so that methods can be compared at equal density. A method is
  * data and one function. It chooses levels of blocks, or a mask that says of every query which keys it sees; attention
  * over what was chosen is the harness's, never the method's own.
  *
@@ -12,7 +12,7 @@ import type { Mask } from "../masks/mask.ts";
 import type { AttentionShape, Qkv, Tensor } from "../tensor.ts";
 
 /**
- * What a method chooses for: blocks of queries (these have levels, and run on the kernels), single queries, whole heads
+ * The unit that a method chooses for: blocks of queries (these have levels, and run on the kernels), single queries, whole heads
  * (one list of keys for all queries), or groups of queries that it makes itself.
  */
 export type Granularity = "block" | "query" | "head" | "group";
@@ -26,7 +26,7 @@ export type Basis = "code" | "paper" | "summary" | "stand-in" | "ablation" | "ow
 /** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
 export type SelectionStatus = "ok" | "unreachable";
 
-/** What a released configuration says of levels. */
+/** The part of a released configuration that decides levels. */
 export type ReleasedQuotas = Pick<PsaConfig, "assignment" | "similarityThresholds" | "textLength">;
 
 /** One attention call as methods see it; what several of them need is computed once. See `methodInputs`. */
@@ -65,7 +65,7 @@ export interface MethodInputs {
   readonly once: <Value>(name: string, compute: () => Value) => Value;
 }
 
-/** What every choice says of itself. */
+/** The fields of every choice. */
 export interface Chosen {
   /** Whether the density was kept. */
   readonly status: SelectionStatus;
@@ -77,7 +77,7 @@ export interface Chosen {
 export interface BlockSelection extends Chosen {
   /** Int32 [batch, heads, query blocks, key blocks]. */
   readonly levels: Tensor<Int32Array>;
-  /** What turns attention's output [batch, heads, query tokens, value dimension] into the method's. */
+  /** Turns attention's output [batch, heads, query tokens, value dimension] into the output of the method. */
   readonly finish?: (out: Tensor) => Tensor<Float64Array>;
   /** Where `finish` lets something stand for blocks that `levels` skip: levels that say so. Dropped mass follows them. */
   readonly represented?: Tensor<Int32Array>;
@@ -89,10 +89,10 @@ export interface MaskSelection extends Chosen {
   readonly mask: Mask;
 }
 
-/** What a method decides. */
+/** The choice of a method: levels, or a mask. */
 export type Selection = BlockSelection | MaskSelection;
 
-/** What a method may look at to say whether it can be had. */
+/** The properties of a call that decide whether a method can run on it. */
 export interface CallFacts extends Pick<AttentionShape, "seqQ" | "seqK" | "headDim"> {
   /** Whether a query sees only keys up to its own position. */
   readonly causal: boolean;
@@ -100,13 +100,13 @@ export interface CallFacts extends Pick<AttentionShape, "seqQ" | "seqK" | "headD
   readonly grid?: Box;
 }
 
-/** What the cost of choosing follows from. */
+/** The properties of a call that decide the cost of choosing. */
 export interface CostFacts extends Pick<MethodInputs, "sizes" | "importance"> {
   /** Head dimension; default 64. */
   readonly headDim?: number;
 }
 
-/** What every method says of itself. */
+/** The fields of every method. */
 export interface MethodFacts {
   /** Its name: lower case, words joined by hyphens. */
   readonly name: string;
@@ -130,7 +130,7 @@ export interface MethodFacts {
   readonly usesGrid?: boolean;
   /** Why a call cannot be had, if there is a reason beyond causality and a missing grid: the end of a sentence. */
   readonly lacks?: (call: CallFacts) => string | null;
-  /** What choosing costs: floating-point operations over 4 Lq Lk D, the cost of dense attention. */
+  /** The cost of choosing: floating-point operations relative to dense attention, 4 Lq Lk D. */
   readonly selectionCost: (inputs: CostFacts) => number;
 }
 
@@ -144,7 +144,7 @@ export interface BlockMethod extends MethodFacts {
 
 /** A method that chooses keys for every query, for whole heads, or for groups of queries. */
 export interface MaskMethod extends MethodFacts {
-  /** What it chooses for. */
+  /** The unit that it chooses for. */
   readonly granularity: Exclude<Granularity, "block">;
   /** Chooses at a density in (0, 1]. */
   readonly select: (inputs: MethodInputs, density: number) => MaskSelection;

@@ -1,5 +1,5 @@
 /**
- * What methods make of scores: levels of a ranked budget, their density, and the true mass that they drop.
+ * From scores to a choice: levels of a ranked budget, their density, and the true mass that they drop.
  *
  * @module
  */

@@ -87,7 +87,7 @@ export function defaultOptions(known: readonly string[]): SweepOptions {
 }
 
 /**
- * What values by name ask for, as on a command line.
+ * Reads options by name, as on a command line.
  *
  * @param own the values
  * @param known the names of the methods there are

@@ -53,7 +53,7 @@ export interface ArrangedTokens {
 export interface ArrangeContext {
   /** The options of the variant that the input is of. */
   readonly options: Pick<VariantOptions, "seed" | "truthRows" | "preset">;
-  /** What makes the truth. */
+  /** Makes the truth. */
   readonly maker: TruthMaker;
   /** Dense attention of all rows in raster order; null if it is not there, or rows are sampled. */
   readonly dense: AttentionResult | null;

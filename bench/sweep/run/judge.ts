@@ -203,7 +203,7 @@ function statusOf(
   return kernel === null ? "reference" : "ok";
 }
 
-/** What a case is if one of its groups of heads is, the worst first. */
+/** The states that a case takes from one of its groups of heads, the worst first. */
 const NOT_OK = ["wrong", "lost", "failed", "skipped", "unjudged", "unreachable", "reference"];
 
 /**

@@ -31,7 +31,7 @@ export interface MaskLists extends WorkLists {
   readonly levels: Tensor<Int32Array>;
 }
 
-/** What the lists follow from beside the mask. */
+/** The block sizes and the group size of the lists. */
 export interface MaskListsOptions {
   /** Query block size and key block size in tokens. */
   readonly blockM: number;
@@ -181,7 +181,7 @@ class Growing {
     );
   }
 
-  /** What was appended. */
+  /** The entries that were appended. */
   taken(): { list: Uint32Array<ArrayBuffer>; rowMasks: Uint32Array<ArrayBuffer> } {
     return {
       list: this.#list.slice(0, this.count),

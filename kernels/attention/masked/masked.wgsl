@@ -18,7 +18,7 @@
 @group(0) @binding(8) var<storage, read> row_masks: array<vec2u>; // [entries of the lists][#{TY}]: 8 rows of 8 keys
 //#end
 
-// What a row does not see gets the value of a masked score, be the score NaN.
+// A token that a row does not see gets the score of a masked token, even where its own score is NaN.
 //#block mask
     {
       let seen = row_masks[(first_group + tile * 16u + tx) * #{TY}u + ty];

@@ -1,5 +1,5 @@
 /**
- * What kernels with matrices begin with: the features of the language that they use, and names of the types.
+ * The first lines of kernels with matrix units: the language features that they enable, and names for the matrix types.
  *
  * @module
  */

@@ -26,7 +26,7 @@
 // Lists. Entries are read ahead, 8 tiles at a time, into a ring in workgroup memory, and their rows in K and V looked up
 // once; a list may have any length. Entries that only fill up a list of 128 tokens are not walked.
 //
-// What a row does not see has no influence on it, be it NaN. Tokens that do not count are read as one of their group
+// A token that a row does not see has no influence on it, even where it is NaN. Tokens that do not count are read as one of their group
 // that does, and get a score of -1e30. Values that some row of the block does not see (CAUSAL) are looked at when they are
 // stored: what is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
 //
@@ -130,7 +130,7 @@ fn main(
   let last = tiles - 1u;
 
 //#use load_queries
-  // What this invocation loads of each tile.
+  // The pieces of each tile that this invocation loads.
 //#for n in 0 .. K_LOADS
   let k_row#{n} = #{THREADS % K_ACROSS == 0 ? "lid / " + K_ACROSS + "u + " + n * THREADS / K_ACROSS + "u" : "(lid + " + n * THREADS + "u) / " + K_ACROSS + "u"};
   let k_piece#{n} = #{THREADS % K_ACROSS == 0 ? "lid % " + K_ACROSS + "u" : "(lid + " + n * THREADS + "u) % " + K_ACROSS + "u"};

@@ -1,4 +1,4 @@
-// What the kernel with matrices reads and where it puts it: bindings, workgroup memory, rows and entries of a tile. kernel.wgsl
+// The memory of the kernel with matrix units: bindings, workgroup memory, rows and entries of a tile. kernel.wgsl
 // says how they fit together.
 
 alias Piece = vec4<u32>; // 8 halves
@@ -93,7 +93,7 @@ fn load_v(row: u32, piece: u32) -> Piece {
   return v[row * #{V_PIECES}u + piece];
 }
 
-// What is added to the scores of four tokens of a tile: log2 of how many tokens each stands for, or what masks it.
+// The terms that are added to the scores of four tokens of a tile: log2 of the number of averaged tokens, or the mask.
 fn bias_of(tile: u32, group: u32, first: u32) -> vec4f {
 //#if DENSE
 //#if FULL

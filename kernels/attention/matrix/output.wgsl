@@ -1,6 +1,6 @@
-// What the kernel with matrices writes, as a named block of its template: it stands in the text where kernel.wgsl uses it.
+// The output of the kernel with matrix units: a named block of the template, which kernel.wgsl inserts.
 
-// Sums divided by those of weights; what is written.
+// Weighted sums of values divided by sums of weights: the numbers that are written.
 //#block output
 //#if CAUSAL
   let has_strange = workgroupUniformLoad(&found_strange) == 1u;

@@ -26,7 +26,7 @@
 // for: with the requests in front of the barrier, no load is moved behind it. Query blocks with the longest lists are
 // taken first, so that at the end of a call no multiprocessor works alone.
 //
-// What a row does not see has no influence on it, be it NaN. Tokens of a group that do not count are read as one that does,
+// A token that a row does not see has no influence on it, even where it is NaN. Tokens of a group that do not count are read as one that does,
 // and need no mask but a weight of zero; only where groups are not WHOLE does that cost anything. In tiles that the causal
 // diagonal crosses, rows see different keys: there an invocation looks at its values first, and if one of them is not finite,
 // takes products in which a weight of zero adds nothing, whatever the value is. That costs a causal call 6 to 23 %, so that one
@@ -107,7 +107,7 @@ fn main(
 //#end
   let first_group = list_begin + first_tile * #{16 * PER_LANE}u;
 
-  // What this thread loads of each chunk: one piece of two query rows and of #{LOADS} keys, then #{LOADS} pieces of values.
+  // The pieces of each chunk that this thread loads: one piece of two query rows and of #{LOADS} keys, then #{LOADS} pieces of values.
   let piece = lid & 3u;
   let token = (lid >> 2u) & 3u;
   let q_lane = ((lid >> 4u) ^ (2u * piece)) & #{TY - 1}u;

@@ -1,4 +1,4 @@
-// What the attention kernel reads and where it puts it: bindings, workgroup memory, the groups of a tile, and the loads and
+// The memory of the tiled attention kernel: bindings, workgroup memory, the groups of a tile, and the loads and
 // stores of a chunk. kernel.wgsl says how they fit together.
 
 @group(0) @binding(0) var<uniform> call: Call;

@@ -10,7 +10,7 @@ import kernel from "./kernel.wgsl" with { type: "text" };
 import memory from "./memory.wgsl" with { type: "text" };
 import steps from "./steps.wgsl" with { type: "text" };
 
-/** What decides the text of the kernel. */
+/** The properties of a call that decide the WGSL of the kernel. */
 export interface MatrixScoreOptions {
   /** Channels of a token. */
   readonly headDim: number;
@@ -22,7 +22,7 @@ export interface MatrixScoreOptions {
   readonly sums: boolean;
 }
 
-/** What of a device decides whether it can be used. */
+/** The capabilities of a device that decide whether the kernel can run. */
 export type MatrixScoreDevice = Pick<Capabilities, "matrices" | "limits">;
 
 /** The widest queries whose matrices stay in registers, in pieces of 8 channels; those of which twice as many rows do. */

@@ -1,4 +1,4 @@
-// What the kernel of scores with matrices reads and where it puts it: bindings, overrides, rows and columns, and what becomes of
+// The memory of the score kernel with matrix units: bindings, overrides, rows and columns, and the reduction of
 // several columns. kernel.wgsl says how they fit together.
 
 struct Range { first_tile: u32, one: u32 } // of the row tiles whose scores are in memory; a step that compilers do not know

@@ -1,7 +1,7 @@
 // The steps of the kernel of scores with matrices, as named blocks of its template: each stands in the text where kernel.wgsl uses
 // it, and reads and writes the variables of that place.
 
-// What an invocation loads of a step.
+// The pieces of a step that an invocation loads.
 //#block request
     {
 //#if !STAYS

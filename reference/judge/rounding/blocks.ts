@@ -1,5 +1,5 @@
 /**
- * What the query blocks of a head see, with the errors of stored and pooled tokens.
+ * The tokens that each query block of a head sees, with the errors of stored and pooled tokens.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { type FloatData, type Tensor, toFloat64 } from "../../tensor.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { type BlockView, blockView } from "./view.ts";
 
-/** What each query block of a head sees, and the errors of these tokens. */
+/** The tokens that each query block of a head sees, and their errors. */
 export function blocksOf(
   head: Head,
   options: PyramidAttentionOptions,

@@ -57,7 +57,7 @@ function densityOf(seen: Uint8Array, { frames, frame, tokens }: Places): number 
   return pairs / tokens ** 2;
 }
 
-/** What a place sees. */
+/** The keys that a place sees. */
 function rowAt(seen: Uint8Array, place: number, { frames, frame, tokens }: Places): Uint8Array {
   const row = new Uint8Array(tokens), t = Math.floor(place / frame), p = place % frame;
   for (let other = 0, at = 0; other < frames; other++) {

@@ -90,7 +90,7 @@ function bandSelection(
   return placeSelection(inputs, places, { density: densityOf(inFrames, places.tokens), rowOf, status });
 }
 
-/** What a place sees, in raster order. */
+/** The keys that a place sees, in raster order. */
 function rowAt(
   { width, sink, byPosition }: Band,
   place: number,

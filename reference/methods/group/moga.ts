@@ -69,7 +69,7 @@ function fixedGroups({ frame, columns, rows, tokens }: Places, density: number):
   return isLow ? [windows] : [windows, of((t) => t)];
 }
 
-/** What a place sees: all that share a group with it. */
+/** The keys that a place sees: all that share a group with it. */
 function rowAt(fixed: readonly Int32Array[], labels: Int32Array | null, place: number): Uint8Array {
   const kinds = labels === null ? fixed : [...fixed, labels], row = new Uint8Array(fixed[0].length);
   for (const groups of kinds) {

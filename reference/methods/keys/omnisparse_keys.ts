@@ -32,7 +32,7 @@ export const omnisparseKeys: MaskMethod = {
   },
 };
 
-/** What each key of a head gets of the probes. */
+/** The score that the probes give each key of a head. */
 function scoresOf({ qkv: { q, k }, scale, sizes: { seqQ } }: MethodInputs, head: number): Float64Array {
   const dim = q.shape[3], all = toFloat64(headSlice(q, head)).data, probes = new Float64Array(PROBES * dim);
   for (let i = 0; i < PROBES; i++) {

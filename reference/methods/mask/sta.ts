@@ -134,7 +134,7 @@ function headErrors(
   return errors;
 }
 
-/** What the key blocks contribute to four rows: weighted values [key blocks][value dimension][4] and weights. */
+/** The contributions of key blocks to four rows: weighted values [key blocks][value dimension][4] and weights. */
 interface Contributions {
   readonly sums: Float64Array;
   readonly masses: Float64Array;

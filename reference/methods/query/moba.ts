@@ -42,7 +42,7 @@ export const moba: MaskMethod = {
   },
 };
 
-/** What gates cost: one product of a query with every block of keys, over 4 Lq Lk D. */
+/** The cost of gates: one product of a query with every block of keys, relative to 4 Lq Lk D. */
 export function gateCost(block: number): number {
   return 1 / (2 * block);
 }

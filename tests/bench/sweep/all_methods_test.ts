@@ -1,4 +1,4 @@
-/** What `--methods all` takes and leaves out, and rows of methods that choose masks. */
+/** The methods that `--methods all` takes and leaves out, and rows of methods that choose masks. */
 import { InputError, METHODS } from "../../../mod.ts";
 import type { SweepRow } from "../../../bench/sweep/columns.ts";
 import { methodsFor } from "../../../bench/sweep/methods.ts";

@@ -1,4 +1,4 @@
-/** What more density gives: at least as much, and all of it everything. */
+/** More density keeps at least as much, and full density keeps everything. */
 import { choose, methodInputs, methodLayout, METHODS, type Selection } from "../../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../support/assert.ts";
 import { randomQkv } from "../../support/method_tools.ts";

@@ -30,7 +30,7 @@ typedef struct {
   size_t *last, count;
 } List;
 
-/* What an online softmax keeps. */
+/* The state of an online softmax. */
 typedef struct {
   float most, total, *sum;
 } State;

@@ -14,7 +14,7 @@ typedef struct {
   size_t row; /* in the pool */
 } Token;
 
-/* What a split knows of its rows. */
+/* The state of the rows of a split. */
 typedef struct {
   float *most, *total, *sum, *tile_most; /* [bm], [bm], [bm, dv], [bm] */
 } State;

@@ -7,7 +7,7 @@
 /* Which mistake is planted: see ../statements.json. */
 extern int mistake;
 
-/* What one call is: sizes in tokens or numbers, as in the file of the case. */
+/* One call: sizes in tokens or numbers, as in the file of the case. */
 typedef struct {
   size_t batch, heads, key_heads, lq, lk, d, dv, bm, bn, tile;
   float scale;

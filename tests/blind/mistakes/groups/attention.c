@@ -14,7 +14,7 @@ typedef struct {
   size_t count, rows[LANES];
 } Tile;
 
-/* What a split has of its rows. */
+/* The state of the rows of a split. */
 typedef struct {
   float *most, *total, *sum; /* [bm], [bm], [bm, dv] */
 } State;
