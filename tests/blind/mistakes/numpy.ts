@@ -1,12 +1,13 @@
 /**
- * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the fifth.
+ * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
+ * fifth, from 301 the sixth.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth"] as const;
+const FOLDERS = ["fourth", "fifth", "sixth"] as const;
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -25,7 +26,7 @@ export function isNumpy(number: number): boolean {
 /**
  * Writes the outputs of one kernel for exported cases.
  *
- * @param number the mistake; 100 and 200 are the kernels without one
+ * @param number the mistake; 100, 200 and 300 are the kernels without one
  * @param paths the folder of cases, and that of outputs
  * @returns what Python said, if it failed
  */
