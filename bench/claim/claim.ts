@@ -14,6 +14,7 @@ import type { RunContext } from "../sweep/run/run.ts";
 import { mergeRuns } from "../sweep/merge.ts";
 import { runPlan } from "../sweep/runner.ts";
 import { holdsRun, readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/write.ts";
+import { formatted } from "../text/formatted.ts";
 import { say } from "../text/output.ts";
 import { drawClaim } from "./charts.ts";
 import { claimPage } from "./page.ts";
@@ -139,16 +140,4 @@ async function publish(run: StoredRun, page: string): Promise<readonly SweepRow[
   sentences.forEach((sentence) => say(sentence));
   say(`All cells are in ${join(page, "claim.md")}.`);
   return run.rows;
-}
-
-/** Markdown as the formatter of the project wants it. */
-async function formatted(markdown: string): Promise<string> {
-  const args = ["fmt", "--no-config", "--line-width", "110", "--ext", "md", "-"];
-  const options = { args, stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-  const child = new Deno.Command(Deno.execPath(), options).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(markdown));
-  await writer.close();
-  const { success, stdout } = await child.output();
-  return success ? new TextDecoder().decode(stdout) : markdown;
 }

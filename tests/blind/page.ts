@@ -9,7 +9,12 @@ import { table } from "./honest/honest.ts";
 /** A set of mistakes as its file holds it. */
 export interface SetOf {
   readonly title: string;
-  readonly mistakes: readonly { readonly number: number; readonly statement: string }[];
+  readonly mistakes: readonly {
+    readonly number: number;
+    readonly statement: string;
+    /** The words of the field that a right name holds. */
+    readonly must_say: readonly string[];
+  }[];
   readonly combinations: readonly number[];
 }
 
@@ -73,8 +78,8 @@ export function pageOf({ sets, measured, honest, suite, why }: PageOptions): str
   const longest = Math.max(...measured.map(({ seconds }) => seconds));
   return `# Measured blind: mistakes and honest kernels that the kit was not built for
 
-\`deno task blind --write\` makes this page. The kernels were written apart from the judge and the diagnosis: a tiled kernel
-in C and a plain one in WGSL, in [tests/blind/mistakes](../tests/blind/mistakes), and honest kernels in C in
+\`deno task blind --write\` makes this page. The kernels were written apart from the judge and the diagnosis: two in
+C, one in WGSL, and from the fourth set on in numpy and C, in [tests/blind/mistakes](../tests/blind/mistakes), and honest kernels in C in
 [tests/blind/honest](../tests/blind/honest). What a right diagnosis has to say was written down with each mistake, before
 the search was there; whether it was said is judged by hand ([heard.json](../tests/blind/heard.json)).
 

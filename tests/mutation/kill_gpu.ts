@@ -15,9 +15,12 @@ import { explainStages } from "../../fixtures/conformance/diagnose/stages.ts";
 import { gpuAttention } from "../../bench/conformance/gpu_outputs.ts";
 import { gpuStage } from "../../bench/conformance/gpu_stages.ts";
 import { type Judged, judgeOutputs, type ReadCase } from "../../fixtures/conformance/judge/judge.ts";
-import { attentionCases, named } from "./kill_matrix.ts";
+import { attentionCases } from "./kill_matrix.ts";
+import { named } from "./kill_page.ts";
 import { stageCases } from "./kill_stages.ts";
 import { outputFile } from "../../fixtures/conformance/diagnose/planted.ts";
+import { type Piece, PIECE_OPTIONS, recorded } from "../support/record.ts";
+import { formatted } from "../../bench/text/formatted.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
 
@@ -154,29 +157,41 @@ function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOu
 
 const HELP: CommandHelp = {
   name: "kill-matrix:gpu",
-  usage: "[--write]",
+  usage: "[options]",
   about: ["Plants mistakes into our own WGSL: the conformance kit has to find them."],
   examples: ["deno task kill-matrix:gpu"],
-  options: [{ name: "write", value: "", help: "write docs/kill-matrix-gpu.md" }],
+  options: [...PIECE_OPTIONS, { name: "write", value: "", help: "write docs/kill-matrix-gpu.md" }],
   exits: "a mistake survives",
 };
 
+/** The kernels without a mistake, and with each. */
+const PIECES: readonly Piece<WgslMutant | null>[] = [
+  { key: "none", work: null },
+  ...WGSL_MUTANTS.map((work) => ({ key: `${work.kernel}: ${work.name}`, work })),
+];
+
 async function run({ read }: CommandLine): Promise<number> {
   using gpu = await openGpu();
-  const cases = ourCases(), catalogue = new Catalogue(), outcomes: MutantOutcome[] = [];
-  const honest = await judgeMutant(gpu, null, { cases, catalogue });
-  console.log(`without a mistake: ${honest.failing} of ${honest.cases} wrong`);
-  for (const mutant of WGSL_MUTANTS) {
-    const own = cases.filter(({ listed }) => listed.case.startsWith(`${mutant.stage} `));
-    const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
-    outcomes.push(outcome);
-    console.log(row(outcome, mutant));
-  }
+  const cases = ourCases(), catalogue = new Catalogue();
+  const outcomes = await recorded<WgslMutant | null, MutantOutcome>(
+    { task: "kill-matrix:gpu", pieces: PIECES, read },
+    async (mutants, done) => {
+      for (const [place, mutant] of mutants.entries()) {
+        const own = cases.filter(({ listed }) => listed.case.startsWith(mutant ? `${mutant.stage} ` : ""));
+        const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
+        done(outcome, place);
+        const { failing, cases: count } = outcome;
+        console.log(mutant ? row(outcome, mutant) : `without a mistake: ${failing} of ${count} wrong`);
+      }
+    },
+  );
+  if (outcomes === null) return 0;
+  const [honest, ...planted] = outcomes;
   if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
-    await Deno.writeTextFile(path, markdown(gpu, outcomes, honest));
+    await Deno.writeTextFile(path, await formatted(markdown(gpu, planted, honest)));
   }
-  return honest.failing === 0 && outcomes.every(({ failing }) => failing > 0) ? 0 : 1;
+  return honest.failing === 0 && planted.every(({ failing }) => failing > 0) ? 0 : 1;
 }
 
 if (import.meta.main) await runCommand(() => perform({ help: HELP, run }, Deno.args));

@@ -6,13 +6,17 @@
  */
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
+import { formatted } from "../../bench/text/formatted.ts";
+import type { OptionReader } from "../../bench/options/reader.ts";
 import type { KernelDType } from "../../reference/judge/tolerance.ts";
 import { type Mistake, MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
 import { suiteCases } from "../../fixtures/conformance/suites.ts";
 import { bfloat16, type Simulation } from "../../fixtures/conformance/honest/attention.ts";
 import { Catalogue } from "../../fixtures/conformance/diagnose/catalogue.ts";
 import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
+import { honestRow, markdown, type Matrix } from "./kill_page.ts";
 import type { Outcome } from "./outcome.ts";
+import { type Piece, PIECE_OPTIONS, recorded } from "../support/record.ts";
 import { STAGE_MISTAKES } from "../../fixtures/conformance/deviations/stages/catalogue.ts";
 import { spread } from "../support/spread.ts";
 import { HONEST_STAGES, type StageOutcome } from "./kill_stages.ts";
@@ -85,82 +89,6 @@ export function honestOutcome(
   return { failing: failing.map(({ verdict }) => `${verdict.case}: ${verdict.problems.join("; ")}`), used };
 }
 
-/** How an outcome reads in the table. */
-function cells({ failing, cases, names, mistake }: Outcome): string {
-  if (failing === 0) return "no | |";
-  return `${failing} of ${cases} | ${named(mistake, names)} |`;
-}
-
-/**
- * Whether a mistake is named rightly, as the tables say it.
- *
- * @param mistake its name
- * @param names what the diagnosis says
- */
-export function named(mistake: string, names: readonly string[]): string {
-  if (!names.includes(mistake)) return names.join(", ") || "no";
-  return names.length === 1 ? "yes" : `one of ${names.length}`;
-}
-
-/** A table of mistakes, with what became of them in two suites. */
-function table(smoke: readonly Outcome[], standard: readonly Outcome[], labels: readonly string[]): string[] {
-  return [
-    "| | mistake | wrong cases in smoke | named | wrong cases in standard | named |",
-    "| --- | --- | --- | --- | --- | --- |",
-    ...smoke.map((one, i) => `| ${labels[i]} | ${one.mistake} | ${cells(one)} ${cells(standard[i])}`),
-  ];
-}
-
-/** Everything that the page says. */
-interface Matrix {
-  readonly smoke: readonly Outcome[];
-  readonly standard: readonly Outcome[];
-  readonly honest: readonly string[];
-  readonly stages: { readonly smoke: readonly StageOutcome[]; readonly standard: readonly StageOutcome[] };
-  readonly honestStages: readonly string[];
-}
-
-/** How many mistakes are killed and named in one of two suites. */
-function counts(smoke: readonly Outcome[], standard: readonly Outcome[]): string {
-  const killed = smoke.filter(({ failing }, i) => failing + standard[i].failing > 0).length;
-  const named =
-    smoke.filter(({ names, mistake }, i) => [...names, ...standard[i].names].includes(mistake)).length;
-  return `Killed: ${killed} of ${smoke.length}; named: ${named}.`;
-}
-
-/** The page docs/kill-matrix.md. */
-function markdown({ smoke, standard, honest, stages, honestStages }: Matrix): string {
-  const right = ["| kernel | wrong cases | most of the budget used |", "| --- | --- | --- |"];
-  return [
-    "# What the conformance kit finds",
-    "",
-    "Written by `deno task kill-matrix --write`: each mistake of the catalogue is planted alone into the reference, and",
-    "the cases of attention of a suite are judged and diagnosed. `one of 2` means that two mistakes give the same",
-    `outputs in all cases that fail. ${counts(smoke, standard)}`,
-    "",
-    ...table(smoke, standard, smoke.map((_, i) => `${i + 1}`)),
-    "",
-    "Kernels that are right, in simulated arithmetic, over the whole standard suite:",
-    "",
-    ...right,
-    ...honest,
-    "",
-    "## Gradients and single stages",
-    "",
-    `Mistakes of gradients and stages, over the cases of their stage. ${
-      counts(stages.smoke, stages.standard)
-    }`,
-    "",
-    ...table(stages.smoke, stages.standard, stages.smoke.map(({ stage }) => stage)),
-    "",
-    "Kernels that are right, over all cases of gradients and stages of the standard suite:",
-    "",
-    ...right,
-    ...honestStages,
-    "",
-  ].join("\n");
-}
-
 /** Prints what was killed, and what was not named. */
 function report(suite: string, outcomes: readonly Outcome[]): void {
   console.log(
@@ -173,76 +101,93 @@ function report(suite: string, outcomes: readonly Outcome[]): void {
   }
 }
 
-/** A row of the table of right kernels; prints false alarms. */
-function honestRow(name: string, { failing, used }: { failing: string[]; used: number }): string {
-  failing.forEach((text) => console.log(`FALSE ALARM ${name}: ${text}`));
-  return `| ${name} | ${failing.length} | ${Math.round(100 * used)} % |`;
-}
-
 const HELP: CommandHelp = {
   name: "kill-matrix",
-  usage: "[--write]",
-  about: ["Plants every mistake of the catalogue: the conformance kit has to find and name it."],
-  examples: ["deno task kill-matrix"],
-  options: [{ name: "write", value: "", help: "write docs/kill-matrix.md" }],
+  usage: "[options]",
+  about: [
+    "Plants every mistake of the catalogue: the conformance kit has to find and name it. All cores are used; the whole " +
+    "takes hours of one core, so it can be done in parts and go on where it stopped.",
+  ],
+  examples: ["deno task kill-matrix --record results/kill.jsonl --write"],
+  options: [...PIECE_OPTIONS, { name: "write", value: "", help: "write docs/kill-matrix.md" }],
   exits: "a mistake survives",
 };
 
-/** A piece of the matrix for a worker: mistakes [first, end) of a kind, or the right kernel number `first`. */
+/** A piece of the matrix for a worker: a mistake of a kind by its place in the catalogue, or a right kernel. */
 export interface KillWork {
   readonly kind: "attention" | "stages" | "right" | "right stages";
   readonly suite: "smoke" | "standard";
-  readonly first: number;
-  readonly end: number;
+  readonly place: number;
 }
-
-/** Mistakes of a piece: as few as are worth sending. */
-const PIECE = 8;
 
 /** The pieces of one kind in one suite. */
-function piecesOf(kind: KillWork["kind"], suite: KillWork["suite"], count: number): KillWork[] {
-  const piece = kind.startsWith("right") ? 1 : PIECE;
-  return Array.from({ length: Math.ceil(count / piece) }, (_, i) => ({
-    ...{ kind, suite, first: i * piece, end: Math.min(count, (i + 1) * piece) },
-  }));
+function piecesOf(
+  kind: KillWork["kind"],
+  suite: KillWork["suite"],
+  all: readonly { readonly name: string }[],
+): Piece<KillWork>[] {
+  return all.map(({ name }, place) => ({ key: `${kind}, ${suite}: ${name}`, work: { kind, suite, place } }));
 }
 
-/** Everything, on all cores: the largest pieces first. */
-async function measureAll(): Promise<Matrix> {
-  const works = (["standard", "smoke"] as const).flatMap((suite) => [
-    ...piecesOf("attention", suite, MISTAKES.length),
-    ...piecesOf("stages", suite, STAGE_MISTAKES.length),
-  ]);
-  works.push(...piecesOf("right", "standard", HONEST.length));
-  works.push(...piecesOf("right stages", "standard", HONEST_STAGES.length));
-  const onDone = (_: unknown, done: number) => {
-    if (done % 20 === 0) console.error(`${done} of ${works.length} pieces`);
-  };
-  const results = await spread<KillWork, unknown>(
-    new URL("./kill_worker.ts", import.meta.url),
-    works,
-    onDone,
+/** All pieces: those that take longest first, so that no core waits long for another at the end. */
+const PIECES: readonly Piece<KillWork>[] = [
+  ...piecesOf("right", "standard", HONEST),
+  ...piecesOf("right stages", "standard", HONEST_STAGES),
+  ...(["standard", "smoke"] as const).flatMap((suite) => [
+    ...piecesOf("attention", suite, MISTAKES),
+    ...piecesOf("stages", suite, STAGE_MISTAKES),
+  ]),
+];
+
+/** Everything, on all cores; null if this is a part. */
+async function measureAll(read: OptionReader): Promise<Matrix | null> {
+  const begin = performance.now();
+  const results = await recorded<KillWork, unknown>(
+    { task: "kill-matrix", pieces: PIECES, read },
+    async (works, done) => {
+      let count = 0;
+      await spread<KillWork, unknown>(
+        new URL("./kill_worker.ts", import.meta.url),
+        works,
+        (result, _, place) => {
+          done(result, place);
+          const minutes = (performance.now() - begin) / 60000;
+          if (++count % 20 === 0) {
+            console.error(
+              `${count} of ${works.length} after ${minutes.toFixed(1)} min`,
+            );
+          }
+        },
+      );
+    },
   );
+  return results === null ? null : matrixOf(results);
+}
+
+/** The matrix that results of all pieces make. */
+function matrixOf(results: readonly unknown[]): Matrix {
   const of = (kind: KillWork["kind"], suite: KillWork["suite"]) =>
-    results.filter((_, i) => works[i].kind === kind && works[i].suite === suite);
+    results.filter((_, i) => PIECES[i].work.kind === kind && PIECES[i].work.suite === suite);
   const right = (kind: "right" | "right stages", kernels: readonly { readonly name: string }[]) =>
     (of(kind, "standard") as ReturnType<typeof honestOutcome>[]).map((each, i) =>
       honestRow(kernels[i].name, each)
     );
   return {
-    smoke: of("attention", "smoke").flat() as Outcome[],
-    standard: of("attention", "standard").flat() as Outcome[],
+    smoke: of("attention", "smoke") as Outcome[],
+    standard: of("attention", "standard") as Outcome[],
     honest: right("right", HONEST),
     stages: {
-      smoke: of("stages", "smoke").flat() as StageOutcome[],
-      standard: of("stages", "standard").flat() as StageOutcome[],
+      smoke: of("stages", "smoke") as StageOutcome[],
+      standard: of("stages", "standard") as StageOutcome[],
     },
     honestStages: right("right stages", HONEST_STAGES),
   };
 }
 
 async function run({ read }: CommandLine): Promise<number> {
-  const matrix = await measureAll(), { smoke, standard, stages, honest, honestStages } = matrix;
+  const matrix = await measureAll(read);
+  if (matrix === null) return 0;
+  const { smoke, standard, stages, honest, honestStages } = matrix;
   for (const suite of ["smoke", "standard"] as const) {
     report(`stages in ${suite}`, stages[suite]);
     report(suite, matrix[suite]);
@@ -250,7 +195,7 @@ async function run({ read }: CommandLine): Promise<number> {
   console.log([...honestStages, ...honest].join("\n"));
   if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix.md", import.meta.url);
-    await Deno.writeTextFile(path, markdown(matrix));
+    await Deno.writeTextFile(path, await formatted(markdown(matrix)));
   }
   const all = [...smoke, ...stages.smoke], others = [...standard, ...stages.standard];
   const survivors = all.filter(({ failing }, i) => failing + others[i].failing === 0);

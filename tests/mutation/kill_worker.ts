@@ -20,20 +20,20 @@ answerWith((work: KillWork) => {
   switch (work.kind) {
     case "attention": {
       const cases = casesOf(`attention ${work.suite}`, () => attentionCases(work.suite));
-      return killMatrix(cases, { mistakes: MISTAKES.slice(work.first, work.end), catalogue });
+      return killMatrix(cases, { mistakes: [MISTAKES[work.place]], catalogue })[0];
     }
     case "stages": {
       const cases = casesOf(`stages ${work.suite}`, () => stageCases(work.suite));
-      return stageMatrix(cases, STAGE_MISTAKES.slice(work.first, work.end));
+      return stageMatrix(cases, [STAGE_MISTAKES[work.place]])[0];
     }
     case "right": {
-      const kernel = HONEST[work.first], { dtype } = kernel;
+      const kernel = HONEST[work.place], { dtype } = kernel;
       return honestOutcome(
         casesOf(`attention ${work.suite} ${dtype}`, () => attentionCases(work.suite, dtype)),
         kernel,
       );
     }
     case "right stages":
-      return honestStages(work.suite, HONEST_STAGES[work.first]);
+      return honestStages(work.suite, HONEST_STAGES[work.place]);
   }
 });

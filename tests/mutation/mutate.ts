@@ -9,12 +9,14 @@
  */
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
+import { formatted } from "../../bench/text/formatted.ts";
 import { say } from "../../bench/text/output.ts";
 import { requireInput } from "../../reference/errors.ts";
+import { PIECE_OPTIONS, recorded } from "../support/record.ts";
 import type { Mutant } from "./mutant.ts";
 import { mutants, REFERENCE_TESTS } from "./mutants.ts";
 
-/** The result for one planted mistake. */
+/** The result for one planted mistake; null: it survived. */
 interface Outcome {
   mutant: Mutant;
   killedBy: string | null;
@@ -64,7 +66,7 @@ async function firstFailure(copy: string): Promise<string | null> {
 }
 
 /** Plants one mistake, runs the tests, and puts the file back. */
-async function judge(mutant: Mutant, copy: string): Promise<Outcome> {
+async function judge(mutant: Mutant, copy: string): Promise<string | null> {
   const path = `${copy}/${mutant.file}`;
   const original = await Deno.readTextFile(path);
   const places = original.split(mutant.find).length - 1;
@@ -73,7 +75,7 @@ async function judge(mutant: Mutant, copy: string): Promise<Outcome> {
   }
   await Deno.writeTextFile(path, original.replace(mutant.find, () => mutant.replace));
   try {
-    return { mutant, killedBy: await firstFailure(copy) };
+    return await firstFailure(copy);
   } finally {
     await Deno.writeTextFile(path, original);
   }
@@ -89,23 +91,26 @@ async function withCopy<Result>(task: (copy: string) => Promise<Result>): Promis
   }
 }
 
-/** Judges all mistakes, one worker a core, each on a copy of its own. */
-async function judgeAll(chosen: readonly Mutant[]): Promise<Outcome[]> {
+/** Judges mistakes, as many at a time as there are cores, each on a copy of its own. */
+async function judgeAll(
+  chosen: readonly Mutant[],
+  done: (killedBy: string | null, place: number) => void,
+): Promise<void> {
+  if (chosen.length === 0) return;
   const unmutated = await withCopy(firstFailure);
   if (unmutated !== null) throw new Error(`The tests fail without any mistake: ${unmutated}`);
-  const outcomes: Outcome[] = [];
-  const queue = [...chosen];
+  const queue = [...chosen.entries()];
+  let count = 0;
   const worker = () =>
     withCopy(async (copy) => {
-      for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-        const outcome = await judge(mutant, copy);
-        outcomes.push(outcome);
-        const verdict = outcome.killedBy === null ? "SURVIVED" : `killed by ${outcome.killedBy}`;
-        console.log(`${outcomes.length}/${chosen.length} ${mutant.name}: ${verdict}`);
+      for (let next = queue.shift(); next; next = queue.shift()) {
+        const [place, mutant] = next, killedBy = await judge(mutant, copy);
+        done(killedBy, place);
+        const verdict = killedBy === null ? "SURVIVED" : `killed by ${killedBy}`;
+        console.log(`${++count}/${chosen.length} ${mutant.name}: ${verdict}`);
       }
     });
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, chosen.length) }, worker));
-  return outcomes.sort((a, b) => mutants.indexOf(a.mutant) - mutants.indexOf(b.mutant));
 }
 
 /** The table of docs/mutations.md. */
@@ -134,6 +139,7 @@ const HELP: CommandHelp = {
   about: ["Plants mistakes in the reference: the tests have to find all of them."],
   examples: ["deno task mutate"],
   options: [
+    ...PIECE_OPTIONS,
     { name: "filter", value: "TEXT", help: "only mistakes whose name or file contains it" },
     { name: "write", value: "", help: "write docs/mutations.md, if no filter was given" },
   ],
@@ -147,9 +153,12 @@ async function run({ read }: CommandLine): Promise<number> {
     chosen.length > 0,
     () => `--filter "${filter}" matches none of the ${mutants.length} mistakes.`,
   );
-  const outcomes = await judgeAll(chosen);
+  const pieces = chosen.map((work) => ({ key: `${work.file}: ${work.name}`, work }));
+  const killers = await recorded<Mutant, string | null>({ task: "mutate", pieces, read }, judgeAll);
+  if (killers === null) return 0;
+  const outcomes = killers.map((killedBy, i) => ({ mutant: chosen[i], killedBy }));
   if (filter === "" && read.flag("write")) {
-    await Deno.writeTextFile(`${ROOT}docs/mutations.md`, markdown(outcomes));
+    await Deno.writeTextFile(`${ROOT}docs/mutations.md`, await formatted(markdown(outcomes)));
   }
   const survivors = outcomes.filter(({ killedBy }) => killedBy === null);
   say(`${outcomes.length - survivors.length} of ${outcomes.length} mistakes killed.`);

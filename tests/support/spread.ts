@@ -10,13 +10,13 @@ import { mapInWorkers } from "../../reference/parallel/pool.ts";
  *
  * @param url the worker's module; it answers every piece with its result, see {@link answerWith}
  * @param items the pieces
- * @param onDone called with every result as it arrives, and how many there are
+ * @param onDone called with every result as it arrives, how many there are, and the place of its piece
  * @returns the results in the order of the pieces
  */
 export async function spread<Item, Result>(
   url: URL,
   items: readonly Item[],
-  onDone: (result: Result, done: number) => void = () => {},
+  onDone: (result: Result, done: number, place: number) => void = () => {},
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
   let done = 0;
@@ -24,7 +24,7 @@ export async function spread<Item, Result>(
     workers: navigator.hardwareConcurrency,
     onResult: (result, index) => {
       results[index] = result;
-      onDone(result, ++done);
+      onDone(result, ++done, index);
     },
   });
   return results;

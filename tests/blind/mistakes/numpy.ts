@@ -27,17 +27,20 @@ export function isNumpy(number: number): boolean {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param paths the folder of cases, and that of outputs
+ * @param options the folder of cases, that of outputs, and for 300 which of the sixth set's kernels
  * @returns what Python said, if it failed
  */
 export async function runNumpy(
   number: number,
-  { cases, outputs }: Record<"cases" | "outputs", string>,
+  { cases, outputs, kernel }: { readonly cases: string; readonly outputs: string; readonly kernel?: string },
 ): Promise<string | undefined> {
   const folder = FOLDERS[Math.floor(number / 100) - 1];
   const program = fileURLToPath(new URL(`numpy/${folder}/kernels.py`, import.meta.url));
   const { code, stderr } = await new Deno.Command("python3", {
-    args: ["-B", program, cases, outputs, "--mistake", String(number % 100)],
+    args: [
+      ...["-B", program, cases, outputs, "--mistake", String(number % 100)],
+      ...(kernel === undefined ? [] : ["--kernel", kernel]),
+    ],
     stdout: "null",
     stderr: "piped",
   }).output();

@@ -11,6 +11,7 @@ import { perform, runCommand } from "../../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../../bench/options/command_line.ts";
 import { HARD_DATA } from "../../../fixtures/conformance/honest/hard.ts";
 import type { HonestVerdict } from "../../../fixtures/conformance/honest/judging.ts";
+import { type Piece, PIECE_OPTIONS, recorded } from "../../support/record.ts";
 import { spread } from "../../support/spread.ts";
 import type { HonestWork } from "./honest_worker.ts";
 import { requireInput } from "../../../reference/errors.ts";
@@ -55,10 +56,26 @@ const HELP: CommandHelp = {
   options: [
     { name: "data", value: "TEXT", help: "only data whose name holds this" },
     { name: "dtype", value: "TYPE", help: `of ${DTYPES.join(", ")}; all of them` },
+    ...PIECE_OPTIONS,
     { name: "write", value: "", help: "put the table into docs/tolerance.md" },
   ],
   exits: "an honest kernel is called wrong",
 };
+
+/** Judges kernels on all cores. */
+async function judgeAll(
+  works: readonly HonestWork[],
+  done: (verdict: HonestVerdict, place: number) => void,
+): Promise<void> {
+  const worker = new URL("./honest_worker.ts", import.meta.url);
+  await spread<HonestWork, HonestVerdict>(worker, works, (one, count, place) => {
+    done(one, place);
+    const share = Number.isNaN(one.share)
+      ? "judges nothing"
+      : `${Math.round(100 * one.share)} %, ${one.order}`;
+    console.error(`${count} of ${works.length}: ${one.arithmetic} on ${one.data}: ${share}`);
+  });
+}
 
 /** Judges what was asked for, and says it. */
 async function run({ read }: CommandLine): Promise<number> {
@@ -72,21 +89,16 @@ async function run({ read }: CommandLine): Promise<number> {
     names.length > 0,
     () => `--data "${wanted}" matches nothing; there are ${Object.keys(HARD_DATA).join(", ")}.`,
   );
-  const works = names.flatMap((data) =>
+  const pieces = names.flatMap((data) =>
     DTYPES.filter((each) => dtype === "" || each === dtype).flatMap((one) =>
-      ladderOf(one).map(({ name: arithmetic }): HonestWork => ({ data, dtype: one, arithmetic }))
+      ladderOf(one).map(({ name: arithmetic }): Piece<HonestWork> => ({
+        key: `${one}, ${arithmetic}: ${data}`,
+        work: { data, dtype: one, arithmetic },
+      }))
     )
   );
-  const all = await spread<HonestWork, HonestVerdict>(
-    new URL("./honest_worker.ts", import.meta.url),
-    works,
-    (one, done) => {
-      const share = Number.isNaN(one.share)
-        ? "judges nothing"
-        : `${Math.round(100 * one.share)} %, ${one.order}`;
-      console.error(`${done} of ${works.length}: ${one.arithmetic} on ${one.data}: ${share}`);
-    },
-  );
+  const all = await recorded<HonestWork, HonestVerdict>({ task: "honest", pieces, read }, judgeAll);
+  if (all === null) return 0;
   const text = table(all), wrong = all.filter(({ share }) => share > 1);
   console.log(text);
   for (const { data, arithmetic, order, share } of wrong) {

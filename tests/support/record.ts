@@ -1,0 +1,156 @@
+/**
+ * Long tasks in pieces that are kept: results go to a file line by line as they come. A task that was stopped goes on
+ * where it was, parts that ran on several machines are joined, and a page is written once all pieces are there.
+ *
+ * @module
+ */
+import { sha256 } from "../../fixtures/sha256.ts";
+import { InputError, requireInput } from "../../reference/errors.ts";
+import type { OptionHelp } from "../../bench/options/command_line.ts";
+import type { OptionReader } from "../../bench/options/reader.ts";
+import { readShard } from "../../bench/sweep/options/options.ts";
+import { say } from "../../bench/text/output.ts";
+
+/** A piece of a task: what it is called in a record, and what there is to do. */
+export interface Piece<Work> {
+  readonly key: string;
+  readonly work: Work;
+}
+
+/** The options of a task whose pieces are kept. */
+export const PIECE_OPTIONS: readonly OptionHelp[] = [
+  {
+    name: "record",
+    value: "FILE",
+    help: "keep results in it, and do not repeat those that it holds; given several times: those of all",
+    many: true,
+  },
+  { name: "shard", value: "I/N", help: "only part I of N, without a page; then once with all records" },
+  { name: "old-records", value: "", help: "take records that were made from other sources" },
+];
+
+/** A task with its pieces. */
+export interface Recorded<Work> {
+  /** The name of the task. */
+  readonly task: string;
+  readonly pieces: readonly Piece<Work>[];
+  readonly read: OptionReader;
+  /** What is called with what there is to say; default: it is printed on stderr. */
+  readonly tell?: (text: string) => void;
+}
+
+const ROOT = new URL("../../", import.meta.url);
+/** What results follow from. */
+const ROOMS = ["reference", "kernels", "fixtures", "tests/mutation", "tests/blind", "tests/reference"];
+
+/**
+ * Does the pieces that no record holds.
+ *
+ * @param recorded the task, its pieces and its options
+ * @param run does pieces; it calls `done` with each result and the place of its piece among those that it was given
+ * @returns the results in the order of the pieces; null if this was a part, and others are missing
+ * @throws {InputError} if a record is one of another task, or was made from other sources
+ */
+export async function recorded<Work, Result>(
+  { task, pieces, read, tell = (text) => say(text, "stderr") }: Recorded<Work>,
+  run: (works: readonly Work[], done: (result: Result, place: number) => void) => Promise<void>,
+): Promise<Result[] | null> {
+  const shard = readShard(read.text("shard", "1/1")), files = read.texts("record");
+  requireInput(shard.count === 1 || files.length > 0, () => "--shard needs --record with it.");
+  const head: Head = { task, sources: await hashOfSources() };
+  const known = new Map<string, unknown>();
+  for (const file of files) readRecord(file, { head, isOld: read.flag("old-records"), known });
+  const left = pieces.filter(({ key }, i) => !known.has(key) && i % shard.count === shard.index - 1);
+  if (files.length > 0) {
+    tell(`${left.length} of ${pieces.length} pieces are to be run.`);
+  }
+  await run(left.map(({ work }) => work), (result, place) => {
+    known.set(left[place].key, result);
+    if (files.length > 0) append(files[0], { key: left[place].key, result });
+  });
+  const missing = pieces.filter(({ key }) => !known.has(key)).length;
+  if (missing === 0) return pieces.map(({ key }) => known.get(key) as Result);
+  tell(
+    `${missing} of ${pieces.length} pieces are in other parts; all records, without --shard, make the page.`,
+  );
+  return null;
+}
+
+/** The first line of a record. */
+interface Head {
+  readonly task: string;
+  readonly sources: string;
+}
+
+/** Reads the results of a record that is there, or begins one; a last line that was cut is dropped. */
+function readRecord(
+  file: string,
+  { head, isOld, known }: {
+    readonly head: Head;
+    readonly isOld: boolean;
+    readonly known: Map<string, unknown>;
+  },
+): void {
+  const text = textOf(file), whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole !== text) Deno.writeTextFileSync(file, whole);
+  if (whole === "") return append(file, head);
+  const lines = whole.split("\n").slice(0, -1).map((line, i) => parsed(line, `${file}:${i + 1}`));
+  const { task, sources } = lines[0] as Partial<Head>;
+  requireInput(
+    task === head.task,
+    () =>
+      `${file} is no record of \`deno task ${head.task}\`${task ? `, but of \`deno task ${task}\`` : ""}.`,
+  );
+  requireInput(
+    sources === head.sources || isOld,
+    () => `${file} was made from other sources: remove it, or take it as it is with --old-records.`,
+  );
+  for (const line of lines.slice(1)) {
+    const { key, result } = line as { readonly key: string; readonly result: unknown };
+    known.set(key, result);
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw new InputError(`${file} cannot be read as a record: ${(error as Error).message}`);
+  }
+}
+
+/** A line of a record. Numbers that JSON does not know are texts in an object. */
+function parsed(line: string, place: string): unknown {
+  try {
+    return JSON.parse(line, (_, value) => value?.$number === undefined ? value : Number(value.$number));
+  } catch {
+    throw new InputError(`${place} is no line of a record: it should be JSON.`);
+  }
+}
+
+function append(file: string, line: unknown): void {
+  const text = JSON.stringify(
+    line,
+    (_, value) => typeof value === "number" && !Number.isFinite(value) ? { $number: String(value) } : value,
+  );
+  Deno.writeTextFileSync(file, `${text}\n`, { append: true });
+}
+
+/** The SHA-256 of all sources that results follow from, but not of data, which have hashes of their own. */
+async function hashOfSources(): Promise<string> {
+  const texts: string[] = [];
+  for (const room of ROOMS) await collect(new URL(`${room}/`, ROOT), texts);
+  return (await sha256(texts.sort().join("\0"))).slice(0, 16);
+}
+
+async function collect(folder: URL, texts: string[]): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (name === "data" || name.startsWith(".")) continue;
+    if (isDirectory) await collect(new URL(`${name}/`, folder), texts);
+    else if (/\.(ts|json|py|c|h|wgsl)$/.test(name)) {
+      const at = new URL(name, folder);
+      texts.push(`${at.href.slice(ROOT.href.length)}\n${await Deno.readTextFile(at)}`);
+    }
+  }
+}
