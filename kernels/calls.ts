@@ -60,8 +60,8 @@ export interface ForwardResult {
   /** Natural log-sum-exps of the logits, [batch, heads, query tokens], in float32. */
   readonly lse: Tensor<Float32Array>;
   /**
-   * The levels that were used, int32 [batch, heads, query blocks, key blocks]; blocks are of the configuration's order. Of a
-   * mask: 1 where some query of the block sees some key of the block.
+   * The levels that were used, int32 [batch, heads, query blocks, key blocks]; blocks are of the configuration's order, or of
+   * the one that was chosen for the head. Of a mask: 1 where some query of the block sees some key of the block.
    */
   readonly levels: Tensor<Int32Array>;
   /** Their density, from 0 to 1 (docs/definition.md#density); of a mask the share of pairs that it shows. */

@@ -23,6 +23,7 @@ export {
   type StageName,
   type StageOutputs,
   type StageTimings,
+  type TunedSetup,
 } from "./psa.ts";
 export type { OutputBuffers } from "./buffers.ts";
 export type { ComputePass, Encode } from "./device/pass.ts";

@@ -17,6 +17,7 @@ import type { Stage } from "./device/stage.ts";
 import { download, upload } from "./device/transfer.ts";
 import { buildImportance } from "./importance/importance.ts";
 import { buildLevels } from "./levels/levels.ts";
+import type { Quotas } from "./levels/quotas.ts";
 import { buildLists, type ListBuffers } from "./lists/build.ts";
 import { occurringLevels, requireLevels, tokensOf } from "./lists/given.ts";
 import { groupTokens } from "./lists/entry.ts";
@@ -56,19 +57,39 @@ export interface Call {
   readonly density?: number;
 }
 
-/** Builds the call whose levels importance selects. */
-export async function buildSelectedCall(gpu: Gpu, pipeline: Pipeline): Promise<Call> {
+/** What differs by head where heads have choices of their own. */
+export interface HeadChoices {
+  /** How their rows are cut. */
+  readonly cut: Quotas;
+  /** Their numbers in the call that they are a part of. */
+  readonly heads: readonly number[];
+}
+
+/**
+ * Builds the call whose levels importance selects.
+ *
+ * @param gpu the device
+ * @param pipeline sizes, configuration, buffers
+ * @param choices what differs by head; default nothing
+ */
+export async function buildSelectedCall(
+  gpu: Gpu,
+  pipeline: Pipeline,
+  { cut, heads }: Partial<HeadChoices> = {},
+): Promise<Call> {
   const { plan, moves, buffers: { arranged } } = pipeline, { shape, config, dtype, firstHead, chosen } = plan;
   requireSelection(gpu.info, plan);
   const pyramid = await pyramidOf(gpu, pipeline, chosen);
   const importance = await inStage(
     "importance",
-    () => buildImportance(gpu, { buffers: arranged, shape, config, dtype, firstHead }),
+    () => buildImportance(gpu, { buffers: arranged, shape, config, dtype, firstHead, heads }),
   );
   const levels = await inStage(
     "levels",
-    () =>
-      buildLevels(gpu, { importance: importance.outputs.importance, k: arranged.k, shape, config, dtype }),
+    () => {
+      const made = { importance: importance.outputs.importance, k: arranged.k };
+      return buildLevels(gpu, { ...made, shape, config, dtype, cut });
+    },
   );
   const lists = await listsOf(gpu, plan, { levels: levels.outputs.levels, lists: plan.lists });
   const attention = await attentionOf(gpu, pipeline, {

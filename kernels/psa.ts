@@ -18,12 +18,15 @@ import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTI
 import { areBuffers, loadInputs, type QkvBuffers, requireCallLevels, requireInputs } from "./inputs.ts";
 import { requireGiven } from "./given.ts";
 import { buildMoves } from "./order/moves.ts";
-import { buildDenseCall, buildGivenCall, buildSelectedCall, type Call, type Pipeline } from "./pipeline.ts";
+import { buildDenseCall, buildGivenCall, type Call, type Pipeline } from "./pipeline.ts";
 import { guardedCall } from "./prepared.ts";
-import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
+import type { PsaPlan, PsaSetup } from "./plan.ts";
+import { buildChosenCall } from "./tuned/call.ts";
+import { planCall, type TunedSetup } from "./tuned/plan.ts";
 import type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
 export type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
+export type { TunedSetup } from "./tuned/plan.ts";
 export type { QkvBuffers } from "./inputs.ts";
 export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stage.ts";
 
@@ -32,7 +35,7 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stag
  * and run, the first one as fast as all others.
  *
  * @param gpu the device
- * @param setup `shape` of the calls, `config` of the method, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
+ * @param setup `shape` of the calls, `config` of the method or `tuned` choices of each head, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
  * where the device has it)
  * @throws {InputError} if the configuration is wrong, a dimension is not a multiple of 8 up to 256, the device lacks the
  * element type, or something is beyond a limit of the device, which is named before anything is made; `createSlicedPsa`
@@ -58,9 +61,9 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stag
  * console.log(out.shape, density.toFixed(2)); // [1, 1, 256, 32] 0.47
  * ```
  */
-export async function createPsa(gpu: Gpu, setup: PsaSetup): Promise<Psa> {
+export async function createPsa(gpu: Gpu, setup: PsaSetup | TunedSetup): Promise<Psa> {
   requireGpu(gpu);
-  const plan = buildPlan(gpu.info, setup), scope = gpu.scope();
+  const plan = planCall(gpu.info, setup), scope = gpu.scope();
   try {
     const buffers = buildBuffers(scope, plan);
     const psa = new Psa(scope, { plan, buffers, moves: await buildMoves(scope, plan, buffers) });
@@ -84,7 +87,7 @@ interface Built extends Call {
 export class Psa implements Disposable {
   /** The sizes of a call. */
   readonly shape: AttentionShape;
-  /** The configuration. */
+  /** The configuration; of a tuned file what all heads have in common. */
   readonly config: PsaConfig;
   /** The element type of the kernels. */
   readonly dtype: "f32" | "f16";
@@ -243,7 +246,7 @@ export class Psa implements Disposable {
 
   /** Builds a call; those that depend on no levels are built once, and stay. */
   async #build(given?: GivenLevels | GivenMask): Promise<Built> {
-    if (given === undefined) return this.#selected ??= await this.#scoped(buildSelectedCall);
+    if (given === undefined) return this.#selected ??= await this.#scoped(buildChosenCall);
     if (given === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
     return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, given));
   }

@@ -8,13 +8,14 @@ import { levelDensity } from "../reference/levels/density.ts";
 import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import type { Gpu } from "./device/gpu.ts";
-import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup } from "./psa.ts";
+import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup, type TunedSetup } from "./psa.ts";
 import type { StageTimings } from "./device/stage.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions } from "./door.ts";
 import { requireCallLevels, requireInputs } from "./inputs.ts";
 import { groupTokens } from "./lists/entry.ts";
 import { occurringLevels, tokensOf } from "./lists/given.ts";
-import { buildPlan, planLists, type PsaPlan, requireBytes } from "./plan.ts";
+import { planLists, type PsaPlan, requireBytes } from "./plan.ts";
+import { planCall } from "./tuned/plan.ts";
 
 /** A call that runs in slices. */
 export interface SlicedPsa {
@@ -54,7 +55,7 @@ export interface SlicedPsa {
  * console.log(psa.slices, out.shape); // 1 [1, 2, 256, 32]
  * ```
  */
-export function createSlicedPsa(gpu: Gpu, setup: PsaSetup): SlicedPsa {
+export function createSlicedPsa(gpu: Gpu, setup: PsaSetup | TunedSetup): SlicedPsa {
   requireGpu(gpu);
   const cut = cutCall(gpu.info, setup);
   return {
@@ -81,18 +82,18 @@ export interface Cut {
  * @param levels levels that are given
  * @throws {InputError} if the setup is wrong, told of the whole call, or naming the limit that a single key head exceeds
  */
-export function cutCall(info: Capabilities, setup: PsaSetup, levels?: Tensor<Int32Array>): Cut {
-  buildPlan(withoutLimits(info), setup);
+export function cutCall(info: Capabilities, setup: PsaSetup | TunedSetup, levels?: Tensor<Int32Array>): Cut {
+  const { order } = planCall(withoutLimits(info), setup).config;
   const units = setup.shape.batch * setup.shape.kvHeads;
   let refused: InputError | undefined;
   for (let slices = 1; slices <= units; slices++) {
     if (units % slices !== 0) continue;
     const shape = slices === 1 ? setup.shape : sliceShape(setup.shape, units / slices);
     try {
-      const plan = buildPlan(info, { ...setup, shape });
+      const plan = planCall(info, partOf(setup, shape, 0));
       if (levels !== undefined) requireLists(info, plan, levels);
       requireInput(
-        slices === 1 || setup.config.order?.kind !== "semantic",
+        slices === 1 || order?.kind !== "semantic",
         () =>
           "`order` is semantic; it is made for all heads together, so this call can not be cut into slices.",
       );
@@ -102,7 +103,7 @@ export function cutCall(info: Capabilities, setup: PsaSetup, levels?: Tensor<Int
       refused = error;
     }
   }
-  if (units === 1 || setup.config.order?.kind === "semantic") throw refused;
+  if (units === 1 || order?.kind === "semantic") throw refused;
   throw new InputError(`A single key head of this call is too much: ${refused?.message}`, { cause: refused });
 }
 
@@ -121,13 +122,24 @@ function sliceShape(shape: AttentionShape, kvHeads: number): AttentionShape {
   return { ...shape, batch: 1, kvHeads, heads: kvHeads * shape.heads / shape.kvHeads };
 }
 
+/** The setup of a slice, with the choices of its heads where each has one. */
+function partOf<Setup extends PsaSetup | TunedSetup>(
+  setup: Setup,
+  shape: AttentionShape,
+  firstHead: number,
+): Setup {
+  if (!("tuned" in setup)) return { ...setup, shape, firstHead };
+  const heads = setup.tuned.heads.slice(firstHead, firstHead + shape.batch * shape.heads);
+  return { ...setup, shape, firstHead, tuned: { ...setup.tuned, heads } };
+}
+
 async function runSlices(
   gpu: Gpu,
-  setup: PsaSetup,
+  setup: PsaSetup | TunedSetup,
   { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
 ): Promise<ForwardResult> {
   const { levels } = options, given = levels === "dense" ? undefined : levels;
-  const whole = buildPlan(withoutLimits(gpu.info), setup);
+  const whole = planCall(withoutLimits(gpu.info), setup);
   requireInputs(qkv, whole);
   requireCallLevels(levels, whole);
   const { slices, shape } = cutCall(gpu.info, setup, given), results: ForwardResult[] = [];
@@ -138,11 +150,11 @@ async function runSlices(
   }
   for (let i = 0; i < slices; i++) {
     const own = <Data extends Tensor["data"]>(tensor: Tensor<Data>) => part(tensor, { i, slices });
-    using psa = await createPsa(gpu, { ...setup, shape, ready, firstHead: i * shape.heads });
+    using psa = await createPsa(gpu, { ...partOf(setup, shape, i * shape.heads), ready });
     const inputs = { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) };
     results.push(await psa.forward(inputs, { levels: given ? own(given) : levels }));
   }
-  return join(results, setup);
+  return join(results, whole);
 }
 
 /** The capabilities of the device, without limits: a whole call is checked by it, whose slices have limits. */

@@ -118,6 +118,16 @@ export {
   type PresetSource,
   type VideoShape,
 } from "./config/presets.ts";
+export type {
+  Choice,
+  ChosenHead,
+  Family,
+  ImportanceName,
+  OrderName,
+  Rest,
+  TunedCall,
+  TunedShape,
+} from "./config/tuned.ts";
 export { MODEL_SHAPES, type ModelShape, type ModelTokens, modelTokens } from "./config/model_shapes.ts";
 export { configErrors, type SequenceLengths, validateConfig } from "./config/validate.ts";
 export { blockMass, droppedMass, type DroppedOptions, type MassOptions } from "./judge/mass.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import { WORKLOADS } from "../../fixtures/workloads.ts";
+import { FAMILIES, IMPORTANCES, ORDERS } from "../../reference/config/tuned.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { requireName } from "../options/reader.ts";
@@ -16,7 +17,6 @@ import { candidatesIn, formatTuned, parseTuned, requireTunedFor } from "../tune/
 import { openInputs, requireAlike, type SplitInputs, splitInputs, type TuneInput } from "../tune/inputs.ts";
 import type { Budget } from "../tune/measure.ts";
 import { proofOf } from "../tune/proof.ts";
-import { FAMILIES, IMPORTANCES, ORDERS } from "../tune/space.ts";
 import { choiceLines, proofLines } from "../tune/text.ts";
 import { proveHeads, tuneInputs, type TuneOptions } from "../tune/tune.ts";
 import { type Command, EXIT } from "./command.ts";

@@ -5,12 +5,15 @@
  */
 import { type Case, caseName, matchesFilter } from "../../fixtures/cases.ts";
 import type { Box, OrderConfig } from "../../reference/config/config.ts";
+import { type OrderName, orderNamed, STRIDE } from "../../reference/config/tuned.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type MethodLayout, methodLayout } from "../../reference/methods/inputs.ts";
 import type { Method } from "../../reference/methods/method.ts";
 import type { InputFacts } from "./inputs.ts";
 import { methodsFor } from "./methods.ts";
 import type { VariantOptions } from "./options/variants.ts";
+
+export { STRIDE };
 
 /** One case: what is run, and the strings by which it is found. */
 export interface SweepCase {
@@ -27,19 +30,6 @@ export interface SweepCase {
   /** The density that is asked for. */
   readonly density: number;
 }
-
-/** Boxes of the order `tile`. */
-const TILE: Box = { width: 4, height: 4, depth: 4 };
-/**
- * The stride of antidiagonal importance in the sweep.
- *
- * @example
- * ```ts
- * import { STRIDE } from "./cases.ts";
- * console.log(STRIDE); // 8
- * ```
- */
-export const STRIDE = 8;
 
 /**
  * The cases of one input: orders x importances x densities x methods. What does not depend on an axis has one case
@@ -126,13 +116,13 @@ export function orderOf(
     box !== undefined,
     () => `--order ${kind} needs the grid of ${name}; give it with --grid T,Y,X.`,
   );
-  if (kind === "gilbert") return { kind, box, variant: "curve" };
+  const order = orderNamed(kind as OrderName, box);
   requireInput(
-    box.width % TILE.width === 0 && box.height % TILE.height === 0 && box.depth % TILE.depth === 0,
+    order !== null,
     () =>
       `--order tile needs a grid of multiples of 4; that of ${name} is ${box.depth},${box.height},${box.width}.`,
   );
-  return { kind: "tile", box, tile: TILE };
+  return order;
 }
 
 /** The hex digits of a file's checksum that its cases carry. */

@@ -5,6 +5,7 @@
  */
 import { withBetween } from "../text/between.ts";
 import { InputError } from "../../reference/errors.ts";
+import type { OrderName } from "../../reference/config/tuned.ts";
 import { TRACES } from "../../fixtures/traces.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";
@@ -12,7 +13,7 @@ import type { OnProgress } from "../text/progress.ts";
 import { openInputs, type TuneInput } from "./inputs.ts";
 import { BASELINES, HeadMeasure } from "./measure.ts";
 import { type Proof, proofOf, type ProofPair } from "./proof.ts";
-import { candidateOf, type OrderName } from "./space.ts";
+import { candidateOf } from "./space.ts";
 import { showInterval } from "./text.ts";
 import { chooseHeads, proveHeads } from "./tune.ts";
 

@@ -3,36 +3,17 @@
  *
  * @module
  */
+import type { ChosenHead, OrderName, TunedCall, TunedShape } from "../../reference/config/tuned.ts";
 import { InputError } from "../../reference/errors.ts";
 import { cutSentence } from "../../fixtures/guarded.ts";
 import { toJson } from "../text/output.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
 import type { Budget } from "./measure.ts";
 import type { Proof } from "./proof.ts";
-import { type Candidate, candidateOf, type Choice, type OrderName } from "./space.ts";
+import { type Candidate, candidateOf } from "./space.ts";
 
 /** The version of the file. */
 export const TUNED_SCHEMA = 1;
-
-/** The sizes that a choice holds for. */
-export interface TunedShape {
-  /** The query heads, counted over batch entries. */
-  readonly heads: readonly number[];
-  /** Query tokens. */
-  readonly seqQ: number;
-  /** Key tokens. */
-  readonly seqK: number;
-  /** Head dimension. */
-  readonly headDim: number;
-  /** Value dimension. */
-  readonly valueDim: number;
-  /** Whether a query sees only keys up to its own position. */
-  readonly causal: boolean;
-  /** Frames, rows and columns of the video; null: none. */
-  readonly grid: readonly [depth: number, height: number, width: number] | null;
-  /** Text tokens at the end. */
-  readonly textLength: number;
-}
 
 /** An input that something was measured on. */
 export interface TunedInput {
@@ -44,16 +25,10 @@ export interface TunedInput {
   readonly seed: number | null;
 }
 
-/** The choice for a head. */
-export interface TunedHead {
-  /** The head. */
-  readonly head: number;
-  /** Method, importance, order and rest. */
-  readonly choice: Choice;
+/** What was chosen for a head, and what it did on the tuning inputs. */
+export interface TunedHead extends ChosenHead {
   /** Mean relative L2 error on the tuning inputs; where all heads have one choice, over all of them. */
   readonly error: number;
-  /** The density to ask the method for, so that the budget is kept: the mean on the tuning inputs. */
-  readonly asked: number;
   /** Mean density on the tuning inputs. */
   readonly density: number;
   /** Mean of what counts against the budget on the tuning inputs. */
@@ -61,22 +36,14 @@ export interface TunedHead {
 }
 
 /** The content of the file. */
-export interface Tuned {
+export interface Tuned extends TunedCall {
   /** The version of the file. */
   readonly schema: number;
-  /** The shape of the calls that it holds for. */
-  readonly shape: TunedShape;
-  /** Query block size in tokens. */
-  readonly blockM: number;
-  /** Key block size in tokens. */
-  readonly blockN: number;
   /** The density that was asked for. */
   readonly density: number;
   /** The costs that count against the density. */
   readonly budget: Budget;
-  /** The seed of rows and of what is drawn. */
-  readonly seed: number;
-  /** The choice of every head. */
+  /** The choice of every head, and what it did. */
   readonly heads: readonly TunedHead[];
   /** The inputs of the search. */
   readonly tunedOn: readonly TunedInput[];

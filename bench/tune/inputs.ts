@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TunedShape } from "../../reference/config/tuned.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { seededRandom, shuffled } from "../../reference/random.ts";
@@ -10,7 +11,7 @@ import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { readOptions } from "../sweep/options/options.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 import { plural } from "../text/number.ts";
-import { differingField, type TunedInput, type TunedShape, tunedShape } from "./file.ts";
+import { differingField, type TunedInput, tunedShape } from "./file.ts";
 import type { MeasuredHead } from "./measure.ts";
 
 /** One attention call, head by head. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type ImportanceName, importanceNamed, type OrderName } from "../../reference/config/tuned.ts";
 import { attentionRows, type HeadRows } from "../../reference/attention/some_rows.ts";
 import {
   estimateRelativeError,
@@ -23,7 +24,7 @@ import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts
 import { orderOf } from "../sweep/cases.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
 import { workersFor } from "../sweep/truth/maker.ts";
-import { type Candidate, type ImportanceName, importanceOf, type OrderName } from "./space.ts";
+import type { Candidate } from "./space.ts";
 
 /** The costs that count against a density: attention alone, or attention and choosing. */
 export type Budget = "density" | "cost";
@@ -217,7 +218,7 @@ export class HeadMeasure {
     return this.#once(`inputs ${order} ${name}`, async () => {
       const { head: firstHead, input: { causal, grid } } = this.#head,
         { blockM, blockN, seed } = this.#options;
-      const { qkv } = this.#arranged(order), importance = importanceOf(name, seed);
+      const { qkv } = this.#arranged(order), importance = importanceNamed(name, seed);
       const config = { blockM, blockN, causal, importance, firstHead };
       const importanceGiven = await importanceParallel(qkv, config, workersFor(qkv, undefined));
       return methodInputs(qkv, { ...config, seed, grid, importanceGiven });

@@ -4,11 +4,12 @@
  *
  * @module
  */
+import type { OrderName } from "../../reference/config/tuned.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { studentQuantile } from "../../reference/judge/sampled_rows.ts";
 import { showNumber } from "../text/number.ts";
 import { type Baseline, BASELINES, type HeadMeasure, type Measurement } from "./measure.ts";
-import type { Candidate, OrderName } from "./space.ts";
+import type { Candidate } from "./space.ts";
 
 /** The names of what a proof compares. */
 export const PROVED = ["tuned", ...BASELINES] as const;

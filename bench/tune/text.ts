@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { OrderName } from "../../reference/config/tuned.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { alignTable } from "../text/table.ts";
 import type { Tuned, TunedInput } from "./file.ts";
 import { type Interval, type Proof, verdictSentence } from "./proof.ts";
-import { candidateOf, type OrderName } from "./space.ts";
+import { candidateOf } from "./space.ts";
 
 const WIDTH = 110;
 
@@ -20,11 +21,16 @@ export function choiceLines({ heads, tunedOn, search }: Tuned): string[] {
   const rows = heads.map(({ head, choice, error, density }) => [
     ...[`${head}`, showFixed(error, 4), showFixed(density, 3), candidateOf(choice).name],
   ]);
+  const without = [...new Set(heads.map(({ choice }) => choice.method))].filter((name) => name !== "ranked");
+  const sentence = `createPsa runs choices of ranked, not of ${
+    without.join(", ")
+  }: tune with --methods ranked for it.`;
   return [
     `Chosen on ${namesOf(tunedOn)} among ${search.candidates} candidates a head; ${
       showNumber(100 * search.measured / search.exhaustive)
     } % of the rows that all of them would take.`,
     ...tableLines([["head", "error", "density", "choice"], ...rows]),
+    ...without.length > 0 ? [sentence] : [],
   ];
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OrderName } from "../../reference/config/tuned.ts";
 import { InputError } from "../../reference/errors.ts";
 import type { OnProgress } from "../text/progress.ts";
 import { type Tuned, TUNED_SCHEMA, type TunedHead, type TunedInput } from "./file.ts";
@@ -10,7 +11,7 @@ import { chooseBest, type HalvingOptions, ROUNDS } from "./halving.ts";
 import { requireAlike, type SplitInputs, type TuneInput } from "./inputs.ts";
 import { HeadMeasure, type MeasureOptions } from "./measure.ts";
 import { geometricMean, proofOf, type ProofPair, provePair } from "./proof.ts";
-import { type Candidate, candidateOf, choicesOf, type OrderName, type SpaceAxes } from "./space.ts";
+import { type Candidate, candidateOf, choicesOf, type SpaceAxes } from "./space.ts";
 
 /** Options of tuning. */
 export interface TuneOptions extends MeasureOptions, SpaceAxes, Omit<HalvingOptions, "onStep"> {

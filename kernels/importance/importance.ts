@@ -26,7 +26,8 @@ export async function buildImportance(
   gpu: Gpu,
   options: ImportanceOptions,
 ): Promise<Stage<ImportanceOutputs>> {
-  const { buffers, shape, config, dtype, firstHead = 0 } = options, { kind } = config.importance;
+  const { buffers, shape, config, dtype, firstHead = 0, heads: numbers } = options,
+    { kind } = config.importance;
   const { batch, heads, seqQ, seqK } = shape;
   const M = Math.ceil(seqQ / config.blockM), N = Math.ceil(seqK / config.blockN);
   const importance = gpu.createBuffer("importance", { size: 4 * batch * heads * M * N });
@@ -37,7 +38,7 @@ export async function buildImportance(
     dtype: means ? "f32" : dtype,
     scratch: options.scratch ?? SCRATCH_BYTES,
     unroll: options.unroll ?? gpu.info.subgroupSize > 0,
-    product: productOf({ shape, config, firstHead }),
+    product: productOf({ shape, config, firstHead, heads: numbers }),
     importance,
     blocks: [M, N],
   });

@@ -37,6 +37,8 @@ export interface ProductCall {
   readonly config: Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
   /** Index of the first head among the batch * heads of a larger call: sampled tokens are drawn by it. */
   readonly firstHead: number;
+  /** The numbers of the heads in the larger call; default they follow on `firstHead`. */
+  readonly heads?: readonly number[];
 }
 
 /** The rows and columns of the score matrix of a call. */
@@ -86,11 +88,11 @@ function antidiagonalProduct(
 
 /** Some tokens of every block, drawn for each head; with no seed all of them. */
 function sampledProduct(call: ProductCall, seed: number | null): Product {
-  const { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN }, firstHead } = call;
+  const { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN }, firstHead, heads: own } = call;
   const offsets = seed === null
     ? [{ query: range(blockM), key: range(blockN) }]
     : range(batch * heads).map((head) =>
-      sampleOffsets({ blockM, blockN, seed, batchHead: firstHead + head })
+      sampleOffsets({ blockM, blockN, seed, batchHead: own?.[head] ?? firstHead + head })
     );
   const rows = offsets[0].query.length, columns = offsets[0].key.length;
   return {

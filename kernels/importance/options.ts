@@ -30,4 +30,6 @@ export interface ImportanceOptions {
   readonly unroll?: boolean;
   /** Index of the first head among the batch * heads of a larger call: sampled tokens are drawn by it. Default 0. */
   readonly firstHead?: number;
+  /** The numbers of the heads in the larger call; default they follow on `firstHead`. */
+  readonly heads?: readonly number[];
 }

@@ -29,6 +29,8 @@ export interface LevelsOptions {
   readonly config: QuotaConfig;
   /** Element type of the keys. */
   readonly dtype: "f16" | "f32";
+  /** How rows are cut, for each query block of every head or for all; default what the configuration says. */
+  readonly cut?: Quotas;
 }
 
 /**
@@ -46,7 +48,7 @@ export type LevelsOutputs = Readonly<Record<"levels" | "caps", GPUBuffer>>;
 export async function buildLevels(gpu: Gpu, options: LevelsOptions): Promise<Stage<LevelsOutputs>> {
   const { importance, k, shape, config, dtype } = options, { batch, heads, seqQ, seqK } = shape;
   const M = Math.ceil(seqQ / config.blockM), N = Math.ceil(seqK / config.blockN);
-  const cut = quotasOf(config, shape), { quotas, ends } = cut;
+  const { cut = quotasOf(config, shape) } = options, { quotas, ends } = cut;
   requireInput(
     quotas.length <= MOST_QUOTAS,
     () => `\`assignment\` has ${quotas.length} levels; the device has room for ${MOST_QUOTAS}.`,

@@ -11,7 +11,7 @@
 override N: u32;             // key blocks
 override M: u32;             // query blocks
 override QUOTAS: u32;        // quotas, at most 16
-override END_ROWS: u32;      // rows of `ends`: M if every query block has its own, else 1
+override END_ROWS: u32;      // rows of `ends`: M if every query block has its own, heads * M if those of a head too, else 1
 override THRESHOLD: bool;    // ends follow from cumulative importance; else they are read
 override MIN_FULL: u32;      // threshold mode: the least number of blocks at level 1
 override PIN_CAUSAL: bool;   // the first and the diagonal key blocks come first in the order, the future last
@@ -162,7 +162,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     total = total_of(base, lid);
     factor = select(0.0, ONE / total, total > 0.0);
   } else if (lid < QUOTAS) {
-    row_ends[lid] = ends[(m % END_ROWS) * QUOTAS + lid];
+    row_ends[lid] = ends[((group.y * M + m) % END_ROWS) * QUOTAS + lid];
   }
   for (var start = 0u; start < N; start += 4u * THREADS) {
     let first = start + 4u * lid;

@@ -21,7 +21,7 @@ export type QuotaConfig = Omit<PsaConfig, "importance" | "order" | "scale" | "ta
 export interface Quotas {
   /** In the order in which they are served. */
   readonly quotas: readonly { readonly level: number; readonly unit: number; readonly energy: number }[];
-  /** Where each quota ends, for every query block or once for all; empty if importance decides. */
+  /** Where each quota ends: for every query block of all heads or of one, or once for all; empty if importance decides. */
   readonly ends: readonly (readonly number[])[];
   /** Blocks that level 1 gets at least if importance decides. */
   readonly minFull: number;
