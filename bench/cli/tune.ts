@@ -12,7 +12,6 @@ import { requireName } from "../options/reader.ts";
 import { writeWhole } from "../sweep/write.ts";
 import { messageOf, say } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
-import { writeChoosing } from "../tune/choosing.ts";
 import { candidatesIn, formatTuned, parseTuned, requireTunedFor } from "../tune/file.ts";
 import { openInputs, requireAlike, type SplitInputs, splitInputs, type TuneInput } from "../tune/inputs.ts";
 import type { Budget } from "../tune/measure.ts";
@@ -72,15 +71,10 @@ export const command: Command = {
       { name: "out", value: "FILE", help: "where the choice goes (tuned.json)" },
       { name: "force", value: "", help: "replace the file that --out names" },
       { name: "from", value: "FILE", help: "choose nothing: prove this file on --input or --workload" },
-      { name: "write", value: "", help: "write docs/choosing.md from the project's traces (minutes)" },
     ],
   },
   async run(line) {
-    const { read, given } = line;
-    if (read.flag("write")) {
-      await withProgress((onProgress) => writeChoosing(onProgress));
-      return EXIT.right;
-    }
+    const { given } = line;
     requireInput(
       given.input !== undefined || given.workload !== undefined,
       "There is no input; give several with --input or --workload.",

@@ -45,6 +45,8 @@ export interface ProofLine {
   readonly name: Proved;
   /** Its error over heads and inputs. */
   readonly error: Interval;
+  /** Its error over that of `psa`, pair by pair. */
+  readonly ratio: Interval;
   /** The mean density that it reached. */
   readonly density: number;
   /** The mean of what counts against the budget. */
@@ -136,14 +138,18 @@ export function proofOf(pairs: readonly ProofPair[]): Proof {
     const all = pairs.map(({ measured }) => measured[name]).filter((each) => each !== null);
     if (all.length < pairs.length) return [];
     const mean = (field: "density" | "cost") => all.reduce((sum, each) => sum + each[field], 0) / all.length;
-    const error = geometricMean(all.map((each) => each.error));
-    return [{ name, error, density: mean("density"), cost: mean("cost") }];
+    const error = geometricMean(all.map((each) => each.error)), ratio = ratioOf(pairs, name);
+    return [{ name, error, ratio, density: mean("density"), cost: mean("cost") }];
   });
-  const ratio = geometricMean(
-    pairs.map(({ measured: { tuned, psa } }) => Math.max(tuned!.error, FLOOR) / Math.max(psa!.error, FLOOR)),
-  );
+  const ratio = ratioOf(pairs, "tuned");
   const verdict = ratio.high < 1 ? "better" : ratio.low > 1 ? "worse" : "no difference";
   return { pairs: pairs.length, lines, ratio, verdict };
+}
+
+/** The error of what all pairs have over that of `psa`, pair by pair. */
+function ratioOf(pairs: readonly ProofPair[], name: Proved): Interval {
+  const floored = (measured: Measurement | null) => Math.max(measured!.error, FLOOR);
+  return geometricMean(pairs.map(({ measured }) => floored(measured[name]) / floored(measured.psa)));
 }
 
 /**

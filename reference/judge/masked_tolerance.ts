@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { evenUp } from "../attention/rows.ts";
 import { type Head, headOf } from "../heads.ts";
 import { requireMask } from "../masks/attention.ts";
-import { countRow, hasBit } from "../masks/bits.ts";
+import { countRow } from "../masks/bits.ts";
 import type { Mask } from "../masks/mask.ts";
+import { gatherRows, keysOf } from "../masks/rows.ts";
 import { type Qkv, toFloat64 } from "../tensor.ts";
 import { type Arithmetic, arithmeticOf } from "./arithmetic.ts";
 import { blockView } from "./rounding/view.ts";
@@ -77,12 +77,11 @@ function* viewsOf(
   const keys = toFloat64(k).data, values = toFloat64(v).data;
   const sampled = sampleRows(q, seeingRows(mask, index), { ...sample, blockM: 1 });
   for (const { row, standsFor } of [...sampled.values()].flat()) {
-    const bits = mask.rows(index, row, row + 1);
-    const seen = Array.from({ length: mask.shape[3] }, (_, j) => j).filter((j) => hasBit(bits, j));
+    const seen = keysOf(mask.rows(index, row, row + 1));
     const tokens = {
-      keys: gathered(keys, seen, dim),
-      values: gathered(values, seen, valueDim),
-      first: Int32Array.from(seen),
+      keys: gatherRows(keys, seen, dim),
+      values: gatherRows(values, seen, valueDim),
+      first: seen,
       counts: new Int32Array(seen.length).fill(1),
     };
     const block = { tokens, rows: { first: row, end: row + 1 }, scale, seen: () => seen.length };
@@ -102,11 +101,4 @@ function seeingRows({ rows, words, shape: [, , seqQ] }: Mask, index: number): nu
     }
   }
   return seeing;
-}
-
-/** The rows of some keys, padded to an even number. */
-function gathered(from: Float64Array, keys: readonly number[], dim: number): Float64Array<ArrayBuffer> {
-  const rows = new Float64Array(evenUp(keys.length) * dim);
-  keys.forEach((key, i) => rows.set(from.subarray(key * dim, (key + 1) * dim), i * dim));
-  return rows;
 }

@@ -23,7 +23,7 @@ export interface Mask {
 
 /** Options of {@link buildMask}. */
 export interface MaskOptions {
-  /** Writes rows [first, end) of a head into `bits`, which holds zeros. */
+  /** Writes rows [first, end) of a head into `bits`, which holds zeros; bits behind the last key are left out. */
   readonly fill: (bits: Uint32Array, batchHead: number, first: number, end: number) => void;
   /** Whether what a query chooses beyond its own position, aligned bottom-right, is left out; default false. */
   readonly causal?: boolean;
@@ -54,9 +54,9 @@ export function buildMask(
   const rows = (batchHead: number, first: number, end: number) => {
     const bits = new Uint32Array((end - first) * words);
     fill(bits, batchHead, first, end);
-    for (let i = first; causal && i < end; i++) {
+    for (let i = first; i < end; i++) {
       const row = bits.subarray((i - first) * words, (i - first + 1) * words);
-      clearFrom(row, Math.max(0, Math.min(seqK, i + seqK - seqQ + 1)));
+      clearFrom(row, seenKeys(i, { seqQ, seqK, causal }));
     }
     return bits;
   };

@@ -84,7 +84,7 @@ function joinRows(union: Uint32Array, rows: Uint32Array): boolean {
 }
 
 /** The places of the bits that are set. */
-function keysOf(row: Uint32Array): Int32Array<ArrayBuffer> {
+export function keysOf(row: Uint32Array): Int32Array<ArrayBuffer> {
   const keys: number[] = [];
   for (let word = 0; word < row.length; word++) {
     for (let rest = row[word]; rest !== 0; rest &= rest - 1) {
@@ -95,7 +95,7 @@ function keysOf(row: Uint32Array): Int32Array<ArrayBuffer> {
 }
 
 /** Some rows of a [tokens][dim] matrix one after the other, and a row of zeros if that makes their number even. */
-function gatherRows(source: FloatData, keys: Int32Array, dim: number): Float64Array<ArrayBuffer> {
+export function gatherRows(source: FloatData, keys: Int32Array, dim: number): Float64Array<ArrayBuffer> {
   const gathered = new Float64Array(evenUp(keys.length) * dim);
   for (let t = 0; t < keys.length; t++) {
     for (let c = 0, from = keys[t] * dim, to = t * dim; c < dim; c++) gathered[to + c] = source[from + c];

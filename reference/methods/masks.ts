@@ -72,6 +72,26 @@ export function keysFor(density: number, keys: number): number {
   return Math.max(1, Math.round(density * keys));
 }
 
+/** How many keys queries take where each takes a share of those that it sees, at least one. */
+export interface KeyCounts {
+  /** How many keys a query may see, from the first on. */
+  readonly seenBy: (query: number) => number;
+  /** How many of them it takes. */
+  readonly countOf: (query: number) => number;
+  /** The share of pairs that are taken. */
+  readonly density: number;
+}
+
+/** How many keys every query takes of those that it sees. */
+export function keyCounts(inputs: MethodInputs, density: number): KeyCounts {
+  const { causal, sizes: { seqQ, seqK } } = inputs;
+  const seenBy = (query: number) => seenKeys(query, { seqQ, seqK, causal });
+  const countOf = (query: number) => seenBy(query) === 0 ? 0 : keysFor(density, seenBy(query));
+  let taken = 0;
+  for (let i = 0; i < seqQ; i++) taken += countOf(i);
+  return { seenBy, countOf, density: taken / pairsOfHead(inputs) };
+}
+
 /** Key blocks as single queries see them. */
 export interface QueryBlocks {
   /** Tokens of a block. */

@@ -6,10 +6,9 @@
 import { forEachScoreRow } from "../../importance/scores.ts";
 import { setBit, wordsOf } from "../../masks/bits.ts";
 import { markLargest } from "../../masks/largest.ts";
-import { seenKeys } from "../../masks/mask.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { keysFor, pairsOfHead, ruleSelection } from "../masks.ts";
+import { keyCounts, ruleSelection } from "../masks.ts";
 import type { MaskMethod } from "../method.ts";
 
 /**
@@ -27,11 +26,8 @@ export const tokenTopk: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 1 / 2,
   select(inputs, density) {
-    const { qkv: { q, k }, causal, scale, sizes: { seqQ, seqK } } = inputs,
-      words = wordsOf(seqK),
-      dim = q.shape[3];
-    const seenBy = (i: number) => seenKeys(i, { seqQ, seqK, causal });
-    const countOf = (i: number) => seenBy(i) === 0 ? 0 : keysFor(density, seenBy(i));
+    const { qkv: { q, k }, scale, sizes: { seqK } } = inputs, words = wordsOf(seqK), dim = q.shape[3];
+    const { seenBy, countOf, density: reached } = keyCounts(inputs, density);
     const fill = (bits: Uint32Array, head: number, first: number, end: number) => {
       const queries = headSlice(q, head).data.subarray(first * dim, end * dim);
       const run = { data: Float64Array.from(queries), shape: [1, 1, end - first, dim] };
@@ -43,8 +39,6 @@ export const tokenTopk: MaskMethod = {
         },
       });
     };
-    let taken = 0;
-    for (let i = 0; i < seqQ; i++) taken += countOf(i);
-    return ruleSelection(inputs, taken / pairsOfHead(inputs), { fill });
+    return ruleSelection(inputs, reached, { fill });
   },
 };

@@ -28,7 +28,11 @@ export const omnisparseKeys: MaskMethod = {
   selectionCost: ({ sizes: { seqQ } }) => PROBES / (2 * seqQ),
   select(inputs, density) {
     const count = keysFor(density, inputs.sizes.seqK);
-    return listSelection(inputs, headsOf(inputs).map((head) => bestKeys(scoresOf(inputs, head), count)));
+    const scores = inputs.once(
+      "scores of omnisparse",
+      () => headsOf(inputs).map((head) => scoresOf(inputs, head)),
+    );
+    return listSelection(inputs, scores.map((each) => bestKeys(each, count)));
   },
 };
 

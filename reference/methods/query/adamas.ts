@@ -4,10 +4,9 @@
  * @module
  */
 import { countBits, setBit, wordsOf } from "../../masks/bits.ts";
-import { seenKeys } from "../../masks/mask.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { headsOf, keysFor, pairsOfHead, ruleSelection } from "../masks.ts";
+import { headsOf, keyCounts, ruleSelection } from "../masks.ts";
 import type { CallFacts, MaskMethod, MethodInputs } from "../method.ts";
 
 /** A code is how many of three thresholds a number exceeds. */
@@ -48,10 +47,12 @@ function adamas(name: string, rule: string, thresholdsOf: (rms: number) => reado
         : `The head dimension is ${headDim}; ${name} needs a power of two for its Hadamard matrix.`,
     selectionCost: ({ headDim = 64 }) => THRESHOLDS * OPERATIONS * wordsOf(headDim) / (4 * headDim),
     select(inputs, density) {
-      const codes = headsOf(inputs).map((head) => codesOf(inputs, head, thresholdsOf));
-      const { causal, sizes: { seqQ, seqK } } = inputs, words = wordsOf(seqK);
-      const seenBy = (i: number) => seenKeys(i, { seqQ, seqK, causal });
-      const countOf = (i: number) => seenBy(i) === 0 ? 0 : keysFor(density, seenBy(i));
+      const codes = inputs.once(
+        `codes of ${name}`,
+        () => headsOf(inputs).map((head) => codesOf(inputs, head, thresholdsOf)),
+      );
+      const words = wordsOf(inputs.sizes.seqK);
+      const { seenBy, countOf, density: reached } = keyCounts(inputs, density);
       const fill = (bits: Uint32Array, head: number, first: number, end: number) => {
         const { q, k } = codes[head];
         for (let i = first; i < end; i++) {
@@ -59,9 +60,7 @@ function adamas(name: string, rule: string, thresholdsOf: (rms: number) => reado
           markNearest(q, k, { query: i, keys: seenBy(i), count: countOf(i), mark: (j) => setBit(row, j) });
         }
       };
-      let taken = 0;
-      for (let i = 0; i < seqQ; i++) taken += countOf(i);
-      return ruleSelection(inputs, taken / pairsOfHead(inputs), { fill });
+      return ruleSelection(inputs, reached, { fill });
     },
   };
   return method;

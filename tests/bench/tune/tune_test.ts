@@ -9,7 +9,6 @@ import { denseAttention, pyramidAttention } from "../../../mod.ts";
 import { compare } from "../../../reference/judge/metrics.ts";
 import { InputError } from "../../../reference/errors.ts";
 import { makeWorkload, type WorkloadName } from "../../../fixtures/workloads.ts";
-import { withChoices } from "../../../bench/tune/choosing.ts";
 import { formatTuned, parseTuned, requireTunedFor, type Tuned } from "../../../bench/tune/file.ts";
 import { chooseBest } from "../../../bench/tune/halving.ts";
 import { openInputs, splitInputs, type TuneInput } from "../../../bench/tune/inputs.ts";
@@ -153,22 +152,6 @@ Deno.test("tune: one choice for all heads is that of the least mean error over h
   const best = choices[means.indexOf(Math.min(...means))];
   assertEquals(heads.map(({ choice }) => choice), [best, best]);
   assertEquals(search, { candidates: 24, measured: 24 * 16 * 4, exhaustive: 24 * 16 * 4 });
-});
-
-Deno.test("tune: the page gets its rows, verdicts and choices between its marks", () => {
-  const page = "a\n\n<!-- choices: deno task tune --write -->\n\nold\n\n<!-- end of choices -->\n\nb\n";
-  const proof = proofOf(
-    [0, 1, 2].map((head) => ({ input: "a", head, measured: measuredAs(0.5 + head / 100, 1) })),
-  );
-  const about = { inputs: "video", orders: ["tile"], density: 0.1, together: true } as const;
-  const text = withChoices(page, [{ ...about, proof, chosen: new Map([["x", 3]]) }]);
-  assertMatch(
-    text,
-    /\| video +\| tile +\| 0\.1 +\| all heads +\| 1\.000 .*\| 0\.510 +\| 0\.51 +\|.*\| better +\|/,
-  );
-  assertMatch(text, /\| 3 x x/);
-  assert(!text.includes("old") && text.startsWith("a\n") && text.endsWith("\n\nb\n"), text);
-  assertThrows(() => withChoices("nothing", []), Error, "has no place for the table");
 });
 
 Deno.test("tune: where forced blocks take psa past the density, all are measured at what psa reaches", async () => {

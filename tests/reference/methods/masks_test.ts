@@ -208,3 +208,32 @@ Deno.test("masks: the largest of scores, of equals the first, as sorting finds t
   });
   fc.assert(property, { seed: TEST_SEED, numRuns: 300 });
 });
+
+Deno.test("masks: bits behind the last key are left out, causal or not", () => {
+  for (const causal of [false, true]) {
+    const mask = buildMask([1, 1, 3, 40], { causal, fill: (bits) => bits.fill(0xffffffff) });
+    assertEquals(mask.rows(0, 2, 3), Uint32Array.of(0xffffffff, 0xff), `causal: ${causal}`);
+    assertEquals(maskDensity(mask, { causal }), 1);
+    const x = { data: new Float64Array(40 * 8).fill(1), shape: [1, 1, 40, 8] };
+    const q = { data: new Float64Array(3 * 8).fill(1), shape: [1, 1, 3, 8] };
+    const { out } = maskedAttention({ q, k: x, v: x }, mask);
+    assert(out.data.every((value) => Math.abs(value - 1) < 1e-12), `${out.data}`);
+  }
+});
+
+Deno.test("masks: what does not depend on the density is computed for the first one alone", () => {
+  for (const name of ["omnisparse-keys", "purekv-keys", "adamas-published", "adamas-scaled", "svg2"]) {
+    const method = MASKED.find((each) => each.name === name)!;
+    const { qkv } = randomInputs({ seqQ: 24, seqK: 24 }),
+      inputs = methodInputs(qkv, { blockM: 16, blockN: 16 });
+    const asked: string[] = [];
+    const spied: MethodInputs = {
+      ...inputs,
+      once: (key, compute) => inputs.once(key, () => (asked.push(key), compute())),
+    };
+    method.select(spied, 0.3);
+    const first = asked.length;
+    method.select(spied, 0.5);
+    assertEquals([asked.length, first > 0], [first, true], name);
+  }
+});
