@@ -57,7 +57,7 @@ export interface Call {
   readonly density?: number;
 }
 
-/** What differs by head where heads have choices of their own. */
+/** The choices of heads, where each has its own. */
 export interface HeadChoices {
   /** How their rows are cut. */
   readonly cut: Quotas;

@@ -1,5 +1,5 @@
 /**
- * What tuning gains over `psa` on the project's traces and on workloads, input against input: the numbers of
+ * The gain of tuning over `psa` on the project's traces and on workloads, input against input: the numbers of
  * docs/choosing.md, which {@link withChoices} writes there.
  *
  * @module
@@ -13,7 +13,7 @@ import { type Proof, proofOf, type ProofPair } from "./proof.ts";
 import { candidateOf } from "./space.ts";
 import { chooseHeads, proveHeads } from "./tune.ts";
 
-/** What one way to choose came to: for each head, or one choice for all. */
+/** The result of one way to choose: for each head, or one choice for all. */
 export interface CrossTuned {
   /** The proof over all inputs, each held out in its turn. */
   readonly proof: Proof;

@@ -58,7 +58,7 @@ export function withChoices(page: string, rows: readonly ChoosingRow[]): string 
 }
 
 /**
- * What to use in a cell: what has less error than `psa` beyond its interval; of several that of the least. Else `psa`, with
+ * The advice for a cell: the side of least error among those better than `psa` beyond their interval. Else `psa`, with
  * a note of what has less error within the interval.
  *
  * @param row the cell
@@ -78,7 +78,7 @@ export function adviceFor({ together, each }: ChoosingRow): string {
 /** Errors this near to that of `psa` are not worth a note. */
 const WORTH = 0.99;
 
-/** What a proof says of one of those that it compares. */
+/** The line of one side of a proof. */
 function lineOf({ lines }: Proof, name: Proved) {
   return lines.find((line) => line.name === name)!;
 }

@@ -24,7 +24,7 @@ import { buildPlan, planLists, type PsaPlan, type PsaSetup, requireSelection } f
 import { boxOf, requireTuned } from "./require.ts";
 
 /**
- * What `createPsa` builds a pipeline for if every head has its choice; blocks and causality are those of the file.
+ * The setup of a call whose heads have choices of their own; blocks and causality are those of the file.
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export function planCall(info: Capabilities, setup: PsaSetup | TunedSetup): PsaP
   return Object.assign({ ...whole, ready }, { passes });
 }
 
-/** What all heads have in common; importance and assignment stand for those of the heads. */
+/** The configuration that all heads share; its importance and assignment are those of no head. */
 function configOf({ blockM, blockN, shape: { causal } }: TunedCall): PsaConfig {
   return {
     ...{ blockM, blockN, tile: blockN, causal, importance: { kind: "pooled" } },

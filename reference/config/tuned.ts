@@ -22,9 +22,9 @@ export const IMPORTANCES = ["sampled", "pooled", "antidiagonal", "full"] as cons
 /** A kind of importance. */
 export type ImportanceName = typeof IMPORTANCES[number];
 
-/** What stands for the blocks that get no level: nothing, or one mean token each. */
+/** The replacements of blocks that get no level: nothing, or one mean token each. */
 export const RESTS = ["skipped", "mean"] as const;
-/** What stands for the blocks that get no level. */
+/** The replacement of blocks that get no level. */
 export type Rest = typeof RESTS[number];
 
 /** How levels are chosen for a head, as data. */
@@ -37,7 +37,7 @@ export interface Choice {
   readonly importance: ImportanceName | null;
   /** Share of the density that each level gets; null: as the method does. */
   readonly shares: Readonly<Record<string, number>> | null;
-  /** What stands for the blocks that get no level. */
+  /** The replacement of blocks that get no level. */
   readonly rest: Rest;
 }
 
@@ -45,7 +45,7 @@ export interface Choice {
 export interface ChosenHead {
   /** The head, counted over batch entries. */
   readonly head: number;
-  /** What was chosen. */
+  /** Method, order, importance, shares and rest. */
   readonly choice: Choice;
   /** The density to ask the method for, in (0, 1]. */
   readonly asked: number;
@@ -71,9 +71,9 @@ export interface TunedShape {
   readonly textLength: number;
 }
 
-/** What a call needs of a tuned file: the choices of all of its heads. */
+/** The part of a tuned file that a call needs: the choices of all of its heads. */
 export interface TunedCall {
-  /** What they hold for. */
+  /** The sizes of the calls that they hold for. */
   readonly shape: TunedShape;
   /** Query block size in tokens. */
   readonly blockM: number;
@@ -91,7 +91,7 @@ export const STRIDE = 8;
 export const TILE: Box = { width: 4, height: 4, depth: 4 };
 
 /**
- * What importance a name stands for.
+ * The importance of a name.
  *
  * @param name the name; null: that of the methods that have their own, which is `pooled`
  * @param seed of what is drawn
@@ -109,7 +109,7 @@ export function importanceNamed(name: ImportanceName | null, seed: number): Impo
 }
 
 /**
- * What order a name stands for; null if it needs a video that it can cut, and there is none.
+ * The order of a name; null if it needs a video that it can cut, and there is none.
  *
  * @param name the name
  * @param box the video
