@@ -8,24 +8,24 @@ import { shareErrors } from "../levels/ratios.ts";
 import type { Box, ImportanceConfig, OrderConfig } from "./config.ts";
 
 /** The methods that a choice may have; `ranked` stands for all budgets that are spent on the best blocks first. */
-export const FAMILIES = ["ranked", "psa-threshold", "xattention", "spargeattn"] as const;
+export const FAMILIES: readonly Family[] = ["ranked", "psa-threshold", "xattention", "spargeattn"];
 /** A method of a choice. */
-export type Family = typeof FAMILIES[number];
+export type Family = "ranked" | "psa-threshold" | "xattention" | "spargeattn";
 
 /** The orders that a choice may have. */
-export const ORDERS = ["raster", "tile", "gilbert"] as const;
+export const ORDERS: readonly OrderName[] = ["raster", "tile", "gilbert"];
 /** An order of tokens. */
-export type OrderName = typeof ORDERS[number];
+export type OrderName = "raster" | "tile" | "gilbert";
 
 /** The importances that a choice may have. */
-export const IMPORTANCES = ["sampled", "pooled", "antidiagonal", "full"] as const;
+export const IMPORTANCES: readonly ImportanceName[] = ["sampled", "pooled", "antidiagonal", "full"];
 /** A kind of importance. */
-export type ImportanceName = typeof IMPORTANCES[number];
+export type ImportanceName = "sampled" | "pooled" | "antidiagonal" | "full";
 
 /** The replacements of blocks that get no level: nothing, or one mean token each. */
-export const RESTS = ["skipped", "mean"] as const;
+export const RESTS: readonly Rest[] = ["skipped", "mean"];
 /** The replacement of blocks that get no level. */
-export type Rest = typeof RESTS[number];
+export type Rest = "skipped" | "mean";
 
 /** How levels are chosen for a head, as data. */
 export interface Choice {
