@@ -88,9 +88,11 @@ export async function runClaim(
   const environment = await describeEnvironment(plan.options, about);
   await using lock = await openFolder({ ...context, usual: USUAL });
   const { folder } = lock, replaces = !resume && await holdsRun(folder);
-  const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
+  const left = resume
+    ? await resumeRun(folder, { environment, inputs: plan.inputs })
+    : { done: [], untimed: [] };
   await requireFolder(page);
-  const run = await runPlan(plan, { gpu, environment, done, folder, replaces, stop });
+  const run = await runPlan(plan, { gpu, environment, ...left, folder, replaces, stop });
   if (!run.stopped && plan.options.shard.count === 1) return await publish(run, page);
   say(
     !run.stopped

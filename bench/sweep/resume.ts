@@ -19,6 +19,14 @@ export interface Continuation {
   }[];
 }
 
+/** What a run that stopped has left. */
+export interface Left {
+  /** Its rows. */
+  readonly done: SweepRow[];
+  /** Those of them that have no times since it stopped before, by their case. */
+  readonly untimed: string[];
+}
+
 /**
  * The rows of a run that stopped.
  *
@@ -42,11 +50,11 @@ export interface Continuation {
  * const environment = await describeEnvironment(options, { gpu: null, record, command: "" });
  * const folder = await Deno.makeTempDir();
  * await writeRun(folder, { rows: [], environment });
- * console.log(await resumeRun(folder, { environment, inputs })); // []
+ * console.log((await resumeRun(folder, { environment, inputs })).done); // []
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export async function resumeRun(folder: string, { environment, inputs }: Continuation): Promise<SweepRow[]> {
+export async function resumeRun(folder: string, { environment, inputs }: Continuation): Promise<Left> {
   const { rows, environment: before } = await readRun(folder);
   const why = whyNotOneRun(before, environment);
   if (why !== "") throw new InputError(`--resume cannot go on with the run in "${folder}": ${why}.`);
@@ -57,5 +65,6 @@ export async function resumeRun(folder: string, { environment, inputs }: Continu
       () => `--resume cannot go on with the run in "${folder}": its row "${name}" is none of this run's.`,
     );
   }
-  return rows;
+  const untimed = Array.isArray(before.untimed) ? before.untimed.map(String) : [];
+  return { done: rows, untimed: untimed.filter((name) => rows.some((row) => row.case === name)) };
 }

@@ -21,6 +21,8 @@ export interface RunnerContext extends Pick<RunContext, "gpu"> {
   readonly environment: StoredRun["environment"];
   /** The rows that are there already. */
   readonly done: readonly SweepRow[];
+  /** Those of them that run once more since they have no times, by their case; default none. */
+  readonly untimed?: readonly string[];
   /** Where rows go. */
   readonly folder: string;
   /** Whether another run is in the folder, which stays until there are rows to replace it; default false. */
@@ -39,6 +41,8 @@ export interface FinishedRun extends StoredRun {
   readonly maps: readonly ReportChart[];
   /** Whether it was asked to stop before all cases were done. */
   readonly stopped: boolean;
+  /** Cases whose errors are known, and whose times are not: it was asked to stop before. */
+  readonly untimed: readonly string[];
 }
 
 /** An input with the cases that are left to run, and those that have maps. */
@@ -68,42 +72,60 @@ export async function runPlan(
   { inputs }: { readonly inputs: readonly PlannedInput[] },
   context: RunnerContext,
 ): Promise<FinishedRun> {
-  const { environment: about, done, folder, replaces = false, seed, onRows = () => {} } = context;
+  const { environment: about, done, untimed = [], folder, replaces = false, seed, onRows = () => {} } =
+    context;
   const begin = performance.now(), before = typeof about.minutes === "number" ? about.minutes : 0;
-  const environment = () => ({ ...about, minutes: before + (performance.now() - begin) / 60000 });
+  const without = new Set(untimed), known = new Map(done.map((row) => [row.case, row]));
+  const made = () => ({
+    rows: [...known.values()].sort((a, b) => a.index - b.index),
+    environment: {
+      ...{ ...about, minutes: before + (performance.now() - begin) / 60000 },
+      ...(without.size > 0 ? { untimed: [...without] } : {}),
+    },
+  });
   const progress = new Progress({
     write: (text) => write(text, "stderr"),
     isTerminal: Deno.stderr.isTerminal(),
   });
-  const finished = new Set(done.map((row) => row.case)), rows = [...done], maps: ReportChart[] = [];
+  const isLeft = (name: string) => !known.has(name) || without.has(name), maps: ReportChart[] = [];
   const left = inputs.map(({ cases, ...input }): LeftInput => ({
     ...input,
     mapped: seed === undefined ? [] : cases.map(({ given }) => given),
-    cases: cases.filter(({ given }) => !finished.has(given.name)),
+    cases: cases.filter(({ given }) => isLeft(given.name)),
   }));
   const reached = shareOfWork(left);
   let stopped = false;
-  if (!replaces) await keepRun(folder, { rows, environment: environment() });
+  if (!replaces) await keepRun(folder, made());
   for (const [i, input] of left.entries()) {
     const onProgress = (share: number, stage: string) =>
       progress.show(reached(i, share), `${input.source.name}: ${stage}`);
-    const made = await runLeft(input, { ...context, onProgress });
-    stopped = made.stopped;
-    maps.push(...made.maps);
-    if (made.rows.length > 0) {
-      rows.push(...made.rows);
-      rows.sort((a, b) => a.index - b.index);
+    const { rows, maps: drawn, ...run } = await runLeft(input, { ...context, onProgress });
+    stopped = run.stopped;
+    maps.push(...drawn);
+    for (const row of rows) {
+      known.set(row.case, row);
+      without[run.stopped && isUntimed(row) ? "add" : "delete"](row.case);
+    }
+    if (rows.length > 0) {
       if (replaces) await dropReport(folder);
-      await keepRun(folder, { rows, environment: environment() });
+      await keepRun(folder, made());
       progress.clear();
-      onRows(made.rows);
+      onRows(rows);
     }
     if (stopped) break;
   }
   if (!stopped) progress.show(1, "done");
   progress.clear();
-  return { rows, environment: environment(), maps, stopped };
+  return { ...made(), maps, stopped, untimed: [...without] };
 }
+
+/** Whether a kernel ran and was not timed. */
+function isUntimed({ kernel_rel_l2, gpu_samples }: SweepRow): boolean {
+  return kernel_rel_l2 !== null && gpu_samples === 0;
+}
+
+/** Milliseconds that a run may take to end once it is asked to stop while it takes times. */
+const LAST = 10_000;
 
 /** Runs what is left of an input; if it is asked to stop meanwhile, the rows that are finished. */
 async function runLeft(
@@ -111,6 +133,7 @@ async function runLeft(
   { gpu, onProgress, stop }: RunnerContext & Pick<RunContext, "onProgress">,
 ): Promise<InputResult & { readonly stopped: boolean }> {
   const rows: SweepRow[] = [];
+  const late: { run?: Promise<InputResult> } = {};
   try {
     if (stop?.aborted) throw new Stopped();
     if (cases.length === 0 && mapped.length === 0) return { rows, maps: [], stopped: false };
@@ -126,10 +149,12 @@ async function runLeft(
     }
     onProgress(0, "inputs");
     const onRow = (row: SweepRow) => rows.push(row);
-    const run = runInput(input, cases, { options, gpu, onProgress, mapped, onRow, stop });
-    return { ...await unlessStopped(run, stop), stopped: false };
+    const onTimes = () => void (late.run = run);
+    const run = runInput(input, cases, { options, gpu, onProgress, mapped, onRow, onTimes, stop });
+    return { ...await unlessStopped(run, stop), stopped: stop?.aborted ?? false };
   } catch (error) {
-    if (error instanceof Stopped) return { rows, maps: [], stopped: true };
-    throw error;
+    if (!(error instanceof Stopped)) throw error;
+    const ended = late.run && await unlessStopped(late.run, AbortSignal.timeout(LAST)).catch(() => null);
+    return { rows: ended ? ended.rows : rows, maps: [], stopped: true };
   }
 }

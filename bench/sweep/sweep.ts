@@ -15,7 +15,7 @@ import type { SweepOptions } from "./options/options.ts";
 import { requireRoom } from "./room.ts";
 import type { SweepPlan } from "./plan.ts";
 import { resumeRun } from "./resume.ts";
-import { runPlan } from "./runner.ts";
+import { type FinishedRun, runPlan } from "./runner.ts";
 import type { RunContext } from "./run/run.ts";
 import { formatTable } from "./table.ts";
 import { holdsRun } from "./write.ts";
@@ -79,21 +79,24 @@ export async function runSweep(
   await using lock = await openFolder(options);
   await requireRoom(lock.folder, plan.total);
   const { folder } = lock, replaces = !resume && await holdsRun(folder);
-  const done = resume ? await resumeRun(folder, { environment, inputs: plan.inputs }) : [];
+  const { done, untimed } = resume
+    ? await resumeRun(folder, { environment, inputs: plan.inputs })
+    : { done: [], untimed: [] };
   const emit = (rows: readonly SweepRow[]) => write(rows.map((row) => jsonLine(row) + "\n").join(""));
-  if (json) emit(done);
+  if (json) emit(done.filter((row) => !untimed.includes(row.case)));
   const run = await runPlan(plan, {
-    ...{ gpu, environment, done, folder, replaces, seed: options.seed, stop },
+    ...{ gpu, environment, done, untimed, folder, replaces, seed: options.seed, stop },
     onRows: (made) => json ? emit(made) : write(formatTable(made, { colour }) + "\n"),
   });
   if (!(replaces && run.rows.length === 0)) await writeReport(folder, { ...run, plots });
   if (!json) say(conclusion(run, { folder, options }));
-  if (run.stopped) say(stoppedLine(run.rows.length, plan), "stderr");
+  if (run.stopped) say(stoppedLine(run, plan), "stderr");
   return run.rows;
 }
 
 /** The last line of a run that was asked to stop. */
-function stoppedLine(rows: number, { inputs }: Pick<SweepPlan, "inputs">): string {
+function stoppedLine({ rows, untimed }: FinishedRun, { inputs }: Pick<SweepPlan, "inputs">): string {
   const cases = inputs.reduce((sum, each) => sum + each.cases.length, 0);
-  return `Stopped with ${rows} of ${plural(cases, "case")} done; --resume goes on.`;
+  const without = untimed.length > 0 ? `, ${untimed.length} of them without times` : "";
+  return `Stopped with ${rows.length} of ${plural(cases, "case")} done${without}; --resume goes on.`;
 }

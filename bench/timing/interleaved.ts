@@ -23,6 +23,8 @@ export interface MeasureOptions {
   readonly now?: () => number;
   /** Called after every measurement. */
   readonly onMeasured?: () => void;
+  /** Aborted when nothing more is to be measured: what was measured until then is the result. */
+  readonly stop?: AbortSignal;
 }
 
 /** The measurements of one piece of work. */
@@ -41,7 +43,7 @@ const FIRST_PROBES = 7, MOST_REPEATED = 4;
 
 /**
  * Measures pieces of work until their medians are known well enough or the time is over. Every piece is measured at
- * least once; one whose clock gives no number again and again stays without times. No measurement is preferred for being
+ * least once, unless it is asked to stop; one whose clock gives no number again and again stays without times. No measurement is preferred for being
  * fast: what is left out is left out for what a probe beside it took.
  *
  * @param work what times each piece of work once, in milliseconds
@@ -59,7 +61,7 @@ export async function measureInterleaved(
   work: readonly (() => Promise<number>)[],
   options: MeasureOptions,
 ): Promise<Measured[]> {
-  const { probe, onMeasured, now = () => performance.now() } = options;
+  const { probe, onMeasured, stop, now = () => performance.now() } = options;
   const random = seededRandom(options.seed), end = now() + options.seconds * 1000;
   const measured = work.map(() => ({ times: [] as number[], repeated: 0 }));
   const probes: number[] = [], without = new Set<number>();
@@ -68,6 +70,7 @@ export async function measureInterleaved(
     busy = false;
     for (const piece of shuffled(work.length, random)) {
       const { times } = measured[piece];
+      if (stop?.aborted) break;
       if (without.has(piece) || isKnown(times, options)) continue;
       if (times.length > 0 && now() + medianOf(times) > end) continue;
       busy = true;

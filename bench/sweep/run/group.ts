@@ -38,6 +38,8 @@ export interface GroupContext {
   readonly onJudged: (judged: Judged, index: number) => void;
   /** Aborted when the run is asked to stop. */
   readonly stop?: AbortSignal;
+  /** Called when all errors are known, and times are taken. */
+  readonly onTimes?: () => void;
   /** Called with the share that is done, and what is done next. */
   readonly onProgress: (done: number, stage: string) => void;
 }
@@ -65,7 +67,7 @@ const KEPT = 2 ** 22;
 export async function runGroup(
   group: LoadedGroup,
   cases: readonly SweepCase[],
-  { options, gpu, open, kind, workers, mapped, onProgress, onJudged, stop }: GroupContext,
+  { options, gpu, open, kind, workers, mapped, onProgress, onJudged, onTimes, stop }: GroupContext,
 ): Promise<GroupResult> {
   const { causal } = group.input, arranged = new Map<string, Arranged>();
   const forget = () => {
@@ -101,9 +103,10 @@ export async function runGroup(
     onJudged(judged.at(-1)!, judged.length - 1);
     onProgress(DENSE + (errors - DENSE) * judged.length / cases.length, "errors");
   }
+  onTimes?.();
   if (device !== null) onProgress(JUDGING, "times (first the compiler)");
   const timed = await timeOn(device, judged, {
-    ...{ arranged, options, causal },
+    ...{ arranged, options, causal, stop },
     onProgress: (share) => onProgress(JUDGING + (1 - JUDGING) * share, "times"),
   });
   const known = kind === "rows" ? {} : { arranged }; // maps show the mass of all rows

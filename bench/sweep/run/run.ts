@@ -35,10 +35,15 @@ export interface RunContext {
   readonly mapped?: readonly SweepCase[];
   /** Opens a device in the place of one that failed; default `openGpu`. */
   readonly open?: () => Promise<Gpu>;
-  /** Called with every row that is finished before the others are: all where no kernel is timed. */
+  /**
+   * Called with every row whose errors are known before the others' are, if all heads are judged at once; where a device
+   * times kernels, it has no times yet.
+   */
   readonly onRow?: (row: SweepRow) => void;
   /** Aborted when the run is asked to stop. */
   readonly stop?: AbortSignal;
+  /** Called when all errors are known, and what is left is times: if it is asked to stop then, they end soon. */
+  readonly onTimes?: () => void;
 }
 
 /** The result of an input's cases. */
@@ -76,7 +81,7 @@ export interface InputResult {
 export async function runInput(
   input: SweepInput,
   cases: readonly PlacedCase[],
-  { options, gpu, onProgress, mapped = [], open, onRow = () => {}, stop }: RunContext,
+  { options, gpu, onProgress, mapped = [], open, onRow = () => {}, onTimes, stop }: RunContext,
 ): Promise<InputResult> {
   const { name, shape, groups, workers } = input, parts: Timed[][] = [], maps: ReportChart[] = [];
   const methods = [...cases.map(({ given }) => given), ...mapped].map(({ method }) => method);
@@ -96,9 +101,9 @@ export async function runInput(
     const part = await runGroup(loaded, cases.map(({ given }) => given), {
       ...{ options: { ...options, seconds: options.seconds / groups.length }, gpu, open, kind, workers },
       mapped: g === 0 ? mapped : [],
-      stop,
+      ...{ stop, onTimes: g === groups.length - 1 ? onTimes : undefined },
       onJudged: (judged, i) => {
-        if (gpu === null && groups.length === 1) onRow(rowOf([{ ...judged, times: null }], i));
+        if (groups.length === 1) onRow(rowOf([{ ...judged, times: null }], i));
       },
       onProgress: (share, stage) =>
         onProgress(

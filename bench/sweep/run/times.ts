@@ -32,13 +32,15 @@ export interface TimesContext {
   readonly arranged: ReadonlyMap<string, Arranged>;
   /** Called with the share of the times that is done. */
   readonly onProgress: (done: number) => void;
+  /** Aborted when the run is asked to stop: cases that were measured by then have their times, the others none. */
+  readonly stop?: AbortSignal;
 }
 
 /** Times all cases that kernels ran to the end; if that fails twice they have no times, and say so. */
 export async function timeOn(
   device: RunDevice | null,
   judged: readonly Judged[],
-  { arranged, onProgress, ...context }: TimesContext,
+  { arranged, onProgress, stop, ...context }: TimesContext,
 ): Promise<Timed[]> {
   const untimed = judged.map((each) => ({ ...each, times: null }));
   if (device === null || judged.every(({ kernel, isWhole }) => kernel === null || !isWhole)) return untimed;
@@ -50,7 +52,7 @@ export async function timeOn(
       ran.prepared = await psa.prepare(mask ? { mask } : levels ?? "dense");
     }
     const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
-    return await timeCases(judged, { gpu, options: context.options, call, onProgress });
+    return await timeCases(judged, { gpu, options: context.options, call, onProgress, stop });
   });
   if ("result" in attempt) return judged.map((each, i) => ({ ...each, times: attempt.result[i] }));
   const status = statusOfFault(attempt.fault);
@@ -58,7 +60,7 @@ export async function timeOn(
 }
 
 /** The calls that are timed on a device. */
-interface OnDevice extends Pick<TimesContext, "options" | "onProgress"> {
+interface OnDevice extends Pick<TimesContext, "options" | "onProgress" | "stop"> {
   readonly gpu: Gpu;
   readonly call: GpuCall;
 }
@@ -66,7 +68,7 @@ interface OnDevice extends Pick<TimesContext, "options" | "onProgress"> {
 /** Times all cases that a kernel runs, and dense attention, interleaved. */
 async function timeCases(
   judged: readonly Judged[],
-  { gpu, options, call, onProgress }: OnDevice,
+  { gpu, options, call, onProgress, stop }: OnDevice,
 ): Promise<(CaseTimes | null)[]> {
   const preparedOf = ({ kernel, ran, isWhole }: Judged) =>
     kernel === null || !isWhole ? null : ran?.prepared ?? null;
@@ -80,7 +82,7 @@ async function timeCases(
   let count = 0;
   const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
     ...options,
-    probe: probe.measure,
+    ...{ probe: probe.measure, stop },
     onMeasured: () => onProgress(Math.min(1, ++count / (2 * pieces.length))),
   });
   const denseMedian = measured[0].estimate?.median ?? NaN;

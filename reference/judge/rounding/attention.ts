@@ -4,6 +4,7 @@
  * @module
  */
 import type { Arithmetic } from "../arithmetic.ts";
+import { channelsOf } from "./channels.ts";
 import { type Common, commonVariance } from "./common.ts";
 import { SINGLE, Sum } from "./sum.ts";
 import { type RowView, storeError2 } from "./view.ts";
@@ -56,16 +57,18 @@ export function rowErrors(view: RowView, arithmetic: Arithmetic, deviations: Dev
     ? errors.map((error, t) => Math.sqrt(keyShares[t]) * Math.min(1, error))
     : undefined;
   const row = { ...scores, ownErrors, keyErrors, weightSum, common, view, arithmetic };
-  const values = new Float64Array(view.valueDim);
-  let own = 0, sums = 0, sums2 = 0, bias2 = 0, shared = 0, norm2 = 0, largest = 0;
-  for (let c = 0; c < view.valueDim; c++) {
-    const channel = channelError(row, c), { tie } = channel;
+  const values = new Float64Array(view.valueDim), sizes = { tokens: view.visible, channels: view.valueDim };
+  const valueErrors = channelsOf(view.valueErrors, sizes);
+  let own = 0, sums = 0, sums2 = 0, bias2 = 0, shared = 0, norm2 = 0, largest = 0, c = 0;
+  for (const channelValues of channelsOf(view.block.tokens.values, sizes)) {
+    const of = { c, values: channelValues, valueErrors: valueErrors.next().value! };
+    const channel = channelError(row, of), { tie } = channel;
     own += channel.own + RARE * tie;
     sums += channel.sums;
     sums2 += channel.whole ** 2;
     bias2 += channel.bias ** 2;
     shared += channel.shared;
-    values[c] = channel.values;
+    values[c++] = channel.values;
     norm2 += channel.out ** 2;
     const rest = channel.own + channel.shared + channel.values;
     const random = Math.max(tie, rest + channel.sums);
@@ -149,30 +152,34 @@ interface ChannelError {
   readonly tie: number;
 }
 
+/** A channel of the values: its number, its values and their squared errors by token. */
+interface Channel {
+  readonly c: number;
+  readonly values: Float64Array;
+  readonly valueErrors: Float64Array;
+}
+
 /** The error of one channel of the output. */
-function channelError(row: Row, c: number): ChannelError {
+function channelError(row: Row, { c, values, valueErrors }: Channel): ChannelError {
   const { weights, ownErrors, keyErrors, topError, weightSum, common, view, arithmetic } = row;
-  const { visible, valueDim, block: { tokens: { values } }, valueErrors } = view;
+  const { visible } = view;
   const { storage, softmaxUnit, factorUnit, weights: kept, cutSteps } = arithmetic, sum = new Sum();
   let pooled = 0, lost = 0, peak = 0, values2 = 0;
   for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
-  for (let t = 0, at = c; t < visible; t++, at += valueDim) {
-    sum.add(weights[t] * values[at]);
-    pooled += weights[t] ** 2 * valueErrors[at];
-    if (weights[t] < kept.lost * peak) lost += weights[t] * values[at];
-    values2 += values[at] ** 2 / visible;
+  for (let t = 0; t < visible; t++) {
+    sum.add(weights[t] * values[t]);
+    pooled += weights[t] ** 2 * valueErrors[t];
+    if (weights[t] < kept.lost * peak) lost += weights[t] * values[t];
+    values2 += values[t] ** 2 / visible;
   }
   const out = sum.total;
-  const movedBy = (errors: Float64Array) =>
-    movedVariance(row, (t) => errors[t] * (values[t * valueDim + c] - out));
+  const movedBy = (errors: Float64Array) => movedVariance(row, (t) => errors[t] * (values[t] - out));
   const moved = movedBy(ownErrors), keys = keyErrors === undefined ? 0 : movedBy(keyErrors);
   // A weight is rounded for the second product, and perhaps by the softmax before; factors are cut, which has a mean.
   const weightUnit2 = (kept.unit ** 2 + softmaxUnit ** 2 + factorUnit ** 2) / 3;
   const least = kept.lost * peak; // what numbers below the normal ones are rounded by
-  const coarse = least > 2 ** -100
-    ? movedVariance(row, (t) => Math.min(least, weights[t]) * values[t * valueDim + c])
-    : 0;
-  const alike = weightUnit2 > 0 ? movedVariance(row, (t) => weights[t] * values[t * valueDim + c]) : 0;
+  const coarse = least > 2 ** -100 ? movedVariance(row, (t) => Math.min(least, weights[t]) * values[t]) : 0;
+  const alike = weightUnit2 > 0 ? movedVariance(row, (t) => weights[t] * values[t]) : 0;
   const rounded = weightUnit2 * alike + coarse / 3 +
     factorUnit ** 2 / 3 * sum.squares + storeError2(storage, out);
   const halves = halfSums(sum, arithmetic) + out ** 2 * sumOfWeights(weightSum, arithmetic);

@@ -28,7 +28,7 @@ Deno.test("resume: another commit, version, schema, adapter or input file is ref
   const { environment, ...plan } = await smallPlan("--input", path);
   await runPlan(plan, { gpu: null, environment, done: [], folder: out });
   const stored = await readRun(out);
-  assertEquals((await resumeRun(out, { environment, inputs: plan.inputs })).length, 5);
+  assertEquals((await resumeRun(out, { environment, inputs: plan.inputs })).done.length, 5);
   for (
     const [changed, sentence] of [
       [{ commit: "0123" }, "the commit was 0123 and is "],
