@@ -48,7 +48,7 @@ export interface LiveObjects {
 }
 
 /** Pipelines that are kept: a program that goes through shapes for days does not keep the kernels of all of them. */
-export const MOST_PIPELINES = 256;
+export const MOST_PIPELINES = 128;
 
 /** Milliseconds after a failure in which a device says that it is lost. */
 export const NOTICE = 100;

@@ -22,7 +22,7 @@ const HELP: CommandHelp = {
   exits: "something went wrong",
 };
 
-/** Megabytes that the process may grow by between the first fifth of a soak and its end. */
+/** Megabytes that the process may grow by in the second half of a soak: by then a device has all kernels that it keeps. */
 const MOST_GROWTH = 300;
 
 /** Soaks, and tells. */
@@ -39,9 +39,9 @@ async function run({ read }: CommandLine): Promise<number> {
     },
   });
   for (const [name, count] of [...counts].sort()) say(`${name.padEnd(28)} ${count}`);
-  const first = megabytes[Math.floor(megabytes.length / 5)], last = megabytes.at(-1) ?? first;
+  const half = Math.floor(megabytes.length / 2), [first, last] = [megabytes[half], megabytes.at(-1)!];
   say(`${moves} moves in ${Math.round(seconds)} seconds, ${failures.length} failures`);
-  say(`memory of the process: ${first} MB after a fifth of the time, ${last} MB at the end`);
+  say(`memory of the process: ${first} MB after half of the time, ${last} MB at the end`);
   return failures.length === 0 && last - first <= MOST_GROWTH ? 0 : 1;
 }
 

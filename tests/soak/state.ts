@@ -94,7 +94,7 @@ export class State implements Disposable {
   requireRest(): void {
     const { buffers, bytes, pipelines } = this.gpu.live;
     assertEquals([buffers, bytes], [this.rest.buffers, this.rest.bytes], "buffers that are left");
-    assert(pipelines <= 256, `${pipelines} pipelines`);
+    assert(pipelines <= 128, `${pipelines} pipelines`);
   }
 
   /** Closes the device, if one is open. */
