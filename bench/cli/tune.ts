@@ -5,6 +5,8 @@
  * @module
  */
 import { WORKLOADS } from "../../fixtures/workloads.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { openGpu } from "../../kernels/device/open.ts";
 import { FAMILIES, IMPORTANCES, ORDERS } from "../../reference/config/tuned.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -12,15 +14,19 @@ import { requireName } from "../options/reader.ts";
 import { writeWhole } from "../sweep/write.ts";
 import { messageOf, say } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
-import { candidatesIn, formatTuned, parseTuned, requireTunedFor } from "../tune/file.ts";
+import { candidatesIn, formatTuned, parseTuned, requireTunedFor, type Tuned } from "../tune/file.ts";
+import { forwardLines, measureForward } from "../tune/forward.ts";
 import { openInputs, requireAlike, type SplitInputs, splitInputs, type TuneInput } from "../tune/inputs.ts";
+import { headerOf, openJournal, type Recall } from "../tune/journal.ts";
 import type { Budget } from "../tune/measure.ts";
 import { proofOf } from "../tune/proof.ts";
+import { type ChoiceTimes, psaChoice } from "../tune/times.ts";
 import { choiceLines, proofLines } from "../tune/text.ts";
 import { proveHeads, tuneInputs, type TuneOptions } from "../tune/tune.ts";
+import { choiceTimes } from "../tune/times_on_device.ts";
 import { type Command, EXIT } from "./command.ts";
 
-const BUDGETS: readonly Budget[] = ["density", "cost"];
+const BUDGETS: readonly Budget[] = ["density", "cost"]; // time is an option of its own
 /** Options of inputs that mean the same as in the sweep. */
 const OF_INPUTS = ["heads", "kv-heads", "seq", "dim", "grid", "block-m", "block-n", "causal"];
 
@@ -51,6 +57,11 @@ export const command: Command = {
       },
       { name: "density", value: "D", help: "the density to keep, in (0, 1) (.1)" },
       { name: "budget", value: "B", help: "density, or cost: density and what choosing costs (density)" },
+      {
+        name: "time",
+        value: "",
+        help: "the budget is time: that of psa at the density, in the first order, measured on this GPU",
+      },
       { name: "order", value: "O,O,…", help: "orders to try: raster, tile, gilbert (raster)" },
       {
         name: "importance",
@@ -69,7 +80,16 @@ export const command: Command = {
       { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
       { name: "seed", value: "N", help: "seed of everything that is drawn (1)" },
       { name: "out", value: "FILE", help: "where the choice goes (tuned.json)" },
-      { name: "force", value: "", help: "replace the file that --out names" },
+      {
+        name: "force",
+        value: "",
+        help: "replace the file that --out names, and what is left of a stopped tuning",
+      },
+      {
+        name: "resume",
+        value: "",
+        help: "go on with a tuning that was stopped, from the journal beside --out",
+      },
       { name: "from", value: "FILE", help: "choose nothing: prove this file on --input or --workload" },
     ],
   },
@@ -92,13 +112,39 @@ async function tune(line: CommandLine): Promise<number> {
   const { read } = line, out = read.text("out", "tuned.json"), options = optionsOf(line);
   const isThere = await Deno.stat(out).then(() => true, () => false);
   requireInput(!isThere || read.flag("force"), () => `--out ${out} is there already; --force replaces it.`);
-  const inputs = await splitOf(line);
-  const tuned = await withProgress((onProgress) => tuneInputs(inputs, { ...options, onProgress }));
-  await writeWhole(out, formatTuned(tuned));
-  const { proof, heldOut, baselineOrder: order } = tuned;
-  [...choiceLines(tuned), "", ...proofLines(proof, { heldOut, order })].forEach((text) => say(text));
-  say(`The choice of every head and the proof are in ${out}.`);
+  const inputs = await splitOf(line), path = `${out}.part`;
+  requireAlike(inputs);
+  using gpu = options.budget === "time" ? await openGpu() : null;
+  const begin = read.flag("resume") ? "resume" : read.flag("force") ? "anew" : "first";
+  using journal = await openJournal(path, headerOf(inputs, { ...options, gpu: gpu?.info.description }), {
+    begin,
+  });
+  try {
+    const times = gpu && await choiceTimes(gpu, inputs.tuning[0], { ...options, recall: journal.recall });
+    const tuned = await withProgress((onProgress) =>
+      tuneInputs(inputs, { ...options, onProgress, journal, ...times === null ? {} : { times } })
+    );
+    const { proof, heldOut, baselineOrder: order } = tuned, lines = proofLines(proof, { heldOut, order });
+    const measured = times && gpu ? await forwardOf(gpu, { tuned, times, input: inputs.heldOut[0] }) : [];
+    await writeWhole(out, formatTuned(tuned));
+    [...choiceLines(tuned), "", ...lines, ...measured].forEach((text) => say(text));
+    say(`The choice of every head and the proof are in ${out}.`);
+  } catch (error) {
+    if (error instanceof InputError) await Deno.remove(path); // as it is asked for, it cannot be had: nothing to resume
+    throw error;
+  }
+  await Deno.remove(path);
   return EXIT.right;
+}
+
+/** The whole forward beside `psa`, as lines. */
+async function forwardOf(
+  gpu: Gpu,
+  { tuned, times, input }: { readonly tuned: Tuned; readonly times: ChoiceTimes; readonly input: TuneInput },
+): Promise<string[]> {
+  const psa = await times.spend(psaChoice(tuned.baselineOrder, tuned.shape.causal));
+  const rows = await measureForward(gpu, input, { tuned, psaAsked: psa?.asked ?? tuned.density });
+  return forwardLines(rows, { input: input.name, device: gpu.info.description, order: tuned.baselineOrder });
 }
 
 /** Proves a file that was written before. */
@@ -116,11 +162,18 @@ async function prove(line: CommandLine): Promise<number> {
     load: () => Promise.reject(new Error("inputs that were chosen on are not loaded again")),
   }));
   requireAlike({ tuning, heldOut });
-  const options: TuneOptions = { blockM, blockN, density, budget, seed };
+  const options = { blockM, blockN, density, budget, seed, orders: [order] };
+  using gpu = budget === "time" ? await openGpu() : null;
+  const recall: Recall = (_, make) => make();
+  const times = gpu && await choiceTimes(gpu, heldOut[0], { ...options, recall });
   const pairs = await withProgress((onProgress) =>
-    proveHeads(heldOut, { candidates: candidatesIn(tuned), order }, { ...options, onProgress })
+    proveHeads(heldOut, { candidates: candidatesIn(tuned), order }, {
+      ...{ ...options, onProgress },
+      ...times === null ? {} : { times },
+    })
   );
-  proofLines(proofOf(pairs), { heldOut, order }).forEach((text) => say(text));
+  const measured = times && gpu ? await forwardOf(gpu, { tuned, times, input: heldOut[0] }) : [];
+  [...proofLines(proofOf(pairs), { heldOut, order }), ...measured].forEach((text) => say(text));
   return EXIT.right;
 }
 
@@ -159,16 +212,26 @@ async function filesOf(
 /** The options of the search. */
 function optionsOf({ read }: CommandLine): TuneOptions {
   const block = (name: string, fallback: number) => read.someOf(name, [16, 32, 64, 128], `${fallback}`)[0];
+  const isTimed = read.flag("time");
   const names = <Name extends string>(option: string, fallback: string, known: readonly Name[]) =>
     read.list(option, fallback).map((name) => requireName(option, name, known));
+  const methods = names("methods", isTimed ? "ranked" : FAMILIES.join(","), FAMILIES);
+  requireInput(
+    !isTimed || read.text("budget", "") === "",
+    "--time and --budget were given; the budget is either.",
+  );
+  requireInput(
+    !isTimed || methods.every((name) => name === "ranked"),
+    () => `--methods is ${methods.join(",")}; with --time it should be ranked, which kernels run.`,
+  );
   return {
     ...{ blockM: block("block-m", 128), blockN: block("block-n", 64) },
     density: read.between("density", [0, 1], 0.1),
-    budget: requireName("budget", read.text("budget", "density"), BUDGETS),
+    budget: isTimed ? "time" : requireName("budget", read.text("budget", "density"), BUDGETS),
     seed: read.whole("seed", 1),
     together: read.flag("together"),
     orders: names("order", "raster", ORDERS),
     importances: names("importance", "sampled,pooled,antidiagonal", IMPORTANCES),
-    methods: names("methods", FAMILIES.join(","), FAMILIES),
+    methods,
   };
 }

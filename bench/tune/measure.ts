@@ -24,10 +24,15 @@ import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts
 import { orderOf } from "../sweep/cases.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
 import { workersFor } from "../sweep/truth/maker.ts";
+import type { Recall } from "./journal.ts";
 import type { Candidate } from "./space.ts";
+import { baselineChoice, type ChoiceTimes } from "./times.ts";
 
-/** The costs that count against a density: attention alone, or attention and choosing. */
-export type Budget = "density" | "cost";
+/**
+ * The costs that count against a density: attention alone, attention and choosing, or the time of the whole call as that of
+ * `psa`, which at this density has all of the budget.
+ */
+export type Budget = "density" | "cost" | "time";
 
 /** Options of all measurements. */
 export interface MeasureOptions {
@@ -41,6 +46,10 @@ export interface MeasureOptions {
   readonly budget?: Budget;
   /** Seed of rows and of what methods draw; default 1. */
   readonly seed?: number;
+  /** Times of choices, if the budget is `time`. */
+  readonly times?: ChoiceTimes;
+  /** Keeps measurements of this head; default they are kept in memory alone. */
+  readonly recall?: Recall;
 }
 
 /** One head with its numbers. */
@@ -114,14 +123,14 @@ interface ArrangedHead {
  */
 export class HeadMeasure {
   readonly #head: MeasuredHead;
-  readonly #options: Required<MeasureOptions>;
+  readonly #options: MeasureOptions & Required<Pick<MeasureOptions, "budget" | "seed" | "recall">>;
   readonly #kept = new Map<string, unknown>();
 
   /** Takes a head, and what holds for all measurements of it. */
   constructor(head: MeasuredHead, options: MeasureOptions) {
     requireDensity(options.density);
     this.#head = head;
-    this.#options = { budget: "density", seed: 1, ...options };
+    this.#options = { budget: "density", seed: 1, recall: (_, make) => make(), ...options };
   }
 
   /** The name of the input. */
@@ -136,12 +145,14 @@ export class HeadMeasure {
    * @param rows sampled rows of a query block
    */
   async measure(candidate: Candidate, rows: number): Promise<Measurement | null> {
-    const measured = await this.#attend(candidate, rows);
-    if (measured === null) return null;
-    const own = await this.#levels(this.#baseline("psa", candidate.order));
-    // blocks that are forced count against everyone: what psa reaches is allowed
-    const allowed = Math.max(this.#options.density * (1 + SLACK), own?.cost ?? 0);
-    return measured.cost <= allowed + 1e-9 ? measured : null;
+    return await this.#options.recall(`measure ${candidate.name} ${rows}`, async () => {
+      const measured = await this.#attend(candidate, rows);
+      if (measured === null) return null;
+      const own = await this.#levels(this.#baseline("psa", candidate.order));
+      // blocks that are forced count against everyone: what psa reaches is allowed
+      const allowed = Math.max(this.#options.density * (1 + SLACK), own?.cost ?? 0);
+      return measured.cost <= allowed + 1e-9 ? measured : null;
+    });
   }
 
   /**
@@ -153,17 +164,24 @@ export class HeadMeasure {
    * @param rows sampled rows of a query block
    */
   baseline(name: Baseline, order: OrderName, rows: number): Promise<Measurement | null> {
-    return this.#attend(this.#baseline(name, order), rows);
+    return this.chosen(this.#baseline(name, order), rows);
   }
 
   /** Measures what was chosen before, whether or not it keeps the budget here. */
   chosen(candidate: Candidate, rows: number): Promise<Measurement | null> {
-    return this.#attend(candidate, rows);
+    return this.#options.recall(`chosen ${candidate.name} ${rows}`, () => this.#attend(candidate, rows));
   }
 
   #baseline(name: Baseline, order: OrderName): Candidate {
-    const importance = this.#head.input.causal ? "antidiagonal" : "sampled";
-    return { name: `${name}, ${order}`, order, importance, method: BASELINE_METHODS[name] };
+    const { causal } = this.#head.input, importance = causal ? "antidiagonal" : "sampled";
+    const method = BASELINE_METHODS[name];
+    return {
+      name: `${name}, ${order}`,
+      order,
+      importance,
+      method,
+      choice: baselineChoice(name, { order, causal }),
+    };
   }
 
   async #attend(candidate: Candidate, rows: number): Promise<Measurement | null> {
@@ -203,7 +221,14 @@ export class HeadMeasure {
   }
 
   /** The choice of a candidate at a density; default the rest of the budget after choosing; null if nothing is left. */
-  async #spend({ order, importance, method }: Candidate, density?: number): Promise<Spent | null> {
+  async #spend({ order, importance, method, choice }: Candidate, density?: number): Promise<Spent | null> {
+    const { times } = this.#options;
+    if (times !== undefined) {
+      const timed = choice === null ? null : await times.spend(choice, density);
+      if (timed === null) return null;
+      const { levels, density: reached } = method.select(await this.#inputs(order, importance), timed.asked);
+      return { levels, ...timed, density: reached };
+    }
     const inputs = await this.#inputs(order, importance), { density: whole, budget } = this.#options;
     const facts = { sizes: inputs.sizes, importance: inputs.importance, headDim: inputs.qkv.q.shape[3] };
     const selection = budget === "density" ? 0 : method.selectionCost(facts),

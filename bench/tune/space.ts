@@ -35,6 +35,8 @@ export interface Candidate {
   readonly importance: ImportanceName | null;
   /** Chooses levels. */
   readonly method: BlockMethod;
+  /** The choice as data; null: it is none that kernels could run. */
+  readonly choice: Choice | null;
 }
 
 /** The axes of a space. */
@@ -111,11 +113,11 @@ export function candidateOf(choice: Choice): Candidate {
   const { method, order, importance, shares, rest } = choice;
   if (method !== "ranked") {
     const name = [method, importance, order].filter(Boolean).join(", ");
-    return { name, order, importance, method: METHODS[method] };
+    return { name, order, importance, method: METHODS[method], choice };
   }
   const levels = listShares(shares!).map(({ level, share }) => `${level}:${share}`).join(" ");
   const name = [`ranked ${levels}`, `rest ${rest}`, importance, order].join(", ");
-  return { name, order, importance, method: rankedMethod(name, shares!, rest) };
+  return { name, order, importance, method: rankedMethod(name, shares!, rest), choice };
 }
 
 /** The best blocks first at the levels of some shares, and the rest skipped or one mean token each. */

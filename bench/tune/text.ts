@@ -64,7 +64,8 @@ function namesOf(inputs: readonly TunedInput[]): string {
   return inputs.map(({ name, seed }) => seed === null ? name : `${name} (seed ${seed})`).join(", ");
 }
 
-function tableLines(rows: readonly (readonly string[])[]): string[] {
+/** A table of text, the first column flush left. */
+export function tableLines(rows: readonly (readonly string[])[]): string[] {
   const align = rows[0].map((_, i) =>
     i === 0 || i === rows[0].length - 1 && rows[0].length === 4 ? "left" : "right"
   );

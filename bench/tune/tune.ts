@@ -9,6 +9,7 @@ import type { OnProgress } from "../text/progress.ts";
 import { type Tuned, TUNED_SCHEMA, type TunedHead, type TunedInput } from "./file.ts";
 import { chooseBest, type HalvingOptions, ROUNDS } from "./halving.ts";
 import { requireAlike, type SplitInputs, type TuneInput } from "./inputs.ts";
+import type { Journal, Recall } from "./journal.ts";
 import { HeadMeasure, type MeasureOptions } from "./measure.ts";
 import { geometricMean, proofOf, type ProofPair, provePair } from "./proof.ts";
 import { type Candidate, candidateOf, choicesOf, type SpaceAxes } from "./space.ts";
@@ -19,6 +20,8 @@ export interface TuneOptions extends MeasureOptions, SpaceAxes, Omit<HalvingOpti
   readonly together?: boolean;
   /** Opens a head, for those who measure on it again; default a new one each time, so that memory holds few. */
   readonly open?: (input: TuneInput, at: number) => Promise<HeadMeasure>;
+  /** Keeps measurements, so that a tuning that is stopped can go on. */
+  readonly journal?: Pick<Journal, "recall">;
   /** Told how far it is. */
   readonly onProgress?: OnProgress;
 }
@@ -143,8 +146,11 @@ function aboutInput({ name, sha256, seed }: TuneInput): TunedInput {
 }
 
 /** Opens each head anew. */
-function opener(options: MeasureOptions): NonNullable<TuneOptions["open"]> {
-  const { blockM, blockN, density, budget = "density", seed = 1 } = options;
-  return async (input, at) =>
-    new HeadMeasure(await input.load(at), { blockM, blockN, density, budget, seed });
+function opener(options: TuneOptions): NonNullable<TuneOptions["open"]> {
+  const { blockM, blockN, density, budget = "density", seed = 1, times, journal } = options;
+  return async (input, at) => {
+    const own = `${input.sha256 ?? `${input.name} ${input.seed}`} ${input.shape.heads[at]}`;
+    const recall: Recall = (name, make) => journal?.recall(`${own}: ${name}`, make) ?? make();
+    return new HeadMeasure(await input.load(at), { blockM, blockN, density, budget, seed, times, recall });
+  };
 }

@@ -1,0 +1,157 @@
+/**
+ * A journal of a tuning: every measurement as it is made, a line each, so that a tuning that was stopped, however it was
+ * stopped, goes on where it was.
+ *
+ * @module
+ */
+import { InputError, requireInput } from "../../reference/errors.ts";
+import { messageOf, OutputError } from "../text/output.ts";
+import { TUNED_SCHEMA } from "./file.ts";
+import type { SplitInputs, TuneInput } from "./inputs.ts";
+
+/** The inputs and options that a journal is of. */
+export type JournalHeader = Readonly<Record<string, unknown>>;
+
+/** Gives what was noted under a name, or makes it and notes it. */
+export type Recall = <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
+
+/** Measurements that were noted, and the file that more go to. */
+export class Journal implements Disposable {
+  readonly #known: Map<string, unknown>;
+  readonly #file: Deno.FsFile;
+
+  /** Use {@link openJournal}. */
+  constructor(file: Deno.FsFile, known: Map<string, unknown>) {
+    [this.#file, this.#known] = [file, known];
+  }
+
+  /** How many measurements are known. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** A measurement that was noted before, or one that is made now. */
+  recall: Recall = async <Value>(name: string, make: () => Promise<Value>): Promise<Value> => {
+    if (this.#known.has(name)) return this.#known.get(name) as Value;
+    const value = await make();
+    this.#known.set(name, value);
+    writeLine(this.#file, [name, value]);
+    return value;
+  };
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/**
+ * The header of a tuning: everything that its measurements depend on.
+ *
+ * @param inputs inputs to choose on and held out, with their checksums or seeds
+ * @param options budget, blocks, seed, the space that is searched, the device if times are measured
+ */
+export function headerOf(
+  { tuning, heldOut }: SplitInputs,
+  options: Readonly<Record<string, unknown>>,
+): JournalHeader {
+  const about = ({ name, sha256, seed }: TuneInput) => ({ name, sha256, seed });
+  const shared = {
+    schema: TUNED_SCHEMA,
+    shape: tuning[0].shape,
+    tunedOn: tuning.map(about),
+    heldOut: heldOut.map(about),
+  };
+  return JSON.parse(JSON.stringify({ ...shared, ...options }));
+}
+
+/**
+ * Opens the journal of a tuning.
+ *
+ * @param path the file
+ * @param header inputs and options of the tuning
+ * @param options whether to go on with what is there
+ * @throws {InputError} if there is nothing to go on with, it is of another tuning, or there is one that nobody asked for
+ *
+ * @example
+ * ```ts
+ * import { openJournal } from "./journal.ts";
+ * const path = await Deno.makeTempFile(), header = { density: 0.1 };
+ * {
+ *   using first = await openJournal(path, header, { begin: "anew" });
+ *   await first.recall("a", () => Promise.resolve(1));
+ * }
+ * using again = await openJournal(path, header, { begin: "resume" });
+ * console.log(await again.recall("a", () => Promise.resolve(2))); // 1
+ * await Deno.remove(path);
+ * ```
+ */
+export async function openJournal(
+  path: string,
+  header: JournalHeader,
+  { begin }: { readonly begin: "resume" | "anew" | "first" },
+): Promise<Journal> {
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new InputError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  });
+  requireInput(
+    text !== null || begin !== "resume",
+    () => `There is no ${path}: nothing to resume; leave --resume out.`,
+  );
+  requireInput(
+    text === null || begin !== "first",
+    () => `${path} is of a tuning that was stopped; --resume goes on with it, --force begins anew.`,
+  );
+  const known = begin === "resume" ? read(path, text!, header) : null;
+  try {
+    const file = await Deno.open(path, { write: true, create: true, truncate: true });
+    writeLine(file, header);
+    for (const each of known ?? []) writeLine(file, each);
+    return new Journal(file, known ?? new Map());
+  } catch (error) {
+    throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/** The measurements of a journal. A last line that was not written to its end does not count. */
+function read(path: string, text: string, header: JournalHeader): Map<string, unknown> {
+  const [first, ...lines] = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
+  const before = parsed(path, first ?? "null") as JournalHeader | null;
+  requireInput(
+    before !== null && typeof before === "object",
+    () => `${path} is no journal of a tuning; --force begins anew.`,
+  );
+  const names = [...new Set([...Object.keys(before!), ...Object.keys(header)])];
+  const other = names.find((name) => JSON.stringify(before![name]) !== JSON.stringify(header[name]));
+  requireInput(
+    other === undefined,
+    () =>
+      `--resume cannot go on with ${path}: its \`${other}\` was ${shown(before![other!])}, now it is ${
+        shown(header[other!])
+      }; --force begins anew.`,
+  );
+  return new Map(lines.map((line) => parsed(path, line) as [string, unknown]));
+}
+
+function parsed(path: string, line: string): unknown {
+  try {
+    return JSON.parse(line, (_, value) => value === "Infinity" ? Infinity : value);
+  } catch (error) {
+    throw new InputError(`${path} is no journal of a tuning; --force begins anew.`, { cause: error });
+  }
+}
+
+/** Writes a line whole. */
+function writeLine(file: Deno.FsFile, value: unknown): void {
+  const text = JSON.stringify(value, (_, each) => each === Infinity ? "Infinity" : each) + "\n";
+  for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) {
+    bytes = bytes.subarray(file.writeSync(bytes));
+  }
+}
+
+/** A value in a message, not longer than a line. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "not there";
+  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+}
