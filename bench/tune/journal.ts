@@ -8,12 +8,10 @@ import { InputError, requireInput } from "../../reference/errors.ts";
 import { messageOf, OutputError } from "../text/output.ts";
 import { TUNED_SCHEMA } from "./file.ts";
 import type { SplitInputs, TuneInput } from "./inputs.ts";
+import type { Recall } from "./measure.ts";
 
 /** The inputs and options that a journal is of. */
 export type JournalHeader = Readonly<Record<string, unknown>>;
-
-/** Gives what was noted under a name, or makes it and notes it. */
-export type Recall = <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
 
 /** Measurements that were noted, and the file that more go to. */
 export class Journal implements Disposable {

@@ -24,7 +24,6 @@ import { attentionShape, type Qkv, type Tensor } from "../../reference/tensor.ts
 import { orderOf } from "../sweep/cases.ts";
 import type { InputFacts } from "../sweep/inputs.ts";
 import { workersFor } from "../sweep/truth/maker.ts";
-import type { Recall } from "./journal.ts";
 import type { Candidate } from "./space.ts";
 import { baselineChoice, type ChoiceTimes } from "./times.ts";
 
@@ -33,6 +32,9 @@ import { baselineChoice, type ChoiceTimes } from "./times.ts";
  * `psa`, which at this density has all of the budget.
  */
 export type Budget = "density" | "cost" | "time";
+
+/** Gives what was noted under a name, or makes it and notes it. */
+export type Recall = <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
 
 /** Options of all measurements. */
 export interface MeasureOptions {

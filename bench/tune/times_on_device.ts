@@ -11,7 +11,7 @@ import { clockOf } from "../timing/clock.ts";
 import { medianOf } from "../timing/statistics.ts";
 import { wholeCall } from "./forward.ts";
 import type { TuneInput } from "./inputs.ts";
-import type { Recall } from "./journal.ts";
+import type { Recall } from "./measure.ts";
 import { ChoiceTimes, type TimeChoice, tunedCall } from "./times.ts";
 
 /** Options of {@link choiceTimes}. */

@@ -9,8 +9,8 @@ import type { OnProgress } from "../text/progress.ts";
 import { type Tuned, TUNED_SCHEMA, type TunedHead, type TunedInput } from "./file.ts";
 import { chooseBest, type HalvingOptions, ROUNDS } from "./halving.ts";
 import { requireAlike, type SplitInputs, type TuneInput } from "./inputs.ts";
-import type { Journal, Recall } from "./journal.ts";
-import { HeadMeasure, type MeasureOptions } from "./measure.ts";
+import type { Journal } from "./journal.ts";
+import { HeadMeasure, type MeasureOptions, type Recall } from "./measure.ts";
 import { geometricMean, proofOf, type ProofPair, provePair } from "./proof.ts";
 import { type Candidate, candidateOf, choicesOf, type SpaceAxes } from "./space.ts";
 
