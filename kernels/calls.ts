@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Correction } from "../reference/methods/method.ts";
 import type { Mask } from "../reference/masks/mask.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Stage, StageTimings } from "./device/stage.ts";
@@ -43,6 +44,17 @@ export interface GivenMask {
   /** Of shape [batch, heads, query tokens, key tokens]; it is read once, when the call is prepared. */
   readonly mask: Mask;
 }
+
+/** Levels, and a correction of the output that attention over them gives. */
+export interface GivenCorrected {
+  /** The levels, as calls are given them. */
+  readonly levels: Tensor<Int32Array>;
+  /** The correction that follows attention; not for causal calls, nor with a tail that is replicated. */
+  readonly correction: Correction;
+}
+
+/** The choices that a call can be given in place of importance. */
+export type Given = GivenLevels | GivenMask | GivenCorrected;
 
 /** Options of `Psa.forward`. */
 export interface ForwardOptions {

@@ -5,13 +5,18 @@
  */
 import { requireInput } from "../reference/errors.ts";
 import { wordsOf } from "../reference/masks/bits.ts";
-import type { GivenLevels, GivenMask } from "./calls.ts";
+import type { Given, GivenCorrected, GivenMask } from "./calls.ts";
 import { kindOf } from "./door.ts";
 import { requireCallLevels } from "./inputs.ts";
 import type { PsaPlan } from "./plan.ts";
 
+/** Whether a call is given levels and a correction. */
+export function isCorrected(given: Given | undefined): given is GivenCorrected {
+  return typeof given === "object" && given !== null && "correction" in given;
+}
+
 /** Whether a call is given a mask. */
-export function isMask(given: GivenLevels | GivenMask | undefined): given is GivenMask {
+export function isMask(given: Given | undefined): given is GivenMask {
   return typeof given === "object" && given !== null && "mask" in given;
 }
 
@@ -22,7 +27,8 @@ export function isMask(given: GivenLevels | GivenMask | undefined): given is Giv
  * @param plan the pipeline
  * @throws {InputError} if levels or mask have another type or shape, or there is no room for them
  */
-export function requireGiven(given: GivenLevels | GivenMask | undefined, plan: PsaPlan): void {
+export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
+  if (isCorrected(given)) return requireCorrected(given, plan);
   if (!isMask(given)) return requireCallLevels(given, plan);
   const { mask } = given, { batch, heads, seqQ, seqK } = plan.shape;
   const want = [batch, heads, seqQ, seqK], words = wordsOf(seqK);
@@ -37,5 +43,25 @@ export function requireGiven(given: GivenLevels | GivenMask | undefined, plan: P
   requireInput(
     mask.words === words,
     () => `\`mask\` has ${kindOf(mask.words)} words a row; ${seqK} keys need ${words}.`,
+  );
+}
+
+/** Throws unless kernels can correct what attention gives. */
+function requireCorrected({ levels, correction }: GivenCorrected, plan: PsaPlan): void {
+  requireCallLevels(levels, plan);
+  const { config: { causal = false }, tail } = plan, kind = (correction as { kind?: unknown } | null)?.kind;
+  requireInput(
+    kind === "means" || kind === "first-order",
+    () => `\`correction\` is ${kindOf(kind ?? correction)}; its kind should be "means" or "first-order".`,
+  );
+  requireInput(
+    tail === "exact" && (kind === "means" || !causal),
+    () => `The correction ${kind} is not for ${tail === "exact" ? "causal calls" : `the tail ${tail}`}.`,
+  );
+  if (correction.kind === "first-order") return;
+  const { weights } = correction;
+  requireInput(
+    `${weights?.shape}` === `${levels.shape}` && weights.data.length === levels.data.length,
+    () => `\`weights\` has shape [${weights?.shape}]; it should be that of the levels, [${levels.shape}].`,
   );
 }

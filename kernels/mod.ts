@@ -13,6 +13,8 @@ export {
   createPsa,
   type ForwardOptions,
   type ForwardResult,
+  type Given,
+  type GivenCorrected,
   type GivenLevels,
   type GivenMask,
   type PreparedCall,

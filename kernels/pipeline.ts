@@ -9,7 +9,8 @@ import type { Tensor } from "../reference/tensor.ts";
 import { buildAttention } from "./attention/attention.ts";
 import { makeMaskLists } from "./attention/masked/lists.ts";
 import type { CallBuffers } from "./buffers.ts";
-import type { GivenMask } from "./calls.ts";
+import type { Given, GivenCorrected, GivenMask } from "./calls.ts";
+import { buildCorrection } from "./correction/correction.ts";
 import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { submitPass } from "./device/pass.ts";
@@ -21,7 +22,7 @@ import type { Quotas } from "./levels/quotas.ts";
 import { buildLists, type ListBuffers } from "./lists/build.ts";
 import { occurringLevels, requireLevels, tokensOf } from "./lists/given.ts";
 import { groupTokens } from "./lists/entry.ts";
-import { isMask } from "./given.ts";
+import { isCorrected, isMask } from "./given.ts";
 import type { Moves } from "./order/moves.ts";
 import {
   type ListsPlan,
@@ -114,9 +115,10 @@ export async function buildSelectedCall(
 export async function buildGivenCall(
   gpu: Gpu,
   pipeline: Pipeline,
-  given: Tensor<Int32Array> | GivenMask,
+  given: Exclude<Given, "dense">,
 ): Promise<Call> {
   if (isMask(given)) return await buildMaskedCall(gpu, pipeline, given);
+  if (isCorrected(given)) return await buildCorrectedCall(gpu, pipeline, given);
   const { plan, moves } = pipeline, { config: { blockN } } = plan;
   requireLevels(given, { shape: shapeOfLevels(plan), layout: plan.layout });
   const occurring = occurringLevels(given), group = groupTokens(occurring, blockN);
@@ -134,6 +136,20 @@ export async function buildGivenCall(
     stages: [...moves.gather, ...pyramid, attention, ...moves.scatter],
     readLevels: () => Promise.resolve(given),
   };
+}
+
+/** Builds a call of given levels whose output is corrected before it goes back. */
+async function buildCorrectedCall(
+  gpu: Gpu,
+  pipeline: Pipeline,
+  { levels, correction }: GivenCorrected,
+): Promise<Call> {
+  const { plan: { shape, config: { blockM, blockN }, dtype, scale }, buffers: { arranged }, moves } =
+    pipeline;
+  const call = await buildGivenCall(gpu, pipeline, levels);
+  const options = { shape, blockM, blockN, dtype, scale, buffers: arranged, levels, correction };
+  const corrected = await inStage("attention", () => buildCorrection(gpu, options));
+  return { ...call, stages: call.stages.toSpliced(call.stages.length - moves.scatter.length, 0, corrected) };
 }
 
 /**

@@ -23,8 +23,8 @@ import { guardedCall } from "./prepared.ts";
 import type { PsaPlan, PsaSetup } from "./plan.ts";
 import { buildChosenCall } from "./tuned/call.ts";
 import { planCall, type TunedSetup } from "./tuned/plan.ts";
-import type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
-export type { ForwardOptions, ForwardResult, GivenLevels, GivenMask, PreparedCall } from "./calls.ts";
+import type { ForwardOptions, ForwardResult, Given, PreparedCall } from "./calls.ts";
+export type * from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
 export type { TunedSetup } from "./tuned/plan.ts";
 export type { QkvBuffers } from "./inputs.ts";
@@ -155,10 +155,10 @@ export class Psa implements Disposable {
    * Builds a call for its levels, or for a mask. Several can live side by side; they read the same inputs and write the same
    * outputs. The pyramid of a call has only the levels that occur; that of a mask has none.
    *
-   * @param given levels to use, `dense`, or `{ mask }`; left out, importance selects the levels
+   * @param given levels to use, `dense`, `{ mask }`, or `{ levels, correction }`; left out, importance selects the levels
    * @throws {InputError} if levels or mask have another shape, or there is no room for them
    */
-  async prepare(given?: GivenLevels | GivenMask): Promise<PreparedCall> {
+  async prepare(given?: Given): Promise<PreparedCall> {
     requireGiven(given, this.#plan);
     const call = await this.#turns.take(() => this.#build(given));
     const take = <Result>(work: () => Promise<Result>) => this.#turns.take(work);
@@ -245,7 +245,7 @@ export class Psa implements Disposable {
   }
 
   /** Builds a call; those that depend on no levels are built once, and stay. */
-  async #build(given?: GivenLevels | GivenMask): Promise<Built> {
+  async #build(given?: Given): Promise<Built> {
     if (given === undefined) return this.#selected ??= await this.#scoped(buildChosenCall);
     if (given === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
     return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, given));

@@ -54,6 +54,11 @@ export {
 } from "./judge/tolerance.ts";
 export { maskedTolerance, type MaskedToleranceOptions } from "./judge/masked_tolerance.ts";
 export {
+  type CorrectedCall,
+  type CorrectedOptions,
+  correctedTolerance,
+} from "./judge/correction_tolerance.ts";
+export {
   type AttentionGradient,
   type GradientOptions,
   pyramidAttentionGradient,
@@ -154,6 +159,7 @@ export type {
   BlockSelection,
   CallFacts,
   Chosen,
+  Correction,
   CostFacts,
   Granularity,
   MaskMethod,

@@ -73,12 +73,23 @@ export interface Chosen {
   readonly density: number;
 }
 
+/**
+ * The work of `finish` as data, for kernels: `means`, that every row of a query block becomes (1 - sum of weights) * out + sum of
+ * weight * mean value of the key block, with the weights of docs/methods.md [batch, heads, query blocks, key blocks];
+ * `first-order`, that the term of PISA is added for all blocks that are read as a mean.
+ */
+export type Correction =
+  | { readonly kind: "means"; readonly weights: Tensor<Float64Array> }
+  | { readonly kind: "first-order" };
+
 /** A choice of levels: attention over them is the output, unless there is something to `finish`. */
 export interface BlockSelection extends Chosen {
   /** Int32 [batch, heads, query blocks, key blocks]. */
   readonly levels: Tensor<Int32Array>;
   /** Turns attention's output [batch, heads, query tokens, value dimension] into the output of the method. */
   readonly finish?: (out: Tensor) => Tensor<Float64Array>;
+  /** The same for kernels, if there is one; without it a method that finishes has no time. */
+  readonly correction?: Correction;
   /** Where `finish` lets something stand for blocks that `levels` skip: levels that say so. Dropped mass follows them. */
   readonly represented?: Tensor<Int32Array>;
 }

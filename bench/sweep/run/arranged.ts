@@ -5,6 +5,7 @@
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { PreparedCall, Psa } from "../../../kernels/psa.ts";
+import type { Correction } from "../../../reference/methods/method.ts";
 import type { Mask } from "../../../reference/masks/mask.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { ArrangedTokens } from "./arrange.ts";
@@ -22,10 +23,11 @@ export interface GpuCall {
 export interface Arranged extends ArrangedTokens {
   /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
   call: GpuCall | null;
-  /** Outputs so far, by their levels, of which null is dense attention, or by their mask. */
+  /** Outputs so far, by their levels, of which null is dense attention, with their correction, or by their mask. */
   readonly attended: {
     readonly levels: Tensor<Int32Array> | null;
     readonly mask?: Mask;
+    readonly correction?: Correction;
     readonly made: Attended;
   }[];
   /** Whether outputs are kept for cases with the same levels: they take memory. */

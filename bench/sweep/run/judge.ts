@@ -20,6 +20,7 @@ import type { Arranged, Attended, KernelVerdict } from "./arranged.ts";
 import type { SweepCase } from "../cases.ts";
 import { type CaseErrors, errorsByHead, type HeadErrors, joinErrors } from "./errors.ts";
 import { runChecked } from "./kernel.ts";
+import { attendCorrected, isCorrected } from "./corrected.ts";
 import { attendMask } from "./masked.ts";
 
 /** The result of a case before its time is measured. */
@@ -40,7 +41,7 @@ export interface Judged extends CaseErrors {
   readonly massEntropy: number;
   /** The call on the GPU, ready to be timed; null if the method chose a mask that no kernel ran. */
   readonly ran: Attended | null;
-  /** Whether attention is all of the output: a correction that follows has no kernel, and the method no time. */
+  /** Whether kernels make all of the output: where a correction follows that has none, the method has no time. */
   readonly isWhole: boolean;
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];
@@ -74,8 +75,8 @@ export interface Judged extends CaseErrors {
  */
 export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<Judged> {
   const { inputs, truth, rows } = arranged, { method, density } = given;
-  const selection = choose(method, inputs, density);
-  const { out, droppedMass, ran } = "mask" in selection
+  const selection = choose(method, inputs, density), isMask = "mask" in selection;
+  const { out, droppedMass, ran } = isMask
     ? await overMask(given, selection, arranged)
     : await overLevels(given, selection, arranged);
   const kernel = ran?.kernel ?? null, heads = errorsByHead(out, truth, rows);
@@ -90,7 +91,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     droppedMass,
     massEntropy: inputs.once("mass entropy", () => massEntropy(inputs.mass())),
     ran,
-    isWhole: "mask" in selection || selection.finish === undefined,
+    isWhole: isMask || selection.finish === undefined || isCorrected(selection),
     heads,
     check: method.usesImportance ? arranged.check : null,
   };
@@ -104,16 +105,19 @@ interface Output extends Pick<Judged, "droppedMass" | "ran"> {
 /** The output over levels, by the kernel if there is one, with what the method puts on top. */
 async function overLevels(
   given: SweepCase,
-  { levels, represented = levels, finish = (out) => out as Tensor<Float64Array> }: BlockSelection,
+  selection: BlockSelection,
   arranged: Arranged,
 ): Promise<Output> {
-  const { inputs: { causal, sizes, mass }, truth } = arranged;
-  const ran = await attend(given, levels, arranged);
-  return {
-    out: finish(ran.out ?? truth),
-    ran,
-    droppedMass: droppedMass(represented, mass(), { causal, ...sizes }),
-  };
+  const { inputs: { causal, sizes, mass }, truth, call } = arranged,
+    { levels, represented = levels } = selection;
+  const dropped = droppedMass(represented, mass(), { causal, ...sizes });
+  if (call !== null && isCorrected(selection)) {
+    const format = given.data.dtype === "f16" ? "f16" : "f32";
+    const ran = await attendCorrected(selection, { arranged, call, format });
+    return { out: ran.out!, ran, droppedMass: dropped };
+  }
+  const ran = await attend(given, levels, arranged), out = ran.out ?? truth;
+  return { out: selection.finish?.(out) ?? out, ran, droppedMass: dropped };
 }
 
 /** The output over a mask, by the kernel if there is one, and by the reference on all cores. */
@@ -134,7 +138,9 @@ async function overMask(
 async function attend(given: SweepCase, chosen: Tensor<Int32Array>, arranged: Arranged): Promise<Attended> {
   const levels = given.method.name === "dense" ? null : chosen;
   const known = arranged.attended.find((each) =>
-    levels === null || each.levels === null
+    each.correction !== undefined
+      ? false
+      : levels === null || each.levels === null
       ? levels === each.levels && each.mask === undefined
       : levels.data.every((level, at) => level === each.levels?.data[at])
   );

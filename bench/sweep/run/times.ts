@@ -48,8 +48,9 @@ export async function timeOn(
     for (const { given, kernel, ran, isWhole } of judged) {
       if (kernel === null || ran === null || !isWhole || ran.prepared !== null) continue;
       const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
-      const { levels, mask } = of.attended.find(({ made }) => made === ran)!;
-      ran.prepared = await psa.prepare(mask ? { mask } : levels ?? "dense");
+      const { levels, mask, correction } = of.attended.find(({ made }) => made === ran)!;
+      const corrected = levels !== null && correction !== undefined && { levels, correction };
+      ran.prepared = await psa.prepare(corrected || (mask ? { mask } : levels ?? "dense"));
     }
     const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
     return await timeCases(judged, { gpu, options: context.options, call, onProgress, stop });

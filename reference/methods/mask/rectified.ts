@@ -36,6 +36,10 @@ export const rectified: BlockMethod = {
       ...mask,
       density: mask.density + (1 - mask.density) / (blockM * blockN),
       represented: { data: data.map((level, at) => back[at] === 1 ? blockN : level), shape },
+      correction: {
+        kind: "means",
+        weights: { data: weights.data.map((weight, at) => back[at] * weight), shape },
+      },
       finish: (out) => putBack(inputs, out, { weights, back }),
     };
   },

@@ -31,6 +31,7 @@ export const pisa: BlockMethod = {
     return {
       ...chosen,
       density: chosen.density + term,
+      correction: { kind: "first-order" },
       finish: (out) => addFirstOrder(inputs, out, chosen.levels),
     };
   },
