@@ -63,6 +63,8 @@ export interface ForwardOptions {
    * everything by the kernel that needs no lists.
    */
   readonly levels?: GivenLevels;
+  /** A mask in place of levels; its work lists are made in the call: who uses one often prepares it. */
+  readonly mask?: Mask;
 }
 
 /** The result of `Psa.forward`: new arrays on the CPU, which belong to the caller and stay as they are. */

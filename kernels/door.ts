@@ -7,7 +7,7 @@ import { requireInput } from "../reference/errors.ts";
 import type { TimingOptions } from "./device/timing.ts";
 
 /** Options of a call, and of a measurement. */
-export const FORWARD_OPTIONS: readonly string[] = ["levels"],
+export const FORWARD_OPTIONS: readonly string[] = ["levels", "mask"],
   TIMING_OPTIONS: readonly string[] = ["repetitions", "warmUp"];
 
 /** The most repetitions of a measurement: their timestamps are one set, which WebGPU gives 4,096 of. */

@@ -5,10 +5,27 @@
  */
 import { requireInput } from "../reference/errors.ts";
 import { wordsOf } from "../reference/masks/bits.ts";
-import type { Given, GivenCorrected, GivenMask } from "./calls.ts";
+import type { ForwardOptions, Given, GivenCorrected, GivenMask } from "./calls.ts";
 import { kindOf } from "./door.ts";
 import { requireCallLevels } from "./inputs.ts";
 import type { PsaPlan } from "./plan.ts";
+
+/**
+ * The levels or the mask that options give a call in place of importance; undefined: neither.
+ *
+ * @param options levels or a mask
+ * @param plan the pipeline
+ * @throws {InputError} if both are given, or what is given is not for the pipeline
+ */
+export function givenOf({ levels, mask }: ForwardOptions, plan: PsaPlan): Given | undefined {
+  requireInput(
+    levels === undefined || mask === undefined,
+    "`levels` and `mask` were given; a call takes either.",
+  );
+  const given = mask === undefined ? levels : { mask };
+  requireGiven(given, plan);
+  return given;
+}
 
 /** Whether a call is given levels and a correction. */
 export function isCorrected(given: Given | undefined): given is GivenCorrected {

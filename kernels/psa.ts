@@ -15,8 +15,8 @@ import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
 import { download } from "./device/transfer.ts";
 import { Turns } from "./device/turns.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
-import { areBuffers, loadInputs, type QkvBuffers, requireCallLevels, requireInputs } from "./inputs.ts";
-import { requireGiven } from "./given.ts";
+import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
+import { givenOf, requireGiven } from "./given.ts";
 import { buildMoves } from "./order/moves.ts";
 import { buildDenseCall, buildGivenCall, type Call, type Pipeline } from "./pipeline.ts";
 import { guardedCall } from "./prepared.ts";
@@ -176,7 +176,7 @@ export class Psa implements Disposable {
    * comes.
    *
    * @param qkv the inputs
-   * @param options levels to use instead of those that importance gives
+   * @param options levels or a mask to use instead of what importance gives
    * @throws {InputError} if the inputs have another shape or element type, or the levels another shape
    * @throws {GpuError} if the device fails, or this was disposed of
    */
@@ -205,9 +205,9 @@ export class Psa implements Disposable {
    */
   async time(options: ForwardOptions & Omit<TimingOptions, "label"> = {}): Promise<Timing> {
     requireOptions(options, [...FORWARD_OPTIONS, ...TIMING_OPTIONS]);
-    const { levels, ...timing } = options;
+    const { levels, mask, ...timing } = options;
     requireTiming(timing);
-    return await this.#with(LOADED, { levels }, (call) => this.#time(call, timing));
+    return await this.#with(LOADED, { levels, mask }, (call) => this.#time(call, timing));
   }
 
   /** Frees the buffers: at once, or when the call that runs has ended. */
@@ -222,14 +222,14 @@ export class Psa implements Disposable {
   /** Loads inputs, builds the call, works with it and frees it, all in one turn. */
   async #with<Result>(
     qkv: Qkv | QkvBuffers | typeof LOADED,
-    { levels }: ForwardOptions,
+    options: ForwardOptions,
     work: (call: Call) => Promise<Result>,
   ): Promise<Result> {
     if (qkv !== LOADED) requireInputs(qkv, this.#plan);
-    requireCallLevels(levels, this.#plan);
+    const given = givenOf(options, this.#plan);
     return await this.#turns.take(async () => {
       if (qkv !== LOADED) await this.#load(qkv);
-      const call = await this.#build(levels);
+      const call = await this.#build(given);
       try {
         return await work(call);
       } finally {

@@ -11,7 +11,9 @@ import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup, type TunedSetup } from "./psa.ts";
 import type { StageTimings } from "./device/stage.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions } from "./door.ts";
-import { requireCallLevels, requireInputs } from "./inputs.ts";
+import { givenOf } from "./given.ts";
+import { requireInputs } from "./inputs.ts";
+import type { Mask } from "../reference/masks/mask.ts";
 import { groupTokens } from "./lists/entry.ts";
 import { occurringLevels, tokensOf } from "./lists/given.ts";
 import { planLists, type PsaPlan, requireBytes } from "./plan.ts";
@@ -138,12 +140,12 @@ async function runSlices(
   setup: PsaSetup | TunedSetup,
   { qkv, options = {} }: { readonly qkv: Qkv; readonly options?: ForwardOptions },
 ): Promise<ForwardResult> {
-  const { levels } = options, given = levels === "dense" ? undefined : levels;
+  const { levels, mask } = options, given = levels === "dense" ? undefined : levels;
   const whole = planCall(withoutLimits(gpu.info), setup);
   requireInputs(qkv, whole);
-  requireCallLevels(levels, whole);
+  givenOf(options, whole);
   const { slices, shape } = cutCall(gpu.info, setup, given), results: ForwardResult[] = [];
-  const ready = levels === undefined ? ["selected" as const] : [];
+  const ready = levels === undefined && mask === undefined ? ["selected" as const] : [];
   if (slices === 1) {
     using psa = await createPsa(gpu, { ...setup, ready });
     return await psa.forward(qkv, options);
@@ -152,9 +154,22 @@ async function runSlices(
     const own = <Data extends Tensor["data"]>(tensor: Tensor<Data>) => part(tensor, { i, slices });
     using psa = await createPsa(gpu, { ...partOf(setup, shape, i * shape.heads), ready });
     const inputs = { q: own(qkv.q), k: own(qkv.k), v: own(qkv.v) };
-    results.push(await psa.forward(inputs, { levels: given ? own(given) : levels }));
+    const ownMask = mask && maskOfHeads(mask, { first: i * shape.heads, heads: shape.heads });
+    results.push(await psa.forward(inputs, { levels: given ? own(given) : levels, mask: ownMask }));
   }
-  return join(results, whole);
+  return join(results, { ...whole, isMasked: mask !== undefined });
+}
+
+/** The part of a mask that some heads have, as a batch of one. */
+function maskOfHeads(
+  { shape: [, , ...rest], words, rows, visible }: Mask,
+  { first, heads }: { readonly first: number; readonly heads: number },
+): Mask {
+  return {
+    ...{ shape: [1, heads, ...rest], words },
+    rows: (head, begin, end) => rows(first + head, begin, end),
+    visible: (head, query, key) => visible(first + head, query, key),
+  };
 }
 
 /** The capabilities of the device, without limits: a whole call is checked by it, whose slices have limits. */
@@ -174,14 +189,19 @@ function part<Data extends Tensor["data"]>(
   };
 }
 
-function join(results: readonly ForwardResult[], { shape, config }: PsaSetup): ForwardResult {
+function join(
+  results: readonly ForwardResult[],
+  { shape, config, isMasked }: PsaPlan & { readonly isMasked: boolean },
+): ForwardResult {
   const { batch, heads, seqQ, seqK } = shape, { blockM, blockN, causal } = config;
   const levels = joinTensors(results.map((each) => each.levels), { batch, heads });
   return {
     out: joinTensors(results.map(({ out }) => out), { batch, heads }),
     lse: joinTensors(results.map(({ lse }) => lse), { batch, heads }),
     levels,
-    density: levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
+    density: isMasked
+      ? results.reduce((sum, { density }) => sum + density, 0) / results.length // slices have as many heads each
+      : levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
     timings: results.map(({ timings }) => timings).reduce(addTimings),
   };
 }

@@ -1,5 +1,14 @@
 /** Calls beyond the limits of a device: cut into slices of heads, they give the whole call's results, bit for bit. */
-import { createPsa, createSlicedPsa, InputError, makeWorkload, type PsaConfig } from "../../mod.ts";
+import {
+  buildMask,
+  createPsa,
+  createSlicedPsa,
+  InputError,
+  makeWorkload,
+  type Psa,
+  type PsaConfig,
+  type SlicedPsa,
+} from "../../mod.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { gpuTest } from "../support/stage_case.ts";
@@ -18,6 +27,26 @@ function limit(gpu: Gpu, bytes: number): void {
 
 /** Bytes of q for one key head of one batch entry: the largest buffer of a call of one. */
 const UNIT = 2 * shape.seqQ * shape.headDim * 4;
+
+/** A mask gives slices what it gives the whole call, and that what it gives a prepared one. */
+async function checkMask(psa: Psa, sliced: SlicedPsa): Promise<void> {
+  const { batch, heads, seqQ, seqK } = shape, words = Math.ceil(seqK / 32);
+  const fill = (bits: Uint32Array, head: number, first: number) =>
+    bits.forEach((_, at) => bits[at] = 0x11111111 << ((head + first + Math.floor(at / words)) % 4)); // differs by head and row
+  const mask = buildMask([batch, heads, seqQ, seqK], { fill });
+  const want = await (await psa.prepare({ mask })).forward(), whole = await psa.forward(qkv, { mask });
+  const got = await sliced.forward(qkv, { mask });
+  assertEquals([whole.out, whole.density], [want.out, want.density]);
+  assertEquals([got.out, got.lse, got.levels, got.density], [want.out, want.lse, want.levels, want.density]);
+  const both = { mask, levels: whole.levels };
+  for (const call of [psa, sliced]) {
+    await assertRejects(
+      () => call.forward(qkv, both),
+      InputError,
+      "`levels` and `mask` were given; a call takes either.",
+    );
+  }
+}
 
 gpuTest("slices: a call that fits is one slice", (gpu) => {
   assertEquals(createSlicedPsa(gpu, { shape, config }).slices, 1);
@@ -42,6 +71,7 @@ for (const [units, slices] of [[1, 4], [2, 2], [3, 2]]) {
       assert(got.timings.total > 0);
       const { levels } = whole;
       assertEquals((await sliced.forward(qkv, { levels })).out, (await psa.forward(qkv, { levels })).out);
+      if (units === 2) await checkMask(psa, sliced);
       const dense = await sliced.forward(qkv, { levels: "dense" });
       assertEquals(dense.density, 1);
       assertEquals(dense.out, (await psa.forward(qkv, { levels: "dense" })).out);
