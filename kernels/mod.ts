@@ -37,5 +37,6 @@ export {
   type EstimateOptions,
   type PsaEstimate,
 } from "./estimate.ts";
+export { type NearestMask, nearestMask } from "./attention/masked/nearest.ts";
 export { createSlicedPsa, type SlicedPsa } from "./sliced.ts";
 export { openTruth, Truth, type TruthImportance, type TruthOptions } from "./truth/truth.ts";

@@ -167,6 +167,7 @@ export type {
   Method,
   MethodFacts,
   MethodInputs,
+  NearestCodes,
   ReleasedQuotas,
   Selection,
   SelectionStatus,

@@ -94,10 +94,22 @@ export interface BlockSelection extends Chosen {
   readonly represented?: Tensor<Int32Array>;
 }
 
+/** A choice of the keys of the nearest codes as data, for kernels that make the mask. */
+export interface NearestCodes {
+  /** Three ascending thresholds of every head, [heads][3]. */
+  readonly thresholds: Float64Array;
+  /** How many keys, from the first on, a query may see. */
+  readonly seen: Int32Array;
+  /** How many of them it takes. */
+  readonly counts: Int32Array;
+}
+
 /** A choice that no levels express: attention over the mask is the output. */
 export interface MaskSelection extends Chosen {
   /** Which keys every query sees. */
   readonly mask: Mask;
+  /** The same as codes, if the mask is that of the nearest ones. */
+  readonly nearest?: NearestCodes;
 }
 
 /** The choice of a method: levels, or a mask. */

@@ -23,6 +23,14 @@ interface Codes {
   readonly words: number;
 }
 
+/** The codes of a head. */
+interface HeadCodes {
+  readonly q: Codes;
+  readonly k: Codes;
+  /** The thresholds that they were made with. */
+  readonly thresholds: readonly number[];
+}
+
 /**
  * Adamas with thresholds: queries and keys are turned by the Hadamard matrix, every channel becomes a code of two bits,
  * and every query takes the keys whose codes are nearest.
@@ -60,7 +68,11 @@ function adamas(name: string, rule: string, thresholdsOf: (rms: number) => reado
           markNearest(q, k, { query: i, keys: seenBy(i), count: countOf(i), mark: (j) => setBit(row, j) });
         }
       };
-      return ruleSelection(inputs, reached, { fill });
+      const perQuery = (of: (query: number) => number) =>
+        Int32Array.from({ length: inputs.sizes.seqQ }, (_, query) => of(query));
+      const thresholds = Float64Array.from(codes.flatMap((head) => head.thresholds));
+      const nearest = { thresholds, seen: perQuery(seenBy), counts: perQuery(countOf) };
+      return { ...ruleSelection(inputs, reached, { fill }), nearest };
     },
   };
   return method;
@@ -85,12 +97,12 @@ function codesOf(
   { qkv: { q, k } }: MethodInputs,
   head: number,
   thresholdsOf: (rms: number) => readonly number[],
-): { readonly q: Codes; readonly k: Codes } {
+): HeadCodes {
   const dim = q.shape[3], queries = toFloat64(headSlice(q, head)).data;
   const keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, head))).data;
   const meanSquare = (data: Float64Array) => data.reduce((sum, x) => sum + x * x, 0) / data.length;
   const thresholds = thresholdsOf(Math.sqrt((meanSquare(queries) + meanSquare(keys)) / 2));
-  return { q: codesOfTokens(queries, dim, thresholds), k: codesOfTokens(keys, dim, thresholds) };
+  return { q: codesOfTokens(queries, dim, thresholds), k: codesOfTokens(keys, dim, thresholds), thresholds };
 }
 
 /** The codes of some tokens, [tokens][dim], which are turned in place. */
