@@ -45,7 +45,7 @@ import { boxOf, requireTuned } from "./require.ts";
  *   },
  * });
  * const { levels } = await psa.forward(qkv);
- * console.log(new Set(levels.data)); // Set(3) { 0, 1, 16 }
+ * console.log([...new Set(levels.data)].toSorted((a, b) => a - b)); // [0, 1, 16]
  * ```
  */
 export interface TunedSetup extends Omit<PsaSetup, "config"> {
