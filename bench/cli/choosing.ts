@@ -16,8 +16,8 @@ export const command: Command = {
     name: "choosing",
     usage: "--out FILE [--shard I/N] | --from FILE … [--write]",
     about: [
-      "Tunes on the project's traces and on workloads, input against input, and writes a line for each cell (an hour on " +
-      "one core). Shards may run side by side; --from takes the files of all.",
+      "Tunes on the project's traces and on workloads, input against input, and writes a line for each cell (twenty minutes " +
+      "on one core). Shards may run side by side; --from takes the files of all.",
     ],
     examples: ["deno task choosing --out choosing.jsonl", "deno task choosing --from choosing.jsonl --write"],
     options: [

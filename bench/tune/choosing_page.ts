@@ -28,15 +28,19 @@ const RIVAL = "pooled-topk-mean";
  * ```
  */
 export function withChoices(page: string, rows: readonly ChoosingRow[]): string {
-  const order = [...new Set(CHOOSING_PARTS.map(({ kind }) => kind.name))];
-  const sorted = rows.toSorted((a, b) =>
-    order.indexOf(a.inputs) - order.indexOf(b.inputs) || `${a.orders}`.localeCompare(`${b.orders}`) ||
-    a.density - b.density
-  );
+  const kinds = CHOOSING_PARTS.map(({ kind }) => kind), places = kinds.map(({ name }) => name);
+  const placeOf = ({ inputs, orders }: ChoosingRow) => {
+    const kind = kinds.find(({ name }) => name === inputs);
+    return [places.indexOf(inputs), kind?.orders.findIndex((each) => `${each}` === `${orders}`) ?? 0];
+  };
+  const sorted = rows.toSorted((a, b) => {
+    const [kind, order] = placeOf(a), [otherKind, otherOrder] = placeOf(b);
+    return kind - otherKind || order - otherOrder || a.density - b.density;
+  });
   const about = ["inputs", "order", "density"];
   const aboutOf = ({ inputs, orders, density }: ChoosingRow) => [inputs, ordersOf(orders), `${density}`];
   const errors = sorted.map((row) => [
-    ...aboutOf(row),
+    ...[...aboutOf(row), showFixed(lineOf(row.together.proof, "psa").density, 3)],
     ...BASELINES.map((name) => showFixed(lineOf(row.together.proof, name).error.mean, 3)),
     ...[lineOf(row.together.proof, RIVAL).ratio, row.together.proof.ratio, row.each.proof.ratio].map(
       showRatio,
@@ -48,7 +52,7 @@ export function withChoices(page: string, rows: readonly ChoosingRow[]): string 
   ) => [...aboutOf(row), ...[row.together, row.each].map(({ chosen }) => showChosen(chosen))]);
   const ratios = [`${RIVAL} / psa`, "tuned, all heads alike / psa", "tuned, each head / psa"];
   const text = [
-    ...markdownTable([...about, ...BASELINES, ...ratios, "use"], errors),
+    ...markdownTable([...about, "reached", ...BASELINES, ...ratios, "use"], errors),
     "",
     "What was chosen most often, over heads and inputs that were held out:",
     "",

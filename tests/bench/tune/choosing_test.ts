@@ -51,7 +51,7 @@ Deno.test("choosing: the page gets its rows between its marks, in the order of k
   const lines = text.split("\n").filter((line) => line.includes("| tile"));
   assertMatch(
     lines[0],
-    /\| tile +\| 0\.1 +\| 1\.000 \| 1\.500 .*\| 0\.6 \(0\.58.* to 0\.61.*\) +\| 0\.5 \(.*\) +\| 0\.7 \(.*\) +\| tuned, all heads alike \|$/,
+    /\| tile +\| 0\.1 +\| 0\.100 +\| 1\.000 \| 1\.500 .*\| 0\.6 \(0\.58.* to 0\.61.*\) +\| 0\.5 \(.*\) +\| 0\.7 \(.*\) +\| tuned, all heads alike \|$/,
   );
   assertEquals(lines.map((line) => / 0\.35 /.test(line)), [false, true, false, false, true, false]);
   assertMatch(lines[3], /\| 3 x x; 2 x y; 1 x others \|/);
