@@ -1,5 +1,5 @@
 /**
- * Pyramid Sparse Attention: the float64 reference, the same stages on the GPU, and what it takes to compare them.
+ * Pyramid Sparse Attention: the float64 reference, the same stages on the GPU, and functions that compare them.
  *
  * The rooms can be had one by one: `@psa/harness/reference`, `@psa/harness/kernels` and `@psa/harness/conformance`.
  *

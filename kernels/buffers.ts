@@ -10,7 +10,7 @@ import type { PsaPlan } from "./plan.ts";
 export interface InputBuffers {
   /** Queries. */
   readonly q: GPUBuffer;
-  /** Keys; where blocks are cut, their pyramid lies behind them. */
+  /** Keys; in the order of the blocks, they are followed by their pyramid. */
   readonly k: GPUBuffer;
   /** Values, the like. */
   readonly v: GPUBuffer;
@@ -18,7 +18,7 @@ export interface InputBuffers {
 
 /**
  * The buffers of outputs and log-sum-exps. The `Psa` that made them owns them: each call overwrites them, and they are
- * freed with it. Tokens lie in the order in which they were given. A kernel of the caller may bind them as storage, or
+ * freed with it. Tokens are in the order of the inputs. A kernel of the caller may bind them as storage, or
  * copy from them.
  */
 export interface OutputBuffers {
@@ -30,11 +30,11 @@ export interface OutputBuffers {
 
 /** All buffers that a call reads and writes. */
 export interface CallBuffers {
-  /** Tokens as they are given. */
+  /** Tokens in the order of the inputs. */
   readonly inputs: InputBuffers;
-  /** The outputs of a call, in the order in which tokens are given. */
+  /** The outputs of a call, in the order of the inputs. */
   readonly outputs: OutputBuffers;
-  /** Both in the order in which blocks are cut; the same buffers if that is the one in which tokens are given. */
+  /** Both in the order of the blocks; the same buffers if that is the order of the inputs. */
   readonly arranged: InputBuffers & OutputBuffers;
 }
 

@@ -10,14 +10,14 @@ import type { Stage, StageTimings } from "./device/stage.ts";
 import type { Timing, TimingOptions } from "./device/timing.ts";
 
 /**
- * Levels that a call is given instead of those that importance selects: int32 [batch, heads, query blocks, key blocks], 0
+ * Levels that replace those selected by importance: int32 [batch, heads, query blocks, key blocks], 0
  * (skipped) or a power of two that divides the key block, which is copied to the device; `dense` reads everything.
  */
 export type GivenLevels = Tensor<Int32Array> | "dense";
 
 /**
  * A mask in place of levels: which keys every query sees, tokens in the configuration's order. In a causal call a query sees
- * nothing beyond its own position, whatever the mask shows.
+ * no key beyond its own position, even if the mask has it.
  *
  * @example
  * ```ts
@@ -59,15 +59,15 @@ export type Given = GivenLevels | GivenMask | GivenCorrected;
 /** Options of `Psa.forward`. */
 export interface ForwardOptions {
   /**
-   * Levels to use instead of those that importance gives, for blocks in the configuration's order; `dense` reads
-   * everything by the kernel that needs no lists.
+   * Levels that replace those selected by importance, for blocks in the configuration's order; `dense` reads
+   * everything, with the kernel that needs no lists.
    */
   readonly levels?: GivenLevels;
   /** A mask in place of levels; its work lists are made in the call: who uses one often prepares it. */
   readonly mask?: Mask;
 }
 
-/** The result of `Psa.forward`: new arrays on the CPU, which belong to the caller and stay as they are. */
+/** The result of `Psa.forward`: new arrays on the CPU, which belong to the caller and are never changed. */
 export interface ForwardResult {
   /** Outputs, [batch, heads, query tokens, value dimension], in the element type of the kernels, in the order of `q`. */
   readonly out: Tensor<Float32Array | Float16Array>;
@@ -84,11 +84,11 @@ export interface ForwardResult {
   readonly timings: StageTimings;
 }
 
-/** A call that is built for its levels and runs on the inputs that were loaded last. */
+/** A call that is built for its levels and runs on the last inputs that were loaded. */
 export interface PreparedCall {
   /** Its stages in the order in which they run; work lists of given levels are made beforehand. */
   readonly stages: readonly Stage[];
-  /** Runs it and reads what it gives. */
+  /** Runs it and reads its results. */
   forward(): Promise<ForwardResult>;
   /** Runs it without reading anything back: outputs stay in `Psa.outputs`. */
   run(): Promise<StageTimings>;

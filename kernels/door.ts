@@ -1,5 +1,5 @@
 /**
- * The door of the library: what its functions are handed beside tensors is looked at before anything is made of it.
+ * Checks the arguments of the library's functions, apart from tensors, before they are used.
  *
  * @module
  */
@@ -25,21 +25,21 @@ export function kindOf(value: unknown): string {
   return name === "Object" ? "an object" : `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
 }
 
-/** Throws unless this is a device that `openGpu` gave. */
+/** Throws unless this is a device from `openGpu`. */
 export function requireGpu(gpu: unknown, info = (gpu as { info?: unknown } | null | undefined)?.info): void {
   const forgotten = gpu instanceof Promise ? ": await it" : "";
   requireInput(
     typeof gpu === "object" && gpu !== null && typeof info === "object" && info !== null && "limits" in info,
-    () => `\`gpu\` is ${kindOf(gpu)}; it should be what openGpu gives${forgotten}.`,
+    () => `\`gpu\` is ${kindOf(gpu)}; it should be the result of openGpu${forgotten}.`,
   );
 }
 
 /**
- * Throws unless options are an object that holds nothing but options.
+ * Throws unless options are an object with known names only.
  *
- * @param options what was handed over; undefined: none
- * @param names the options that there are
- * @throws {InputError} naming what they are, or the option that is none
+ * @param options the options; undefined: none
+ * @param names the names of all options
+ * @throws {InputError} naming the wrong value, or the unknown option
  */
 export function requireOptions(options: unknown, names: readonly string[]): void {
   if (options === undefined) return;
@@ -51,11 +51,11 @@ export function requireOptions(options: unknown, names: readonly string[]): void
   const stray = Object.keys(options).find((name) => !names.includes(name));
   requireInput(
     stray === undefined,
-    () => `\`${stray?.slice(0, 40)}\` is no option here; there are ${list}.`,
+    () => `\`${stray?.slice(0, 40)}\` is not an option here; the options are ${list}.`,
   );
 }
 
-/** Throws unless a measurement can be made as it is asked for. */
+/** Throws if the options of a measurement are wrong. */
 export function requireTiming({ repetitions = 1, warmUp = 0 }: Omit<TimingOptions, "label">): void {
   requireInput(
     Number.isInteger(repetitions) && repetitions >= 1 && repetitions <= MOST_REPETITIONS,

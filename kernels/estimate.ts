@@ -1,5 +1,5 @@
 /**
- * An estimate of the bytes and operations of a call, before anything is made.
+ * Estimates the bytes and operations of a call before anything is built.
  *
  * @module
  */
@@ -18,23 +18,23 @@ import { cutCall } from "./sliced.ts";
 
 /** Options of {@link estimate}. */
 export interface EstimateOptions {
-  /** The device, or what it can do; left out: one that has float16 and no limits. */
+  /** The device, or its capabilities; left out: a device with float16 and without limits. */
   readonly gpu?: { readonly info: Capabilities };
 }
 
-/** Bytes on the device by what they are for. */
+/** Bytes on the device, by purpose. */
 export interface EstimatedBytes {
-  /** Queries, keys and values as they are given. */
+  /** Queries, keys and values in the order of the inputs. */
   readonly inputs: number;
   /** Outputs and log-sum-exps. */
   readonly outputs: number;
   /** Pooled keys and values. */
   readonly pyramid: number;
-  /** Tokens, outputs and log-sum-exps in the order in which blocks are cut, and the order itself; 0 for raster. */
+  /** Tokens, outputs and log-sum-exps in the order of the blocks, and the order itself; 0 for raster. */
   readonly order: number;
   /** Importance of all blocks, and means of blocks. */
   readonly importance: number;
-  /** Scores that importance is made from, a part at a time. */
+  /** Scores from which importance is computed, a part at a time. */
   readonly scores: number;
   /** Levels of all blocks, and the similarity cap. */
   readonly levels: number;
@@ -52,9 +52,9 @@ export interface EstimatedBytes {
 export interface EstimatedOperations {
   /** Dense attention of the same shape. */
   readonly dense: number;
-  /** Attention at {@link PsaEstimate.density}; null where that is not known. */
+  /** Attention at {@link PsaEstimate.density}; null if that is not known. */
   readonly attention: number | null;
-  /** The products that importance is made from. */
+  /** The products of importance. */
   readonly importance: number;
 }
 
@@ -73,7 +73,7 @@ export interface PsaEstimate {
 }
 
 /**
- * Estimates a call: bytes by purpose, operations, density where it is known before, slices. Nothing is made or run.
+ * Estimates a call: bytes by purpose, operations, density if it is known in advance, slices. Nothing is built or run.
  *
  * @param setup as for `createPsa`
  * @param options the device whose limits count

@@ -38,11 +38,11 @@ export function isMask(given: Given | undefined): given is GivenMask {
 }
 
 /**
- * Throws unless what a call is given is for its pipeline.
+ * Throws unless given levels or a mask fit the pipeline.
  *
  * @param given levels or a mask; undefined: nothing
  * @param plan the pipeline
- * @throws {InputError} if levels or mask have another type or shape, or there is no room for them
+ * @throws {InputError} if levels or mask have a wrong type or shape, or there is no room for them
  */
 export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   if (isCorrected(given)) return requireCorrected(given, plan);
@@ -51,7 +51,7 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   const want = [batch, heads, seqQ, seqK], words = wordsOf(seqK);
   requireInput(
     typeof mask === "object" && mask !== null && Array.isArray(mask.shape) && typeof mask.rows === "function",
-    () => `\`mask\` is ${kindOf(mask)}; it should be what buildMask gives.`,
+    () => `\`mask\` is ${kindOf(mask)}; it should be the result of buildMask.`,
   );
   requireInput(
     `${mask.shape}` === `${want}`,
@@ -59,7 +59,7 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   );
   requireInput(
     mask.words === words,
-    () => `\`mask\` has ${kindOf(mask.words)} words a row; ${seqK} keys need ${words}.`,
+    () => `\`mask\` has ${kindOf(mask.words)} words per row; ${seqK} keys need ${words}.`,
   );
 }
 

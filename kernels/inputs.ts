@@ -1,5 +1,5 @@
 /**
- * The door of a call: what it is given is checked and brought to where the kernels read it.
+ * Checks the inputs of a call, and copies them to the buffers that the kernels read.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { requireLevels } from "./lists/given.ts";
 import { type PsaPlan, shapeOfLevels } from "./plan.ts";
 
 /**
- * Inputs that are on the device already: row-major, in the element type of the kernels (`Psa.dtype`), with the usage
- * COPY_SRC. Calls copy them and never write to them; whoever made them owns and frees them. `Psa.inputs` are the
- * exception: they belong to the `Psa`, are read where they lie, and may be larger than the tensors.
+ * Inputs that are already on the device: row-major, in the element type of the kernels (`Psa.dtype`), with the usage
+ * COPY_SRC. Calls copy them and never write to them; their creator owns and frees them. `Psa.inputs` are the
+ * exception: they belong to the `Psa`, are read without a copy, and may be larger than the tensors.
  */
 export interface QkvBuffers {
   /** Queries, [batch, heads, query tokens, head dimension]. */
@@ -35,9 +35,9 @@ export function areBuffers(qkv: Qkv | QkvBuffers): qkv is QkvBuffers {
 }
 
 /**
- * Throws unless inputs are those that a pipeline was built for.
+ * Throws unless inputs fit the pipeline.
  *
- * @throws {InputError} naming the input, what it is and what it should be
+ * @throws {InputError} naming the input, its value and the expected one
  */
 export function requireInputs(qkv: Qkv | QkvBuffers, plan: PsaPlan): void {
   requireInput(
@@ -49,16 +49,16 @@ export function requireInputs(qkv: Qkv | QkvBuffers, plan: PsaPlan): void {
 }
 
 /**
- * Throws unless levels that a call is given are those that a pipeline has room for.
+ * Throws unless given levels fit the pipeline.
  *
- * @throws {InputError} if they have another type, shape or length, or a level that is not there
+ * @throws {InputError} if they have a wrong type, shape or length, or a level that the pipeline does not have
  */
 export function requireCallLevels(levels: GivenLevels | undefined, plan: PsaPlan): void {
   if (levels === undefined || levels === "dense") return;
   requireLevels(levels, { shape: shapeOfLevels(plan), layout: plan.layout });
 }
 
-/** The shape that an input should have, and the layout that it is in. */
+/** The expected shape of an input, and its layout. */
 function shapeOf(name: typeof NAMES[number], shape: AttentionShape): { shape: number[]; layout: string } {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape;
   return {
@@ -124,7 +124,7 @@ function requireBuffers(qkv: QkvBuffers, plan: PsaPlan): void {
   }
 }
 
-/** Brings inputs, which have been checked, into buffers. */
+/** Copies checked inputs into buffers. */
 export async function loadInputs(
   gpu: Gpu,
   qkv: Qkv | QkvBuffers,

@@ -1,5 +1,5 @@
 /**
- * The door of the kernels: Pyramid Sparse Attention on any implementation of WebGPU. Uses nothing but the language and
+ * Public interface of the kernels: Pyramid Sparse Attention on any implementation of WebGPU. It needs only the language and
  * WebGPU: it runs in Deno and in browsers, and in Node with a package that implements WebGPU.
  *
  * @module

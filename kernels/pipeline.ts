@@ -1,6 +1,6 @@
 /**
  * The calls of a pipeline: the stages between inputs and outputs, one after the other. Levels that importance selects,
- * levels or a mask that are given, and dense attention are three builders with the same face.
+ * given levels or a mask, and dense attention are built by three functions with the same interface.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import {
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
 
-/** Storage buffers of attention over a mask: what it has for levels, and the bits of the rows. */
+/** Storage buffers of attention over a mask: those for levels, and the bits of the rows. */
 const MASK_BINDINGS = 8;
 
 /** The parts that all calls of a pipeline share. */
@@ -108,9 +108,9 @@ export async function buildSelectedCall(
 }
 
 /**
- * Builds a call of given levels, or of a mask. Their work lists are made here, once: they are not among the stages of the call.
+ * Builds a call of given levels, or of a mask. Work lists are built here, once: they are not a stage of the call.
  *
- * @throws {InputError} if they have another shape, or one that the pipeline has no room for
+ * @throws {InputError} if they have a wrong shape, or the pipeline has no room for them
  */
 export async function buildGivenCall(
   gpu: Gpu,
@@ -188,7 +188,7 @@ async function buildMaskedCall(gpu: Gpu, pipeline: Pipeline, { mask }: GivenMask
   };
 }
 
-/** Builds the call in which every level is 1, by the kernel that needs no lists. */
+/** Builds the call in which every level is 1, with the kernel that needs no lists. */
 export async function buildDenseCall(gpu: Gpu, pipeline: Pipeline): Promise<Call> {
   const { plan, moves } = pipeline, shape = shapeOfLevels(plan);
   const attention = await attentionOf(gpu, pipeline, { levels: [1] });
@@ -230,7 +230,7 @@ function attentionOf(
   { levels, lists, rowMasks }: {
     readonly levels: readonly number[];
     readonly lists?: ListBuffers & ListsPlan;
-    /** Bits of a mask, which say all about what a row sees. */
+    /** Bits of a mask, which decide alone which keys a row sees. */
     readonly rowMasks?: GPUBuffer;
   },
 ) {

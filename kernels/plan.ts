@@ -1,6 +1,6 @@
 /**
  * The one place that turns shape and configuration into sizes: blocks, bytes, groups, capacities of lists, workgroup
- * memory, and what of it a device has no room for. Whoever builds or cuts a call asks here, before anything is made.
+ * memory, and the limits of the device. All code that builds or cuts a call asks here, before anything is made.
  *
  * @module
  */
@@ -33,11 +33,11 @@ import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
 import type { RowTokens } from "./lists/given.ts";
 import { type PyramidLayout, pyramidLayout } from "./pyramid/layout.ts";
 
-/** Bytes on the device, by what they are for. */
+/** Bytes on the device, by purpose. */
 export interface PlanBytes {
   /** Queries. */
   readonly q: number;
-  /** Keys and values as they are given. */
+  /** Keys and values in the order of the inputs. */
   readonly keys: number;
   readonly values: number;
   /** Keys and values with their pyramids. */
@@ -49,7 +49,7 @@ export interface PlanBytes {
   /** Importance and levels of all blocks. */
   readonly importance: number;
   readonly levels: number;
-  /** Scores that importance is made from, a part at a time. */
+  /** Scores from which importance is computed, a part at a time. */
   readonly scores: number;
   /** Work lists of levels that are selected, and where they begin. */
   readonly lists: number;
@@ -73,7 +73,7 @@ export interface PsaPlan {
   readonly firstHead: number;
   /** Query blocks and key blocks of a head. */
   readonly blocks: { readonly M: number; readonly N: number };
-  /** Where levels lie in keys and values, with room for all that can be chosen or given. */
+  /** Places of the levels in keys and values, with room for all that can be chosen or given. */
   readonly layout: PyramidLayout;
   /** Levels that the configuration can choose, ascending. */
   readonly chosen: readonly number[];
@@ -81,7 +81,7 @@ export interface PsaPlan {
   readonly lists: ListsPlan;
   /** Bytes on the device. */
   readonly bytes: PlanBytes;
-  /** Which calls are built at once. */
+  /** Calls that are built immediately. */
   readonly ready: readonly ("selected" | "dense")[];
 }
 
@@ -101,11 +101,11 @@ export interface ListsPlan {
 const WIDEST_WORKGROUP = 256;
 
 /**
- * Checks a setup, makes its choices, and compares what it needs with what a device has.
+ * Checks a setup, fills in its defaults, and compares its needs with the limits of a device.
  *
- * @param info what the device can do
+ * @param info the capabilities of the device
  * @param setup shape, configuration, element type
- * @throws {InputError} naming what is wrong, or the limit of the device that the shape exceeds
+ * @throws {InputError} naming the wrong argument, or the limit of the device that the shape exceeds
  */
 export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
   requireSetup(setup);
@@ -167,7 +167,7 @@ export function planLists(
 /**
  * How many workgroups share the keys of a query block ({@link splitsOf}), in as many buffers as the device can bind.
  *
- * @param info what the device can do
+ * @param info the capabilities of the device
  * @param plan sizes, block sizes, element type
  * @param lists what the work lists of the call need; left out: dense attention
  */
@@ -229,7 +229,7 @@ function bytesOf(
   };
 }
 
-/** Throws if attention is beyond a limit. */
+/** Throws if attention exceeds a limit. */
 function requireAttention(info: Capabilities, plan: PsaPlan): void {
   const { config: { blockM }, bytes, blocks: { M }, shape: { batch, heads } } = plan;
   requireLimit(info, "maxComputeWorkgroupStorageSize", {
@@ -251,7 +251,7 @@ function requireAttention(info: Capabilities, plan: PsaPlan): void {
 }
 
 /**
- * Throws if what selects levels is beyond a limit.
+ * Throws if a stage of the selection of levels exceeds a limit.
  *
  * @throws {InputError} naming the stage and the limit
  */
@@ -273,7 +273,7 @@ export function requireSelection(info: Capabilities, plan: PsaPlan): void {
   requireLimit(info, "maxComputeWorkgroupsPerDimension", { what: "the similarity cap", ...grid });
 }
 
-/** Throws if a buffer is beyond what the device makes or binds. */
+/** Throws if a buffer exceeds a limit of the device. */
 export function requireBytes(info: Capabilities, what: string, needs: number): void {
   for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
     requireLimit(info, name, { what, needs, unit: "bytes" });

@@ -1,5 +1,5 @@
 /**
- * A call that was prepared: it runs until it is freed, and is freed when it has run.
+ * Prepared calls: they can run until they are freed; a running call is freed when it has ended.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { GpuError } from "./device/errors.ts";
 import { requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
 
 /**
- * Guards a call against being used after it was freed, and its buffers against being freed while it runs.
+ * Refuses to use a call after it was freed, and frees its buffers only when it does not run.
  *
- * @param call what runs it, and what frees it
+ * @param call the functions that run it and free it
  * @throws {GpuError} of kind `disposed`, from calls after `free`
  */
 export function guardedCall({ stages, forward, run, time, free }: PreparedCall): PreparedCall {

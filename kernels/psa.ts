@@ -32,13 +32,13 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stag
 
 /**
  * Builds the method for one shape and configuration: kernels are compiled and buffers made, so that calls only move data
- * and run, the first one as fast as all others.
+ * and run; the first call is as fast as all others.
  *
  * @param gpu the device
  * @param setup `shape` of the calls, `config` of the method or `tuned` choices of each head, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
  * where the device has it)
  * @throws {InputError} if the configuration is wrong, a dimension is not a multiple of 8 up to 256, the device lacks the
- * element type, or something is beyond a limit of the device, which is named before anything is made; `createSlicedPsa`
+ * element type, or a limit of the device is exceeded, which is named before anything is built; `createSlicedPsa`
  * runs such calls some heads at a time
  * @throws {GpuError} if the device fails
  *
@@ -75,7 +75,7 @@ export async function createPsa(gpu: Gpu, setup: PsaSetup | TunedSetup): Promise
   }
 }
 
-/** In the place of inputs: those that were loaded last. */
+/** Stands for the last inputs that were loaded. */
 const LOADED = Symbol("the inputs that were loaded last");
 
 /** A call and the scope that its buffers belong to. */
@@ -91,7 +91,7 @@ export class Psa implements Disposable {
   readonly config: PsaConfig;
   /** The element type of the kernels. */
   readonly dtype: "f32" | "f16";
-  /** The buffers that calls read, owned by this `Psa`: a caller who writes here, and passes them on, saves the copy. */
+  /** The buffers that calls read, owned by this `Psa`: writing inputs here, and passing them to a call, saves a copy. */
   readonly inputs: QkvBuffers;
   /** The buffers of outputs and log-sum-exps, owned by this `Psa`; their content is valid until the next call. */
   readonly outputs: OutputBuffers;
@@ -111,7 +111,7 @@ export class Psa implements Disposable {
     this.#turns = new Turns("this Psa", () => this.#freeAll());
   }
 
-  /** Bytes on the device beside inputs and outputs, of all that calls have needed up to now. */
+  /** Bytes on the device that calls have needed so far, without inputs and outputs. */
   get extraBytes(): number {
     const { q, keys, values, out, lse } = this.#plan.bytes;
     const all = [...this.#calls].reduce((sum, { scope }) => sum + scope.bytes, this.#gpu.bytes);
@@ -119,9 +119,9 @@ export class Psa implements Disposable {
   }
 
   /**
-   * The stages of the call that selects its levels, in the order in which they run.
+   * The stages of a call that selects its levels, in the order in which they run.
    *
-   * @throws {InputError} if `ready` of the setup left it out, and no call has needed it
+   * @throws {InputError} if `ready` of the setup does not name it, and no call has needed it
    */
   get stages(): readonly Stage[] {
     const selected = this.#selected;
@@ -132,7 +132,7 @@ export class Psa implements Disposable {
     return selected.stages;
   }
 
-  /** Builds and warms up what the setup wants to be ready. Done by {@link createPsa}. */
+  /** Builds and warms up the calls that `ready` of the setup names. {@link createPsa} calls it. */
   async makeReady(): Promise<void> {
     for (const kind of this.#plan.ready) {
       const { stages } = await this.#build(kind === "dense" ? "dense" : undefined);
@@ -141,10 +141,10 @@ export class Psa implements Disposable {
   }
 
   /**
-   * Brings inputs to where calls read them.
+   * Copies inputs to the buffers that calls read.
    *
    * @param qkv typed arrays, or buffers of the device
-   * @throws {InputError} if they have another shape, length or element type
+   * @throws {InputError} if they have a wrong shape, length or element type
    */
   async load(qkv: Qkv | QkvBuffers): Promise<void> {
     requireInputs(qkv, this.#plan);
@@ -152,7 +152,7 @@ export class Psa implements Disposable {
   }
 
   /**
-   * Builds a call for its levels, or for a mask. Several can live side by side; they read the same inputs and write the same
+   * Builds a call for its levels, or for a mask. Several can exist at a time; they read the same inputs and write the same
    * outputs. The pyramid of a call has only the levels that occur; that of a mask has none.
    *
    * @param given levels to use, `dense`, `{ mask }`, or `{ levels, correction }`; left out, importance selects the levels
@@ -198,7 +198,7 @@ export class Psa implements Disposable {
   }
 
   /**
-   * Times the method on the inputs of the last call, as one piece of work: all stages, or pyramid and attention if
+   * Times the method on the last inputs that were loaded, as one piece of work: all stages, or pyramid and attention if
    * levels are given.
    *
    * @param options levels, repetitions and warm-up
@@ -210,7 +210,7 @@ export class Psa implements Disposable {
     return await this.#with(LOADED, { levels, mask }, (call) => this.#time(call, timing));
   }
 
-  /** Frees the buffers: at once, or when the call that runs has ended. */
+  /** Frees the buffers: at once, or when the running call has ended. */
   [Symbol.dispose](): void {
     this.#turns.close();
   }

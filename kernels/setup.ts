@@ -1,5 +1,5 @@
 /**
- * The setup of a pipeline, checked at the door, before sizes are made of it.
+ * The setup of a pipeline, and its checks.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { AttentionShape } from "../reference/tensor.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { kindOf } from "./door.ts";
 
-/** Channels that the kernels are written for at most. */
+/** The most channels that the kernels can handle. */
 const MOST_DIM = 256;
-/** Tokens of a sequence, batch entries times heads, and blocks of a head that a plan is made for: no device holds more. */
+/** The most tokens of a sequence, batch entries times heads, and blocks of a head: no device has room for more. */
 const MOST_TOKENS = 2 ** 23, MOST_HEADS = 2 ** 16, MOST_BLOCKS = 2 ** 28;
 
-/** Where the levels of a call come from: importance, the caller, or they are 1 everywhere. */
+/** The source of the levels of a call: importance, the caller, or 1 everywhere. */
 export type CallKind = "selected" | "given" | "dense";
 
 /** The sizes and the configuration that `createPsa` builds a pipeline for. */
@@ -28,7 +28,7 @@ export interface PsaSetup {
    * and outputs are stored in it, and products are added up in it for at most 64 steps, in importance as in attention.
    */
   readonly dtype?: "f32" | "f16" | "auto";
-  /** Levels that calls may be given beside those that the configuration can choose; default none. */
+  /** Levels that calls may be given in addition to those that the configuration can choose; default none. */
   readonly levels?: readonly number[];
   /**
    * Index of the first head among the batch * heads of a larger call that this one is a part of: sampled tokens are
@@ -42,10 +42,10 @@ export interface PsaSetup {
   readonly ready?: readonly ("selected" | "dense")[];
 }
 
-/** Calls that can be built at once. */
+/** Calls that `createPsa` can build. */
 const READY: readonly unknown[] = ["selected", "dense"];
 
-/** Throws unless a setup has all parts, and the others are what they should be. */
+/** Throws if a part of a setup is missing or wrong. */
 export function requireSetup(setup: PsaSetup): void {
   requireInput(
     typeof setup === "object" && setup !== null,
@@ -99,7 +99,7 @@ export function requireSizes(shape: AttentionShape): void {
   );
 }
 
-/** Throws if a head has more blocks than a plan is made for. */
+/** Throws if a head has too many blocks. */
 export function requireBlocks({ M, N }: { readonly M: number; readonly N: number }): void {
   requireInput(
     M * N <= MOST_BLOCKS,
@@ -107,7 +107,7 @@ export function requireBlocks({ M, N }: { readonly M: number; readonly N: number
   );
 }
 
-/** Throws unless levels that calls may be given are levels. */
+/** Throws unless `levels` of the setup are levels. */
 export function requireGiven(levels: readonly number[], { blockN }: PsaConfig): void {
   requireInput(
     Array.isArray(levels),

@@ -1,5 +1,5 @@
 /**
- * Calls that are beyond the limits of a device: they run some heads at a time, in the same buffers' sizes.
+ * Calls that exceed the limits of a device: they run some heads at a time.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface SlicedPsa {
 }
 
 /**
- * Plans a call that may be beyond the limits of the device: its key heads, each with the query heads that share it,
+ * Plans a call that may exceed the limits of the device: its key heads, each with the query heads that share it,
  * are cut into as few equal slices as fit. A head is never cut. Results are those of the whole call.
  *
  * @param gpu the device
@@ -82,7 +82,7 @@ export interface Cut {
  * @param info what the device can do
  * @param setup as for {@link createPsa}
  * @param levels levels that are given
- * @throws {InputError} if the setup is wrong, told of the whole call, or naming the limit that a single key head exceeds
+ * @throws {InputError} if the setup of the whole call is wrong, or naming the limit that a single key head exceeds
  */
 export function cutCall(info: Capabilities, setup: PsaSetup | TunedSetup, levels?: Tensor<Int32Array>): Cut {
   const { order } = planCall(withoutLimits(info), setup).config;
@@ -97,7 +97,7 @@ export function cutCall(info: Capabilities, setup: PsaSetup | TunedSetup, levels
       requireInput(
         slices === 1 || order?.kind !== "semantic",
         () =>
-          "`order` is semantic; it is made for all heads together, so this call can not be cut into slices.",
+          "`order` is semantic; it is made for all heads together, so this call cannot be cut into slices.",
       );
       return { slices, shape };
     } catch (error) {
@@ -109,7 +109,7 @@ export function cutCall(info: Capabilities, setup: PsaSetup | TunedSetup, levels
   throw new InputError(`A single key head of this call is too much: ${refused?.message}`, { cause: refused });
 }
 
-/** Throws if the work lists of given levels are beyond a limit. */
+/** Throws if the work lists of given levels exceed a limit. */
 function requireLists(info: Capabilities, plan: PsaPlan, levels: Tensor<Int32Array>): void {
   const { blockN } = plan.config, occurring = occurringLevels(levels), group = groupTokens(occurring, blockN);
   const { listBytes } = planLists(plan, {
@@ -172,7 +172,7 @@ function maskOfHeads(
   };
 }
 
-/** The capabilities of the device, without limits: a whole call is checked by it, whose slices have limits. */
+/** The capabilities of the device without its limits, to check a whole call; only its slices have limits. */
 function withoutLimits(info: Capabilities): Capabilities {
   return { ...info, limits: new Proxy({}, { get: () => Infinity }) };
 }

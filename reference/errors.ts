@@ -5,7 +5,7 @@
  */
 
 /**
- * Bad input from the caller: one sentence that names the argument, what it was and what it should be.
+ * Bad input from the caller: one sentence with the name of the argument, its value and the allowed values.
  * Command-line tools turn it into that sentence on stderr and exit code 2.
  *
  * @example
@@ -17,8 +17,8 @@
  */
 export class InputError extends Error {
   /**
-   * Makes the error of a sentence. What the sentence quotes may be anyone's: characters that a terminal would obey become
-   * question marks, and it is cut at 4,000 characters.
+   * Makes the error of a sentence. The sentence may quote untrusted text: control characters become
+   * question marks, and it is truncated at 4,000 characters.
    */
   constructor(sentence?: string, options?: ErrorOptions) {
     super(plain(sentence ?? ""), options);
@@ -32,7 +32,7 @@ export class InputError extends Error {
  * Throws an {@link InputError} with the given sentence unless the condition holds.
  *
  * @param condition what must be true of the input
- * @param sentence names the argument, what it was and what it should be; a function is called only on failure
+ * @param sentence has the name of the argument, its value and the allowed values; a function is called only on failure
  * @throws {InputError} if the condition is false
  *
  * @example
@@ -48,7 +48,7 @@ export function requireInput(condition: boolean, sentence: string | (() => strin
 /** The most characters of a sentence. */
 const MOST = 4000;
 
-/** Text without characters that a terminal would obey, and of bounded length. */
+/** Text without control characters, and of bounded length. */
 function plain(text: string): string {
   const cut = text.length <= MOST ? text : `${text.slice(0, MOST)}….`;
   // deno-lint-ignore no-control-regex

@@ -1,6 +1,6 @@
 /**
- * The door of the reference: Pyramid Sparse Attention in float64, the methods that it is compared with, and the bounds
- * that say whether a kernel is right. Uses nothing but the language and Web Workers: it runs in Deno, Node and browsers.
+ * Public interface of the reference: Pyramid Sparse Attention in float64, methods for comparison, and the bounds
+ * that decide whether a kernel is right. It needs only the language and Web Workers: it runs in Deno, Node and browsers.
  *
  * @module
  */

@@ -54,7 +54,7 @@ export interface Cell extends Judgement {
   readonly order: string;
   /** The other method. */
   readonly rival: string;
-  /** The density that the other method was asked for. */
+  /** The density requested of the other method. */
   readonly asked: number;
   /** The density that it reached, a mean over heads. */
   readonly reached: number;
@@ -147,8 +147,8 @@ function costOf(
 }
 
 /**
- * All cells on a footing. Each point of another method is set beside the error that PSA has on the same head in the
- * same order at the same cost, which is the one that was reached, not the one that was asked for. Times are those of
+ * All cells on a footing. Each point of another method is compared with the error of PSA on the same head in the
+ * same order at the same cost, which is the reached one, not the requested one. Times are those of
  * {@link pooledTimes}; since what is wrong with them is wrong for all heads alike, the interval of a cell reaches from
  * where PSA's time is as much too short as {@link ratioNoise} allows to where it is as much too long. Verdicts are
  * corrected for the number of cells, see {@link correctVerdicts}.

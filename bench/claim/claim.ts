@@ -24,7 +24,7 @@ import type { ClaimPlan, ClaimRequest } from "./plan.ts";
 export interface ClaimContext extends Pick<RunContext, "gpu"> {
   /** Where rows go; null: to `results/claim`, or the next of `results/claim/2`, … that holds none. */
   readonly out: string | null;
-  /** Where the page goes, and its pictures. */
+  /** The folder of the page and its pictures. */
   readonly page: string;
   /** Whether to take up a run that stopped. */
   readonly resume: boolean;
@@ -34,7 +34,7 @@ export interface ClaimContext extends Pick<RunContext, "gpu"> {
   readonly stop?: AbortSignal;
 }
 
-/** The folder of rows where nothing is asked for. */
+/** The default folder of rows. */
 const USUAL = join("results", "claim");
 
 /** The command that asks for a claim. */
@@ -97,7 +97,7 @@ export async function runClaim(
   say(
     !run.stopped
       ? `${run.rows.length} of ${plan.total} cases are in ${folder}; --from all shards writes the page.`
-      : `Stopped with ${run.rows.length} of ${plan.total} cases done, in ${folder}; --resume goes on.`,
+      : `Stopped with ${run.rows.length} of ${plan.total} cases done, in ${folder}; --resume continues.`,
     "stderr",
   );
   return run.rows;
@@ -107,7 +107,7 @@ export async function runClaim(
  * Writes the page of a claim that was run.
  *
  * @param from the folder of its rows, or those of all its shards
- * @param page where the page goes
+ * @param page the folder of the page
  * @returns all rows
  * @throws {InputError} if the folder holds no run
  *
@@ -131,7 +131,7 @@ function joined({ rows, environment }: StoredRun): StoredRun {
   };
 }
 
-/** Writes the page and its plots, and says the verdict. */
+/** Writes the page and its plots, and prints the verdict. */
 async function publish(run: StoredRun, page: string): Promise<readonly SweepRow[]> {
   const pictures = join(page, "pictures");
   await requireFolder(pictures);

@@ -1,5 +1,5 @@
 /**
- * The page of the claim: what was asked, the verdict in sentences, and every cell, those that PSA loses beside those
+ * The page of the claim: the question, the verdict in sentences, and every cell, those that PSA loses and those
  * that it wins.
  *
  * @module
@@ -13,7 +13,7 @@ import type { CellVerdict } from "./verdicts.ts";
 import { footingName, showRatio } from "./charts.ts";
 import { HOW, NOTES } from "./words.ts";
 
-/** A page, and what it says. */
+/** A page and its verdict. */
 export interface ClaimPage {
   /** The page. */
   readonly markdown: string;

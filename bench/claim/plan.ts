@@ -62,7 +62,7 @@ export interface ClaimPlan {
   readonly options: SweepOptions;
   /** The inputs, head by head, with their cases. */
   readonly inputs: readonly PlannedInput[];
-  /** How many cases there are. */
+  /** The number of cases. */
   readonly total: number;
   /** The part of them that environment.json keeps. */
   readonly record: PlanRecord;
@@ -72,7 +72,7 @@ export interface ClaimPlan {
  * Plans a claim.
  *
  * @param request how much of it
- * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
+ * @param context the device, whose limits inputs have to fit; null without kernels
  * @throws {InputError} if no case matches the filter
  *
  * @example

@@ -1,6 +1,6 @@
 /**
  * Times of methods, from times of single heads: heads of one kind of input have the same sizes, so that a kernel's time
- * differs between them by the density that was reached and by the noise of the machine, and by nothing else.
+ * differs between them by the density reached and by the noise of the machine, and by nothing else.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export const MASKS: ReadonlySet<string> = new Set([
   "mass-topk",
 ]);
 
-/** Rounds in which lines and heads' slowness are found in turn; they stand still after three or four. */
+/** Rounds in which lines and heads' slowness are fitted in turn; they converge after three or four. */
 const ROUNDS = 5, STEPS = 12;
 /** Relative distance from a line up to which a time has its full weight; further ones count by their sign alone. */
 const NEAR = 0.05;

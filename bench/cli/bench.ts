@@ -1,6 +1,6 @@
 /**
- * `deno task bench:gpu`: how fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what
- * comes before it.
+ * `deno task bench:gpu`: times attention on this GPU, dense and over the pyramid, by density and length, and the
+ * stages before it.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { FILES, GRID, HEADS, PRESET, requirePresetOptions } from "../options/mod
 import { modelCalls } from "../sweep/model_calls.ts";
 import type { Command } from "./command.ts";
 
-/** The parts that were asked for, of those that there are. */
+/** The requested parts. */
 function partsOf(
   { read }: Pick<CommandLine, "read">,
   parts: readonly BenchPart[],
@@ -29,7 +29,7 @@ function partsOf(
   return PARTS.filter((part) => names.includes(part));
 }
 
-/** The calls of the model that was asked for; undefined: none was. */
+/** The calls of the requested model; undefined without a model. */
 async function callsOf({ given }: Pick<CommandLine, "given">): Promise<StageBench[] | undefined> {
   requirePresetOptions(given, {
     needPreset: ["heads", "grid", "input", "layers"],
@@ -47,17 +47,17 @@ export const command: Command = {
     name: "bench:gpu",
     usage: "[options]",
     about: [
-      "How fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what comes before it. " +
+      "Times attention on this GPU, dense and over the pyramid, by density and by length, and the stages before it. " +
       "The parts are",
       "",
       "  table      both widths and types, four densities, smaller key blocks",
       "  densities  time against density, from 1 to .02, with the ideal line",
       "  lengths    time against length, from 1K to eight times --tokens (in",
       "             software to --tokens), with the ideal line",
-      "  causal     dense and density .15, and their share of the time of the like that",
-      "             is not causal",
-      "  numbers    dense attention whose scores are alike, normal, or grow along the",
-      "             keys: what a maximum that is fixed beforehand costs",
+      "  causal     causal calls, dense and at density .15, relative to calls that are",
+      "             not causal",
+      "  numbers    dense attention with equal, normal or growing scores, which shows",
+      "             the cost of the kernel's fixed maximum",
       "  forward    the whole method against dense attention, at twice --tokens",
       "  stages     each stage of the whole method, at twice --tokens",
     ],

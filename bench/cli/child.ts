@@ -14,7 +14,7 @@ const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
  * tree was asked to end.
  *
  * @param args arguments of Deno
- * @param options variables of the environment, and what to do with the output
+ * @param options variables of the environment, and the reader of the output
  * @returns the exit code of the child
  */
 export async function runInstead(

@@ -19,7 +19,7 @@ import { type Command, EXIT } from "./command.ts";
 import { Interruption } from "./signals.ts";
 
 /**
- * Where the page goes if nothing else is asked for: to the docs of a checkout; elsewhere, and for a model, beside the
+ * The default folder of the page: the docs of a checkout; elsewhere, and for a model, the folder of the
  * rows.
  */
 function pageFolder(isModel: boolean): string {
@@ -27,7 +27,7 @@ function pageFolder(isModel: boolean): string {
   return docs.protocol === "file:" && !isModel ? fileURLToPath(docs) : join("results", "claim");
 }
 
-/** The options of the model that was asked for; undefined: none was. */
+/** The options of the requested model; undefined without a model. */
 function modelOf(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
   requirePresetOptions(given, { needPreset: OF_MODEL });
   if (given.preset === undefined) return undefined;
@@ -51,16 +51,16 @@ export const command: Command = {
       {
         name: "out",
         value: "DIR",
-        help: "rows, claim.md and pictures go there instead of results/claim and docs",
+        help: "folder of rows, claim.md and pictures (results/claim and docs)",
       },
       { name: "quick", value: "", help: "short workloads alone, at two densities (a minute)" },
       { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
-      { name: "resume", value: "", help: "go on with the claim that --out holds" },
-      { name: "force", value: "", help: "replace the claim that --out holds" },
+      { name: "resume", value: "", help: "continue the claim in --out" },
+      { name: "force", value: "", help: "replace the claim in --out" },
       {
         name: "from",
         value: "DIR",
-        help: "write the page from the rows of a claim that was run; once for each shard",
+        help: "write the page from the rows of an earlier claim; once for each shard",
         many: true,
       },
       {
@@ -76,9 +76,9 @@ export const command: Command = {
       { name: "truth", value: "T", help: "auto, cpu or gpu (float64 on the device) (auto)" },
       BACKEND,
       UNGUARDED,
-      { name: "no-gpu", value: "", help: "the reference alone: no times, and the page says so" },
+      { name: "no-gpu", value: "", help: "run only the float64 reference: no times" },
     ],
-    exits: "a kernel is out of its bound, whatever the verdict",
+    exits: "a kernel exceeds its bound, whatever the verdict",
   },
   async run({ read, given }) {
     const out = read.text("out", "") || null, from = read.texts("from"), list = read.flag("list");

@@ -1,5 +1,5 @@
 /**
- * How every command of the project begins and ends: its help, its exit code, what is said of an error.
+ * How every command of the project begins and ends: its help, its exit code, its messages about errors.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { InputError } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
 import { OutputError, say } from "../text/output.ts";
 
-/** A command: what it takes, and what it does. */
+/** A command: its options and its function. */
 export interface Command {
   /** Its name, arguments and help. */
   readonly help: CommandHelp;
@@ -49,7 +49,7 @@ export async function perform({ help, run }: Command, args: readonly string[]): 
 
 /**
  * Runs a program. Bad input becomes its sentence on stderr and exit code 2, output that cannot be written exit code 1;
- * every other error is a fault of ours: it is told in full, and the exit code is 3.
+ * every other error is a fault of this project: it is printed in full, and the exit code is 3.
  *
  * @param program does the work; a number that it returns is the exit code
  *
@@ -77,7 +77,7 @@ export async function runCommand(program: () => unknown): Promise<void> {
   }
 }
 
-/** Says what an error is; the exit code. */
+/** Prints an error and returns the exit code. */
 function tell(error: unknown): number {
   if (error instanceof InputError || error instanceof OutputError) {
     say(error.message, "stderr");

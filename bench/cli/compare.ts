@@ -1,5 +1,5 @@
 /**
- * `deno task compare`: what changed between two sweeps beyond noise, as Markdown.
+ * `deno task compare`: the changes between two sweeps beyond noise, as Markdown.
  *
  * @module
  */
@@ -32,12 +32,12 @@ export const command: Command = {
       {
         name: "across",
         value: "",
-        help: "let limits of times hold although adapters, versions or schemas differ",
+        help: "allow limits on times although adapters, versions or schemas differ",
       },
     ],
     words: [2, 2],
     wordsAre: "compare needs two folders, BEFORE and AFTER",
-    exits: "a limit is passed or something regressed, where --fail-on is given",
+    exits: "with --fail-on, a limit is exceeded or something regressed",
   },
   async run({ words, read }) {
     const text = read.text("fail-on", ""), limits = text === "" ? [] : parseLimits(text);

@@ -1,5 +1,5 @@
 /**
- * `deno task doctor`: what this machine has, and what each command would do with it. It reads, and changes nothing.
+ * `deno task doctor`: the hardware and software of this machine, and what each command does on it. It changes nothing.
  *
  * @module
  */
@@ -15,11 +15,11 @@ export const command: Command = {
     name: "doctor",
     usage: "[--json]",
     about: [
-      "Says what this machine has (adapter, features, limits, Dawn, Chromium, memory), and what each command would do with it. Nothing is installed or changed.",
+      "Prints what this machine has (adapter, features, limits, Dawn, Chromium, memory), and what each command does on it. Nothing is installed or changed.",
     ],
     examples: ["deno task doctor", "deno task doctor --json"],
-    options: [{ name: "json", value: "", help: "the same as one JSON object" }],
-    exits: "there is no adapter that kernels can run on",
+    options: [{ name: "json", value: "", help: "print one JSON object" }],
+    exits: "no adapter can run kernels",
   },
   async run({ read }) {
     const machine = await examineMachine();

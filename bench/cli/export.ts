@@ -38,7 +38,7 @@ const HELP: CommandHelp = {
     { ...HEADS, help: "query heads of the model (all)" },
     GRID,
     { name: "format", value: "F", help: "safetensors or raw (safetensors)" },
-    { name: "seed", value: "N", help: "another seed gives other numbers (0)" },
+    { name: "seed", value: "N", help: "seed of the numbers (0)" },
   ],
 };
 

@@ -18,14 +18,14 @@ export const command: Command = {
     examples: ["deno task merge results/part-1 results/part-2 --out results/whole"],
     options: [
       { name: "out", value: "FOLDER", help: "the folder to write to" },
-      { name: "force", value: "", help: "replace the run that --out holds" },
-      { name: "plots", value: "", help: "write the charts one by one too, for papers" },
+      { name: "force", value: "", help: "replace the run in --out" },
+      { name: "plots", value: "", help: "also write each chart as a file, for papers" },
     ],
     words: [0, Infinity],
   },
   async run({ words, read }) {
     const out = read.text("out", "");
-    requireInput(out !== "", "--out is missing; it names the folder to write to.");
+    requireInput(out !== "", "--out is missing; it should be the folder to write to.");
     const { rows } = await mergeFolders(words, { out, plots: read.flag("plots"), force: read.flag("force") });
     say(`${plural(rows.length, "case")} of ${plural(words.length, "shard")} are in ${out}/sweep.csv.`);
   },

@@ -1,5 +1,5 @@
 /**
- * `deno task bench:peers`: dense attention of other packages on this GPU beside ours.
+ * `deno task bench:peers`: times dense attention of other packages and ours on this GPU.
  *
  * @module
  */
@@ -15,14 +15,14 @@ export const command: Command = {
     name: "bench:peers",
     usage: "[options]",
     about: [
-      "Times dense attention in float32 of onnxruntime-web and jax-js, where they are installed, beside ours, each after it " +
-      "was compared with the reference. Times are those of the wall clock around many calls, of ours as well.",
+      "Times dense attention in float32 of onnxruntime-web and jax-js, if installed, and of this project, after comparing " +
+      "each output with the reference. Times are wall-clock times of many calls.",
     ],
     options: [
       { name: "tokens", value: "N", help: "tokens of a head (4096; 256 in software)" },
       BACKEND,
       UNGUARDED,
-      { name: "json", value: "", help: "one JSON object a line" },
+      { name: "json", value: "", help: "one JSON object per line" },
     ],
   },
   async run({ read, given }) {

@@ -8,7 +8,7 @@ import { closestString } from "../std/std.ts";
 import { say } from "../text/output.ts";
 import { type Command, perform, runCommand } from "./command.ts";
 
-/** A command: what it is for, and where it is, loaded when it is asked for. */
+/** A command: its description and its module, which is loaded when it is needed. */
 interface Entry {
   readonly about: string;
   readonly load: () => Promise<{ readonly command: Command }>;
@@ -18,7 +18,7 @@ interface Entry {
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   "Begin here": {
     doctor: {
-      about: "what this machine has, and what each command does with it",
+      about: "what this machine has, and what each command does on it",
       load: () => import("./doctor.ts"),
     },
   },
@@ -37,22 +37,22 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "where PSA has less error than others, and where more (in a clone)",
       load: () => fromClone("claim", "claim"),
     },
-    tune: { about: "what to use on your model, head by head", load: () => import("./tune.ts") },
+    tune: { about: "finds the best method for your model, head by head", load: () => import("./tune.ts") },
   },
   "Look at the kernels": {
-    bench: { about: "how fast attention runs on this GPU", load: () => import("./bench.ts") },
+    bench: { about: "times attention on this GPU", load: () => import("./bench.ts") },
     peers: {
-      about: "dense attention of other packages beside ours (in a clone)",
+      about: "times dense attention of other packages and ours (in a clone)",
       load: () => fromClone("peers", "bench:peers"),
     },
-    wgsl: { about: "prints the WGSL that the device gets", load: () => import("./wgsl.ts") },
+    wgsl: { about: "prints the WGSL of a kernel", load: () => import("./wgsl.ts") },
   },
 };
 
 const ENTRIES: Readonly<Record<string, Entry>> = Object.assign({}, ...Object.values(COMMANDS));
 
 /**
- * Loads a command that the package leaves out. The address is no literal, so that `deno publish` does not look for it.
+ * Loads a command that the package leaves out. The address is not a literal, so that `deno publish` does not look for it.
  *
  * @param name its file
  * @param task its task in a clone of the repository
@@ -88,7 +88,7 @@ function help(): string {
 }
 
 /**
- * Does what a command line asks for.
+ * Runs a command line.
  *
  * @param args the name of a command, and its arguments
  * @returns the exit code
@@ -107,7 +107,7 @@ export async function main([name, ...args]: readonly string[]): Promise<number> 
   }
   if (!Object.hasOwn(ENTRIES, name)) {
     const nearest = closestString(name, Object.keys(ENTRIES));
-    throw new InputError(`"${name}" is no command; the nearest one is ${nearest}. psa --help lists them.`);
+    throw new InputError(`"${name}" is not a command; the nearest one is ${nearest}. psa --help lists them.`);
   }
   const { command } = await ENTRIES[name].load();
   return await perform(command, args);

@@ -1,5 +1,5 @@
 /**
- * `deno task real-shapes`: measures what docs/real-shapes.md tells of the shapes of real models, and writes its tables. It
+ * `deno task real-shapes`: measures the shapes of real models and writes the tables of docs/real-shapes.md. It
  * is for a checkout, and no command of the package.
  *
  * @module

@@ -3,7 +3,7 @@
  * `test` and `sweep` do.
  *
  * Where there is no adapter and Mesa's software Vulkan can be installed (Debian, Ubuntu; root or sudo that asks for no
- * password), it is installed, which is said before it is done. Elsewhere one sentence says what to do. Nothing is
+ * password), it announces the installation and installs it. Elsewhere it prints what to do. Nothing is
  * installed for a command that needs no GPU, or because a variable of the environment is wrong.
  *
  * @module
@@ -184,7 +184,7 @@ export async function ensureAdapter(): Promise<string | null> {
     }
   }
   if (await hasAdapter()) return null;
-  return "No WebGPU adapter was found, also not after mesa-vulkan-drivers was installed.";
+  return "No WebGPU adapter was found, even after mesa-vulkan-drivers was installed.";
 }
 
 if (import.meta.main) {
@@ -194,5 +194,5 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   if (Deno.args.length > 0) Deno.exit(await runInstead(Deno.args, { env: deviceEnvironment() }));
-  console.log("A WebGPU adapter is there.");
+  console.log("A WebGPU adapter was found.");
 }

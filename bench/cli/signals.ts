@@ -1,5 +1,5 @@
 /**
- * Signals that ask a command to end: it finishes what it has, and its exit code names the signal.
+ * Signals that ask a command to end: it writes its finished work, and its exit code names the signal.
  *
  * @module
  */
@@ -64,7 +64,7 @@ export class Interruption implements Disposable {
       Deno.exit(code);
     }
     [this.code, this.#since] = [code, performance.now()];
-    say(`${signal}: finished rows are kept; once more ends at once.`, "stderr");
+    say(`${signal}: finished rows are kept; a second signal ends the run at once.`, "stderr");
     this.#controller.abort();
   }
 

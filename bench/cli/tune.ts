@@ -36,9 +36,9 @@ export const command: Command = {
     name: "tune",
     usage: "--input FILE|DIR … | --workload NAME … [options]",
     about: [
-      "What to use on your model: for every head the method, order, importance and shares, and what stands for the " +
-      "rest (nothing, or one mean token a block), that lose least at a density. They are chosen on some inputs by " +
-      "successive halving and proved on others: the verdict says whether that beats psa with the paper's shares.",
+      "Chooses, for every head, the method, order, importance and shares with the least error at a density, and whether " +
+      "skipped blocks are replaced by one mean token each. The choice is made on some inputs by " +
+      "successive halving and tested on others: the verdict says whether it beats psa with the paper's shares.",
     ],
     examples: [
       "deno task tune --workload video --density .1 --order raster,tile",
@@ -46,7 +46,7 @@ export const command: Command = {
     ],
     options: [
       { name: "input", value: "FILE|DIR", help: "safetensors with q, k, v; may be repeated", many: true },
-      { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
+      { name: "layers", value: "N,N-N,…", help: "layers of files with several layers (all)" },
       { name: "workload", value: "NAME", help: `seeded input: ${WORKLOADS.join(", ")}`, many: true },
       { name: "seeds", value: "N", help: "seeds of each workload, from --seed on (4)" },
       {
@@ -70,12 +70,16 @@ export const command: Command = {
       },
       { name: "methods", value: "M,M,…", help: `methods to try: ${FAMILIES.join(", ")} (all)` },
       { name: "together", value: "", help: "one choice for all heads" },
-      { name: "heads", value: "N", help: "heads of workloads (2); of files: which, as 0,3-5 (all)" },
+      {
+        name: "heads",
+        value: "N",
+        help: "number of heads of workloads (2), or heads of files, as in 0,3-5 (all)",
+      },
       { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
       { name: "seq", value: "N", help: "tokens of workloads (1024)" },
       { name: "dim", value: "N", help: "head dimension of workloads (64)" },
-      { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
-      { name: "causal", value: "C", help: "true, false or input: as the input says (input)" },
+      { name: "grid", value: "T,Y,X", help: "size of the video in tokens, if the file does not give it" },
+      { name: "causal", value: "C", help: "true, false, or input: taken from the input (input)" },
       { name: "block-m", value: "N", help: "query block: 16, 32, 64 or 128 (128)" },
       { name: "block-n", value: "N", help: "key block: 16, 32, 64 or 128 (64)" },
       { name: "seed", value: "N", help: "seed of everything that is drawn (1)" },
@@ -194,7 +198,7 @@ async function splitOf(line: CommandLine): Promise<SplitInputs> {
 /** The share of the inputs that is held out. */
 const DEFAULT_SHARE = 0.5;
 
-/** Files, or where there are none the workloads that were asked for. */
+/** Files, or without files the requested workloads. */
 async function filesOf(
   { read, given }: CommandLine,
   input: readonly string[],

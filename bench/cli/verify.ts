@@ -79,7 +79,7 @@ export const command: Command = {
 export function verifyRequest({ words, read }: Pick<CommandLine, "words" | "read">): VerifyRequest {
   requireInput(
     words.length <= 1,
-    () => `Verify takes one folder of cases; \`${words[1]}\` is another word. Outputs come after --outputs.`,
+    () => `Verify takes one folder of cases; \`${words[1]}\` is one too many. Outputs come after --outputs.`,
   );
   const stages = read.text("stages", "").split(",").filter((stage) => stage !== "");
   return {

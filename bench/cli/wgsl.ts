@@ -1,5 +1,5 @@
 /**
- * `deno task wgsl`: prints the WGSL that the device gets for a shape.
+ * `deno task wgsl`: prints the WGSL of a kernel for a shape.
  *
  *     deno task wgsl attention --head-dim 128 --dtype f16 --causal
  *     deno task wgsl pyramid --levels 2,8
@@ -23,7 +23,7 @@ const KERNELS = ["attention", "pyramid", "importance"];
 const HELP: CommandHelp = {
   name: "wgsl",
   usage: `${KERNELS.join("|")} [options]`,
-  about: ["Prints the WGSL of a kernel as the device gets it."],
+  about: ["Prints the WGSL of a kernel, as it is compiled for a device."],
   examples: [
     "deno task wgsl attention --head-dim 128 --dtype f16 --causal",
     "deno task wgsl pyramid --levels 2,8",
@@ -66,7 +66,7 @@ export const command: Command = { help: HELP, run: (line) => say(textOf(line)) }
  * The WGSL that a command line asks for.
  *
  * @param args the arguments
- * @throws {InputError} one sentence about what cannot be
+ * @throws {InputError} if an option is wrong
  *
  * @example
  * ```ts
@@ -127,7 +127,7 @@ function pyramidOf(
   return pyramidCode({ layout: layoutOf(levels, blockN), heads: 1, dim: headDim, dtype, tail: "exact" });
 }
 
-/** Where the levels that are asked for would lie. */
+/** The places of the requested levels. */
 function layoutOf(levels: string, blockN: number): PyramidLayout {
   const listed = levels.split(",").map(Number);
   requireInput(

@@ -30,7 +30,7 @@ export function codeOf(verdicts: readonly Pick<Verdict, "problems" | "unjudged">
 }
 
 /**
- * Judges captures. In a folder, a file that is no capture is unjudged, with its sentence; a single file like that is
+ * Judges captures. In a folder, a file that is not a capture is unjudged, with its sentence; a single file like that is
  * bad input.
  *
  * @throws {InputError} if there is nothing to judge

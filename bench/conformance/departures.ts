@@ -1,5 +1,5 @@
 /**
- * The captures of the released kernels in fixtures, judged, and the table of docs/departures.md that is made of them.
+ * Judges the captures of the released kernels in fixtures, and makes the table of docs/departures.md.
  *
  * @module
  */

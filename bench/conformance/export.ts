@@ -1,5 +1,5 @@
 /**
- * Writes the cases of a suite, and their truth: what `deno task export` does.
+ * Writes the cases of a suite and their truth, for `deno task export`.
  *
  * @module
  */
@@ -26,11 +26,11 @@ export interface ExportRequest {
   readonly format?: Format;
   /** Default 0. */
   readonly seed?: number;
-  /** Told how far the export is; default nobody. */
+  /** Receives the progress of the export; default none. */
   readonly onProgress?: OnProgress;
 }
 
-/** The cases that are asked for. */
+/** The requested cases. */
 function casesOf(
   { suite = "smoke", dtype = "f32", filter = "", line = "", seed = 0 }: ExportRequest,
 ): Case[] {
@@ -44,7 +44,7 @@ function casesOf(
  * Writes cases.
  *
  * @param request which cases, and where they go
- * @returns a line that says how many cases were written, their size, and where they are
+ * @returns a line with the number of cases, their size and their folder
  * @throws {InputError} if a value is wrong
  *
  * @example
@@ -77,7 +77,7 @@ export async function exportSuite(request: ExportRequest): Promise<string> {
   } s: ${out}`;
 }
 
-/** A case from its line; the element type is that of the line, or else the one that is asked for. */
+/** A case from its line; the element type is that of the line, or else the requested one. */
 function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
   const given = parseCase(line);
   requireInput(

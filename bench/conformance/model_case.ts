@@ -17,9 +17,9 @@ const PAIRS_A_MINUTE = 2 ** 27;
 /**
  * The case that `--preset`, `--heads` and `--grid` ask for; null if there is no `--preset`.
  *
- * @param read what was given
+ * @param read the options
  * @param dtype the element type of its numbers
- * @throws {InputError} if they do not fit the model, `--case` or `--filter` stand beside it, or its truth takes too long
+ * @throws {InputError} if they do not fit the model, `--case` or `--filter` is given too, or its truth takes too long
  *
  * @example
  * ```ts

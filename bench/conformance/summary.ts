@@ -7,7 +7,7 @@ import { CASE_FIELDS } from "../../fixtures/case_fields.ts";
 import { parseCase, resolveCase } from "../../fixtures/cases.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
-/** Fields that tell cases apart and explain nothing. */
+/** Fields that distinguish cases but explain nothing. */
 const NAMES_ONLY = new Set(["seed", "head", "input", "preset"]);
 
 /** The facts about a case: its fields with defaults, the levels that occur, and what follows from sizes. */

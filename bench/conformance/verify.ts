@@ -1,5 +1,5 @@
 /**
- * Judges the outputs of a kernel against exported cases, or captures: what `deno task verify` does.
+ * Judges the outputs of a kernel against exported cases, or captures, for `deno task verify`.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export interface VerifyRequest {
   readonly gpu?: boolean;
   /** The device they run on. */
   readonly device?: DeviceChoice;
-  /** Told how far judging is; default nobody. */
+  /** Receives the progress of judging; default none. */
   readonly onProgress?: OnProgress;
 }
 
@@ -69,7 +69,7 @@ const NOTHING = {
   onProgress: () => {},
 } as const;
 
-/** Throws unless what is asked for goes together. */
+/** Throws if options contradict each other. */
 function requireRequest({ capture = "", folder = "", outputs = "", gpu, stages = [] }: VerifyRequest): void {
   const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
   requireInput(
@@ -89,7 +89,7 @@ async function requireFolders(folder: string, outputs: string): Promise<void> {
   const [cases, written] = await Promise.all([folder, outputs].map(realFolder));
   requireInput(
     cases !== written,
-    "`--outputs` is the folder of cases itself; outputs should lie in another one.",
+    "`--outputs` is the folder of cases itself; outputs should be in another one.",
   );
 }
 
@@ -100,7 +100,7 @@ async function realFolder(path: string): Promise<string> {
   return await Deno.realPath(path);
 }
 
-/** A sentence about files that belong to no case, if there are any: a name may be misspelt. */
+/** A sentence about files that belong to no case: a name may be misspelt. */
 async function strangers(folder: string, manifest: Manifest): Promise<string | undefined> {
   const known = new Set(manifest.cases.map(({ file }) => file)), others: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -110,7 +110,7 @@ async function strangers(folder: string, manifest: Manifest): Promise<string | u
   return `${others.length} files in ${folder} belong to no case, such as ${others.toSorted()[0]}`;
 }
 
-/** The cases that are asked for and not declared, and why others are left out. */
+/** The requested cases without declared ones, and the reasons for leaving others out. */
 async function asked(
   { outputs, stages }: Required<Pick<VerifyRequest, "outputs" | "stages">>,
   manifest: Manifest,
@@ -129,7 +129,7 @@ async function asked(
   return { cases, left };
 }
 
-/** Folders, cases and what was left out: what is judged. */
+/** Folders, cases and the reasons for leaving others out. */
 interface Judging {
   readonly given: Required<Omit<VerifyRequest, "require">> & Pick<VerifyRequest, "require">;
   readonly manifest: Manifest;
@@ -140,7 +140,7 @@ interface Judging {
   readonly skipped: number;
 }
 
-/** Finds what is judged; our own kernels write their outputs here, if that is asked for. */
+/** Finds the cases to judge; with `--gpu`, our own kernels write their outputs here. */
 async function prepare(given: Judging["given"]): Promise<Judging> {
   const { folder, outputs, gpu, device } = given;
   if (gpu && outputs !== "") await Deno.mkdir(outputs, { recursive: true });
@@ -157,7 +157,7 @@ async function prepare(given: Judging["given"]): Promise<Judging> {
   return { given, manifest, judged, left, skipped: skipped.size };
 }
 
-/** The mistakes that explain what is wrong. */
+/** The mistakes that explain wrong outputs. */
 function explain(read: readonly ReadCase[], wanted: boolean) {
   const catalogue = new Catalogue();
   if (!wanted) return { wanted, catalogue, attention: undefined, stages: [] };
@@ -202,8 +202,8 @@ async function textLines(
 /**
  * Judges outputs against exported cases, or captures.
  *
- * @param request what is judged, and how
- * @returns the exit code, and what is printed
+ * @param request the request
+ * @returns the exit code and the printed text
  * @throws {InputError} if it cannot be judged
  *
  * @example

@@ -87,7 +87,7 @@ export function diagnosisLines(
 
 const NOT_APART = "no case of the standard suite tells these apart";
 
-/** How to get the case that tells names apart. */
+/** The command that exports the case which distinguishes names. */
 function tellApart(name: string): string {
   return `to tell these apart: deno task export --out apart --case "${name}"`;
 }

@@ -27,7 +27,7 @@ export interface SetupFacts {
 /**
  * The effect of each command on a machine.
  *
- * @param machine what it has
+ * @param machine the machine
  * @param setup how an adapter could be had where there is none
  */
 export function commandOutlooks(machine: Machine, setup: SetupFacts): CommandOutlook[] {

@@ -42,7 +42,7 @@ export interface DeviceFacts {
   readonly problem: string;
 }
 
-/** Everything that `doctor` says of a machine. */
+/** All facts about a machine that `doctor` prints. */
 export interface Machine {
   readonly system: SystemFacts;
   /** `DENO_WEBGPU_BACKEND`, or null if it is not set. */
@@ -87,7 +87,7 @@ function systemFacts(): SystemFacts {
   };
 }
 
-/** Opens a device and asks it; what goes wrong is a sentence and no error. */
+/** Opens a device and reads its facts; an error becomes a sentence. */
 async function deviceFacts(backend: BackendName): Promise<DeviceFacts> {
   try {
     using gpu = await openGpu({ backend });

@@ -13,8 +13,8 @@ const WIDTH = 80, COLUMN = 14;
 /**
  * Facts and outlooks as lines of at most 80 characters.
  *
- * @param machine what the machine has
- * @param outlooks what each command does on it
+ * @param machine the facts about the machine
+ * @param outlooks the effect of each command on it
  */
 export function doctorText(machine: Machine, outlooks: readonly CommandOutlook[]): string {
   const { system, webgpuBackend, builtin, dawn, chromium } = machine;
@@ -38,7 +38,7 @@ export function doctorText(machine: Machine, outlooks: readonly CommandOutlook[]
   ].join("\n");
 }
 
-/** A name and what is said of it, in lines that fit. */
+/** A name and its description, in lines that fit the terminal. */
 function entry(name: string, text: string): string[] {
   const lines = fillLines(text.split(" "), { width: WIDTH - COLUMN - 2 });
   const head = `  ${name.padEnd(COLUMN)}`, rest = " ".repeat(COLUMN + 2);

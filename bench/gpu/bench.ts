@@ -1,11 +1,11 @@
 /**
- * `deno task bench:gpu`: how fast attention runs on this GPU, dense and over the pyramid, how its cost grows, and what
- * comes before it.
+ * `deno task bench:gpu`: times attention on this GPU, dense and over the pyramid, by density and length, and the
+ * stages before it.
  *
  * Every case is checked against the reference before it is timed, and its output again afterwards; a kernel that is
  * wrong is not timed. A measurement is the median of repetitions that follow a warm-up in the same submission; a time is
  * the median of at least eight measurements, with its interval. A small dense call is timed beside every measurement:
- * where it is slow, the machine was, and the measurement is taken again.
+ * if it is slow, so was the machine, and the measurement is repeated.
  *
  * @module
  */
@@ -42,7 +42,7 @@ interface GpuRow {
   readonly tflops: number;
   /** Times faster than dense attention of the same sizes. */
   readonly speedup: number;
-  /** Milliseconds divided by those of the ideal line: for causal calls of the like that is not, for numbers of those that are alike. */
+  /** Milliseconds divided by those of the ideal line: for causal calls the same call without causality, for numbers the equal ones. */
   readonly times_ideal: number;
   readonly rel_l2: number;
 }
@@ -213,7 +213,7 @@ async function runStages(context: Context): Promise<number> {
   return benches.length;
 }
 
-/** Prints what was measured, as JSON or as a sentence. */
+/** Prints a measurement, as JSON or as a sentence. */
 function print({ gpu, json }: Context, row: object, text: string): void {
   if (json) write(jsonLine({ backend: gpu.info.implementation, ...row }) + "\n");
   else say(text);
@@ -243,10 +243,10 @@ export interface BenchOptions {
 }
 
 /**
- * Runs the bench, and prints what it measures.
+ * Runs the bench and prints its measurements.
  *
  * @param gpu the device
- * @param options what is measured
+ * @param options the parts and their sizes
  * @throws {InputError} if the filter matches no case
  */
 export async function runBench(

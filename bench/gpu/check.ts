@@ -1,5 +1,5 @@
 /**
- * Checks what a call has written before anything is timed, and afterwards: rows of the last query block of its last head,
+ * Checks the outputs of a call before and after it is timed: rows of the last query block of its last head,
  * against the reference.
  *
  * @module
@@ -20,7 +20,7 @@ const PAIRS = 2 ** 21;
 /** Rows that the bound of a long call looks at. */
 const LONG = { spread: 2, longest: 1 };
 
-/** Rows of the last query block of a call, and what is right in them. */
+/** Rows of the last query block of a call, with their right outputs. */
 export interface CheckedBlock {
   /** The call, for messages. */
   readonly name: string;
@@ -82,11 +82,11 @@ function lastHead(shape: AttentionShape, { data, config }: {
 }
 
 /**
- * Compares what a call has written with what is right.
+ * Compares the outputs of a call with the right ones.
  *
  * @param gpu the device
  * @param psa the call, after it has run
- * @param block what is right
+ * @param block the right outputs
  * @returns its relative L2 error
  * @throws {Error} if it is beyond the derived bound
  */

@@ -7,11 +7,11 @@
  */
 import { createPsa, type Gpu, makeWorkload, NoAdapterError, openGpu, type PreparedCall } from "../../mod.ts";
 
-/** Calls of an iteration, and the most tokens that software is asked for. */
+/** Calls per iteration, and numbers of tokens. */
 const BURST = 4, SOFTWARE_TOKENS = 512, GPU_TOKENS = 8192;
 const DENSITIES = [0.5, 0.25, 0.1];
 
-/** The device, or null where there is none, which is said. */
+/** The device; null, with a message, if there is none. */
 async function open() {
   try {
     return await openGpu();

@@ -1,5 +1,5 @@
 /**
- * Times one call on the device: checked before, checked afterwards, beside a known call that tells slow stretches.
+ * Times one call on the device, with checks before and after, and a known call that detects slow periods.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const CONFIDENCE = 0.95, PRECISION = 0.02;
 /**
  * Times pieces of work, interleaved, beside the known call.
  *
- * @param pieces what times each of them
+ * @param pieces functions that time each of them
  * @param timing the known call, warm-up, when to end
  * @returns a median with its interval for each
  * @throws {Error} if the device gives no time

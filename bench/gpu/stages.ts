@@ -120,7 +120,7 @@ async function checkStages(
 /** Of levels that a similarity caps, this share may differ: the device computes similarities in float32. */
 const CAPPED = 0.01;
 
-/** The calls that the bench times: default ratios at 32K tokens, and what changes with blocks and importance. */
+/** The calls of the bench: default ratios at 32K tokens, with other blocks and importances. */
 export function stageBenches(tokens: number): StageBench[] {
   const bench = (
     [heads, headDim]: readonly [number, number],

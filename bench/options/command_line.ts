@@ -1,5 +1,5 @@
 /**
- * The command line of every command: which options there are, what the help says of them, and what is said of others.
+ * The command line of every command: its options, their help, and the messages about wrong ones.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface CommandHelp {
   readonly examples?: readonly string[];
   /** Its options; `--help` is there without being named. */
   readonly options: readonly OptionHelp[];
-  /** How many words that are no options it takes, least and most; default none. */
+  /** The least and the most number of words apart from options; default none. */
   readonly words?: readonly [least: number, most: number];
   /** A description of these words, for messages, such as `the two folders BEFORE and AFTER`. */
   readonly wordsAre?: string;
@@ -44,13 +44,13 @@ export interface CommandHelp {
 export interface CommandLine {
   /** The arguments as they came. */
   readonly args: readonly string[];
-  /** The words that are no options. */
+  /** The words that are not options. */
   readonly words: readonly string[];
   /** Values of options, by kind. */
   readonly read: OptionReader;
   /** The options that were given, by name. */
   readonly given: Readonly<Record<string, unknown>>;
-  /** Whether help was asked for. */
+  /** Whether help was requested. */
   readonly help: boolean;
 }
 
@@ -65,7 +65,7 @@ function optionsOf({ options }: CommandHelp): readonly OptionHelp[] {
  * Reads the arguments of a command.
  *
  * @param args the arguments
- * @param command what the command takes
+ * @param command the options of the command
  * @throws {InputError} one sentence about an option that is unknown, or about too few or too many words
  *
  * @example
@@ -112,7 +112,7 @@ function requireWords(
 ): void {
   requireInput(
     most > 0 || words.length === 0,
-    () => `"${words[0]}" is no option; options begin with --, as in --help.`,
+    () => `"${words[0]}" is not an option; options begin with --, as in --help.`,
   );
   requireInput(
     words.length >= least && words.length <= most,
@@ -124,8 +124,8 @@ function requireWords(
  * Throws that an option is none, and names the nearest.
  *
  * @param arg the option as it was written
- * @param command what the command takes
- * @param place where it was written, such as ` in sweep.json`; default the command line, of which nothing is said
+ * @param command the options of the command
+ * @param place the place of the option, such as ` in sweep.json`; default the command line, which is not named
  *
  * @example
  * ```ts
@@ -133,7 +133,7 @@ function requireWords(
  * try {
  *   refuseOption("--sed=3", { options: [{ name: "seed", value: "N", help: "the seed" }] });
  * } catch (error) {
- *   console.log((error as Error).message); // --sed is no option; the nearest one is --seed.
+ *   console.log((error as Error).message); // --sed is not an option; the nearest one is --seed.
  * }
  * ```
  */
@@ -144,7 +144,9 @@ export function refuseOption(
 ): never {
   const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
   const names = optionsOf(command as CommandHelp).map((option) => option.name);
-  throw new InputError(`--${name}${place} is no option; the nearest one is --${closestString(name, names)}.`);
+  throw new InputError(
+    `--${name}${place} is not an option; the nearest one is --${closestString(name, names)}.`,
+  );
 }
 
 const HELP_COLUMN = 22, HELP_WIDTH = 80;
@@ -152,7 +154,7 @@ const HELP_COLUMN = 22, HELP_WIDTH = 80;
 /**
  * The help of a command, for a terminal of 80 columns.
  *
- * @param command what the command takes
+ * @param command the options of the command
  *
  * @example
  * ```ts
@@ -182,7 +184,7 @@ export function helpOf(command: CommandHelp): string {
   ].join("\n");
 }
 
-/** Examples; what does not fit into a line goes on behind a backslash, so that it can be copied. */
+/** Examples; long lines are broken with a backslash, so that they can be copied. */
 function exampleLines(examples: readonly string[]): string[] {
   if (examples.length === 0) return [];
   const lines = examples.flatMap((example) => {

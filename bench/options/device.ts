@@ -32,7 +32,7 @@ export interface DeviceChoice {
 }
 
 /**
- * Which device was asked for.
+ * The requested device.
  *
  * @param read the options that were given
  * @throws {InputError} if there is no such backend
@@ -52,7 +52,7 @@ export function deviceChoice(read: OptionReader): DeviceChoice {
 }
 
 /**
- * Opens the device that was asked for.
+ * Opens the requested device.
  *
  * @param read the options that were given
  * @throws {InputError} if there is no such backend, or it is not installed

@@ -1,6 +1,6 @@
 /**
- * The options that name a released model, and what it stands for: shape, blocks, order, importance, methods. All
- * commands that take `--preset` read it here. What is given beside it goes first.
+ * The options that name a released model, and the options that follow from it: shape, blocks, order, importance, methods. All
+ * commands that take `--preset` read it here. Options that are given explicitly take precedence.
  *
  * @module
  */
@@ -32,13 +32,13 @@ export const GRID: OptionHelp = {
 export const HEADS: OptionHelp = {
   name: "heads",
   value: "N",
-  help: "query heads of the model (all); of files: which, as 0,3-5 (all)",
+  help: "number of heads of the model (all), or heads of files, as in 0,3-5 (all)",
 };
 
 /** Files in place of the model's workload. */
 export const FILES: readonly OptionHelp[] = [
   { name: "input", value: "FILE|DIR", help: "safetensors with q, k, v of the model, in place of a workload" },
-  { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
+  { name: "layers", value: "N,N-N,…", help: "layers of files with several layers (all)" },
 ];
 
 /** Options that a model decides. */
@@ -53,13 +53,13 @@ export interface ModelOptions {
   readonly grid?: Box;
 }
 
-/** The methods of a sweep of a model: beside the default ones its own quotas. */
+/** The methods of a sweep of a model: the default ones and its own quotas. */
 const METHODS = "dense,psa,block-topk,psa-released";
 
 /**
- * The model that `--preset` names, and the options that it stands for; null if there is none.
+ * The model that `--preset` names, and the options that follow from it; null without a model.
  *
- * @param read what was given: `grid` and `seq` change the model's tokens, `heads` takes some of its heads, `input`
+ * @param read the options: `grid` and `seq` change the model's tokens, `heads` takes some of its heads, `input`
  * replaces its workload
  * @throws {InputError} if there is no such model, tokens and grid do not fit, it has fewer heads, or an option of files
  * stands without a file
@@ -149,7 +149,7 @@ function headsOf(model: ModelName, read: OptionReader): Readonly<Record<"heads" 
   return { heads, "kv-heads": heads % group === 0 ? heads / group : heads };
 }
 
-/** The tokens of a call, or what is wrong with those that were asked for, with the names of options. */
+/** The tokens of a call; errors name the options. */
 function tokensOf(model: ModelName, asked: { readonly grid?: Box; readonly tokens?: number }) {
   try {
     return modelTokens(model, asked);

@@ -1,5 +1,5 @@
 /**
- * Reads the values of options by kind, and says in one sentence what is wrong with one.
+ * Reads the values of options by kind; the error about a wrong one is one sentence.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { closestString } from "../std/std.ts";
  * ```
  */
 export class OptionReader {
-  /** Takes what was given, by name: texts, lists of texts, true or false. */
+  /** Takes given options by name: texts, lists of texts, true or false. */
   constructor(readonly given: Readonly<Record<string, unknown>>) {}
 
   /** A text. */

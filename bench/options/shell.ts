@@ -21,7 +21,7 @@ export function quoted(words: readonly string[]): string {
 }
 
 /**
- * The words of an option with its value; a value that could be taken for an option stands behind `=`.
+ * The words of an option with its value; a value that looks like an option follows `=`.
  *
  * @param name the name without `--`
  * @param value the value; true: a flag, false: a flag that is not given

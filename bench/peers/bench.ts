@@ -1,5 +1,5 @@
 /**
- * `deno task bench:peers`: dense attention of other packages on the same adapter beside ours, all in float32. Each is compared
+ * `deno task bench:peers`: times dense attention of other packages and ours on the same adapter, in float32. Each is compared
  * with the reference before it is timed.
  *
  * @module
@@ -17,7 +17,7 @@ import { jax } from "./jax.ts";
 import { onnxruntime } from "./onnxruntime.ts";
 import { findPeer, type Peer, type PeerCall, type PeerRun } from "./peer.ts";
 
-/** The packages that ours is held beside. */
+/** The packages for comparison. */
 const PEERS: readonly Peer[] = [onnxruntime, jax];
 /** Heads and channels. */
 const SIZES = [[12, 128], [16, 64]] as const;
@@ -28,7 +28,7 @@ const ROWS = 16, MEASUREMENTS = 5, LEAST = 200;
 export interface PeersOptions {
   /** Tokens of a head. */
   readonly tokens: number;
-  /** The packages that ours is held beside; default all that this bench knows. */
+  /** The packages for comparison; default all that this bench knows. */
   readonly peers?: readonly Peer[];
   /** Heads and channels; default 12 of 128 and 16 of 64. */
   readonly sizes?: readonly (readonly [heads: number, dim: number])[];
@@ -51,7 +51,7 @@ export interface PeerRow extends Pick<PeerCall, "heads" | "tokens" | "dim"> {
  *
  * @param gpu the device of our kernels
  * @param options tokens
- * @returns rows as they are measured; or a sentence, where a package is not installed, is wrong, or can not do it
+ * @returns rows as they are measured; or a sentence, where a package is not installed, is wrong, or cannot do it
  */
 export async function* runPeers(
   gpu: Gpu,
@@ -72,7 +72,7 @@ export async function* runPeers(
         const tflops = 4 * heads * tokens ** 2 * dim / ms / 1e9;
         yield { peer: name, version, heads, tokens, dim, dtype: "f32", ms, tflops, rel_l2 };
       } catch (error) {
-        yield `${name} does not do ${tokens} tokens, ${heads} heads of ${dim}: ${(error as Error).message}`;
+        yield `${name} cannot run ${tokens} tokens, ${heads} heads of ${dim}: ${(error as Error).message}`;
       }
     }
   }
@@ -80,7 +80,7 @@ export async function* runPeers(
 
 /** The sentence about a package that is not installed. */
 function missing({ name, version }: Peer): string {
-  return `${name} is not installed; \`deno cache --no-lock npm:${name}@${version}\` installs it beside this project.`;
+  return `${name} is not installed; \`deno cache --no-lock npm:${name}@${version}\` installs it.`;
 }
 
 /** A row as a sentence. */

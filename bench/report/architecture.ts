@@ -6,9 +6,9 @@
 import { escapeHtml } from "./html.ts";
 import { LIGHT_COLOURS } from "./theme.ts";
 
-/** The stages in the order in which data go through them, and what comes out of each. */
+/** The stages in the order of the data, and their outputs. */
 const STAGES: readonly (readonly [name: string, makes: string])[] = [
-  ["order", "tokens in the order in which blocks are cut"],
+  ["order", "tokens in the order of the blocks"],
   ["pyramid", "keys and values, pooled 2, 4, 8 times"],
   ["importance", "how much each key block matters"],
   ["levels", "how a query block reads each key block"],
@@ -52,7 +52,7 @@ export function architecturePicture(): string {
   ].join("\n");
 }
 
-/** One stage: its name, an arrow to the next, and what it makes. */
+/** One stage: its name, an arrow to the next, and its output. */
 function stage([name, makes]: readonly [string, string], i: number): string {
   const x = LEFT + i * COLUMN;
   const arrow = i + 1 < STAGES.length

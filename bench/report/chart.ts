@@ -13,7 +13,7 @@ export type ChartSpec = TopLevelSpec;
  * Renders a Vega-Lite chart to SVG, without a browser.
  *
  * @param spec the chart; its data must be inline
- * @throws {Error} what Vega says of a specification that it cannot draw
+ * @throws {Error} the message of Vega about a specification that it cannot draw
  *
  * @example
  * ```ts

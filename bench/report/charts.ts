@@ -29,7 +29,7 @@ export interface ChartFrame {
   readonly xTitle: string;
   /** The title of the vertical axis. */
   readonly yTitle: string;
-  /** The scales that tell the series apart. */
+  /** The scales that distinguish the series. */
   readonly series: SeriesScales;
   /** The range of the vertical axis, so that charts side by side can be compared. */
   readonly yDomain?: readonly [number, number];

@@ -9,9 +9,9 @@ const SAME_DENSITY = 0.05;
 
 /**
  * Those that read no more than the others: whose density is at most that of the one in the middle, or 5 % above it. A
- * density that was asked for may be out of reach of some, and of all if calls are causal.
+ * requested density may be out of reach for some, and for all if calls are causal.
  *
- * @param items what was measured at one density that was asked for
+ * @param items the measurements at one requested density
  * @param densityOf the density that each reached
  *
  * @example

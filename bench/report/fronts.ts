@@ -92,7 +92,7 @@ async function frontChart(
   const told = unknown > 0
     ? `There is no front: ${unknown} of ${plural(points.length, "point")} have a time without an interval.`
     : "Large points are on the front: no other point is better in one of the two beyond noise and as good in the " +
-      `other. On it, from cheap to dear: ${methods}.`;
+      `other. On it, from cheap to expensive: ${methods}.`;
   const frame = { xTitle: cost.xTitle, yTitle: "relative L2 error", series: scalesOf(rows, unit.rows) };
   return {
     name: fileName(`pareto-${cost.name}`, unit.title),

@@ -1,6 +1,6 @@
 /**
  * The units that methods choose for, and their sources: methods of different granularity are never ranked together,
- * and rows that are no official rule carry a mark.
+ * and rows that do not follow an official rule carry a mark.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { METHODS } from "../../reference/methods/mod.ts";
 import type { AxisGroup, ReportRow } from "./rows.ts";
 import type { ChartUnit } from "./units.ts";
 
-/** The control that stands beside the methods of every granularity. */
+/** The control in every granularity. */
 const CONTROL = "random";
 /** Follows the name of a method that is a stand-in, or was made from summaries. */
 const MARK = "*";
@@ -114,7 +114,7 @@ export function byGranularity(
 }
 
 /**
- * Charts whose rows may be ranked: one a granularity where there are several.
+ * Charts whose rows may be ranked: one per granularity if there are several.
  *
  * @param units charts that may hold methods of several granularities
  *

@@ -1,5 +1,5 @@
 /**
- * The pieces of HTML that the report is made of; every text that comes from outside is escaped here.
+ * The pieces of HTML of the report; every text from outside is escaped here.
  *
  * @module
  */

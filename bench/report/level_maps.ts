@@ -1,6 +1,6 @@
 /**
- * Maps of one head: where its true mass lies, the levels that methods chose for it, and for videos where the keys of one
- * query block lie in the frames.
+ * Maps of one head: its true mass, the levels that methods chose for it, and for videos the keys of one
+ * query block in the frames.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { mapChart } from "./map_chart.ts";
 import { cellRuns, frameRuns, levelColours, levelName, MASS_COLOURS, massClass } from "./maps.ts";
 import type { ReportChart } from "./sections.ts";
 
-/** Where the mass of one head lies, and what is known of its tokens. */
+/** The mass of one head, and the facts about its tokens. */
 export interface MassSource {
   /** Input, head and order, in words. */
   readonly place: string;
@@ -30,7 +30,7 @@ export interface LevelSource {
   readonly name: string;
   /** The method that chose the levels. */
   readonly method: string;
-  /** The density that it was asked for. */
+  /** The requested density. */
   readonly density: number;
   /** Int32 [batch, heads, query blocks, key blocks]; the first head is drawn. */
   readonly levels: Tensor<Int32Array>;
@@ -47,7 +47,7 @@ const FRAMES_ACROSS = 4;
 const AXES = { xTitle: "key block", yTitle: "query block" };
 
 /**
- * Draws where the mass of a head lies.
+ * Draws the mass of a head.
  *
  * @param source the mass
  *
@@ -71,9 +71,9 @@ export function drawMass({ place, name, mass }: MassSource): ReportChart {
 }
 
 /**
- * Draws the levels of a head, and for a video where the keys of its middle query block lie in the frames.
+ * Draws the levels of a head, and for a video where the keys of its middle query block in the frames.
  *
- * @param source levels, and what is known of the tokens
+ * @param source levels, and the facts about the tokens
  *
  * @example
  * ```ts
@@ -90,7 +90,8 @@ export function drawLevels(source: LevelSource): ReportChart[] {
   const chart = {
     ...{ name: `levels-${name}-${method}`, place, method },
     svg: mapChart(runs, { title, colours: levelColours(own), ...AXES }),
-    caption: `${place}: the level that ${method}, asked for density ${density}, gives each pair of blocks.`,
+    caption:
+      `${place}: the level of each pair of blocks, chosen by ${method} at requested density ${density}.`,
     alternative: `Map of ${plural(rows, "query block")} by ${plural(columns, "key block")}. ${
       levelCounts(own)
     }`,
@@ -104,7 +105,7 @@ function levelCounts(levels: readonly number[]): string {
   return `${listed(counts)}.`;
 }
 
-/** Where the keys of the middle query block lie, frame by frame. */
+/** The keys of the middle query block, frame by frame. */
 function drawFrames({ place, name, method, levels, blockN, order }: LevelSource, grid: Box): ReportChart {
   const [, , rows, columns] = levels.shape, m = Math.floor(rows / 2);
   const own = levels.data.subarray(m * columns, (m + 1) * columns);
@@ -115,7 +116,7 @@ function drawFrames({ place, name, method, levels, blockN, order }: LevelSource,
     grid: [grid.depth, grid.height, grid.width],
     across: FRAMES_ACROSS,
   });
-  const title = `What query block ${m} reads by ${method}, frame by frame`;
+  const title = `Tokens that query block ${m} reads with ${method}, frame by frame`;
   return {
     ...{ name: `frames-${name}-${method}`, place, method },
     svg: mapChart(runs, { title, colours: levelColours(own) }),

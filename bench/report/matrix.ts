@@ -1,5 +1,5 @@
 /**
- * The matrix of methods and heads: which method loses least on which head, and whether it has to do with how evenly the
+ * The matrix of methods and heads: which method has the least error on which head, and whether that depends on how evenly the
  * head spreads its softmax.
  *
  * @module
@@ -58,7 +58,7 @@ function headsOf(rows: readonly ReportRow[]): MatrixHead[] {
   })).sort((a, b) => a.entropy - b.entropy || 0);
 }
 
-/** The method with the least error on a head; yardsticks, and what read more than the others, do not count. */
+/** The method with the least error on a head, without yardsticks and methods that read more than the others. */
 function bestOf({ rows }: MatrixHead): string {
   const candidates = notDenser([...rows.values()], ({ density }) => density)
     .filter(({ method }) => !YARDSTICKS.includes(method));
@@ -67,7 +67,7 @@ function bestOf({ rows }: MatrixHead): string {
     .method;
 }
 
-/** Methods that nobody can run: they rank by what only dense attention knows. */
+/** Yardsticks: methods that rank by results of dense attention. */
 const YARDSTICKS = ["mass-topk", "token-topk"];
 
 function matrix(rows: readonly ReportRow[], title: string): string {
@@ -96,7 +96,7 @@ function relation(heads: readonly MatrixHead[], winners: readonly string[]): str
     return listed(groups.map(([method, won]) => `${method} on ${won.length}`));
   };
   const order =
-    "Heads stand in ascending order of entropy; the least error of a head is in bold, yardsticks and what read more than the others left out.";
+    "Heads are sorted by ascending entropy. The least error of each head is in bold, without yardsticks and methods that read more than the others.";
   if (heads.some(({ entropy }) => Number.isNaN(entropy))) return `Best: ${count(winners)}.`;
   if (new Set(winners).size === 1) {
     return `Best on all ${plural(heads.length, "head")}: ${winners[0]}. ${order}`;

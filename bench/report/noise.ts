@@ -71,7 +71,7 @@ function timesAt(rows: readonly ReportRow[], density: number): Map<string, Inter
 }
 
 /**
- * For each order and importance which method is the fastest at each density, and where that cannot be said.
+ * For each order and importance the fastest method at each density, or that there is none beyond noise.
  *
  * @param rows all rows of a run
  *

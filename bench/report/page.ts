@@ -87,7 +87,7 @@ function grid(charts: readonly ReportChart[]): string {
   return charts.length === 0 ? "" : chartGrid(charts);
 }
 
-/** The sentences of the verdict; what stands before a colon is the name of what is said. */
+/** The sentences of the verdict; the text before a colon is its name. */
 function verdictBlock({ right, sentences }: Verdict): string {
   const lines = sentences.map((sentence) => {
     const [, name, rest] = /^([A-Z][\w ,()-]{2,90}): (.*)$/s.exec(sentence) ?? [, "", sentence];

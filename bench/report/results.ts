@@ -1,5 +1,5 @@
 /**
- * The table of results: what a reader looks for first, in columns that fit beside each other.
+ * The table of results: the most important columns, which fit the page.
  *
  * @module
  */

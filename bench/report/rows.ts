@@ -32,7 +32,7 @@ export interface ReportRow {
   readonly dtype: string;
   /** `true` or `false`. */
   readonly causal: string;
-  /** The density that was asked for. */
+  /** The requested density. */
   readonly density_requested: number;
   /** The density that was reached. */
   readonly density: number;
@@ -72,7 +72,7 @@ export function methodsOf(rows: readonly Pick<ReportRow, "method">[]): string[] 
 }
 
 /**
- * The densities that rows were asked for, largest first.
+ * The requested densities of rows, largest first.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ export interface ReportChart {
   readonly caption: string;
   /** A text alternative for readers who do not see it. */
   readonly alternative: string;
-  /** Of maps: what they are of, in words; maps of one place stand together. */
+  /** Of maps: their subject in words; maps of one place are grouped. */
   readonly place?: string;
   /** Of maps: the method whose choice they show; left out: they are of no method. */
   readonly method?: string;
@@ -86,7 +86,7 @@ function errorEnds({ rel_l2_low: low, rel_l2_high: high }: ReportRow): readonly 
 }
 
 /**
- * The sentence that stands beside times of an adapter in software; empty for a GPU.
+ * The sentence about times of a software adapter; empty for a GPU.
  *
  * @example
  * ```ts
@@ -127,7 +127,7 @@ export function speedupCharts(
         name: fileName("speedup", unit.title),
         svg: await renderChart(speedupChart(points, { title: unit.title, ...axes })),
         caption:
-          `${unit.title}: time of our dense kernel over the time of the same kernel with levels, beside the ` +
+          `${unit.title}: time of our dense kernel divided by the time of the method's kernel, and the ` +
           `ideal 1 / density. ${pointWords(unit, points)}${software}`,
         alternative: lineWords(points, "speed-up"),
       };

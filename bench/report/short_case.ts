@@ -1,16 +1,16 @@
 /**
- * Cases by what tells them apart: the fields of their lines that differ between the rows of a run.
+ * Short names of cases: the fields of their lines that differ between the rows of a run.
  *
  * @module
  */
 
-/** Fields that lines leave out at their default, which a reader misses beside others. */
+/** Fields that lines leave out at their default, but that a short name needs. */
 const DEFAULTS: Readonly<Record<string, string>> = { method: "psa", order: "raster", dtype: "f32" };
 /** Fields that stand first. */
 const FIRST = ["input", "workload", "head", "method", "density"];
-/** Fields whose values say by themselves what they are. */
+/** Fields whose values are clear without their name. */
 const PLAIN = new Set(["input", "workload", "method", "order", "importance", "dtype"]);
-/** Fields that follow from the input, and say nothing beside its name. */
+/** Fields that follow from the name of the input. */
 const FOLLOW = new Set([
   "hash",
   "B",

@@ -1,6 +1,6 @@
 /**
- * How every chart of the report looks: colours that colour-blind readers can tell apart, and a shape and a dash
- * for each series beside its colour, so that no series is told by colour alone.
+ * The style of every chart: colours that colour-blind readers can distinguish, and a shape and a dash
+ * for each series in addition to its colour.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const DASHES = [[1, 0], [6, 3], [2, 2]];
  */
 export const CHART_WIDTH = 460;
 /**
- * How a chart keeps its width, whatever its axes need of it.
+ * Settings that keep the width of a chart fixed.
  *
  * @example
  * ```ts
@@ -107,7 +107,7 @@ export const CHART_CONFIG: ChartSpec["config"] = {
   title: { color: "var(--ink)", fontSize: 14, anchor: "start", limit: 600 },
 };
 
-/** How the series of a chart are told apart: by colour, shape and dash, the same ones for a method in every chart. */
+/** The scales of series: colour, shape and dash, the same for a method in every chart. */
 export interface SeriesScales {
   /** The names of the series, in order. */
   readonly domain: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * The verdict of a run in sentences that can be quoted: whether every kernel is right, what PSA gains and what it costs,
- * who wins where, and what is not known.
+ * The verdict of a run in sentences that can be quoted: whether every kernel is right, the gain and the cost of PSA,
+ * the best methods, and the limits of the data.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "./ro
 
 /** The verdict of a run. */
 export interface Verdict {
-  /** Whether no kernel was out of its bound. */
+  /** Whether all kernels are within their bounds. */
   readonly right: boolean;
   /** The sentences, most important first. */
   readonly sentences: readonly string[];
 }
 
-/** Facts about a run beside its rows. */
+/** Facts about a run in addition to its rows. */
 export interface VerdictOptions {
   /** The adapter that kernels ran on; default none is named. */
   readonly adapter?: string | null;
@@ -35,7 +35,7 @@ export interface VerdictOptions {
  * @example
  * ```ts
  * import { verdict } from "./verdict.ts";
- * console.log(verdict([]).sentences[0]); // "No kernel ran: these rows are the reference's alone."
+ * console.log(verdict([]).sentences[0]); // "No kernel ran: these rows have only results of the reference."
  * ```
  */
 export function verdict(plain: readonly ReportRow[], { adapter }: VerdictOptions = {}): Verdict {
@@ -57,7 +57,7 @@ export function verdict(plain: readonly ReportRow[], { adapter }: VerdictOptions
 
 function kernels(rows: readonly ReportRow[], wrong: readonly ReportRow[]): string {
   const judged = rows.filter(({ kernel_rel_l2 }) => kernel_rel_l2 !== null);
-  if (judged.length === 0) return "No kernel ran: these rows are the reference's alone.";
+  if (judged.length === 0) return "No kernel ran: these rows have only results of the reference.";
   const worst = Math.max(...judged.map(({ kernel_rel_l2 }) => kernel_rel_l2 ?? 0));
   const figure = `the largest error against the reference of the same levels is ${formatNumber(worst)}`;
   if (wrong.length === 0) {
@@ -162,7 +162,7 @@ function winners(rows: readonly ReportRow[]): string[] {
 /** Means that differ by less than this share are no difference. */
 const SAME_ERROR = 1e-3;
 
-/** The methods with the least mean error among those that were asked for a density. */
+/** The methods with the least mean error at a requested density. */
 function bestAt(rows: readonly ReportRow[], density: number): string {
   const means = notDenser(meansAt(rows, density), ({ reached }) => reached),
     least = Math.min(...means.map(({ error }) => error));

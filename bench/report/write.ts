@@ -1,5 +1,5 @@
 /**
- * Writes the report of a run beside its rows.
+ * Writes the report of a run to the folder of its rows.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface ReportedRun extends StoredRun {
 }
 
 /**
- * Writes report.html of a run, and if asked for a folder `plots` with a drawing per chart and their captions.
+ * Writes report.html of a run, and optionally a folder `plots` with a drawing per chart and their captions.
  *
  * @param folder the folder of the run
  * @param run rows, environment, and the maps of its cases

@@ -27,7 +27,7 @@ export interface SweepCase {
   readonly layout: MethodLayout;
   /** How key blocks are scored. */
   readonly importance: string;
-  /** The density that is asked for. */
+  /** The requested density. */
   readonly density: number;
 }
 
@@ -133,7 +133,7 @@ function sidesOf({ depth, height, width }: Box): string {
   return [depth, height, width].join("x");
 }
 
-/** A name as a word of a case: what would end the word, or mean something to a shell or a table, as in an address. */
+/** A name as a word of a case: characters that would end the word, or are special in a shell or a table, are percent-encoded. */
 function wordOf(name: string): string {
   return name.replaceAll(
     /[\s=%"'`|\\<>]/gu,

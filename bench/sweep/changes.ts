@@ -1,6 +1,6 @@
 /**
  * Changes between two runs beyond noise. Times are compared by their confidence intervals: they changed if these
- * do not overlap. Of a time that was measured once there is no interval, so that nothing is said of it. Everything else
+ * do not overlap. A time that was measured once has no interval, so its change is unknown. Everything else
  * is computed, not measured, so that any difference beyond rounding is a change.
  *
  * @module
@@ -27,11 +27,11 @@ export interface Change {
   readonly before: number | string | null;
   /** Its value after. */
   readonly after: number | string | null;
-  /** After over before; NaN where that says nothing. */
+  /** After divided by before; NaN if that has no meaning. */
   readonly ratio: number;
   /** Whether a limit is passed. */
   readonly fails: boolean;
-  /** Whether what was right or known no longer is: the status is worse, a number became empty or not finite. */
+  /** Whether a case regressed: the status is worse, or a number became empty or not finite. */
   readonly regressed: boolean;
 }
 
@@ -43,13 +43,13 @@ export interface Changes {
   readonly lost: readonly string[];
   /** Cases that only the second run has. */
   readonly added: readonly string[];
-  /** Cases of which nothing can be said about the time: one of the runs measured it once. */
+  /** Cases whose change of time is unknown, because one of the runs measured it once. */
   readonly unknown: readonly string[];
   /** The numbers that changed. */
   readonly changes: readonly Change[];
 }
 
-/** Columns that are looked at. */
+/** Columns that are compared. */
 const COMPARED: readonly Column[] = ["status", "density", "rel_l2", "kernel_rel_l2", "gpu_ms_median"];
 /** The word after `--fail-on` that asks for regressions alone, which every `--fail-on` looks for. */
 const REGRESSIONS = "regressions";
@@ -70,7 +70,7 @@ const MEASURED: readonly Column[] = [
 ];
 
 /**
- * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`. The word `regressions` is no limit: see {@link failures}.
+ * Reads limits such as `rel_l2>1.05x,gpu_ms_median>1.1x`. The word `regressions` is not a limit: see {@link failures}.
  *
  * @param text the limits
  * @throws {InputError} if one is not of this form or names no column with numbers
@@ -107,7 +107,7 @@ export function parseLimits(text: string): Limit[] {
  *
  * @param before the rows of the first run
  * @param after the rows of the second run
- * @param limits what may grow by how much
+ * @param limits columns with their largest ratios
  * @throws {InputError} if they have no case in common
  *
  * @example
@@ -167,7 +167,7 @@ function hasGone(was: SweepRow, is: SweepRow, column: Column): boolean {
   return !isWordColumn(column) && !MAY_GO.includes(column) && was[column] !== null && is[column] === null;
 }
 
-/** Whether what was right or known no longer is. */
+/** Whether a case regressed. */
 function hasRegressed(before: Change["before"], after: Change["after"]): boolean {
   if (typeof before === "number") return Number.isFinite(before) && !Number.isFinite(after ?? NaN);
   return typeof before === "string" && typeof after === "string" && isWorse(before, after);
@@ -229,7 +229,7 @@ export function failures({ changes, lost }: Changes): readonly string[] {
 /**
  * The changes as Markdown, for the description of a change of the code.
  *
- * @param changes what changed
+ * @param changes the changes
  *
  * @example
  * ```ts

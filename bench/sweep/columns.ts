@@ -1,5 +1,5 @@
 /**
- * The columns of sweep.csv: the one place that says what each holds. Rows have a property a column.
+ * The columns of sweep.csv and their descriptions. Rows have one property per column.
  *
  * @module
  */
@@ -8,18 +8,18 @@
 export type Cell = string | number | null;
 
 /**
- * Every column and what it holds, in the order of the file.
+ * Every column with its description, in the order of the file.
  *
  * @example
  * ```ts
  * import { COLUMNS } from "./columns.ts";
- * console.log(COLUMNS.density); // the density that was reached
+ * console.log(COLUMNS.density); // the density reached
  * ```
  */
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
-    "ok; wrong: the kernel is out of its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel ran, for the mask has no room on the device",
+    "ok; wrong: the kernel exceeds its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel ran, for the mask has no room on the device",
   method: "the method that chose the levels",
   dtype: "element type of the kernel",
   seed: "seed of the input, of sampling and of random methods",
@@ -31,11 +31,11 @@ export const COLUMNS = {
   head_dim: "head dimension",
   block_m: "query block size in tokens",
   block_n: "key block size in tokens",
-  tile: "key rows that a kernel takes at once",
-  density_requested: "the density that was asked for",
-  density: "the density that was reached",
+  tile: "key rows that a kernel reads at once",
+  density_requested: "the requested density",
+  density: "the density reached",
   sparsity: "1 - density",
-  rel_l2: "relative L2 error of the output against dense attention in float64: what sparsity costs",
+  rel_l2: "relative L2 error of the output against dense attention in float64",
   max_abs: "largest absolute error against dense attention",
   cosine: "cosine similarity to dense attention",
   non_finite: "values of the output that are not finite where those of the truth are",
@@ -51,9 +51,9 @@ export const COLUMNS = {
   granularity:
     "what levels or masks are chosen for: block (levels), query, head, or group of queries (masks)",
   basis:
-    "what the method was made from: code, paper, summary (of a paper), stand-in (for what was not to be had), ablation, own, control",
+    "what the method was made from: code, paper, summary (of a paper), stand-in (for what was not available), ablation, own, control",
   selection_cost: "operations of choosing over those of dense attention",
-  dropped_mass: "softmax mass of the pairs that no token stands for, mean over rows",
+  dropped_mass: "softmax mass of the pairs that no token represents, mean over rows",
   alignment_loss:
     "SmoothL1 of dense attention against the output, mean over its numbers: the loss that SSA trains with",
   mass_entropy:
@@ -68,14 +68,14 @@ export const COLUMNS = {
   gpu_ms_low:
     "lower end of the confidence interval of the median time; empty where too few measurements have none",
   gpu_ms_high: "upper end of the confidence interval of the median time; empty where it has none",
-  gpu_ms_confidence: "confidence of that interval, corrected for the looks after which measuring could end",
+  gpu_ms_confidence: "confidence of that interval, corrected for the checks at which measuring could end",
   gpu_samples: "times that were taken",
-  gpu_repeated: "measurements in slow stretches, left out and repeated",
-  timing: "where times come from: timestamp, wall, or none",
-  gpu_ms_times: "all measurements that count in milliseconds, in their order, with a space between",
+  gpu_repeated: "measurements while the machine was slow, discarded and repeated",
+  timing: "source of times: timestamp, wall, or none",
+  gpu_ms_times: "all measurements that were kept, in milliseconds and in order, separated by spaces",
   truth:
     "where the truth comes from: cpu, gpu (float64 on the device), or rows (sampled rows on the CPU: errors are estimates)",
-  truth_rows: "query rows, of all heads together, that errors were taken over",
+  truth_rows: "number of query rows over all heads from which errors were computed",
   rel_l2_low: "lower end of the 95 % interval of rel_l2 where it is an estimate; else empty",
   rel_l2_high: "upper end of that interval; else empty",
   ones_max_abs:

@@ -1,5 +1,5 @@
 /**
- * Two runs side by side: what differs between their machines and programs, and what changed in their rows.
+ * Compares two runs: differences between their machines and programs, and changes in their rows.
  *
  * @module
  */
@@ -50,8 +50,8 @@ export function compareRuns(before: StoredRun, after: StoredRun, asked: Comparis
   requireInput(
     decisive === undefined || timed === undefined || asked.across === true,
     () =>
-      `--fail-on has a limit of ${timed?.column}, and ${decisive?.text}: times that cannot be compared. ` +
-      "--across says that they are to be compared nevertheless.",
+      `--fail-on has a limit of ${timed?.column}, and ${decisive?.text}: such times cannot be compared. ` +
+      "--across compares them nevertheless.",
   );
   const sentences = differences.map(({ text }) => `${text[0].toUpperCase()}${text.slice(1)}.`);
   return { changes, differences: sentences };

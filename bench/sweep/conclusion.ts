@@ -1,5 +1,5 @@
 /**
- * The end of a sweep in the terminal: its verdict, where the report is, and what to try next.
+ * The end of a sweep in the terminal: its verdict, the path of the report, and commands to try next.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { quoted } from "../options/shell.ts";
 import type { SweepOptions } from "./options/options.ts";
 import type { StoredRun } from "./write.ts";
 
-/** Where a run is, and how it was asked for. */
+/** The folder of a run, and its options. */
 export interface ConclusionContext {
   /** The folder of its results. */
   readonly folder: string;
@@ -42,7 +42,7 @@ export function conclusion({ rows, environment }: StoredRun, { folder, options }
   ].join("\n");
 }
 
-/** Commands that show what this run did not. */
+/** Commands that show something new. */
 function nextCommands(
   { inputs, workloads, methods, perHead }: ConclusionContext["options"],
 ): (readonly [command: string, what: string])[] {
@@ -55,7 +55,7 @@ function nextCommands(
       : [sweep("--workload", "video"), "a seeded input instead of files"] as const,
     methods.includes("random")
       ? [sweep(...same, "--order", "tile"), "another order of tokens"] as const
-      : [sweep(...same, "--methods", "dense,psa,random"), "beside blocks drawn at random"] as const,
+      : [sweep(...same, "--methods", "dense,psa,random"), "a comparison with random blocks"] as const,
     [sweep(...same, "--per-head"), "every head by itself"] as const,
   ];
   return perHead ? all.slice(0, 2) : all;

@@ -14,7 +14,7 @@ const FORMULA = /^[=+\-@\t\r']/, TEXT = "'";
 /** A number as it is written. */
 const NUMBER = /^(-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|NaN|-?Infinity)$/i;
 
-/** Words get an apostrophe before what would make them formulas; an apostrophe of their own gets one too. */
+/** Text that would be a formula gets an apostrophe in front, and so does text with an apostrophe in front. */
 function cellOf(value: Cell): Cell {
   return typeof value === "string" && FORMULA.test(value) ? TEXT + value : value;
 }

@@ -10,9 +10,9 @@ import { holdsRun, readRun, requireFolder } from "./write.ts";
 
 /** The options that concern the folder. */
 export interface FolderRequest {
-  /** The folder that was asked for; null: `usual`, or the next of `usual/2`, `usual/3`, … that holds no run. */
+  /** The requested folder; null: `usual`, or the next of `usual/2`, `usual/3`, … without a run. */
   readonly out: string | null;
-  /** The folder where nothing is asked for; default `results`. */
+  /** The default folder; default `results`. */
   readonly usual?: string;
   /** Whether to go on with the run that is there. */
   readonly resume: boolean;
@@ -20,7 +20,7 @@ export interface FolderRequest {
   readonly force: boolean;
 }
 
-/** The n-th folder, from 1, where nothing is asked for. */
+/** The n-th default folder, from 1. */
 function numbered(usual: string, n: number): string {
   return n === 1 ? usual : join(usual, String(n));
 }
@@ -28,7 +28,7 @@ function numbered(usual: string, n: number): string {
 /**
  * Finds, makes and locks the folder of a run.
  *
- * @param request what was asked for
+ * @param request the requested folder
  * @throws {InputError} if another run writes there, a run is there and nothing is said of it, there is none to go on
  * with, or files cannot be written there
  *
@@ -45,7 +45,10 @@ function numbered(usual: string, n: number): string {
  */
 export async function openFolder(request: FolderRequest): Promise<FolderLock> {
   const { out, usual = "results", resume, force } = request;
-  requireInput(!(resume && force), "--resume goes on with a run and --force replaces it; give one of them.");
+  requireInput(
+    !(resume && force),
+    "--resume continues a run and --force replaces it; give only one of them.",
+  );
   if (resume) return await locked(out ?? await latest(usual), request);
   if (out !== null || force) return await locked(out ?? usual, request);
   for (let n = 1;; n++) {
@@ -78,6 +81,6 @@ async function locked(folder: string, { resume, force }: FolderRequest): Promise
   if (resume || force || !await holdsRun(folder)) return lock;
   await lock[Symbol.asyncDispose]();
   throw new InputError(
-    `"${folder}" holds a run; --resume goes on with it, --force replaces it, --out names another folder.`,
+    `"${folder}" has a run; --resume continues it, --force replaces it, --out names another folder.`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Whether two runs are of one kind: what differs between their options, versions, adapters and inputs, in words.
+ * Whether two runs can be joined: the differences between their options, versions, adapters and inputs, in words.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Difference {
   readonly text: string;
 }
 
-/** Parts of environment.json that are one value, and what they are called. */
+/** Parts of environment.json that are one value, with their names in messages. */
 const PARTS: readonly (readonly [what: string, name: string, of: (stored: Stored) => unknown])[] = [
   ["schema", "the schema of environment.json", ({ schema }) => schema],
   ["csv_schema", "the schema of sweep.csv", ({ csv_schema }) => csv_schema],
@@ -44,7 +44,7 @@ function show(value: unknown): string {
  *
  * @param before the options of the one
  * @param after the options of the other
- * @param free names of options that may differ, beside those of a call
+ * @param free names of options that may differ, in addition to those of a call
  *
  * @example
  * ```ts
@@ -64,8 +64,8 @@ export function optionDifferences(before: unknown, after: unknown, free: readonl
 /**
  * The differences between program and machine of two runs.
  *
- * @param before what environment.json of the one holds
- * @param after what that of the other holds
+ * @param before environment.json of one run
+ * @param after environment.json of the other run
  *
  * @example
  * ```ts
@@ -91,11 +91,11 @@ function inputDifferences(before: Stored, after: Stored): string[] {
 }
 
 /**
- * Why the rows of two runs cannot stand in one, in words; empty if they can.
+ * Why the rows of two runs cannot be joined, in words; empty if they can.
  *
- * @param before what environment.json of the one holds
- * @param after what that of the other holds
- * @param free names of options that may differ, beside those of a call
+ * @param before environment.json of one run
+ * @param after environment.json of the other run
+ * @param free names of options that may differ, in addition to those of a call
  *
  * @example
  * ```ts
@@ -111,7 +111,7 @@ export function whyNotOneRun(before: Stored, after: Stored, free: readonly strin
     ),
     ...inputDifferences(before, after),
   ];
-  if (found.length === 0 && before.cases_sha256 !== after.cases_sha256) return "the cases are other ones";
+  if (found.length === 0 && before.cases_sha256 !== after.cases_sha256) return "the cases are different";
   const more = found.length - NAMED;
   return [...found.slice(0, NAMED), ...(more > 0 ? [`${more} more`] : [])].join("; ");
 }

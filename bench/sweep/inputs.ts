@@ -16,7 +16,7 @@ import { visible } from "../text/output.ts";
 import type { VariantOptions } from "./options/variants.ts";
 import { makeHeads } from "./workload_heads.ts";
 
-/** One attention call that the sweep runs on: what is known of it, and its heads, in groups that fit into memory. */
+/** One attention call of the sweep: its facts, and its heads, in groups that fit into memory. */
 export interface SweepInput {
   /** The name of the trace or of the workload. */
   readonly name: string;
@@ -101,7 +101,7 @@ function nameOf({ name }: TraceFile): string {
   return visible(name).replaceAll(/[\t\n]/g, " ");
 }
 
-/** The input that was loaded last: its heads are asked for one after the other. */
+/** The last input that was loaded: its heads are needed one after the other. */
 let last: { readonly source: InputSource; readonly inputs: Promise<SweepInput[]> } | undefined;
 
 /** Loads a source, unless it is the one that was loaded last. */
@@ -139,7 +139,7 @@ function ofTrace(trace: TraceFile, options: VariantOptions): ReadableCall {
   };
 }
 
-/** A call in which every head has a key head of its own, where that is asked for. */
+/** A call in which every head has its own key head, if that is requested. */
 function ownKeys({ q, k, v }: Qkv, isAsked: boolean): Qkv {
   const group = q.shape[1] / k.shape[1];
   if (!isAsked || group === 1) return { q, k, v };

@@ -9,11 +9,11 @@ import { OutputError } from "../text/output.ts";
 import { type StoredRun, writeRun } from "./write.ts";
 
 /**
- * Writes all rows there are. Where the folder cannot be written, as on a full disk, they go to a temporary folder.
+ * Writes all rows. If the folder cannot be written, as on a full disk, they go to a temporary folder.
  *
  * @param folder the folder of the run
  * @param run its rows and environment
- * @throws {OutputError} if the folder cannot be written; it says where the rows are
+ * @throws {OutputError} if the folder cannot be written, with the place of the rows
  *
  * @example
  * ```ts

@@ -19,7 +19,7 @@ export interface FolderLock extends AsyncDisposable {
 }
 
 /**
- * Locks a folder, and takes away what a run that was killed left half written.
+ * Locks a folder, and removes incomplete files of a killed run.
  *
  * @param folder the folder
  * @returns the lock; null if another run has it
@@ -53,7 +53,7 @@ export async function lockFolder(folder: string): Promise<FolderLock | null> {
   }
 }
 
-/** Whether an open file is still the one that lies at a path. */
+/** Whether an open file is still the one at a path. */
 async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   const [open, there] = await Promise.all([file.stat(), Deno.stat(path).catch(() => null)]);
   return there !== null && open.ino === there.ino && open.dev === there.dev;

@@ -34,11 +34,11 @@ import { readRun, type StoredRun, writeRun } from "./write.ts";
  */
 export async function mergeRuns(runs: readonly FoundRun[]): Promise<StoredRun> {
   const [first, ...others] = runs;
-  requireInput(first !== undefined, "No folder was given; deno task merge needs those of all shards.");
+  requireInput(first !== undefined, "No folder was given; deno task merge needs the folders of all shards.");
   runs.forEach(requireThisSchema);
   for (const { folder, run } of others) {
     const why = whyNotOneRun(first.run.environment, run.environment, ["shard"]);
-    requireInput(why === "", () => `"${folder}" is no shard of the sweep in "${first.folder}": ${why}.`);
+    requireInput(why === "", () => `"${folder}" is not a shard of the sweep in "${first.folder}": ${why}.`);
   }
   const rows = await rowsOfAll(runs);
   const options = { ...Object(first.run.environment.options), shard: { index: 1, count: 1 } };
@@ -65,19 +65,22 @@ async function rowsOfAll(runs: readonly FoundRun[]): Promise<SweepRow[]> {
   const rows = new Map<string, SweepRow>(), { environment } = runs[0].run;
   for (const { folder, run } of runs) {
     for (const row of run.rows) {
-      requireInput(!rows.has(row.case), () => `"${folder}" has the case "${row.case}", which came before.`);
+      requireInput(
+        !rows.has(row.case),
+        () => `"${folder}" has the case "${row.case}", which another folder has too.`,
+      );
       rows.set(row.case, row);
     }
   }
   const cases = Number(environment.cases);
   requireInput(
     rows.size === cases,
-    () => `The folders hold ${rows.size} of ${cases} cases; give those of all shards.`,
+    () => `The folders have ${rows.size} of ${cases} cases; give the folders of all shards.`,
   );
   const sorted = [...rows.values()].sort((a, b) => a.index - b.index);
   requireInput(
     await digestOf(sorted.map((row) => row.case)) === environment.cases_sha256,
-    "The rows are not those of the sweep's cases; a row was changed, or is of another sweep.",
+    "The rows do not match the cases of the sweep; a row was changed, or belongs to another sweep.",
   );
   return sorted;
 }
@@ -114,7 +117,7 @@ export interface MergeOptions {
  * try {
  *   await mergeFolders([], { out: "merged", plots: false });
  * } catch (error) {
- *   console.log((error as Error).message); // No folder was given; deno task merge needs those of all shards.
+ *   console.log((error as Error).message); // No folder was given; deno task merge needs the folders of all shards.
  * }
  * ```
  */
@@ -141,7 +144,7 @@ function realFolder(path: string): Promise<string | null> {
   return Deno.realPath(path).catch(() => null);
 }
 
-/** The maps of a run, made again from its inputs; none where these cannot be had here, which is said. */
+/** The maps of a run, made again from its inputs; none, with a message, if these cannot be read here. */
 async function mapsOfRun({ environment }: StoredRun): Promise<ReportChart[]> {
   const options = environment.options as SweepOptions, maps: ReportChart[] = [];
   try {

@@ -1,5 +1,5 @@
 /**
- * Which methods an input gets: those that were asked for, or with `all` those that it can have.
+ * The methods of an input: the requested ones, or with `all` those that can run on it.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { methodOf, METHODS } from "../../reference/methods/mod.ts";
 import type { InputFacts } from "./inputs.ts";
 import type { SweepOptions } from "./options/sweep_options.ts";
 
-/** The name that stands for every method that an input can have. */
+/** The name of all methods that can run on an input. */
 export const ALL = "all";
 
 /** The methods of one input. */
@@ -24,9 +24,9 @@ export interface InputMethods {
 /**
  * The methods of one input.
  *
- * @param input what is known of it
- * @param options the names that were asked for, and where the truth comes from
- * @throws {InputError} if a method was asked for by its name that the input cannot have
+ * @param input the facts about it
+ * @param options the requested names, and the source of the truth
+ * @throws {InputError} if a method that was requested by name cannot run on the input
  *
  * @example
  * ```ts
@@ -53,7 +53,7 @@ export function methodsFor(
       return reason === null || asked.includes(method);
     });
   const said = [...reasons].map(([reason, left]) => `${left.join(", ")} (${reason})`);
-  return { methods, leftOut: said.length === 0 ? "" : `Left out on ${input.name}: ${said.join("; ")}.` };
+  return { methods, leftOut: said.length === 0 ? "" : `Left out for ${input.name}: ${said.join("; ")}.` };
 }
 
 /** Why an input cannot have a method, in a few words; null if it can. */
@@ -81,5 +81,8 @@ function requireMethod(method: Method, input: InputFacts): void {
     () => `--methods has "${name}", which needs the grid of ${input.name}; give it with --grid T,Y,X.`,
   );
   const reason = whyNot(method, { ...shape, causal: input.causal, grid });
-  requireInput(reason === null, () => `--methods has "${name}", which ${input.name} cannot have. ${reason}`);
+  requireInput(
+    reason === null,
+    () => `--methods has "${name}", which cannot run on ${input.name}. ${reason}`,
+  );
 }

@@ -53,7 +53,7 @@ const INPUT_COST = 2;
  * anything is computed or written.
  *
  * @param options the options of the sweep
- * @param context the device, whose limits inputs have to fit; null if kernels are not asked for
+ * @param context the device, whose limits inputs have to fit; null without kernels
  * @throws {InputError} if an input is bad, exceeds a limit, or nothing is left to run
  *
  * @example
@@ -114,7 +114,7 @@ export async function planSweep(
   };
 }
 
-/** Throws if two inputs have the same name, so that rows could not be told apart. */
+/** Throws if two inputs have the same name, so that their rows could not be distinguished. */
 function requireDistinct(inputs: readonly PlannedInput[]): void {
   const names = new Set<string>();
   for (const { given: { name } } of inputs.flatMap(({ cases }) => cases)) {

@@ -30,8 +30,8 @@ export interface Left {
 /**
  * The rows of a run that stopped.
  *
- * @param folder where it lies
- * @param now what is run now
+ * @param folder its folder
+ * @param now the present run
  * @throws {InputError} if there is no run; if its options, version, commit, schema, adapter or inputs were others: the
  * difference is named; or if it has rows that are not of its cases
  *
@@ -57,12 +57,12 @@ export interface Left {
 export async function resumeRun(folder: string, { environment, inputs }: Continuation): Promise<Left> {
   const { rows, environment: before } = await readRun(folder);
   const why = whyNotOneRun(before, environment);
-  if (why !== "") throw new InputError(`--resume cannot go on with the run in "${folder}": ${why}.`);
+  if (why !== "") throw new InputError(`--resume cannot continue the run in "${folder}": ${why}.`);
   const places = new Map(inputs.flatMap(({ cases }) => cases.map(({ given, index }) => [given.name, index])));
   for (const { case: name, index } of rows) {
     requireInput(
       places.get(name) === index,
-      () => `--resume cannot go on with the run in "${folder}": its row "${name}" is none of this run's.`,
+      () => `--resume cannot continue the run in "${folder}": its row "${name}" does not belong to this run.`,
     );
   }
   const untimed = Array.isArray(before.untimed) ? before.untimed.map(String) : [];

@@ -13,8 +13,8 @@ const RUN = 2 ** 23, CASE = 2 ** 13;
  * Throws if the disk of a folder is too small for the results of so many cases.
  *
  * @param folder where results go
- * @param cases how many there are
- * @param free bytes that are free; default what the system says, which may be nothing
+ * @param cases the number of cases
+ * @param free free bytes; default the system's number, which may be unknown
  * @throws {InputError} if it is
  *
  * @example

@@ -1,5 +1,5 @@
 /**
- * Runs a plan input by input, and keeps all rows there are after each. The sweep and the claim share it.
+ * Runs a plan input by input, and writes all rows after each. The sweep and the claim share it.
  *
  * @module
  */
@@ -52,7 +52,7 @@ interface LeftInput extends Omit<PlannedInput, "cases"> {
 }
 
 /**
- * Runs what is not done yet.
+ * Runs the unfinished cases.
  *
  * @param plan the inputs and their cases
  * @param context device, folder, rows that are there
@@ -140,8 +140,7 @@ async function runLeft(
     const input = (await source.load())[part];
     requireInput(
       input.sha256 === sha256,
-      () =>
-        `The file of ${input.name} was changed while the run went on; start again, the rows so far are kept.`,
+      () => `The file of ${input.name} was changed during the run; start again. The rows so far are kept.`,
     );
     if (cases.length === 0) {
       const drawn = mapsOfInput(await firstGroup(input), mapped, { options });

@@ -1,5 +1,5 @@
 /**
- * The versions of what a run writes. docs/sweep.md says what each version is.
+ * The versions of the files of a run, which docs/sweep.md describes.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A run that is asked to stop: what goes on is left, what is finished is kept.
+ * Stopping a run: unfinished work is abandoned, finished work is kept.
  *
  * @module
  */

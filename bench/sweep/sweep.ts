@@ -1,5 +1,5 @@
 /**
- * A whole sweep: from its plan to rows, report and what is said of it.
+ * A whole sweep: from its plan to rows, report and messages.
  *
  * @module
  */

@@ -44,7 +44,7 @@ export async function requireFolder(folder: string): Promise<void> {
  * Writes a file as a whole or not at all; the one that was there stays until the new one is on the disk.
  *
  * @param path the file
- * @param text what goes into it
+ * @param text its content
  * @throws {OutputError} if it cannot be written
  *
  * @example
@@ -73,7 +73,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** A run that lies in a folder. */
+/** A run in a folder. */
 export interface StoredRun {
   /** Its rows. */
   readonly rows: SweepRow[];
@@ -117,7 +117,7 @@ export async function readRun(folder: string): Promise<StoredRun> {
     try {
       return await Deno.readTextFile(join(folder, name));
     } catch {
-      throw new InputError(`The folder "${folder}" holds no run: ${name} cannot be read there.`);
+      throw new InputError(`The folder "${folder}" has no run: ${name} cannot be read there.`);
     }
   };
   const [text, about] = await Promise.all([read(ROWS), read(ENVIRONMENT)]);
@@ -131,7 +131,7 @@ function environmentOf(text: string, path: string): StoredRun["environment"] {
   try {
     environment = JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${path} is damaged: it holds no JSON.`, { cause: error });
+    throw new InputError(`${path} is damaged: it is not JSON.`, { cause: error });
   }
   requireInput(
     typeof environment === "object" && environment !== null && !Array.isArray(environment),

@@ -1,5 +1,5 @@
 /**
- * Adapters that are programs on the CPU: what is measured on them says nothing about a GPU.
+ * Software adapters, which run on the CPU: times on them say nothing about a GPU.
  *
  * @module
  */

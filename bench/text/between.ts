@@ -1,5 +1,5 @@
 /**
- * Parts of a page that a task writes: what stands between two marks.
+ * Parts of a page that a task writes: the text between two marks.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export type Marks = readonly [begin: string, end: string];
  * A page with the text between two marks replaced.
  *
  * @param page the text of the page
- * @param text what is to stand there
+ * @param text the new text
  * @param options the marks, and the path of the page, for the message
  * @throws {Error} if the page does not have both marks, in this order
  *

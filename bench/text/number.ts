@@ -63,7 +63,7 @@ export function showMilliseconds(ms: number): string {
 }
 
 /**
- * A count and what is counted.
+ * A count with its noun.
  *
  * @example
  * ```ts

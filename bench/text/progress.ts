@@ -5,7 +5,7 @@
  */
 import { visible, write } from "./output.ts";
 
-/** Where progress goes, and the clock. */
+/** The output of progress, and the clock. */
 export interface ProgressOptions {
   /** Writes a text. */
   readonly write: (text: string) => void;
@@ -44,7 +44,7 @@ export class Progress {
    * Shows how far the sweep is.
    *
    * @param done the share that is done
-   * @param what what is being done
+   * @param what the name of the work
    */
   show(done: number, what: string): void {
     const { write, isTerminal } = this.#options;
@@ -70,13 +70,13 @@ export class Progress {
   }
 }
 
-/** Told how far some work is: the share that is done, and what is done next. */
+/** Receives progress: the finished share, and the name of the next step. */
 export type OnProgress = (done: number, what: string) => void;
 
 /**
  * Does work with a bar on stderr, if that is a terminal; elsewhere nothing is shown.
  *
- * @param work is given a function to tell how far it is
+ * @param work gets a function that receives its progress
  *
  * @example
  * ```ts

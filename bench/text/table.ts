@@ -90,7 +90,7 @@ const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 export type Colour = keyof typeof COLOURS;
 
 /**
- * A text in a colour, where there are colours.
+ * A text in a colour, if the terminal has colours.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Clocks of calls on the device: one measurement is a submission that is long enough to be told from noise.
+ * Clocks of calls on the device: one measurement is a submission that is long enough to stand out from noise.
  *
  * @module
  */

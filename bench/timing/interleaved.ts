@@ -1,13 +1,13 @@
 /**
  * Times of several pieces of work that can be compared: interleaved in random order, so that no piece has all of a
- * slow stretch; a small probe beside every measurement tells slow stretches, whose measurements are repeated.
+ * slow period; a small probe with every measurement detects slow periods, whose measurements are repeated.
  *
  * @module
  */
 import { seededRandom, shuffled } from "../../reference/random.ts";
 import { estimateLooked, LOOKS, type MedianEstimate, medianOf } from "./statistics.ts";
 
-/** When measuring ends, and what it needs from outside. */
+/** When measuring ends, and its dependencies. */
 export interface MeasureOptions {
   /** Confidence of the intervals. */
   readonly confidence: number;
@@ -37,7 +37,7 @@ export interface Measured {
   readonly repeated: number;
 }
 
-/** A probe this many times slower than the median probe tells a slow stretch. */
+/** A probe this many times slower than the median probe indicates a slow period. */
 const SLOW = 1.3;
 const FIRST_PROBES = 7, MOST_REPEATED = 4;
 
@@ -46,7 +46,7 @@ const FIRST_PROBES = 7, MOST_REPEATED = 4;
  * least once, unless it is asked to stop; one whose clock gives no number again and again stays without times. No measurement is preferred for being
  * fast: what is left out is left out for what a probe beside it took.
  *
- * @param work what times each piece of work once, in milliseconds
+ * @param work functions that time each piece of work once, in milliseconds
  * @param options when to end, and the probe
  *
  * @example
@@ -90,7 +90,7 @@ export async function measureInterleaved(
   }));
 }
 
-/** Whether a median is known as well as was asked; looked at few counts only, see {@link estimateLooked}. */
+/** Whether a median is known with the requested precision; checked at a few counts only, see {@link estimateLooked}. */
 function isKnown(
   times: readonly number[],
   { confidence, precision }: Pick<MeasureOptions, "confidence" | "precision">,

@@ -19,7 +19,7 @@ export interface MedianEstimate {
 }
 
 /**
- * The value below which a fraction of sorted values lies, linear between neighbours.
+ * The quantile of sorted values, linear between neighbours.
  *
  * @param sorted values in ascending order, at least one
  * @param fraction from 0 to 1
@@ -53,7 +53,7 @@ export function medianOf(values: readonly number[]): number {
 /**
  * The median of values with the narrowest symmetric pair of order statistics that covers the true median with the
  * confidence asked for (a binomial count of values below it). With few values the interval is all of them, and the
- * confidence that this has is told.
+ * confidence of that is returned.
  *
  * @param values measurements, at least one
  * @param confidence the confidence to reach; default 0.95

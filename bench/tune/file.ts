@@ -96,7 +96,7 @@ export function formatTuned(tuned: Tuned): string {
  * try {
  *   parseTuned("{}", "tuned.json");
  * } catch (error) {
- *   console.log((error as Error).message); // tuned.json is no tuned file: `schema` is undefined; it should be a number.
+ *   console.log((error as Error).message); // tuned.json is not a tuned file: `schema` is undefined; it should be a number.
  * }
  * ```
  */
@@ -105,10 +105,10 @@ export function parseTuned(text: string, path: string): Tuned {
   try {
     value = JSON.parse(text, (_, each) => each === "Infinity" ? Infinity : each); // as it was written
   } catch (error) {
-    throw new InputError(`${path} is no tuned file: it holds no JSON.`, { cause: error });
+    throw new InputError(`${path} is not a tuned file: it is not JSON.`, { cause: error });
   }
   const refuse = (sentence: string): never => {
-    throw new InputError(`${path} is no tuned file: ${cutSentence(sentence)}`);
+    throw new InputError(`${path} is not a tuned file: ${cutSentence(sentence)}`);
   };
   if (kindOf(value) !== "object") refuse("it should hold one JSON object.");
   const tuned = value as Tuned;

@@ -32,13 +32,13 @@ export interface AttentionOptions extends
   readonly tail: "exact" | "replicate";
   /** Key block size in tokens. */
   readonly blockN: number;
-  /** Where the levels lie in keys and values; those that occur are there. */
+  /** Places of the levels in keys and values; it has at least the levels that occur. */
   readonly layout: PyramidLayout;
   /** Queries, keys, values, outputs, log-sum-exps. */
   readonly buffers: Readonly<Record<"q" | "k" | "v" | "out" | "lse", GPUBuffer>>;
   /** Work lists, and the pooled tokens of their groups; left out: dense attention. */
   readonly lists?: ListBuffers & { readonly group: 4 | 8 };
-  /** Which tokens of each group each query row sees (masked/lists.ts); left out: all rows of a query block see all. */
+  /** Which tokens of each group each query row sees (masked/lists.ts); left out: all rows of a query block see all tokens. */
   readonly rowMasks?: GPUBuffer;
   /** Workgroups that share the keys of a query block; default 1. */
   readonly splits?: number;

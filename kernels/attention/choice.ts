@@ -1,5 +1,5 @@
 /**
- * Causal calls with many keys have two kernels: a plain one, and a careful one for values that are not finite. A look at the
+ * Causal calls with many keys have two kernels: a plain one, and a careful one for values that are not finite. A check of the
  * values decides on the device which of them runs (tiled/choice.wgsl).
  *
  * @module
@@ -16,7 +16,7 @@ import strange from "./tiled/strange.wgsl" with { type: "text" };
 
 /** Keys from which on a call has two kernels: with fewer, compiling a second one costs more than it saves. */
 const MANY_KEYS = 2048;
-/** Workgroups that look at the values. */
+/** Workgroups that check the values. */
 const LOOKERS = 1024;
 /** Bytes of the table of places, and of the workgroups that are taken. */
 const TABLE_BYTES = 16 + 16 * MOST_LEVELS, TAKEN_BYTES = 32;
@@ -33,9 +33,9 @@ export function choiceBytes(causal: boolean, shape: Pick<AttentionShape, "seqK">
 
 /** The choice of a call. */
 export interface Choice {
-  /** Looks at the values, and writes how many workgroups either kernel has. */
+  /** Checks the values, and writes the number of workgroups of each kernel. */
   readonly encode: Encode;
-  /** Where the workgroups of each stand. */
+  /** Buffer with the numbers of workgroups of both kernels. */
   readonly plain: Indirect;
   readonly careful: Indirect;
 }
@@ -51,7 +51,7 @@ export interface Indirect {
  * Builds the choice of a call.
  *
  * @param gpu the device
- * @param options values, where those that are in use lie, and the workgroups of the kernel that is taken
+ * @param options values, the places of those in use, and the workgroups of the chosen kernel
  */
 export async function buildChoice(
   gpu: Gpu,

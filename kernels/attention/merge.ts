@@ -1,5 +1,5 @@
 /**
- * Where the workgroups that share the keys of a query block leave what they have, and what adds it up.
+ * Partial results of workgroups that share the keys of a query block, and the kernel that adds them up.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { expandTemplate } from "../wgsl/template.ts";
 import call from "./call.wgsl" with { type: "text" };
 import merge from "./merge.wgsl" with { type: "text" };
 
-/** Bytes that one split leaves: outputs, and maximum and sum of each row. */
+/** Bytes of the partial results of one split: outputs, and maximum and sum of each row. */
 export function splitBytes(
   { batch, heads, seqQ, valueDim }: AttentionShape,
 ): { parts: number; sums: number } {

@@ -1,8 +1,8 @@
-// Attention of query blocks whose keys several workgroups have shared (splits.ts): adds up what these have left.
+// Attention of query blocks whose keys several workgroups have shared (splits.ts): adds up their partial results.
 //
 // Each split has written, for every row, the maximum of its scores, the sum of its weights against that maximum, and its
 // outputs, all in float32. Weights are brought to the largest of the maxima: a split counts with 2^(own - largest) times
-// its sum. A split in which the row saw no key has a sum of 0; what stands in its outputs is not read, be it NaN.
+// its sum. A split in which the row saw no key has a sum of 0; its outputs are not read, so they may be NaN.
 // An invocation makes one piece of 16 bytes of a row. It reads splits * 4 bytes a channel, where attention has read
 // at least 128 keys for every split.
 

@@ -35,7 +35,7 @@ export interface AttentionKernelOptions {
   /** Whether dense attention has whole tiles of 32 keys; default false. */
   readonly full?: boolean;
   /**
-   * Whether values may be not finite: a causal kernel then looks at those of tiles that the diagonal crosses, and a
+   * Whether values may be not finite: a causal kernel then checks the values of tiles on the diagonal, and a
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;

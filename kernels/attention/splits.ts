@@ -1,7 +1,7 @@
 /**
  * How many workgroups share the keys of a query block. A call with few query blocks leaves most of a large device idle, and
- * one whose query blocks have lists of different length waits for the longest. Splitting helps both, and costs something:
- * every workgroup reads its queries and writes outputs in float32, and a kernel more adds them up (merge.wgsl).
+ * one whose query blocks have lists of different lengths waits for the longest. Splitting helps in both cases, at a cost:
+ * every workgroup reads its queries and writes outputs in float32, and one more kernel adds them up (merge.wgsl).
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface SplitCall {
   readonly workgroups: number;
   /** Tiles that they walk. */
   readonly tiles: TileCount;
-  /** Whether attention runs by matrix units. */
+  /** Whether attention uses matrix units. */
   readonly matrices: boolean;
 }
 
@@ -44,11 +44,11 @@ const MOST_SPLITS = 64, LEAST_GAIN = 0.15;
 /**
  * How many workgroups share the keys of a query block; 1: nothing is split.
  *
- * The time of a call is that of its longest workgroup, or all work divided by the workgroups that run at once, whichever is
+ * The time of a call is that of its longest workgroup, or the total work divided by the number of workgroups that run at once, whichever is
  * more. The fewest splits that come within 2 % of the least time are taken, if they save enough.
  *
  * @param device how many workgroups keep it busy
- * @param call what of a call decides it
+ * @param call the properties of the call
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Which kernel attention is, and its text: decided here alone, from the call and what the device can do: the one with matrix
- * units (matrix/) where they are and the call is float16, else the tiled one.
+ * Chooses the attention kernel and its WGSL from the call and the capabilities of the device: the one with matrix
+ * units (matrix/) if the device has them and the call is float16, else the tiled one. Only this file decides.
  *
  * @module
  */
@@ -60,7 +60,7 @@ export function attentionCode(device: AttentionDevice, options: AttentionKernelO
   return directive + expandTemplate(template, tiledParameters(device, options));
 }
 
-/** The values that the tiled kernel is expanded with. */
+/** The parameters of the tiled kernel's template. */
 function tiledParameters(device: AttentionDevice, options: AttentionKernelOptions): TemplateParameters {
   const {
     shape: { headDim, valueDim },
@@ -106,7 +106,7 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
   };
 }
 
-/** How many chunks of each product are unrolled at once: what was fastest, where `paired` allows two. */
+/** How many chunks of each product are unrolled at once: the fastest number, where `paired` allows two. */
 function chunksAtOnce(
   { dtype, dense }: AttentionKernelOptions,
   { split, paired }: { readonly split: boolean; readonly paired: boolean },

@@ -18,11 +18,11 @@ export const BACKENDS: readonly BackendName[] = ["builtin", "dawn", "auto"];
 /** The feature of devices that multiply matrices in a subgroup. */
 export const MATRIX_FEATURE = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
 
-/** An implementation, and which it is. */
+/** An implementation with its name. */
 export interface Backend {
   /** Which it is. */
   readonly implementation: "builtin" | "dawn";
-  /** Its door; undefined where the runtime has none. */
+  /** Its `GPU` object; undefined if the runtime has none. */
   readonly gpu: GPU | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface Backend {
  *
  * @param name which
  * @param options whether Dawn guards every index
- * @throws {InputError} if the name is unknown, or Dawn is asked for and not installed
+ * @throws {InputError} if the name is unknown, or is Dawn and that is not installed
  */
 export async function backendOf(
   name: BackendName,

@@ -22,15 +22,15 @@ export interface Capabilities {
   readonly subgroupSize: number;
   /** The least and the most lanes that a subgroup of any pipeline can have, as the adapter says; 0 if it does not. */
   readonly subgroupSizes: { readonly least: number; readonly most: number };
-  /** The line that the compiler wants at the beginning of text that uses subgroups; may be empty. */
+  /** The line that WGSL with subgroups has to begin with for this compiler; may be empty. */
   readonly subgroupDirective: string;
   /** The products of matrices that a subgroup can do at once, as the adapter lists them. */
   readonly matrixShapes: readonly MatrixShape[];
-  /** Whether kernels may use them: a product of 16 x 16 halves was run, and was right. */
+  /** Whether kernels may use them: a test product of 16 x 16 halves was right. */
   readonly matrices: boolean;
   /**
-   * Workgroups that keep the device busy: below that, keys of a query block are shared. No implementation tells it, so it is
-   * that of a large device where there are subgroups, and 1 where there are none, which is software.
+   * Workgroups that keep the device busy: with fewer, keys of a query block are shared. WebGPU does not tell it, so it is
+   * that of a large device if it has subgroups, and 1 if not, which means software.
    */
   readonly busyWorkgroups: number;
   /** Nanoseconds per tick of a timestamp; 0 where there are no timestamps. */
@@ -82,7 +82,7 @@ type Told = GPUAdapterInfo & {
   }[];
 };
 
-/** The facts that adapter and device tell of themselves; shuffles and timestamps are found out by running them. */
+/** The facts that adapter and device report; shuffles and timestamps are tested by running them. */
 export function toldCapabilities(
   adapter: GPUAdapter,
   device: GPUDevice,
@@ -106,7 +106,7 @@ export function toldCapabilities(
   };
 }
 
-/** The products of matrices that an adapter lists; none where it knows of none. */
+/** The products of matrices that an adapter lists; may be empty. */
 function matrixShapesOf({ info }: GPUAdapter): MatrixShape[] {
   return [...(info as Told).subgroupMatrixConfigs ?? []].map(
     ({ M, N, K, componentType: component, resultComponentType: result }) => ({ M, N, K, component, result }),

@@ -1,5 +1,5 @@
 /**
- * Dawn, a second implementation of WebGPU: the package `webgpu`, which is used where it is installed and needed nowhere.
+ * Dawn, a second implementation of WebGPU: the package `webgpu`, which is optional.
  *
  * @module
  */
@@ -35,10 +35,10 @@ function driverOf(platform: string): string {
   return /mac|iphone|ipad/i.test(platform) ? "metal" : /win/i.test(platform) ? "d3d12" : "vulkan";
 }
 
-/** Where the package lies beside a checkout of this project, which asks for no other folder to be read. */
+/** The path of the package in a checkout of this project, which needs no permission to read another folder. */
 const beside = () => Promise.resolve(new URL("../../node_modules/webgpu/index.js", import.meta.url).href);
 
-/** Where the runtime finds the package, seen from here; rejects where it does not. */
+/** The address at which the runtime finds the package; rejects if it does not. */
 async function resolved(): Promise<string> {
   const modules = ["node:module", "node:url"]; // no texts within import(): bundlers for browsers would look for them
   const [{ createRequire }, { pathToFileURL }] = await Promise.all(modules.map((name) => import(name)));
@@ -70,7 +70,7 @@ export async function openDawn(
   if (dawn === undefined) {
     throw new InputError(
       `Dawn is not installed; \`deno cache --no-lock npm:${DAWN_PACKAGE}\` (Node: \`npm install ${DAWN_PACKAGE}\`) ` +
-        "installs it beside this project.",
+        "installs it.",
     );
   }
   const enabled = robust ? ENABLED : [...ENABLED, "disable_robustness"];
@@ -83,6 +83,6 @@ export async function openDawn(
     OPENED.add(gpu);
     return gpu;
   } catch (error) {
-    throw new InputError(`Dawn can not be opened: ${(error as Error).message}`);
+    throw new InputError(`Dawn cannot be opened: ${(error as Error).message}`);
   }
 }

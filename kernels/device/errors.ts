@@ -10,7 +10,7 @@ export class NoAdapterError extends InputError {}
 
 /**
  * The kind of an error: the device was lost, has no memory left, refused a shader or a call (`validation`), did not
- * finish in time, failed otherwise (`internal`), or what was called has been disposed of.
+ * finish in time, failed otherwise (`internal`), or the object was disposed of.
  */
 export type GpuErrorKind =
   | "lost"
@@ -21,7 +21,7 @@ export type GpuErrorKind =
   | "internal"
   | "disposed";
 
-/** A fault of the device, or of how it was used. */
+/** An error of the device, or of its use. */
 export class GpuError extends Error {
   /** The kind of the error. */
   readonly kind: GpuErrorKind;
@@ -30,7 +30,7 @@ export class GpuError extends Error {
   /** The stage of the method that it belongs to; undefined outside of any. */
   readonly stage: string | undefined;
 
-  /** Says what went wrong where. */
+  /** Makes an error. */
   constructor(
     message: string,
     { kind, label, stage }: { readonly kind: GpuErrorKind; readonly label: string; readonly stage?: string },
@@ -52,7 +52,7 @@ export function scopeError(error: GPUError, { label }: { readonly label: string 
   return new GpuError(`${label}: ${error.message}`, { kind, label });
 }
 
-/** Anything thrown, typed: what is a {@link GpuError} or an {@link InputError} already stays as it is. */
+/** Turns any error into a {@link GpuError}; a {@link GpuError} or an {@link InputError} is returned as it is. */
 export function asGpuError(
   error: unknown,
   { kind, label }: { readonly kind: GpuErrorKind; readonly label: string },

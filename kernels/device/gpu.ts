@@ -1,5 +1,5 @@
 /**
- * The one place that owns device, pipelines and buffers, and frees them.
+ * The owner of device, pipelines and buffers, which frees them.
  *
  * @module
  */
@@ -62,7 +62,7 @@ export class Gpu implements Disposable {
     return [...this.#buffers].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Counts of the objects alive on the device, in all scopes: a growing count shows what calls did not give back. */
+  /** Counts of the objects alive on the device, in all scopes: a growing count shows objects that calls did not free. */
   get live(): LiveObjects {
     const { live, pipelines } = this.#shared;
     const bytes = [...live].reduce((sum, { size }) => sum + size, 0);
@@ -70,7 +70,7 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * A scope on the same device: what it makes is freed when the scope is disposed of, and the device lives on.
+   * A scope on the same device: its objects are freed when the scope is disposed of; the device stays open.
    *
    * @param options `guard`: bytes that every storage buffer gets behind its end, so that a kernel's writes beyond it are
    * seen instead of dropped; default those of this scope
@@ -89,7 +89,7 @@ export class Gpu implements Disposable {
    *
    * @param label a name for error messages
    * @param options size in bytes, and usage; default storage that can be copied to and from
-   * @throws {InputError} if the size is over a limit of the device, which is named
+   * @throws {InputError} naming the limit of the device that the size exceeds
    */
   createBuffer(
     label: string,
@@ -147,7 +147,7 @@ export class Gpu implements Disposable {
   /**
    * Builds a compute pipeline from WGSL with an entry point `main`; the same text is built once per device.
    *
-   * @throws {GpuError} what the compiler says, with the label
+   * @throws {GpuError} the message of the compiler, with the label
    */
   async createPipeline(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
     const key = JSON.stringify([code, constants]), { pipelines } = this.#shared;
@@ -190,10 +190,10 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Runs WebGPU calls in error scopes, so that what they report is thrown with the label. Scopes are opened and closed
-   * before anything is awaited: calls that run side by side do not take each other's errors.
+   * Runs WebGPU calls in error scopes, so that their errors are thrown with the label. Scopes are opened and closed
+   * before anything is awaited, so simultaneous calls do not get each other's errors.
    *
-   * @throws {GpuError} what the device reports
+   * @throws {GpuError} an error that the device reports
    */
   async scoped<Result>(label: string, calls: () => Result): Promise<Result> {
     this.throwTrouble();
@@ -221,8 +221,8 @@ export class Gpu implements Disposable {
   /**
    * Waits for the device, but not forever.
    *
-   * @param promise what the device is to finish
-   * @param options what runs, for the error
+   * @param promise work of the device
+   * @param options the name of the work, for the error
    * @throws {GpuError} if the device is lost, fails, or takes longer than `openGpu` was told to wait
    */
   async wait<Result>(promise: Promise<Result>, { label }: { readonly label: string }): Promise<Result> {
@@ -255,7 +255,7 @@ export class Gpu implements Disposable {
     clearTimeout(timer);
   }
 
-  /** Throws what the device reported while nobody waited: once, or if the device is gone, always. */
+  /** Throws an error that the device reported while no call waited: once, or always if the device is lost. */
   throwTrouble(): void {
     this.#throwGone();
     const { trouble } = this.#shared;

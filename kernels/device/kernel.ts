@@ -1,5 +1,5 @@
 /**
- * Kernels with their buffers: what a pass is made of.
+ * Kernels with their buffers: the dispatches of a pass.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface Dispatch {
   readonly buffers: readonly GPUBuffer[];
   /** Workgroups along x, y and z. */
   readonly workgroups: readonly number[];
-  /** Where the device finds their number when the kernel runs, at most `workgroups`; left out: it is as many. */
+  /** A buffer that holds their number when the kernel runs, at most `workgroups`; left out: `workgroups`. */
   readonly indirect?: { readonly buffer: GPUBuffer; readonly offset: number };
 }
 
@@ -38,7 +38,7 @@ export async function buildKernel(
 }
 
 /**
- * Binds buffers to a kernel that is built.
+ * Binds buffers to a built kernel.
  *
  * @param gpu the device
  * @param pipeline the kernel

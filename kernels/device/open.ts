@@ -1,5 +1,5 @@
 /**
- * Opening a device: it is asked what it can do, and what no feature tells is found out by running it.
+ * Opens a device: reads its features and limits, and tests capabilities that no feature lists.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { probeTick } from "./probe/tick.ts";
 export interface GpuOptions {
   /** The WebGPU implementation, by name; default `builtin`. */
   readonly backend?: BackendName;
-  /** Another WebGPU implementation than those that have a name. */
+  /** A WebGPU implementation without a name. */
   readonly gpu?: GPU;
   /**
    * Whether Dawn guards every index of a kernel; default true. Without, kernels with matrices are a quarter faster, and
@@ -28,7 +28,7 @@ export interface GpuOptions {
   readonly subgroups?: boolean;
   /** Whether kernels may use matrix units where the device has them; default true. */
   readonly matrices?: boolean;
-  /** Whether OpenGL will do where there is no driver of Vulkan; default false: it is slow, and known to hang. */
+  /** Whether OpenGL is accepted if there is no Vulkan driver; default false: it is slow, and known to hang. */
   readonly allowGl?: boolean;
   /** Milliseconds that one wait for the device may take before it counts as hanging; default ten minutes. */
   readonly patience?: number;
@@ -44,7 +44,7 @@ const IMPLEMENTATIONS = new Set<GPU>();
  *
  * @param options the WebGPU implementation, and what kernels may use
  * @throws {NoAdapterError} if there is no adapter
- * @throws {InputError} if the only adapter is OpenGL's and nobody asked for it, or Dawn is asked for and not installed
+ * @throws {InputError} if the only adapter is OpenGL's and `allowGl` is not set, or Dawn is requested and not installed
  *
  * @example
  * ```ts
@@ -85,10 +85,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return gpu;
 }
 
-/** Features that implementations grant without listing them: shuffles, and float64 in shaders, which only truth needs. */
+/** Features that implementations grant without listing them: shuffles, and float64 in shaders, which only the truth needs. */
 const UNLISTED = ["subgroups", "wgpu-shader-f64"] as GPUFeatureName[];
 
-/** Asks for features that adapters do not list, and does without those that are refused. */
+/** Requests features that adapters do not list, without those that are refused. */
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   const listed: GPUFeatureName[] = [...FEATURES, MATRIX_FEATURE].filter((name) => adapter.features.has(name));
@@ -102,7 +102,7 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   return await adapter.requestDevice({ requiredFeatures: listed, requiredLimits });
 }
 
-/** Finds out what no feature tells: shuffles of subgroups, products of matrices, and the length of a tick. */
+/** Tests capabilities that no feature lists: shuffles of subgroups, products of matrices, and the length of a tick. */
 async function probe(
   gpu: Gpu,
   { subgroups = true, matrices = true }: Pick<GpuOptions, "subgroups" | "matrices">,

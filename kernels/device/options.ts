@@ -1,12 +1,12 @@
 /**
- * The options of an open device, looked at before anything is opened.
+ * The options of `openGpu`, checked before anything is opened.
  *
  * @module
  */
 import { requireInput } from "../../reference/errors.ts";
 import { kindOf, requireOptions } from "../door.ts";
 
-/** The options that there are. */
+/** The names of the options. */
 const NAMES = [
   ...["backend", "gpu", "robust", "subgroups", "matrices", "allowGl", "patience", "onError"],
 ];
@@ -14,10 +14,10 @@ const NAMES = [
 const MOST_PATIENCE = 2 ** 31 - 1;
 
 /**
- * Throws unless options of `openGpu` are what they should be.
+ * Throws if options of `openGpu` are wrong.
  *
- * @param options what was handed over
- * @throws {InputError} naming the option, what it is and what it should be
+ * @param options the options
+ * @throws {InputError} naming the option, its value and the allowed values
  */
 export function requireGpuOptions(options: unknown): void {
   requireOptions(options, NAMES);

@@ -1,5 +1,5 @@
 /**
- * Work in passes: encoding it, and submitting it when nobody asks how long it takes.
+ * Work in passes: encodes it, and submits it without timing.
  *
  * @module
  */

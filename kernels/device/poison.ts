@@ -1,5 +1,5 @@
 /**
- * NaN in buffers, so that whoever checks kernels sees an element that nobody wrote. Calls do not do this themselves.
+ * Fills buffers with NaN, so that tests of kernels see elements that were not written. Calls do not do this themselves.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export function poison(gpu: Gpu, buffer: GPUBuffer): void {
   }
 }
 
-/** Fills what attention writes, and what a call gives, with {@link POISON}. */
+/** Fills the outputs of attention, and of the call, with {@link POISON}. */
 export function poisonOutputs(gpu: Gpu, stages: readonly Stage[]): void {
   const buffers = stages.flatMap(({ outputs }) =>
     Object.entries(outputs).filter(([name]) => name === "out" || name === "lse").map(([, buffer]) => buffer)

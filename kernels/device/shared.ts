@@ -53,7 +53,7 @@ export const MOST_PIPELINES = 128;
 /** Milliseconds after a failure in which a device says that it is lost. */
 export const NOTICE = 100;
 
-/** Milliseconds that one wait for the device may take if nobody says. */
+/** Milliseconds that one wait for the device may take by default. */
 const PATIENCE = 600_000;
 
 /** The state of a device on which nothing has run. */

@@ -12,7 +12,7 @@ export type StageName = "order" | "pyramid" | "importance" | "levels" | "lists" 
 
 const STAGE_NAMES: readonly StageName[] = ["order", "pyramid", "importance", "levels", "lists", "attention"];
 
-/** A stage that is built for its buffers: what every `build…` gives. */
+/** A stage that is built for its buffers: the result of every `build…`. */
 export interface Stage<Outputs extends StageOutputs = StageOutputs> {
   /** Which stage of the method it is; a call can have several of one name. */
   readonly name: StageName;
@@ -27,10 +27,10 @@ export type StageOutputs = Readonly<Record<string, GPUBuffer>>;
 
 /**
  * Milliseconds of each stage; a stage that did not run has 0. One whose timestamps ran backwards has NaN, and so has the
- * total: how long it took is not known.
+ * total, because its time is not known.
  */
 export type StageTimings = Readonly<Record<StageName | "total", number>> & {
-  /** Where the figures come from: with `wall` only the total is known. */
+  /** The source of the times: with `wall` only the total is known. */
   readonly source: "timestamp" | "wall";
 };
 

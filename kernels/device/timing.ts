@@ -1,5 +1,5 @@
 /**
- * How long work takes on the device: by timestamps where there are some, else by wall-clock time.
+ * Times work on the device, with timestamps if it has them, else with wall-clock time.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { download } from "./transfer.ts";
 export interface Timing {
   /** Milliseconds of each repetition, in order; those whose timestamps went backwards are left out. */
   readonly milliseconds: readonly number[];
-  /** Where the figures come from. */
+  /** The source of the times. */
   readonly source: "timestamp" | "wall";
 }
 
@@ -21,7 +21,7 @@ export interface TimingOptions {
   readonly label: string;
   /** Timed repetitions; default 1. */
   readonly repetitions?: number;
-  /** Milliseconds of the same work that go before in the same submission, so that clocks are up; default 0. */
+  /** Milliseconds of the same work before it in the same submission, to raise clock rates; default 0. */
   readonly warmUp?: number;
 }
 

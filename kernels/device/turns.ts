@@ -1,5 +1,5 @@
 /**
- * Taking turns: pieces of work that share buffers run one after the other, however they are called.
+ * Turns: pieces of work that share buffers run one after the other, in the order of their calls.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export class Turns {
    * Nothing runs yet.
    *
    * @param label a name for error messages
-   * @param onIdle what to do when it is closed and nothing runs any more
+   * @param onIdle called when it is closed and nothing runs any more
    */
   constructor(label: string, onIdle: () => void) {
     this.#label = label;
@@ -25,7 +25,7 @@ export class Turns {
   }
 
   /**
-   * Runs work when all that was asked for before has ended.
+   * Runs work when all earlier work has ended.
    *
    * @throws {GpuError} if it was closed before the work began or while it ran
    */
@@ -48,7 +48,7 @@ export class Turns {
     }
   }
 
-  /** Refuses all that has not begun, and frees what belongs to it as soon as nothing runs. */
+  /** Refuses work that has not begun, and calls `onIdle` as soon as nothing runs. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

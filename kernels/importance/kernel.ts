@@ -1,6 +1,6 @@
 /**
- * Which kernel makes the scores of importance, and its text: decided here alone, from the call and what the device can do: the
- * one with matrix units (matrix/) where they are and tokens are float16, else scores.wgsl.
+ * Chooses the kernel of the scores of importance and its WGSL from the call and the capabilities of the device: the
+ * one with matrix units (matrix/) if the device has them and tokens are float16, else scores.wgsl. Only this file decides.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface ScoreKernelOptions extends MatrixScoreOptions {
 /** The capabilities of a device that decide the WGSL of the score kernel. */
 export type ScoreDevice = Pick<Capabilities, "matrices" | "limits">;
 
-/** The values that scores.wgsl is expanded with. */
+/** The parameters of the template scores.wgsl. */
 function scoreParameters({ limits }: ScoreDevice, options: ScoreKernelOptions): TemplateParameters {
   const { headDim, dtype, parts, unroll } = options, f16 = dtype === "f16";
   const pieces = headDim / (f16 ? 8 : 4), chunks = Math.ceil(pieces / 4), steps = parts * chunks;
@@ -50,7 +50,7 @@ function scoreParameters({ limits }: ScoreDevice, options: ScoreKernelOptions): 
   };
 }
 
-/** Whether scores are made by matrix units. */
+/** Whether scores are computed with matrix units. */
 function isMatrix(device: ScoreDevice, options: ScoreKernelOptions): boolean {
   return options.dtype === "f16" && usesMatrixScores(device, options);
 }
@@ -77,8 +77,8 @@ export interface ScoreKernel {
 /**
  * The kernel of scores of one product.
  *
- * @param device what decides which it is
- * @param options what decides its text
+ * @param device the capabilities that decide
+ * @param options the properties of the call that decide
  * @param sizes columns of a head, and row tiles that are made at once
  */
 export function scoreKernel(

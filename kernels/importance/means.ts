@@ -1,5 +1,5 @@
 /**
- * Mean tokens of all blocks, what `pooled` importance scores.
+ * Mean tokens of all blocks, from which `pooled` importance is computed.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { channelsCode } from "../wgsl/packed.ts";
 import type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
 import meansCode from "./means.wgsl" with { type: "text" };
 
-/** Means of blocks, and what makes them. */
+/** Means of blocks, and the pass that computes them. */
 export interface Means {
   /** Mean queries and mean keys, float32. */
   readonly means: QueryKeyBuffers;

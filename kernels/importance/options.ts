@@ -6,7 +6,7 @@
 import type { PsaConfig } from "../../reference/config/config.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 
-/** Queries and keys on the device, in the order in which blocks are cut. */
+/** Queries and keys on the device, in the order of the blocks. */
 export interface QueryKeyBuffers {
   /** Queries, [batch, heads, query tokens, head dimension]. */
   readonly q: GPUBuffer;
@@ -26,7 +26,7 @@ export interface ImportanceOptions {
   readonly dtype: "f16" | "f32";
   /** Bytes that scores may take at a time; default 32 MiB. */
   readonly scratch?: number;
-  /** Whether the product is unrolled in the text; default where the device has subgroups, that is, is no software. */
+  /** Whether the product is unrolled in the text; default if the device has subgroups, that is, is not software. */
   readonly unroll?: boolean;
   /** Index of the first head among the batch * heads of a larger call: sampled tokens are drawn by it. Default 0. */
   readonly firstHead?: number;

@@ -1,5 +1,5 @@
 /**
- * The matrix product that all kinds of importance are (scores.wgsl), and the reduction of its rows
+ * The matrix product of all kinds of importance (scores.wgsl), and the reduction of its rows
  * (rows.wgsl).
  *
  * @module
@@ -15,7 +15,7 @@ import rowsCode from "./rows.wgsl" with { type: "text" };
 
 /** Rows of scores that one workgroup makes. */
 const TILE = 128;
-/** Bytes that scores take at a time if nobody says. */
+/** Bytes that scores take at a time by default. */
 export const SCRATCH_BYTES = 1 << 25;
 /** Row tiles that one dispatch can have. */
 const MOST_ROW_TILES = 65535;
@@ -45,8 +45,8 @@ export interface ProductOptions {
  *
  * @param gpu the device
  * @param inputs queries and keys
- * @param options sizes, and what rows and columns are
- * @returns what encodes the chunks, one after the other
+ * @param options sizes, rows and columns
+ * @returns encodes the chunks, one after the other
  * @throws {InputError} if a dispatch is beyond a limit of the device
  */
 export async function buildProduct(
@@ -81,7 +81,7 @@ interface ProductPlan {
 /**
  * How the product is cut, so that scores fit into their scratch buffer.
  *
- * @param options sizes, and what rows and columns are
+ * @param options sizes, rows and columns
  * @param limit the most bytes that a buffer may have
  */
 export function planProduct(

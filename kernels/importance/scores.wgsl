@@ -1,15 +1,15 @@
 // Importance of key blocks, first part: scores of sampled queries against sampled keys, each key block reduced to one
 // number on the way out, so that the matrix of scores never reaches memory. A template (template.ts).
 //
-// A matrix product with a reducing end. Rows are sampled queries, groups of queries (strided) or means, columns the like
+// A matrix product that is reduced at the end. Rows are sampled queries, groups of queries (strided) or means; columns the same
 // of keys. A workgroup of 256 invocations owns 128 rows and walks TILES tiles of 128 columns; each invocation makes 8 x 8
 // scores of a tile. Tokens are read where they lie, 16 bytes (a piece) at a time, so samples are never copied, and pass
 // through workgroup memory in chunks of 4 pieces, transposed: a step reads one word of 8 rows and of 8 columns, 4 reads of
 // 16 bytes for 64 multiply-adds. A step's 128 words lie in groups of four, and the place of a group is turned by the piece
 // (exclusive or), so that neither the transposing writes nor the reads meet in a bank.
 //
-// The next chunk of keys is asked for in front of the barrier that a chunk begins with, and stored after its products; the
-// last chunk of a tile asks for the first of the next tile, so that the end of a tile has loads under way as well. Queries
+// The next chunk of keys is loaded before the barrier at the beginning of a chunk, and stored after its products; the
+// last chunk of a tile loads the first of the next tile, so that loads are in flight at the end of a tile, too. Queries
 // are the same for all tiles: they stay in workgroup memory if they fit (STAYS), else they stream with the keys.
 //
 // float32 accumulates vec4s of four rows. float16 pairs channels, so that a multiply-add works on two halves: sums of at

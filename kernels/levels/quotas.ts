@@ -1,5 +1,5 @@
 /**
- * How rows of importance are cut into levels: what the device is handed as a table.
+ * How rows of importance are cut into levels: the table that the device reads.
  *
  * Where the number of blocks of each level does not depend on importance (`topk`, `density`), the reference computes it:
  * there is one source of truth.
@@ -14,16 +14,16 @@ import type { AttentionShape } from "../../reference/tensor.ts";
 import { TILE_TOKENS } from "../lists/entry.ts";
 import type { RowTokens } from "../lists/given.ts";
 
-/** The part of a configuration that decides how rows are cut. */
+/** The part of a configuration that decides how rows are cut into levels. */
 export type QuotaConfig = Omit<PsaConfig, "importance" | "order" | "scale" | "tail">;
 
 /** How sorted rows are cut. */
 export interface Quotas {
-  /** In the order in which they are served. */
+  /** In the order in which levels take their blocks. */
   readonly quotas: readonly { readonly level: number; readonly unit: number; readonly energy: number }[];
   /** Where each quota ends: for every query block of all heads or of one, or once for all; empty if importance decides. */
   readonly ends: readonly (readonly number[])[];
-  /** Blocks that level 1 gets at least if importance decides. */
+  /** The least number of blocks at level 1 if importance decides. */
   readonly minFull: number;
 }
 

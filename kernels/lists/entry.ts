@@ -7,7 +7,7 @@
  *     bit 23         whether the entry only fills up its tile: it repeats the one before, and its tokens do not count
  *     bits 24 .. 31  which tokens of the group count
  *
- * This file and entry.wgsl are the only ones that know the layout. Lists do not know who reads them.
+ * Only this file and entry.wgsl know the layout. Lists do not depend on their readers.
  *
  * @module
  */
@@ -34,9 +34,9 @@ const ROWS_TOGETHER = 384;
 const MOST_GROUPS = 1 << 20;
 
 /**
- * Heads whose rows are ordered by the length of their lists each for itself; those behind them, the last ones of a call, are
- * ordered together, so that at the end no workgroup is long. In the middle it would gain nothing, and the heads that are
- * worked on at a time would be too many for the device's cache.
+ * Heads whose rows are ordered by the length of their lists separately; the heads after them, the last of a call, are
+ * ordered together, so that no long workgroup remains at the end. In the middle it would gain nothing, and the heads that are
+ * processed at the same time would be too many for the device's cache.
  *
  * @param heads heads of all batch entries
  * @param blocks query blocks of a head

@@ -1,5 +1,5 @@
 /**
- * Levels that a call is given, and the room that their work lists need.
+ * Given levels of a call, and the room that their work lists need.
  *
  * @module
  */
@@ -17,11 +17,11 @@ export interface RowTokens {
 }
 
 /**
- * Checks levels that a call is given.
+ * Checks given levels of a call.
  *
- * @param levels what was given
- * @param options the shape that the blocks need, and the levels that there is room for
- * @throws {InputError} if they have another type, shape or length, or a level that is not there
+ * @param levels the levels
+ * @param options the shape of the blocks, and the allowed levels
+ * @throws {InputError} if they have a wrong type, shape or length, or a level that is not allowed
  */
 export function requireLevels(
   levels: Tensor<Int32Array>,

@@ -1,5 +1,5 @@
 /**
- * Moves the tokens of a call between the order in which they are given and the one in which blocks are cut
+ * Moves the tokens of a call between the order of the inputs and the order of the blocks
  * (docs/definition.md#orders).
  *
  * @module
@@ -20,16 +20,16 @@ export interface Moves {
   readonly gather: readonly Stage[];
   /** Outputs and log-sum-exps back. */
   readonly scatter: readonly Stage[];
-  /** Makes the order where it depends on the tokens; null: they are on the device, where k-means does not run. */
+  /** Computes the order if it depends on the tokens; null: the tokens are on the device, where k-means does not run. */
   readonly arrange: (qkv: Qkv | null) => void;
 }
 
 /**
- * Builds what moves the tokens of a call.
+ * Builds the stages that move the tokens of a call.
  *
  * @param gpu the device
  * @param plan the call
- * @param buffers tokens as they are given, and as they are arranged
+ * @param buffers tokens in the order of the inputs, and in the order of the blocks
  */
 export async function buildMoves(gpu: Gpu, plan: PsaPlan, buffers: CallBuffers): Promise<Moves> {
   const { order = { kind: "raster" } } = plan.config;

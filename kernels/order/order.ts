@@ -1,5 +1,5 @@
 /**
- * Token order on the device (docs/definition.md#orders): rows are gathered into the order in which blocks are cut, and the
+ * Token order on the device (docs/definition.md#orders): rows are gathered into the order of the blocks, and the
  * output is scattered back.
  *
  * @module
@@ -15,9 +15,9 @@ import code from "./order.wgsl" with { type: "text" };
 export interface OrderBuffer {
   /** Its indices. */
   readonly buffer: GPUBuffer;
-  /** Tokens of a head that it moves, the first ones. */
+  /** The number of tokens of a head that it moves; they are the first ones. */
   readonly tokens: number;
-  /** How many orders there are: one for all heads, or one for each (batch, head). */
+  /** The number of orders: one for all heads, or one for each (batch, head). */
   readonly count: number;
 }
 
@@ -25,7 +25,7 @@ export interface OrderBuffer {
 export interface MoveOptions {
   /** A name for error messages. */
   readonly label: string;
-  /** The rows as they are, and where they go: different buffers. */
+  /** The source and the destination: different buffers. */
   readonly from: GPUBuffer;
   /** Where the rows go. */
   readonly to: GPUBuffer;
@@ -35,7 +35,7 @@ export interface MoveOptions {
   readonly tokens: number;
   /** Bytes of a token, a multiple of 4. */
   readonly bytes: number;
-  /** Whether rows move back from the order to where they came from; else into the order. */
+  /** Whether rows move from the order back to the original sequence; else into the order. */
   readonly back: boolean;
 }
 
@@ -52,7 +52,7 @@ export function buildOrderBuffer(
   return { buffer: gpu.createBuffer("token order", { size: 4 * tokens * count }), tokens, count };
 }
 
-/** Writes an order, [tokens] or [batch, heads, tokens], into the room that was made for it. */
+/** Writes an order, [tokens] or [batch, heads, tokens], into its buffer. */
 export function uploadOrder(gpu: Gpu, { buffer }: OrderBuffer, order: Order): void {
   upload(gpu, buffer, { data: Int32Array.from(order.data) });
 }
@@ -62,7 +62,7 @@ export function uploadOrder(gpu: Gpu, { buffer }: OrderBuffer, order: Order): vo
  *
  * @param gpu the device
  * @param order the order
- * @param options what moves, and which way
+ * @param options source, destination and direction
  * @returns encodes the dispatch into a pass
  */
 export function buildMove(

@@ -1,9 +1,9 @@
-// Token order: rows of q, k and v are gathered into the order in which blocks are cut, and the rows of the output and
+// Token order: rows of q, k and v are gathered into the order of the blocks, and the rows of the output and
 // of the log-sum-exp are scattered back.
 //
 // A row is WIDTH times 4 bytes, whatever the element type, and one invocation moves 4 bytes, so neighbours read
 // and write neighbouring bytes of a row: the kernel runs at the speed of memory. The order covers the first ORDERED
-// tokens of a head; those behind it (text) stay where they are.
+// tokens of a head; those after it (text) are not moved.
 
 override SCATTER: bool;     // from the order back to where tokens came from; else into the order
 override WIDTH: u32;        // u32s a row

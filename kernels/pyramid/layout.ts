@@ -1,6 +1,6 @@
 /**
- * Where the levels of the pyramid lie in the buffers of keys and values: level 1, the input itself, first, then the
- * coarser levels, each row-major [heads, pooled tokens, channels]. This file and layout.wgsl are the only ones that know.
+ * Places of the levels of the pyramid in the buffers of keys and values: level 1, the input itself, first, then the
+ * coarser levels, each row-major [heads, pooled tokens, channels]. Only this file and layout.wgsl know them.
  *
  * @module
  */
@@ -12,11 +12,11 @@ export interface LevelRows {
   readonly level: number;
   /** The row at which it begins, counted in tokens over all heads. */
   readonly firstRow: number;
-  /** Pooled tokens of a head; 0 if the level is not there. */
+  /** Pooled tokens of a head; 0 if there is no such level. */
   readonly tokens: number;
 }
 
-/** Where all levels lie, and the rows that they take. */
+/** The places of all levels, and the number of rows that they take. */
 export interface PyramidLayout {
   /** By log2(level): 1, 2, 4, …, 128. */
   readonly levels: readonly LevelRows[];
@@ -33,7 +33,7 @@ export const LAYOUT_BYTES = 16 * MOST_LEVELS;
  * Lays out the levels of keys or values.
  *
  * @param heads heads of all batch entries
- * @param options key tokens, key block size, levels that are there, and what a partial block pools
+ * @param options key tokens, key block size, levels, and the tail policy
  */
 export function pyramidLayout(
   heads: number,
@@ -56,12 +56,12 @@ export function pyramidLayout(
   return { levels: places, rows };
 }
 
-/** The levels that are there, finest first. */
+/** The levels of a layout, finest first. */
 export function levelsOfLayout({ levels }: PyramidLayout): number[] {
   return levels.flatMap(({ level, tokens }) => tokens > 0 ? [level] : []);
 }
 
-/** The same places with only some of the levels there. */
+/** The same places with only some of the levels. */
 export function onlyLevels({ levels, rows }: PyramidLayout, wanted: readonly number[]): PyramidLayout {
   return { rows, levels: levels.map((each) => wanted.includes(each.level) ? each : { ...each, tokens: 0 }) };
 }

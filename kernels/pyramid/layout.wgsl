@@ -1,4 +1,4 @@
-// Where the levels of the pyramid lie in the buffers of keys and values (layout.ts): a table by log2(level).
+// Places of the levels of the pyramid in the buffers of keys and values (layout.ts): a table by log2(level).
 struct LevelRows { first_row: u32, tokens: u32, unused0: u32, unused1: u32 }
 
 // The row of a pooled token of a head.

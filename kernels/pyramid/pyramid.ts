@@ -14,7 +14,7 @@ import code from "./pyramid.wgsl" with { type: "text" };
 
 /** The options that decide the text of the pyramid kernel. */
 export interface PyramidKernelOptions {
-  /** Where the levels lie; those that are to be made are there. */
+  /** The places of the levels, with all that are to be computed. */
   readonly layout: PyramidLayout;
   /** Heads of all batch entries. */
   readonly heads: number;
@@ -28,7 +28,7 @@ export interface PyramidKernelOptions {
 
 /** Options of {@link buildPyramid}. */
 export interface PyramidOptions extends Omit<PyramidKernelOptions, "dim"> {
-  /** Keys, in which level 1 lies already. */
+  /** Keys, which begin with level 1. */
   readonly k: GPUBuffer;
   /** Values, the like. */
   readonly v: GPUBuffer;
@@ -43,7 +43,7 @@ function pooledLevels({ levels }: PyramidLayout) {
   return levels.filter(({ level, tokens }) => level > 1 && tokens > 0);
 }
 
-/** The WGSL of the pyramid kernel, for levels up to the largest that is there. */
+/** The WGSL of the pyramid kernel, for levels up to the largest one of the layout. */
 export function pyramidCode({ layout, heads, dim, dtype, tail }: PyramidKernelOptions): string {
   const wanted = pooledLevels(layout).map(({ level }) => Math.log2(level));
   return expandTemplate(layoutTemplate + code, {

@@ -153,7 +153,7 @@ export class Truth implements Disposable {
   /**
    * Importance of key blocks (docs/definition.md#importance), as the reference's `blockImportance`.
    *
-   * @param qk queries and keys in the order in which blocks are cut
+   * @param qk queries and keys in the order of the blocks
    * @param config block sizes, kind, causal and scale
    * @returns [batch, heads, query blocks, key blocks]
    * @throws {InputError} if the tensors disagree

@@ -1,4 +1,4 @@
-// Four channels of a token in float32, whatever it is stored in: what `pooled` importance and the similarity cap read.
+// Four channels of a token in float32, from any element type: for `pooled` importance and the similarity cap.
 override F16: bool;         // tokens are float16, else float32
 @group(0) @binding(0) var<storage, read> tokens: array<vec4u>;
 

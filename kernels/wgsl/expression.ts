@@ -3,9 +3,9 @@
  * content policy forbids `eval` can build kernels.
  *
  * Numbers, texts in double quotes, `true` and `false`, names of parameters, `x[i]` of a text, parentheses, and by
- * falling precedence `**`; `! - +`; `* / %`; `+ -`; `<< >>`; `< <= > >=`; `== !=`; `&`; `^`; `|`; `&&`; `||`;
- * `condition ? yes : no`. `+` joins as soon as one side is a text. What `&&`, `||` and `?` do not choose is not evaluated,
- * so that it may name what is not there.
+ * descending precedence `**`; `! - +`; `* / %`; `+ -`; `<< >>`; `< <= > >=`; `== !=`; `&`; `^`; `|`; `&&`; `||`;
+ * `condition ? yes : no`. `+` concatenates if one side is a text. Operands that `&&`, `||` and `?` do not choose are not evaluated,
+ * so they may contain unknown names.
  *
  * @module
  */
@@ -60,7 +60,7 @@ const OPERATORS: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
  *
  * @param text the expression
  * @param names the values that it may name
- * @throws {Error} if the text is no expression, names what is not there, or gives no number where one is needed
+ * @throws {Error} if the text is not an expression, has an unknown name, or gives no number where one is needed
  *
  * @example
  * ```ts

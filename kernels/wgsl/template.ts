@@ -85,7 +85,7 @@ function parseBody(
   const choice = lines[start].match(/^\s*\/\/#if\s+(.+)$/);
   const block = lines[start].match(/^\s*\/\/#block\s+(\w+)$/);
   if (!loop && !choice && !block) {
-    throw new Error(`Line ${start + 1} of the template is no directive: ${lines[start]}`);
+    throw new Error(`Line ${start + 1} of the template is not a directive: ${lines[start]}`);
   }
   const { nodes: body, next } = parse(lines, start + 1, blocks);
   const isElse = /^\s*\/\/#else\b/.test(lines[next] ?? "");

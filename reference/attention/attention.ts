@@ -31,7 +31,7 @@ export function emptyResult(
   };
 }
 
-/** A range of the query blocks of one head, and where its rows are written. */
+/** A range of the query blocks of one head, and the place of its rows in the results. */
 export interface HeadRange {
   readonly firstBlock: number;
   readonly endBlock: number;
@@ -48,7 +48,7 @@ export interface HeadRange {
  * @param qkv queries, keys and values; grouped heads and another value dimension are allowed
  * @param levels int32 [batch, heads, query blocks, key blocks]: 0 (skipped) or a power of two that divides `blockN`
  * @param options block sizes, scale, causal, tail policy
- * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is not a level
  *
  * @example
  * ```ts
@@ -107,7 +107,7 @@ export function denseAttention(qkv: Qkv, options: AttentionOptions = {}): Attent
   return attend(qkv, requireCall(qkv, null, options));
 }
 
-/** The query blocks [firstBlock, endBlock) of one head; `out` and `lse` receive their rows, from 0 on. */
+/** Computes the query blocks [firstBlock, endBlock) of one head; `out` and `lse` receive their rows, from index 0. */
 export function attendHead(head: Head, options: PyramidAttentionOptions, range: HeadRange): void {
   const pyramid = headPyramid(head, options);
   for (let m = range.firstBlock; m < range.endBlock; m++) {

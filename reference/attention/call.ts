@@ -1,5 +1,5 @@
 /**
- * The door of attention: a call is checked as a whole, and dense attention becomes level 1 everywhere.
+ * Checks calls of attention as a whole, and turns dense attention into level 1 everywhere.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { requireInput } from "../errors.ts";
 import { isLevel, requireBlock, requireTail, type Tail } from "../pyramid/pyramid.ts";
 import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../tensor.ts";
 
-/** Options of pyramid attention and of everything that follows its blocks. */
+/** Options of pyramid attention, and of all functions that use its blocks. */
 export interface PyramidAttentionOptions {
   /** Query block size in tokens. */
   readonly blockM: number;
@@ -21,14 +21,14 @@ export interface PyramidAttentionOptions {
   readonly tail?: Tail;
 }
 
-/** The block size that dense attention is worked through with; the result does not depend on it. */
+/** The block size with which dense attention is computed; the result does not depend on it. */
 const DENSE_BLOCK = 128;
 
 /**
  * Checks a call of pyramid attention as a whole.
  *
  * @returns the sizes of the call
- * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is not a level
  */
 export function requirePyramidCall(
   qkv: Qkv,
@@ -52,7 +52,7 @@ export function requirePyramidCall(
   return shape;
 }
 
-/** Throws unless the options that dense attention has as well are right. */
+/** Throws if an option that dense attention has too is wrong. */
 function requireTailAndScale(tail: string, scale: number): void {
   requireTail(tail);
   requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);

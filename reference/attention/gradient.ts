@@ -62,7 +62,7 @@ interface TokenGradient {
  * @param levels the levels of the call
  * @param dout gradient with respect to the outputs, [batch, heads, query tokens, value dimension]
  * @param options the options of attention, and `dlse`
- * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is no level
+ * @throws {InputError} if tensors disagree, or `levels` has the wrong shape or an entry that is not a level
  *
  * @example
  * ```ts
@@ -101,7 +101,7 @@ export function pyramidAttentionGradient(
   return { dq, dk, dv };
 }
 
-/** Throws unless a gradient has the shape of what it belongs to. */
+/** Throws unless a gradient has the shape of its tensor. */
 function requireGradientShape(name: string, { shape }: Tensor, want: readonly number[]): void {
   requireInput(
     shape.length === want.length && want.every((length, axis) => shape[axis] === length),
@@ -169,7 +169,7 @@ function softmaxGradientRow(
   }
 }
 
-/** Shares gradients of pooled tokens equally among the tokens that they average; copies of the last are the last. */
+/** Shares gradients of pooled tokens equally among the tokens that they average; the share of a copy goes to the last token. */
 function unpool(
   pooled: Float64Array,
   { first, counts }: VisibleTokens,

@@ -1,5 +1,5 @@
 /**
- * The arithmetic on rows that attention and its gradient are made of. Rows are taken four at a time and lie
+ * The arithmetic on rows for attention and its gradient. Rows are taken four at a time and stored
  * interleaved, [inner][4], so that one pass over the long operand serves four rows.
  *
  * @module
@@ -11,7 +11,7 @@ export const ROWS = 4;
 
 /**
  * out[j][r] = sum over c < inner of rows[c][r] * matrix[j][c], matrix rows in pairs. Each sum runs in
- * ascending order of c, whatever else is computed, so that results do not depend on how work is split.
+ * ascending order of c, so that results do not depend on how work is split.
  *
  * @param rows four interleaved rows, [inner][4]
  * @param matrix [count][stride], of which the first `inner` columns are read; it must reach to an even row

@@ -1,5 +1,5 @@
 /**
- * Attention of some queries only: the truth of sampled rows where all rows would take hours.
+ * Attention of some queries only: the truth of sampled rows if all rows would take hours.
  *
  * @module
  */
@@ -12,30 +12,30 @@ import { headPyramid, visibleBlock } from "./visible.ts";
 
 /** Some rows of the output of one head. */
 export interface HeadRows {
-  /** The query tokens, in the order in which they were asked for. */
+  /** The query tokens, in the requested order. */
   readonly rows: readonly number[];
   /** Their outputs, [rows][value dimension]; 0 in a row that sees nothing. */
   readonly out: Float64Array;
   /** Their log-sum-exp, [rows]; -Infinity in a row that sees nothing. */
   readonly lse: Float64Array;
-  /** Softmax mass of each key block, [rows][key blocks]; empty unless it is asked for. */
+  /** Softmax mass of each key block, [rows][key blocks]; empty unless it is requested. */
   readonly mass: Float64Array;
 }
 
 /** Options of {@link attentionRows}. */
 export interface SomeRowsOptions extends Partial<PyramidAttentionOptions> {
-  /** Dense attention alone: also the mass of every key block of so many tokens. */
+  /** Dense attention only: key block size in tokens, to get the mass of every key block too. */
   readonly massBlock?: number;
 }
 
 /**
- * Some rows of `pyramidAttention`, or of `denseAttention` where there are no levels: the same numbers, at a cost that
- * grows with the rows that are asked for. What a head costs beside is a float64 copy of its keys and values, and the
- * pyramid of those levels that its asked query blocks have.
+ * Some rows of `pyramidAttention`, or of `denseAttention` without levels: the same numbers, at a cost that
+ * grows with the number of rows. Each head also needs a float64 copy of its keys and values, and the
+ * pyramid of the levels of these query blocks.
  *
  * @param qkv queries, keys and values
  * @param levels int32 [batch, heads, query blocks, key blocks], or null for dense attention
- * @param rowsOfHead for every (batch, head), the query tokens that are wanted, from 0 on; in any order, perhaps none
+ * @param rowsOfHead for every (batch, head), the indices of the query tokens from 0, in any order; may be empty
  * @param options the options of attention; block sizes are needed if there are levels
  * @returns one entry for every (batch, head)
  * @throws {InputError} if anything about the call is wrong, or a row is not one of the queries
@@ -82,7 +82,7 @@ export function requireRows(
   );
 }
 
-/** The tokens that some rows read, in ascending order of position, of which each row sees the first ones. */
+/** The tokens that some rows read, in ascending order of position; each row sees a prefix of them. */
 interface Seen {
   /** Keys, [number rounded up to even][head dimension]. */
   readonly keys: Float64Array;
@@ -94,7 +94,7 @@ interface Seen {
   readonly scale: number;
   /** How many of the tokens a row sees. */
   readonly seen: (row: number) => number;
-  /** Tokens of a key block whose mass is asked for. */
+  /** Key block size for the mass. */
   readonly massBlock?: number;
 }
 

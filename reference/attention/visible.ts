@@ -1,6 +1,6 @@
 /**
  * The tokens that the query blocks of one head see: the union of pooled tokens in docs/definition.md#attention.
- * Attention and its gradient both begin here.
+ * Attention and its gradient both use it.
  *
  * @module
  */
@@ -21,14 +21,14 @@ export interface VisibleTokens {
   readonly counts: Int32Array;
 }
 
-/** One query block and what it sees. */
+/** One query block and the tokens that it sees. */
 export interface VisibleBlock {
   readonly tokens: VisibleTokens;
   /** Its query rows, [first, end). */
   readonly rows: { readonly first: number; readonly end: number };
   /** The factor on q . k. */
   readonly scale: number;
-  /** How many of the tokens a row sees: always the first ones. */
+  /** How many of the tokens a row sees; they are a prefix. */
   seen(row: number): number;
 }
 
@@ -42,7 +42,7 @@ export function headPyramid(
 }
 
 /**
- * The query block `m` of a head with all that it sees.
+ * The query block `m` of a head with the tokens that it sees.
  *
  * @param head the head
  * @param pyramid its keys and values at the levels in use
@@ -68,7 +68,7 @@ export function visibleBlock(
   };
 }
 
-/** How many tokens lie wholly at or before a position: they ascend, so halve the range that is in doubt. */
+/** How many tokens end at or before a position: a binary search, as positions ascend. */
 function countUntil({ first, counts }: VisibleTokens, position: number): number {
   let low = 0, high = counts.length;
   while (low < high) {

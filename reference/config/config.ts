@@ -7,7 +7,7 @@
 /** A pooling ratio: a power of two that divides the key block, or 0 for a skipped block. */
 export type Level = number;
 
-/** One quota of docs/definition.md#levels: [level, start, end], fractions of the row; only `end` counts. */
+/** One quota of docs/definition.md#levels: [level, start, end], fractions of the row; only `end` is used. */
 export type Ratio = readonly [level: Level, start: number, end: number];
 
 /** How key blocks are scored (docs/definition.md#importance). `full` is `sampled` with every token taken. */
@@ -26,7 +26,7 @@ export type AssignmentConfig =
 /** Shares of a density budget: level to share, in ascending order of level; the shares sum to 1. */
 export type Shares = ReadonlyMap<Level, number> | Readonly<Record<Level, number>>;
 
-/** The order in which tokens are put before blocks are cut (docs/definition.md#orders). */
+/** The order of the tokens from which blocks are cut (docs/definition.md#orders). */
 export type OrderConfig =
   | { readonly kind: "raster" }
   | { readonly kind: "gilbert"; readonly box: Box; readonly variant: "released" | "curve" }
@@ -48,7 +48,7 @@ export interface Box {
   readonly depth: number;
 }
 
-/** Everything that PSA needs to know beside q, k and v. Fields that are left out have the values of the definition. */
+/** All parameters of PSA apart from q, k and v. Fields that are left out have the values of the definition. */
 export interface PsaConfig {
   /** Query block size in tokens: 16, 32, 64 or 128. */
   readonly blockM: number;
@@ -70,6 +70,6 @@ export interface PsaConfig {
   readonly scale?: number;
   /** How the last, partial key block is pooled (docs/definition.md#pyramid); default `exact`. */
   readonly tail?: "exact" | "replicate";
-  /** The order of the tokens; default raster, which leaves them where they are. */
+  /** The order of the tokens; default raster, which does not move them. */
   readonly order?: OrderConfig;
 }

@@ -1,7 +1,7 @@
 /**
  * The configurations that the authors released for six models, with the source of every value. What their release
- * leaves open is listed as open, with what stands here in its place; where their code does something else than the
- * definition, that is listed as well.
+ * leaves open is listed, with the value chosen here; differences between their code and the
+ * definition are listed too.
  *
  * @module
  */
@@ -17,13 +17,13 @@ export type ModelName =
   | "CogVideoX-5B"
   | "Qwen2.5-VL";
 
-/** Where a value stands in the release. */
+/** The place of a value in the release. */
 export interface PresetSource {
   /** The repository on GitHub. */
   readonly repository: string;
   /** The file, from the root of the repository. */
   readonly file: string;
-  /** Where in the file: a key, or the name of a class or function. */
+  /** The place in the file: a key, or the name of a class or function. */
   readonly at: string;
 }
 
@@ -51,7 +51,7 @@ export interface Preset {
   readonly warmupSteps: number;
   /** Field of the configuration to its source. */
   readonly sources: Readonly<Record<string, PresetSource>>;
-  /** Field of the configuration to what the release leaves open and what stands in its place. */
+  /** Fields that the release leaves open, with the values chosen here. */
   readonly open: Readonly<Record<string, string>>;
   /** The points in which the released code differs from this configuration under the definition. */
   readonly departures: readonly string[];
@@ -142,8 +142,7 @@ function videoPreset(given: VideoModel): Preset {
       warmupSteps: at("warmup_steps"),
     },
     open: {
-      "importance.seed":
-        "The release draws sampled tokens anew in every call, without a seed; 0 stands here.",
+      "importance.seed": "The release draws new tokens in every call, without a seed; this preset has 0.",
     },
     departures: [
       'The released code pads keys and values to whole blocks and counts the padding (`tail: "replicate"`).',
@@ -247,9 +246,9 @@ export const presets: Readonly<Record<ModelName, Preset>> = {
     },
     open: {
       "assignment.minFullRatio":
-        "The release has no least share of level 1 for this model; 0, which adds nothing but one block, stands here.",
+        "The release has no least share of level 1 for this model; this preset has 0, which adds only one block.",
       textLength:
-        "The model's code does not set it, so the default of the class counts; how much text there is depends on the call.",
+        "The model's code does not set it, so this is the default of its class; the real length depends on the call.",
     },
     departures: [
       "The released mode is `energybound`: the block whose cumulative importance crosses an end belongs to the next" +

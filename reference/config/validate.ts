@@ -1,5 +1,5 @@
 /**
- * Judges a configuration as a whole: everything that is wrong with it is said in one message.
+ * Checks a configuration as a whole and reports all errors in one message.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { AssignmentConfig, Box, ImportanceConfig, PsaConfig, Ratio } from "
 /** The block sizes of queries and of keys that PSA is defined for here. */
 export const BLOCK_SIZES: readonly number[] = [16, 32, 64, 128];
 
-/** The tokens that a configuration will meet. */
+/** The numbers of tokens of the calls. */
 export interface SequenceLengths {
   /** Query tokens. */
   readonly seqQ: number;
@@ -38,10 +38,10 @@ const FIELDS: Readonly<Record<keyof PsaConfig, true>> = {
 };
 
 /**
- * Everything that is wrong with a configuration, a sentence each; empty if nothing is.
+ * All errors of a configuration, one sentence each; may be empty.
  *
  * @param config the configuration
- * @param lengths the tokens that it will meet; left out: what depends on them is not checked
+ * @param lengths the numbers of tokens; left out: checks that need them are skipped
  *
  * @example
  * ```ts
@@ -76,10 +76,10 @@ export function configErrors(config: PsaConfig, lengths?: SequenceLengths): stri
 }
 
 /**
- * Throws unless a configuration is right, and says everything that is wrong in one message.
+ * Throws unless a configuration is right; the message has all errors.
  *
  * @param config the configuration
- * @param lengths the tokens that it will meet
+ * @param lengths the numbers of tokens
  * @returns the configuration
  * @throws {InputError} naming every error
  *

@@ -17,13 +17,13 @@ import {
 } from "./importance.ts";
 import type { QueryKey } from "./scores.ts";
 
-/** The sources of importance, and where heads that are a part of a call begin in it: samples differ by head. */
+/** The inputs of importance, and the index of their first head in the whole call: samples differ by head. */
 export type ImportanceOf = Omit<PsaConfig, "assignment" | "tile"> & { readonly firstHead?: number };
 
 /**
  * The second stage of `psa`: the importance of key blocks to query blocks (docs/definition.md#importance).
  *
- * @param qk queries and keys in the order in which blocks are cut
+ * @param qk queries and keys in the order of the blocks
  * @param config block sizes, importance, causal and scale
  * @returns [batch, heads, query blocks, key blocks]
  * @throws {InputError} if tensors disagree or a stride does not divide the blocks

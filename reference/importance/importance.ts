@@ -37,7 +37,7 @@ export interface BlockOptions {
 
 /** Options of {@link antidiagonalImportance}. */
 export interface AntidiagonalOptions {
-  /** Block size of queries and keys in tokens, unless `blockM` and `blockN` tell them apart. */
+  /** Block size of queries and keys in tokens, unless `blockM` and `blockN` are given. */
   readonly block?: number;
   /** Query block size in tokens; default `block`. */
   readonly blockM?: number;
@@ -52,7 +52,7 @@ export interface AntidiagonalOptions {
 /**
  * The deterministic core of sampled importance: the largest score of each key group, as a weight relative to the
  * row's largest, and of these the largest over the query group; rows divided by their sum. The denominator of the
- * softmax is left out on purpose, as the released kernel does.
+ * softmax is deliberately left out, as in the released kernel.
  *
  * @param qk sampled queries and keys, groups one after the other
  * @param options queries and keys of a group; `scale` default 1 / sqrt(head dimension)

@@ -1,5 +1,5 @@
 /**
- * Parts that all kinds of importance share: scores row by row, and the tokens that they are computed from.
+ * Parts of all kinds of importance: scores row by row, and the tokens from which they are computed.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { evenUp, interleaveRows, multiplyRows, ROWS } from "../attention/rows.ts
 import { type Qkv, queryKeyShape, type Tensor, toFloat64 } from "../tensor.ts";
 import { headSlice, kvHeadOf } from "../heads.ts";
 
-/** Queries and keys: what importance is computed from. */
+/** Queries and keys, from which importance is computed. */
 export type QueryKey = Pick<Qkv, "q" | "k">;
 
 /** Tokens of one head, [1, 1, tokens, dimension]. */

@@ -30,11 +30,11 @@ export const FORMATS: Readonly<Record<KernelDType, Format>> = {
   bf16: { unit: 2 ** -8, normal: 2 ** -126, lost: 2 ** -126 },
 };
 
-/** The arithmetic of a kernel. Everything that no member names is single precision. */
+/** The arithmetic of a kernel. Operations that no member names are in single precision. */
 export interface Arithmetic {
   /** Its name in a verdict and on the command line. */
   readonly name: string;
-  /** One sentence on what is rounded. */
+  /** One sentence about the roundings. */
   readonly description: string;
   /** Whether kernels usually compute so; if not, a verdict says that results are right only in this arithmetic. */
   readonly usual: boolean;
@@ -181,7 +181,7 @@ export function arithmeticNamed(dtype: KernelDType, name: string): Arithmetic {
 }
 
 /**
- * How a verdict names an arithmetic: "as f16 storage", or "only with scores in f16" if kernels usually do not compute
+ * The name of an arithmetic in a verdict: "as f16 storage", or "only with scores in f16" if kernels rarely compute
  * so.
  *
  * @param name an arithmetic's name, of any ladder

@@ -1,10 +1,10 @@
 /**
- * How far the norm of many errors may be from its mean: the more of them are independent, the less.
+ * Bounds on the norm of many errors: the more of them are independent, the tighter.
  *
  * @module
  */
 
-/** More groups than these are never taken to be independent: numbers on a coarse grid may be rounded alike. */
+/** The most groups that are taken to be independent: numbers on a coarse grid may be rounded alike. */
 const GROUPS = 64;
 /** Steps of the search for the best exponent; every exponent gives a bound. */
 const STEPS = 40;
@@ -12,7 +12,7 @@ const STEPS = 40;
 /**
  * A bound on the norm of a vector of errors that fails with a small probability. A part is a list of groups, each the
  * variance that it adds to the squared norm. Groups of a part are independent of each other; within a group, and
- * between parts, errors may have to do with each other in any way.
+ * between parts, errors may be correlated in any way.
  *
  * E exp(x |e|^2) is at most the product of (1 - 2 x w)^(-1/2) over the groups w, if errors are sub-Gaussian. For several
  * parts, w are the sums of their largest groups, of their second largest, and so on: eigenvalues of a sum are
@@ -53,7 +53,7 @@ function capped(groups: readonly number[]): readonly number[] {
   return groups.slice(0, GROUPS).map((w) => w + rest);
 }
 
-/** Something of which several may be rounded alike. */
+/** An element that may be rounded like others. */
 export interface Alike {
   /** Numbers that are nearly the same where roundings are. */
   readonly print: Float64Array;
@@ -61,7 +61,7 @@ export interface Alike {
   readonly weight: number;
 }
 
-/** Groups by their prints: the first that is near enough takes it in, of the first 64. */
+/** Groups by similarity: an element joins the first near enough group of the first 64. */
 export function groupAlike(
   all: readonly Alike[],
   near: (a: Float64Array, b: Float64Array) => boolean,

@@ -1,5 +1,5 @@
 /**
- * How far each entry of importance may be off: for tests that ask whether an error may decide between two blocks.
+ * Bounds on each entry of importance, for tests of whether an error can decide between two blocks.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import { arithmeticOf } from "./arithmetic.ts";
 import { extreme, type ToleranceOptions } from "./tolerance.ts";
 
 /**
- * Bounds on the error of every entry of the importance that a configuration asks for. Together they fail with the
+ * Bounds on the error of every entry of the importance of a configuration. Together they fail with the
  * probability of docs/tolerance.md.
  *
- * @param qk queries and keys as the kernel reads them, in the order in which blocks are cut
+ * @param qk queries and keys as the kernel reads them, in the order of the blocks
  * @param config block sizes, importance and causal
- * @param options what the kernel computes with
+ * @param options the arithmetic of the kernel
  * @returns [batch, heads, query blocks, key blocks], of absolute errors
  *
  * @example

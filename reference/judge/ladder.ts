@@ -9,15 +9,15 @@ import { type KernelDType, ladderOf } from "./arithmetic.ts";
 import { compare } from "./metrics.ts";
 import type { TensorTolerance } from "./tolerance.ts";
 
-/** A bound of which a member may not be there: `lse`, for one, has no relative one. */
+/** A bound with optional members: `lse`, for example, has no relative bound. */
 export type PartialTolerance = Partial<TensorTolerance>;
 
 /**
- * Whether a bound can tell a right result from zeros. One that is missing, not finite, or would accept zeros instead
- * of a truth that has none cannot: what it judges is neither right nor wrong.
+ * Whether a bound can tell a right result from zeros. A bound that is missing, not finite, or accepts zeros in place
+ * of a nonzero truth cannot: its tensor is neither right nor wrong.
  *
  * @param bound the bound; a member that does not apply is left out
- * @param truth what it is a bound for
+ * @param truth the truth of the tensor
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * How far a right kernel may be from the truth over a mask: the policy of tolerance.ts on the keys that each row sees.
+ * Bounds on the error of a right kernel over a mask: those of tolerance.ts on the keys that each row sees.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
 } from "./tolerance.ts";
 import { type RowSample, sampleRows } from "./tolerance_rows.ts";
 
-/** The arithmetic of a kernel, the scale, and how many rows are looked at. */
+/** The arithmetic of a kernel, the scale, and the number of computed rows. */
 export type MaskedToleranceOptions = Pick<
   ToleranceOptions,
   "dtype" | "accumulate" | "arithmetic" | "scale" | "sample"

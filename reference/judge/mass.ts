@@ -1,5 +1,5 @@
 /**
- * Where the softmax mass of dense attention lies, and how much of it levels leave out.
+ * The softmax mass of dense attention by blocks, and the mass that levels drop.
  *
  * @module
  */
@@ -106,11 +106,11 @@ export interface DroppedOptions extends CausalSizes {
 }
 
 /**
- * The share of the true softmax mass that levels drop: that of the pairs for which no token stands, pooled or not, as
+ * The share of the true softmax mass that levels drop: that of pairs which no token represents, pooled or not, as
  * a mean over queries and heads.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
- * @param mass what {@link blockMass} gives for the same blocks
+ * @param mass the result of {@link blockMass} for the same blocks
  * @param options block sizes, sequence lengths and causal
  * @throws {InputError} if shapes do not fit, or a block on the diagonal is pooled: there, a pooled token hides some pairs
  * of the block and not others, and the mass of the block does not tell them apart
@@ -151,10 +151,10 @@ export function droppedMass(
 }
 
 /**
- * How evenly softmax mass lies over key blocks: the entropy of a query block's row over that of equal shares of the
- * blocks that it has mass in, as a mean over query blocks. 0: one block has all of it; 1: all have the same.
+ * How evenly softmax mass is spread over key blocks: the entropy of a query block's row, divided by that of equal shares of the
+ * blocks with mass, as a mean over query blocks. 0: one block has all mass; 1: all blocks have the same mass.
  *
- * @param mass what {@link blockMass} gives
+ * @param mass the result of {@link blockMass}
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * How far a result is from the float64 truth (docs/definition.md#accuracy).
+ * Distances between a result and the float64 truth (docs/definition.md#accuracy).
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Comparison {
   readonly maxAbs: number;
   /** Cosine of the angle between the two tensors; 1 if both are zero, 0 if one is. */
   readonly cosine: number;
-  /** Non-finite values of the result where the truth has not the same value. */
+  /** Number of non-finite values of the result where the truth has a different value. */
   readonly nonFinite: number;
 }
 

@@ -18,7 +18,7 @@ const NEAR = 8;
 const SAMPLE_DEVIATIONS = 4;
 
 /**
- * The expected errors of a row that was looked at, how many rows it stands for, and by what it is compared with others.
+ * The expected errors of a computed row, the number of rows that it represents, and numbers for comparing it with other rows.
  */
 export interface RowPart extends Omit<RowErrors, "largest" | "lse"> {
   readonly standsFor: number;
@@ -42,7 +42,7 @@ export function channelsOf({ qkv: { v } }: Head, rows: readonly RowPart[]): Alik
 
 /**
  * The bound on the norm of the errors of all heads, relative to that of the outputs; Infinity if these are all 0. The
- * rows that one stands for are taken to err alike; rows that are alike, and channels of pooled values, too.
+ * rows that a row represents are assumed to have equal errors, as are similar rows and similar channels of pooled values.
  */
 export function relativeBound(parts: readonly HeadErrors[], arithmetic: Arithmetic, failure: number): number {
   // The rows of a head may come in pieces: their order, and the last digits, say nothing.

@@ -8,7 +8,7 @@ import { requireBlock } from "../pyramid/pyramid.ts";
 import { seededRandom } from "../random.ts";
 import type { AttentionShape } from "../tensor.ts";
 
-/** How sampled rows stand for all rows: rows of a stratum stand for all rows of that stratum. */
+/** The rows that sampled rows represent: those of a stratum represent all rows of that stratum. */
 export interface Strata {
   /** The stratum of every sampled row; rows of a stratum follow one another. */
   readonly of: readonly number[];
@@ -40,9 +40,9 @@ export interface RowSampling {
  * Draws query rows, the same number in every query block of every head, without replacement. A block that has fewer
  * rows gives all of them.
  *
- * Of a causal call the first rows of a block are another kind than the others: of the keys that are nearest to them,
- * few lie in the diagonal block, which is seen in full, and what they lose of the rest may be half of the whole error.
- * So its blocks are cut into strata that double, rows 0, 1, 2 and 3, 4 to 7, …, each of which gives a row at least.
+ * In a causal call, the first rows of a block differ from the others: of their nearest keys,
+ * few are in the diagonal block, which is read in full, and their loss on the rest may be half of the total error.
+ * So its blocks are cut into strata that double in size, rows 0, 1, 2 and 3, 4 to 7, …, with at least one row each.
  *
  * @param shape batch, heads and query tokens
  * @param blockM query block size in tokens
@@ -97,7 +97,7 @@ function cutBlock(rows: number, causal: boolean): { readonly begin: number; read
   return parts;
 }
 
-/** A relative error that was estimated from sampled rows. */
+/** A relative error estimated from sampled rows. */
 export interface ErrorEstimate {
   /** The estimate of ||error|| / ||truth|| over all rows. */
   readonly relL2: number;
@@ -135,7 +135,7 @@ const TAIL_ROWS = 4;
  * rows (which overstates the variance where strata differ); only strata of one class are joined. The half-width is Student's quantile at the degrees of
  * freedom of Satterthwaite, rounded down, times the root of the variance.
  *
- * Errors of rows have long tails, and a sample that holds none of the worst rows knows nothing of them from its
+ * Errors of rows have long tails, and a sample without any of the worst rows does not show them in its
  * variance. So the upper end allows for rows that are larger than all sampled ones: with a probability of .975 these
  * stand for less than 3.7 sampled rows, and their size follows from the fall of the largest tenth (Hill's estimate).
  * In a thousand draws each of two traces and two workloads, at two densities and three sizes of sample, intervals held
@@ -143,7 +143,7 @@ const TAIL_ROWS = 4;
  *
  * @param errors2 the squared L2 norm of the error of every sampled row
  * @param norms2 the squared L2 norm of the truth of the same rows
- * @param strata how they stand for all rows: what {@link sampleQueryRows} gives
+ * @param strata the strata of the rows, from {@link sampleQueryRows}
  * @throws {InputError} if lengths differ, a number is negative or not finite, or a stratum has no sampled row
  *
  * @example
@@ -242,7 +242,7 @@ function joinStrata(
   return groups;
 }
 
-/** Whether a group holds rows enough to tell how they differ, or all of its rows. */
+/** Whether a group has enough rows to estimate their variance, or all of its rows. */
 function isEnough({ terms, size }: Group): boolean {
   return terms.length >= FEWEST || terms.length === size;
 }
@@ -265,7 +265,7 @@ export function studentQuantile(freedom: number): number {
   return terms.reduce((sum, term, power) => sum + term / freedom ** power, 0);
 }
 
-/** Throws unless a sample is one. */
+/** Throws if a sample is wrong. */
 function requireSample(errors2: ArrayLike<number>, norms2: ArrayLike<number>, { of, sizes }: Strata): void {
   requireInput(
     errors2.length === of.length && norms2.length === of.length && of.length > 0,

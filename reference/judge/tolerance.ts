@@ -1,6 +1,6 @@
 /**
- * How far a right kernel may be from the float64 truth: one policy for the sweep, the tests and whoever else
- * compares. docs/tolerance.md derives it; in short:
+ * Bounds on the error of a right kernel against the float64 truth, for the sweep, the tests and all other
+ * comparisons. docs/tolerance.md derives them; in short:
  *
  * - Every rounding of a value x is an independent error of variance (u x)^2 / 3, with u the unit roundoff.
  * - The error of a score has the roundings of its dot product, of the scaled query, of pooled keys, of the maximum
@@ -42,7 +42,7 @@ export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
   readonly arithmetic?: string;
   /** For every (batch, head), the query tokens whose outputs are bounded; default all. Only attention has this. */
   readonly rowsOfHead?: readonly (readonly number[])[];
-  /** Rows a head that are looked at; default 24 that stand for the others and the 8 longest. Only attention has this. */
+  /** Rows per head that are computed; default 24 that represent all rows, and the 8 with the longest queries. Only attention has this. */
   readonly sample?: RowSample;
 }
 
@@ -58,12 +58,12 @@ export interface Tolerance {
 
 /** The probability that a right kernel is called wrong for one of the bounds of a tensor: together at most 1e-6. */
 const FAILURE = 1e-6 / 3;
-/** How many standard deviations the norm of errors stays below, whatever they have to do with each other. */
+/** How many standard deviations the norm of errors stays below, for any correlation. */
 const NORM_FACTOR = normBound([[1]], FAILURE);
 
 /**
  * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
- * much as a hundred rows of attention a head.
+ * much as a hundred rows of attention per head.
  *
  * @param qkv the inputs as the kernel reads them, that is, already rounded to its format
  * @param levels the levels of the call, or null for dense attention
@@ -114,14 +114,14 @@ export function toleranceOfHead(
     readonly deviations: Deviations;
     readonly rows?: readonly number[];
     readonly sample?: RowSample;
-    /** Which of so many pieces of the rows that are looked at; default all of them. */
+    /** A piece of the computed rows, for workers; default all of them. */
     readonly piece?: readonly [index: number, of: number];
   },
 ): HeadTolerance {
   return toleranceOfViews(head, sampledViews(head, options, given), given);
 }
 
-/** A row that is looked at: what it sees, and how many rows it stands for. */
+/** A computed row: the tokens that it sees, and the number of rows that it represents. */
 export interface SampledView {
   readonly row: number;
   readonly view: RowView;
@@ -145,7 +145,7 @@ export function toleranceOfViews(
   return { rows, channels: channelsOf(head, rows), maxAbs, lse };
 }
 
-/** The bounds of a call from what its heads add. */
+/** The bounds of a call from the shares of its heads. */
 export function joinTolerances(parts: readonly HeadTolerance[], arithmetic: Arithmetic): Tolerance {
   const most = (name: "maxAbs" | "lse") => parts.reduce((top, part) => Math.max(top, part[name]), 0);
   return { relL2: relativeBound(parts, arithmetic, FAILURE), maxAbs: most("maxAbs"), lse: most("lse") };
@@ -155,7 +155,7 @@ export function joinTolerances(parts: readonly HeadTolerance[], arithmetic: Arit
 export type TensorTolerance = Pick<Tolerance, "relL2" | "maxAbs">;
 
 /**
- * Bounds on the errors of the gradients that a right kernel computes on these inputs. All rows are looked at, which
+ * Bounds on the errors of the gradients that a right kernel computes on these inputs. All rows are computed, which
  * costs about as much as a few gradients.
  *
  * @param qkv the inputs as the kernel reads them
@@ -272,7 +272,7 @@ export function extreme(count: number): number {
   return Math.sqrt(2 * Math.log(2 * count / FAILURE));
 }
 
-/** A sample of a head's rows with what they see, and how many rows each stands for. */
+/** A sample of a head's rows with the tokens that they see, and the number of rows that each represents. */
 function* sampledViews(
   head: Head,
   options: PyramidAttentionOptions,

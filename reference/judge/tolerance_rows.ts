@@ -1,5 +1,5 @@
 /**
- * The rows of a head that stand for all rows where errors are estimated.
+ * The rows of a head that represent all rows in estimates of errors.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import type { FloatData, Tensor } from "../tensor.ts";
 import type { Head } from "../heads.ts";
 import type { PyramidAttentionOptions } from "../attention/call.ts";
 
-/** Rows a head that stand for all rows, and rows with the longest queries that stand for themselves. */
+/** Rows per head that represent all rows, and rows with the longest queries that represent only themselves. */
 const SPREAD_ROWS = 24, LONGEST_ROWS = 8;
 
-/** How many rows of a head are looked at where errors are estimated. */
+/** The number of computed rows of a head. */
 export interface RowSample {
-  /** Rows that are evenly spread and stand for all; default 24. */
+  /** Rows that are evenly spread and represent all; default 24. */
   readonly spread?: number;
-  /** Rows with the longest queries, which stand for themselves; default 8. */
+  /** Rows with the longest queries, which represent only themselves; default 8. */
   readonly longest?: number;
 }
 
@@ -36,7 +36,7 @@ export function seeingRows(
     .filter((row) => row + seqK - seqQ >= needed[Math.floor(row / blockM)]);
 }
 
-/** Some of these rows by query block: some evenly spread, each standing for its share, and the longest queries. */
+/** Some of these rows by query block: some evenly spread, each representing its share, and the longest queries. */
 export function sampleRows(
   q: Tensor<FloatData>,
   seeing: readonly number[],

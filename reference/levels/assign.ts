@@ -14,7 +14,7 @@ import type { Tensor } from "../tensor.ts";
 export interface AssignOptions {
   /** `topk`: fractions of the number of key blocks; `threshold`: fractions of the cumulative importance. */
   readonly mode: "topk" | "threshold";
-  /** [level, start, end], ends ascending up to 1; only `end` counts. */
+  /** [level, start, end], ends ascending up to 1; only `end` is used. */
   readonly ratios: readonly Ratio[];
   /** Key block size in tokens. */
   readonly blockN: number;
@@ -108,7 +108,7 @@ export function sortedBlocks(scores: ArrayLike<number>): number[] {
   return Array.from({ length: scores.length }, (_, j) => j).sort((a, b) => scores[b] - scores[a] || a - b);
 }
 
-/** Where each level ends in the sorted row; levels follow each other without gaps. */
+/** The end of each level in the sorted row; levels follow each other without gaps. */
 export function levelEnds(
   scores: ArrayLike<number>,
   order: readonly number[],
@@ -227,9 +227,9 @@ export function requireAssignment(importance: Tensor, options: AssignOptions): v
 }
 
 /**
- * Throws unless a tensor can be importance: four axes, numbers that are not negative and not NaN.
+ * Throws unless a tensor is importance: four axes, finite numbers that are not negative.
  *
- * @throws {InputError} naming what is wrong
+ * @throws {InputError} naming the error
  */
 export function requireImportance({ data, shape }: Tensor): void {
   requireInput(

@@ -14,7 +14,7 @@ import type { Tensor } from "../tensor.ts";
 export interface BudgetOptions extends Partial<CausalSizes> {
   /** Share of the density that each level gets; default .6, .2, .2 for levels 1, 2, 4. */
   readonly shares?: Shares;
-  /** Whether only blocks that are not wholly in the future take part; default false. */
+  /** Whether blocks that are entirely in the future are excluded; default false. */
   readonly causal?: boolean;
 }
 
@@ -27,11 +27,11 @@ export const BINARY_SHARES: Shares = { 1: 1 };
 /**
  * Levels that spend a budget of density: a share s of it buys level r for a mean of s * r * density * N blocks per row,
  * in ascending order of level, most important blocks first; a row that would get none gets one block at the first
- * level. Fractional means are spread over the rows of a head. Where the shares would pass the row (a high density)
- * nothing is skipped, and level 1 takes what the pooled levels leave.
+ * level. Fractional means are spread over the rows of a head. If the shares exceed the row (a high density),
+ * nothing is skipped, and level 1 gets the blocks that the pooled levels leave.
  *
- * If causal, counts run over the blocks that are not wholly in the future, and key block 0 and the blocks on the
- * diagonal are taken first, at level 1, and counted; they may push the density over the one asked for.
+ * If causal, counts run over the blocks that are not entirely in the future; key block 0 and the blocks on the
+ * diagonal are taken first, at level 1, and count; they may raise the density above the requested one.
  *
  * @param importance [batch, heads, query blocks, key blocks]
  * @param density the mean of 1 / level to spend, in (0, 1]
@@ -90,7 +90,7 @@ export function spendDensity(
   return { data: levels, shape: [...importance.shape] };
 }
 
-/** Where each level ends in a row that is sorted: forced blocks first, then the others by descending importance. */
+/** The end of each level in a sorted row: forced blocks first, then the others by descending importance. */
 export interface LevelEnd {
   /** The level. */
   readonly level: number;

@@ -1,5 +1,5 @@
 /**
- * The levels stage of the method: what a configuration makes of importance (docs/definition.md#levels).
+ * The levels stage of the method: from importance to levels by a configuration (docs/definition.md#levels).
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { requireSpending, spendDensity } from "./budget.ts";
 import { meanDensity } from "./density.ts";
 import { capBySimilarity } from "./similarity.ts";
 
-/** Sizes and the cap that levels need beside importance. */
+/** Sizes and the cap that levels need in addition to importance. */
 export type LevelOptions = SequenceLengths & Pick<RuleOptions, "cap">;
 
 /**
@@ -62,9 +62,9 @@ function levelsByRules(
 }
 
 /**
- * Importance, similarity cap and levels in one: what `psa` attends with.
+ * Importance, similarity cap and levels in one: the levels that `psa` uses.
  *
- * @param qk queries and keys in the order in which blocks are cut, see `arrangeTokens`
+ * @param qk queries and keys in the order of the blocks, see `arrangeTokens`
  * @param config the configuration
  * @returns int32 [batch, heads, query blocks, key blocks]
  * @throws {InputError} if tensors disagree or the configuration does not fit them

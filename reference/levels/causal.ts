@@ -18,7 +18,7 @@ export interface CausalSizes {
   readonly seqK: number;
 }
 
-/** Where a key block lies, seen from a query block. */
+/** The position of a key block relative to a query block. */
 export interface CausalBlocks {
   /** Whether no query of block m sees any token of key block j. */
   readonly isFuture: (m: number, j: number) => boolean;

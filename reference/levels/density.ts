@@ -1,5 +1,5 @@
 /**
- * The density that levels cost (docs/definition.md#density).
+ * The density of levels (docs/definition.md#density).
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor.ts";
 
 /**
  * Density: the mean of 1 / level over all pairs of blocks, 0 for skipped ones; if causal, over the pairs that are
- * not wholly in the future (docs/definition.md#density). Sparsity is 1 - density.
+ * not entirely in the future (docs/definition.md#density). Sparsity is 1 - density.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
  * @param options if causal, the sizes that place the blocks

@@ -1,5 +1,5 @@
 /**
- * The similarity cap: a key block whose tokens are unlike is not pooled far (docs/definition.md#cap).
+ * The similarity cap: a limit on the level of key blocks with dissimilar tokens (docs/definition.md#cap).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Attention over masks in float64: output, log-sum-exp, and the mass of blocks. Memory grows with the rows that are
- * worked on at a time, never with queries times keys.
+ * processed at a time, never with queries times keys.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export const RUN = 64;
  * @param qkv queries, keys and values
  * @param mask what each query sees
  * @param options the scale
- * @throws {InputError} if tensors disagree, or the mask is for another call
+ * @throws {InputError} if tensors disagree, or the mask does not fit the call
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export function maskedAttention(qkv: Qkv, mask: Mask, { scale }: MaskedOptions =
   return { out, lse };
 }
 
-/** Throws unless a mask is for a call; returns the sizes of the call. */
+/** Throws unless a mask fits a call; returns the sizes of the call. */
 export function requireMask(qkv: Qkv, mask: Mask): AttentionShape {
   const shape = attentionShape(qkv), want = [shape.batch, shape.heads, shape.seqQ, shape.seqK];
   requireInput(
@@ -139,7 +139,7 @@ export interface MaskedMassOptions extends MaskedOptions {
  * @param mask what each query sees
  * @param options block sizes and scale
  * @returns [batch, heads, query blocks, key blocks]
- * @throws {InputError} if tensors disagree, or the mask is for another call
+ * @throws {InputError} if tensors disagree, or the mask does not fit the call
  *
  * @example
  * ```ts

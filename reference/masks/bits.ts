@@ -1,5 +1,5 @@
 /**
- * Rows of bits: what a query sees of the keys, 32 keys a word.
+ * Rows of bits: the keys that a query sees, 32 keys per word.
  *
  * @module
  */

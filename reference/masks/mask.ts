@@ -1,6 +1,6 @@
 /**
- * Masks: which keys every single query sees, for choices that no levels of blocks express. A mask is never held as a
- * matrix of queries and keys: it makes the rows that it is asked for.
+ * Masks: which keys each query sees, for choices that levels of blocks cannot express. A mask is never stored as a
+ * matrix of queries and keys: it computes rows on demand.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface Mask {
 export interface MaskOptions {
   /** Writes rows [first, end) of a head into `bits`, which holds zeros; bits behind the last key are left out. */
   readonly fill: (bits: Uint32Array, batchHead: number, first: number, end: number) => void;
-  /** Whether what a query chooses beyond its own position, aligned bottom-right, is left out; default false. */
+  /** Whether keys beyond a query's own position, aligned bottom-right, are removed; default false. */
   readonly causal?: boolean;
 }
 
@@ -33,10 +33,10 @@ export interface MaskOptions {
 const RUN = 16;
 
 /**
- * A mask from what fills its rows.
+ * Makes a mask from a function that fills its rows.
  *
  * @param shape [batch, heads, query tokens, key tokens]
- * @param options what fills rows, and causality
+ * @param options the function that fills rows, and causality
  *
  * @example
  * ```ts
@@ -72,11 +72,11 @@ export function buildMask(
 }
 
 /**
- * The mask that levels 0 and 1 are.
+ * The mask of levels 0 and 1.
  *
  * @param levels int32 [batch, heads, query blocks, key blocks]
  * @param sizes block sizes, sequence lengths and causality
- * @throws {InputError} if a level is neither 0 nor 1: a pooled token is no set of keys
+ * @throws {InputError} if a level is neither 0 nor 1: a pooled token is not a set of keys
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ export function maskOfLevels(
 }
 
 /**
- * The share of pairs that a mask shows, of those that there are, or, if causal, of those that do not lie in the future.
+ * The share of all pairs that a mask shows, or, if causal, of the pairs that are not in the future.
  *
  * @param mask the mask
  * @param options whether the call is causal; default false

@@ -19,8 +19,8 @@ export interface BisectOptions {
 }
 
 /**
- * A threshold budget: one parameter per head, bisected to the largest value whose density stays at or under the one
- * that was asked for. If not even 0 does, that head gets its levels at 0 and the status is `unreachable`.
+ * A threshold budget: one parameter per head, bisected to the largest value whose density does not exceed the
+ * requested one. If even 0 exceeds it, that head gets its levels at 0 and the status is `unreachable`.
  *
  * @param inputs the call
  * @param density the mean of 1 / level to stay under

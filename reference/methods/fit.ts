@@ -1,5 +1,5 @@
 /**
- * Whether a method can be had for a call, and the door through which it chooses.
+ * Whether a method can run on a call, and the function that lets it choose.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { requireGrid } from "./inputs.ts";
 import type { CallFacts, Method, MethodFacts, MethodInputs } from "./method.ts";
 
 /**
- * Why a method cannot be had for a call, as a sentence; null if it can.
+ * Why a method cannot run on a call, as a sentence; null if it can.
  *
  * @param method the method
  * @param call sizes, causality and the video
@@ -43,8 +43,8 @@ export function whyNot(
 }
 
 /**
- * Lets a method choose: the one door of all methods, where the density and what the method needs of the call are
- * checked. What `methodInputs` has checked is not checked again.
+ * Lets a method choose. The density, and the method's requirements on the call, are
+ * checked here for all methods; checks of `methodInputs` are not repeated.
  *
  * @param method the method
  * @param inputs the call
@@ -75,7 +75,7 @@ export function choose<Chosen extends Method>(
   return method.select(inputs, density) as ReturnType<Chosen["select"]>;
 }
 
-/** Throws unless a call lies as a method of tiles needs it: tiles divide the grid, and a block is a tile. */
+/** Throws unless a call fits a method with tiles: tiles divide the grid, and each block is a tile. */
 function requireTiles(name: string, tile: Box, { grid, sizes: { blockM, blockN } }: MethodInputs): void {
   requireGrid(name, tile, grid);
   const block = tile.width * tile.height * tile.depth;

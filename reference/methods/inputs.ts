@@ -29,11 +29,11 @@ export interface MethodInputOptions {
   readonly seed?: number;
   /** Key rows that a kernel processes at once; default 32, or the key block if that is smaller. */
   readonly tile?: number;
-  /** The importance of methods that take any; default all tokens, or antidiagonal with stride 8 if causal. */
+  /** The importance that `--importance` chooses; default all tokens, or antidiagonal with stride 8 if causal. */
   readonly importance?: ImportanceConfig;
-  /** The video that the tokens are; methods of the grid need it. */
+  /** The size of the video in tokens; methods of the grid need it. */
   readonly grid?: Box;
-  /** Of every token its place in raster order; default: they lie in that order. */
+  /** The place of every token in raster order; default: tokens are in that order. */
   readonly places?: Int32Array;
   /** Dense attention of these inputs, if it was computed already. */
   readonly dense?: AttentionResult;
@@ -51,8 +51,8 @@ export interface MethodInputOptions {
  * Prepares an attention call for methods. Importance, true mass and dense attention are computed when a method first
  * asks for them, and kept.
  *
- * @param qkv queries, keys and values, in the order in which blocks are cut
- * @param options block sizes, and what differs from the defaults
+ * @param qkv queries, keys and values, in the order of the blocks
+ * @param options block sizes, and values that differ from the defaults
  * @throws {InputError} if tensors disagree, a block is not a positive integer, or places are no permutation
  *
  * @example
@@ -137,9 +137,9 @@ function lseOfAll(
   return { data, shape: [batch, heads, seqQ] };
 }
 
-/** How the tokens of a call lie: their order, and the blocks that are cut from it. */
+/** The layout of a call: the order of its tokens, and its block sizes. */
 export interface MethodLayout {
-  /** The order that tokens in raster order have to be put into. */
+  /** The order into which tokens in raster order have to be brought. */
   readonly order: OrderConfig;
   /** Query block size in tokens. */
   readonly blockM: number;
@@ -152,7 +152,7 @@ export interface MethodLayout {
  * tiles, a block each.
  *
  * @param method the method
- * @param options the order and the blocks that were asked for, and the video if it is known
+ * @param options the requested order and blocks, and the video if it is known
  * @throws {InputError} if a method of the grid has no grid, or its tiles do not divide it
  *
  * @example

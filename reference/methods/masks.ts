@@ -98,7 +98,7 @@ export interface QueryBlocks {
   readonly block: number;
   /** Key blocks. */
   readonly columns: number;
-  /** How many blocks, from the first on, a query may see. */
+  /** How many blocks a query may see; they are a prefix. */
   readonly seen: (query: number) => number;
   /** Blocks that a query takes first: that of its own position, and if causal the first. */
   readonly forced: (query: number) => readonly number[];
@@ -130,9 +130,9 @@ export function takeBlocks(
   markLargest(ranked, Math.max(count, forced.length, Math.min(1, scores.length)), mark);
 }
 
-/** Blocks of keys that every query takes by itself. */
+/** Blocks of keys chosen by every query. */
 export class ChosenBlocks {
-  /** Words of a row of blocks. */
+  /** 32-bit words of a row of blocks. */
   readonly words: number;
   /** Bits [batch * heads][query tokens][words]. */
   readonly bits: Uint32Array;
@@ -154,7 +154,7 @@ export class ChosenBlocks {
     return this.bits.subarray(at, at + this.words);
   }
 
-  /** The selection that these blocks are. */
+  /** The selection of these blocks. */
   select(status: SelectionStatus = "ok"): MaskSelection {
     const { inputs, blocks: { block, columns } } = this, { causal, sizes: { seqQ, seqK } } = inputs;
     const words = wordsOf(seqK);

@@ -1,7 +1,7 @@
 /**
  * Methods: how to choose what attention reads, so that methods can be compared at equal density. A method is
  * data and one function. It chooses levels of blocks, or a mask that says of every query which keys it sees; attention
- * over what was chosen is the harness's, never the method's own.
+ * over the choice is computed by the harness, never by the method.
  *
  * @module
  */
@@ -18,12 +18,12 @@ import type { AttentionShape, Qkv, Tensor } from "../tensor.ts";
 export type Granularity = "block" | "query" | "head" | "group";
 
 /**
- * Where a rule was taken from: official code; a paper's formula; summaries of a paper; guesses that stand in for what
- * was not to be had; PSA with a part taken out; this project; or what all are held against.
+ * The source of a rule: official code; a paper's formula; summaries of a paper; guesses in place of formulas that were
+ * not available; PSA without a part; this project; or a control for comparison.
  */
 export type Basis = "code" | "paper" | "summary" | "stand-in" | "ablation" | "own" | "control";
 
-/** Whether the density that was asked for could be kept: `unreachable` if what is forced alone passes it. */
+/** Whether the requested density could be kept: `unreachable` if forced blocks alone exceed it. */
 export type SelectionStatus = "ok" | "unreachable";
 
 /** The part of a released configuration that decides levels. */
@@ -31,7 +31,7 @@ export type ReleasedQuotas = Pick<PsaConfig, "assignment" | "similarityThreshold
 
 /** One attention call as methods see it; what several of them need is computed once. See `methodInputs`. */
 export interface MethodInputs {
-  /** Queries, keys and values, in the order in which blocks are cut. */
+  /** Queries, keys and values, in the order of the blocks. */
   readonly qkv: Qkv;
   /** Block sizes and sequence lengths. */
   readonly sizes: CausalSizes;
@@ -43,15 +43,15 @@ export interface MethodInputs {
   readonly seed: number;
   /** Key rows that a kernel processes at once, for rules that align to it. */
   readonly tile: number;
-  /** The importance of methods that take any. */
+  /** The importance that `--importance` chooses. */
   readonly importance: ImportanceConfig;
-  /** Place of the first head in the call that these heads are a part of: what is drawn differs by head. */
+  /** Index of the first head in the whole call: random draws differ by head. */
   readonly firstHead: number;
   /** The quotas of a released model in place of the released default. */
   readonly released?: ReleasedQuotas;
-  /** The video that the tokens are, if known. */
+  /** The size of the video in tokens, if known. */
   readonly grid?: Box;
-  /** Of every token its place in raster order (t, y, x): where it lies in the grid. Left out: they lie in that order. */
+  /** The place of every token in raster order (t, y, x), that is in the grid; left out: tokens are in that order. */
   readonly places?: Int32Array;
   /** Importance [batch, heads, query blocks, key blocks], each kind computed once. */
   readonly importanceOf: (config: ImportanceConfig) => Tensor<Float64Array>;
@@ -119,7 +119,7 @@ export type Selection = BlockSelection | MaskSelection;
 export interface CallFacts extends Pick<AttentionShape, "seqQ" | "seqK" | "headDim"> {
   /** Whether a query sees only keys up to its own position. */
   readonly causal: boolean;
-  /** The video that the tokens are, if known. */
+  /** The size of the video in tokens, if known. */
   readonly grid?: Box;
 }
 
@@ -135,7 +135,7 @@ export interface MethodFacts {
   readonly name: string;
   /** The rule in one line. */
   readonly rule: string;
-  /** Where the rule was taken from. */
+  /** The source of the rule. */
   readonly basis: Basis;
   /** The paper, code or section that it follows. */
   readonly source: string;
@@ -143,15 +143,15 @@ export interface MethodFacts {
   readonly causal: boolean;
   /** Whether its choice depends on the importance axis. */
   readonly usesImportance: boolean;
-  /** Whether it has a density of its own, whatever was asked for. */
+  /** Whether it has a fixed density of its own. */
   readonly ownDensity?: boolean;
-  /** Whether it needs the scores or the outputs of all queries: it cannot be had with the truth of sampled rows. */
+  /** Whether it needs the scores or the outputs of all queries: it cannot run with the truth of sampled rows. */
   readonly needsAllRows?: boolean;
   /** A method of the video's grid cuts it into these tiles, a block each, and ignores the order axis. */
   readonly gridTile?: Box;
-  /** A method that looks at where tokens lie in the video, whatever order they come in. */
+  /** Whether it uses the places of tokens in the video, in any order of the call. */
   readonly usesGrid?: boolean;
-  /** Why a call cannot be had, if there is a reason beyond causality and a missing grid: the end of a sentence. */
+  /** Why the method cannot run on a call, for reasons beyond causality and a missing grid: the end of a sentence. */
   readonly lacks?: (call: CallFacts) => string | null;
   /** The cost of choosing: floating-point operations relative to dense attention, 4 Lq Lk D. */
   readonly selectionCost: (inputs: CostFacts) => number;
@@ -159,7 +159,7 @@ export interface MethodFacts {
 
 /** A method that chooses levels. */
 export interface BlockMethod extends MethodFacts {
-  /** Levels are a matter of blocks. */
+  /** Levels are chosen for blocks. */
   readonly granularity: "block";
   /** Chooses at a density in (0, 1]. */
   readonly select: (inputs: MethodInputs, density: number) => BlockSelection;

@@ -1,5 +1,5 @@
 /**
- * The registry of methods: everything that the sweep can compare.
+ * The list of all methods that the sweep can compare.
  *
  * @module
  */

@@ -41,7 +41,7 @@ export function selectionOf(
  * The true softmax mass of the pairs for which a selection has no token, as a mean over queries and heads.
  *
  * @param inputs the call
- * @param selection what a method chose for it
+ * @param selection the choice of a method for it
  *
  * @example
  * ```ts

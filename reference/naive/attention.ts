@@ -1,6 +1,6 @@
 /**
- * Attention over the pyramid as plain loops that read like docs/definition.md#pyramid and #attention: no thought of
- * speed, means formed wherever they are needed, and nothing shared with the reference that is held to it.
+ * Attention over the pyramid as plain loops that read like docs/definition.md#pyramid and #attention: slow,
+ * with means computed wherever they are needed, and sharing nothing with the reference that is compared with it.
  *
  * @module
  */
@@ -79,7 +79,7 @@ function visibleTokens(
   return visible;
 }
 
-/** The mean of a head's tokens that a pooled token covers; past the last token stand copies of it. */
+/** The mean of a head's tokens that a pooled token covers; beyond the last token there are copies of it. */
 function mean(
   { data, shape: [, , length, dim] }: Tensor,
   head: number,

@@ -29,7 +29,7 @@ export function naiveDensity({ data, shape: [, , M, N] }: Tensor<Int32Array>, si
   return cost / pairs;
 }
 
-/** Whether key block j lies wholly after the last query of block m. */
+/** Whether key block j is entirely after the last query of block m. */
 function isFuture(m: number, j: number, { blockM, blockN, seqQ, seqK }: CausalSizes): boolean {
   const lastQuery = Math.min((m + 1) * blockM, seqQ) - 1;
   return j * blockN > lastQuery + seqK - seqQ;

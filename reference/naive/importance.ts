@@ -30,7 +30,7 @@ export type NaiveImportanceOptions =
     | { readonly kind: "antidiagonal"; readonly stride: number; readonly causal?: boolean }
   );
 
-/** One head: how many tokens and blocks it has, and q_i . k_t; past the last token stand copies of it. */
+/** One head: how many tokens and blocks it has, and q_i . k_t; beyond the last token there are copies of it. */
 interface Head {
   readonly Lq: number;
   readonly Lk: number;

@@ -13,7 +13,7 @@ export interface NaiveLevelOptions {
   readonly blockM: number;
   /** Key block size in tokens. */
   readonly blockN: number;
-  /** Key rows that a kernel takes at once. */
+  /** Key rows that a kernel reads at once. */
   readonly tile: number;
   /** Query tokens. */
   readonly seqQ: number;
@@ -87,7 +87,7 @@ function quotaRow(
   return levels;
 }
 
-/** One past the sorted block that crosses a share of the row's importance; nothing if the first one already does. */
+/** The index after the sorted block that crosses a share of the row's importance; the previous end if the first block crosses it. */
 function crossing(row: readonly number[], order: readonly number[], end: number): number | undefined {
   const total = sum(order.map((j) => row[j]));
   let c = 0, energy = 0;
@@ -95,7 +95,7 @@ function crossing(row: readonly number[], order: readonly number[], end: number)
   return c > 0 ? c + 1 : undefined;
 }
 
-/** A length in whole units: rounded up, or what fits if that reaches or passes the room. */
+/** A length in whole units: rounded up, or the largest that fits if that is not less than the room. */
 function aligned(length: number, unit: number, room: number): number {
   if (length === 0) return 0;
   while (length % unit > 0) length++;
@@ -178,7 +178,7 @@ function afterRules(
   });
 }
 
-/** Whether key block j lies wholly after the last query of block m. */
+/** Whether key block j is entirely after the last query of block m. */
 function isFuture(m: number, j: number, { blockM, blockN, seqQ, seqK }: NaiveLevelOptions): boolean {
   const lastQuery = Math.min((m + 1) * blockM, seqQ) - 1;
   return j * blockN > lastQuery + seqK - seqQ;

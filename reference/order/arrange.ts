@@ -9,7 +9,7 @@ import { requireBox, requireClusters, requireFit } from "./checks.ts";
 import { gilbertCurve } from "./gilbert.ts";
 import { clusterByCluster, type Order, permuted, tileByTile } from "./order.ts";
 
-/** Tokens in a configuration's order, and the orders that brought them there; none for raster order. */
+/** Tokens in a configuration's order, and the orders themselves; none for raster order. */
 export interface ArrangedTokens<Data extends FloatData = FloatData> {
   /** The inputs, rearranged. */
   readonly qkv: Qkv<Data>;
@@ -21,7 +21,7 @@ export interface ArrangedTokens<Data extends FloatData = FloatData> {
 
 /**
  * The first stage of `psa`: tokens in the configuration's order (docs/definition.md#orders). Text, the tail of
- * `textLength` tokens, stays where it is.
+ * `textLength` tokens, is not moved.
  *
  * @param qkv the inputs
  * @param config its `order` and `textLength` count
@@ -63,7 +63,7 @@ export function arrangeChecked<Data extends FloatData>(
 /** The orders of queries and keys. */
 type Orders = Required<Pick<ArrangedTokens, "queryOrder" | "keyOrder">>;
 
-/** The orders that a configuration asks for; none for raster order. */
+/** The orders of a configuration; none for raster order. */
 function ordersOf(
   { q, k }: Qkv,
   { order = { kind: "raster" }, textLength = 0 }: Pick<PsaConfig, "order" | "textLength">,

@@ -1,5 +1,5 @@
 /**
- * Checks of the inputs of the order stage: each is checked once, by the public function that it enters through.
+ * Checks of the inputs of the order stage: each is checked once, by the public function that receives it.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
- * Orders of video tokens (docs/definition.md#orders): permutations that put tokens which are alike into the same block.
+ * Orders of video tokens (docs/definition.md#orders): permutations that bring similar tokens into the same block.
  *
  * An order p rearranges tokens so that rearranged[n] = tokens[p[n]]. It is an int32 tensor: of shape [tokens] for all
- * heads, or [batch, heads, tokens] for each its own. It may be shorter than the sequence: the tokens after it, the
- * text, stay where they are.
+ * heads, or [batch, heads, tokens] for an order per head. It may be shorter than the sequence: the tokens after it, the
+ * text, are not moved.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export type Order = Tensor<Int32Array>;
 export interface GilbertOptions {
   /**
    * `curve`: the tokens as the curve visits them. `released`: the gather index of the released code. They are the
-   * same permutation, for the released code does visit its tokens along the curve. Default `curve`.
+   * same permutation, because the released code visits its tokens along the curve. Default `curve`.
    */
   readonly kind?: "released" | "curve";
 }
@@ -31,7 +31,7 @@ export interface GilbertOptions {
  * The tokens of a video along the generalised Hilbert curve: tokens near in the order are near in x, y and t.
  *
  * @param box the video
- * @param options a name for the order, which changes nothing: the two are equal
+ * @param options the name of the order; both names give the same permutation
  * @returns [width * height * depth]
  * @throws {InputError} if a size of the box is not a positive whole number or the kind is unknown
  *
@@ -103,13 +103,13 @@ export interface SemanticOptions {
   readonly seed: number;
   /** Rounds of k-means. */
   readonly iterations: number;
-  /** Tokens at the end that stay where they are; default 0. */
+  /** Tokens at the end that are not moved; default 0. */
   readonly textLength?: number;
 }
 
 /**
  * The tokens of every head sorted by cluster, those of one cluster in their old order. Clusters come from k-means
- * (Euclidean) that begins at tokens drawn at random.
+ * (Euclidean), whose first centres are random tokens.
  *
  * @param tokens [batch, heads, tokens, dimension]
  * @param options clusters, seed, rounds and text length
@@ -155,12 +155,12 @@ export function clusterByCluster(
 }
 
 /**
- * Puts tokens into an order: rearranged[n] = tokens[order[n]]. Tokens after the order's last stay where they are.
+ * Rearranges tokens: rearranged[n] = tokens[order[n]]. Tokens after those of the order are not moved.
  *
- * @param tokens [batch, heads, tokens, dimension], or [batch, heads, tokens] for one number a token
+ * @param tokens [batch, heads, tokens, dimension], or [batch, heads, tokens] for one number per token
  * @param order [m], or [batch, heads, m], with m at most the tokens
  * @returns a new tensor of the same shape
- * @throws {InputError} if the shapes do not fit or the order is no permutation
+ * @throws {InputError} if the shapes do not fit or the order is not a permutation
  *
  * @example
  * ```ts
@@ -191,11 +191,11 @@ export function permuted<Data extends TensorData>({ data, shape }: Tensor<Data>,
 }
 
 /**
- * The order that undoes another: permuteTokens(permuteTokens(x, order), invertOrder(order)) is x.
+ * The inverse of an order: permuteTokens(permuteTokens(x, order), invertOrder(order)) is x.
  *
  * @param order [tokens], or [batch, heads, tokens]
  * @returns the same shape
- * @throws {InputError} if the order is no permutation
+ * @throws {InputError} if the order is not a permutation
  *
  * @example
  * ```ts

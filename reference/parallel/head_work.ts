@@ -1,6 +1,6 @@
 /**
  * Work of one head that runs in a worker: some rows of attention, importance, block mass, the expected errors of a
- * kernel. Its bits do not depend on where it runs.
+ * kernel. The results have the same bits in a worker and in the calling thread.
  *
  * @module
  */
@@ -22,9 +22,9 @@ export type HeadWork =
     readonly head: Head;
     readonly rows: readonly number[];
     readonly options: PyramidAttentionOptions;
-    /** Whether levels are left aside. */
+    /** Whether attention is dense. */
     readonly dense: boolean;
-    /** Dense attention alone: tokens of a key block whose mass is asked for. */
+    /** Dense attention only: key block size in tokens for the mass. */
     readonly massBlock?: number;
   }
   | { readonly kind: "importance"; readonly head: Head; readonly config: ImportanceOf }

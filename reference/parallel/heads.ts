@@ -17,7 +17,7 @@ import { type Qkv, queryKeyShape, type Tensor } from "../tensor.ts";
 import { doHeadWork, type HeadWork, type HeadWorkResults } from "./head_work.ts";
 import { copiedHead, cores, mapOnCores } from "./on_cores.ts";
 
-/** Options of what runs head by head. */
+/** Options of work that runs head by head. */
 export interface HeadsOptions {
   /** How many workers to use; default one for every core; 0 computes in the calling thread. */
   readonly workers?: number;
@@ -30,7 +30,7 @@ export interface HeadsOptions {
  *
  * @param qkv queries, keys and values
  * @param levels the levels of the call, or null for dense attention
- * @param rowsOfHead for every (batch, head), the query tokens that are wanted
+ * @param rowsOfHead for every (batch, head), the requested query tokens
  * @param options the options of attention, workers, progress
  * @returns one entry for every (batch, head)
  * @throws {InputError} if anything about the call is wrong, or a row is not one of the queries
@@ -67,7 +67,7 @@ export async function attentionRowsParallel(
 /**
  * {@link blockImportance} on all cores, to the same bits.
  *
- * @param qk queries and keys in the order in which blocks are cut
+ * @param qk queries and keys in the order of the blocks
  * @param config block sizes, importance, causal and scale
  * @param options workers, progress
  * @returns [batch, heads, query blocks, key blocks]
@@ -123,7 +123,7 @@ export async function blockMassParallel(
 }
 
 /**
- * The bounds of `attentionTolerance` on all cores: the same, but for the order of sums.
+ * The bounds of `attentionTolerance` on all cores: the same up to the order of sums.
  *
  * @param qkv the inputs as the kernel reads them
  * @param levels the levels of the call, or null for dense attention

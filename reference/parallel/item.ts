@@ -1,5 +1,5 @@
 /**
- * One piece of work of parallel attention: some query blocks of one head. Its bits do not depend on where it runs.
+ * One piece of work of parallel attention: some query blocks of one head. The results have the same bits in a worker and in the calling thread.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Work on all cores, or in the calling thread where there are no workers.
+ * Work on all cores, or in the calling thread if there are no workers.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Head } from "../heads.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import { mapInWorkers } from "./pool.ts";
 
-/** How work is spread, and what becomes of its results. */
+/** How work is spread, and the receivers of its results. */
 export interface OnCoresOptions<Item, Result> {
   /** How many workers to use; 0 computes in the calling thread. */
   readonly workers: number;

@@ -19,7 +19,7 @@ export interface ParallelOptions extends Partial<PyramidAttentionOptions> {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Where a piece of work lies. */
+/** The position of a piece of work. */
 interface Piece {
   readonly head: number;
   readonly firstBlock: number;
@@ -31,7 +31,7 @@ const PIECES = 4;
 
 /**
  * {@link pyramidAttention} or {@link denseAttention} on all cores, to the same bits. A piece of work is a head, or some
- * query blocks of a head where there are few heads. Workers are closed when the promise settles, also after an
+ * query blocks of a head if there are few heads. Workers are closed when the promise settles, even after an
  * error. Where no worker can be started (there are no Web Workers, a bundle has no worker file, or Deno may not read
  * this package), the work is done in the calling thread.
  *

@@ -76,7 +76,7 @@ gpuTest("gpu: the door refuses wrong arguments of every function", async (gpu) =
   await refuseAll("openGpu", "`onError`", (value) => open({ onError: value }), [0, "x", {}]);
   await assertRefused(
     () => open({ allowGL: true }),
-    "`allowGL` is no option here",
+    "`allowGL` is not an option here",
     "openGpu of a misspelt name",
   );
 });
@@ -130,7 +130,7 @@ gpuTest("gpu: options of calls, levels and measurements are looked at", async (g
   const inSlices = (options: unknown) => (sliced.forward as Untyped)(qkv, options);
   for (const call of [forward, inSlices]) {
     await refuseAll("options", "The options are ", call);
-    await assertRefused(() => call({ level: "dense" }), "`level` is no option here", "a misspelt option");
+    await assertRefused(() => call({ level: "dense" }), "`level` is not an option here", "a misspelt option");
     await refuseAll("levels", "`levels` ", (levels) => call({ levels }));
     const levels = (data: Int32Array | Float32Array, shape = [1, 2, 3, 3]) => ({ levels: { data, shape } });
     await assertRefused(() => call(levels(new Int32Array(18).fill(3))), "`levels` holds 3", "a level of 3");
@@ -149,7 +149,7 @@ gpuTest("gpu: options of calls, levels and measurements are looked at", async (g
     1e9,
   ]);
   await refuseAll("time", "`warmUp`", (value) => untyped.time({ warmUp: value }), [-1, NaN, Infinity, "x"]);
-  await assertRefused(() => untyped.time({ reps: 3 }), "`reps` is no option here", "a misspelt option");
+  await assertRefused(() => untyped.time({ reps: 3 }), "`reps` is not an option here", "a misspelt option");
   const buffer = (size: number, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC) =>
     gpu.createBuffer("a stranger's", { size, usage });
   const [q, k, v] = [qkv.q, qkv.k, qkv.v].map(({ data }) => buffer(data.byteLength));
@@ -179,7 +179,7 @@ Deno.test("a setup that is wrong is told of the whole call, not of a slice of it
   }
   await assertRefused(
     () => slice(gpu, { shape: { ...whole, seqQ: 7000 }, config }),
-    "A single key head of this call is too much: `q` needs ",
+    "A single key head of this call does not fit: `q` needs ",
     "a key head beyond the limit",
   );
 });

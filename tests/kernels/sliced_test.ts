@@ -80,7 +80,7 @@ for (const [units, slices] of [[1, 4], [2, 2], [3, 2]]) {
 }
 
 gpuTest(
-  "slices: what can not be cut is refused with the limit, and other inputs by their sizes",
+  "slices: what cannot be cut is refused with the limit, and other inputs by their sizes",
   async (gpu) => {
     await assertRejects(
       () => createSlicedPsa(gpu, { shape: { ...shape, seqQ: 100 }, config }).forward(qkv),

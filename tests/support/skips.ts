@@ -9,7 +9,7 @@ const ALLOWED: readonly (readonly [lack: RegExp, reason: string])[] = [
   [/^no (pandas|DuckDB|R) here$/, "the recipes of docs/recipes.md read plain CSV"],
   [
     /^no Dawn here$/,
-    "npm's webgpu is optional; where it can not be installed, kernels for it are not compiled",
+    "npm's webgpu is optional; where it cannot be installed, kernels for it are not compiled",
   ],
   [
     /^no python3 with numpy here$/,

@@ -1,6 +1,6 @@
 /**
- * The command that asks for a sweep, made from its options: the record of a run holds what it was and not how the
- * program that ran it was called.
+ * The command line of a sweep, made from its options: the record of a run has the sweep itself, not
+ * the arguments of the process.
  *
  * @module
  */
@@ -59,11 +59,11 @@ const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   "no-gpu": ({ gpu }) => !gpu,
 };
 
-/** The methods that a sweep takes where nothing is asked for. */
+/** The default methods of a sweep. */
 const USUAL_METHODS = ["dense", "psa", "block-topk"];
 
 /**
- * The command line that gives these options; what they have by default is left out.
+ * The command line that gives these options, without defaults.
  *
  * @param options the options of a sweep
  *

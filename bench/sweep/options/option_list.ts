@@ -1,5 +1,5 @@
 /**
- * The list of the sweep's options: what the help, the configuration file's schema and the parser go by.
+ * The list of the sweep's options, used by the help, the configuration file's schema and the parser.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export const OPTIONS: readonly OptionHelp[] = [
     help: "safetensors with q, k, v; may be repeated (default: two traces)",
     many: true,
   },
-  { name: "layers", value: "N,N-N,…", help: "layers of files that hold several (all)" },
+  { name: "layers", value: "N,N-N,…", help: "layers of files with several layers (all)" },
   PRESET,
   {
     name: "workload",
@@ -33,7 +33,11 @@ export const OPTIONS: readonly OptionHelp[] = [
     many: true,
   },
   { name: "seq", value: "N", help: "tokens of workloads (1024)" },
-  { name: "heads", value: "N", help: "query heads of workloads (2); of files: which, as 0,3-5 (all)" },
+  {
+    name: "heads",
+    value: "N",
+    help: "number of heads of workloads (2), or heads of files, as in 0,3-5 (all)",
+  },
   { name: "kv-heads", value: "N", help: "key heads of workloads (as --heads)" },
   { name: "dim", value: "N", help: "head dimension of workloads (64)" },
   { name: "batch", value: "N", help: "batch entries of workloads (1)" },
@@ -42,35 +46,35 @@ export const OPTIONS: readonly OptionHelp[] = [
   {
     name: "methods",
     value: "M,M,…",
-    help: "methods to compare, all: those that the input can have (dense,psa,block-topk)",
+    help: "methods to compare, or all that can run on the input (dense,psa,block-topk)",
   },
   { name: "block-m", value: "N,N,…", help: "query block: 16, 32, 64 or 128 (128)" },
   { name: "block-n", value: "N,N,…", help: "key block: 16, 32, 64 or 128 (64)" },
-  { name: "tile", value: "N,N,…", help: "key rows a kernel takes at once (32, or --block-n if less)" },
+  { name: "tile", value: "N,N,…", help: "key rows that a kernel reads at once (32, or --block-n if less)" },
   { name: "dtype", value: "T,T,…", help: "f32 or f16 (f32)" },
-  { name: "causal", value: "C,C,…", help: "true, false or input: as the input says (input)" },
+  { name: "causal", value: "C,C,…", help: "true, false, or input: taken from the input (input)" },
   { name: "order", value: "O,O,…", help: "raster, tile or gilbert (raster)" },
   { name: "importance", value: "I,I,…", help: "sampled, full, pooled or antidiagonal" },
-  { name: "grid", value: "T,Y,X", help: "the video that the tokens are, if the file does not say" },
+  { name: "grid", value: "T,Y,X", help: "size of the video in tokens, if the file does not give it" },
   { name: "truth", value: "T", help: "auto, cpu, gpu (float64 on the device) or rows (a sample) (auto)" },
   { name: "truth-rows", value: "N", help: "sampled rows of a query block (2)" },
-  { name: "memory", value: "N", help: "GiB that heads may take at a time (2)" },
+  { name: "memory", value: "N", help: "memory for heads that are read at a time, in GiB (2)" },
   { name: "per-head", value: "", help: "every head is a case of its own" },
   { name: "filter", value: "TEXT", help: "only cases whose canonical string matches" },
   { name: "list", value: "", help: "list the cases and their number, run nothing" },
   { name: "confidence", value: "P", help: "confidence of the intervals of times (.95)" },
-  { name: "precision", value: "P", help: "width of these intervals over the median to reach (.1)" },
-  { name: "seconds", value: "N", help: "seconds to measure an input for at most (12)" },
+  { name: "precision", value: "P", help: "stop when intervals are this narrow, relative to the median (.1)" },
+  { name: "seconds", value: "N", help: "limit of seconds for the times of an input (12)" },
   { name: "shard", value: "I/N", help: "only part I of N, balanced by cost; see deno task merge" },
-  { name: "resume", value: "", help: "go on with the run that --out holds, or else the last one" },
-  { name: "force", value: "", help: "replace the run that --out holds" },
+  { name: "resume", value: "", help: "continue the run in --out, or else the last run" },
+  { name: "force", value: "", help: "replace the run in --out" },
   { name: "config", value: "FILE", help: "JSON with these options; see bench/sweep/sweep.schema.json" },
   { name: "out", value: "DIR", help: "folder of the results (results, or its next free number)" },
-  { name: "plots", value: "", help: "write the charts one by one too, for papers" },
-  { name: "json", value: "", help: "one JSON object per line on stdout, and nothing else there" },
+  { name: "plots", value: "", help: "also write each chart as a file, for papers" },
+  { name: "json", value: "", help: "print one JSON object per line, and nothing else" },
   BACKEND,
   UNGUARDED,
-  { name: "no-gpu", value: "", help: "the reference alone; rows say so" },
+  { name: "no-gpu", value: "", help: "run only the float64 reference, no kernels" },
   { name: "help", value: "", help: "print this" },
 ];
 
@@ -88,7 +92,7 @@ export const RUN_ONLY: readonly string[] = ["config", "force", "help", "list", "
 /**
  * The help of the command.
  *
- * @param methods the names of the methods there are
+ * @param methods the names of all methods
  *
  * @example
  * ```ts
@@ -112,7 +116,7 @@ export function sweepHelp(methods: readonly string[]): CommandHelp {
     options: OPTIONS.map((option) =>
       option.name === "methods" ? { ...option, help: `${option.help}: ${methods.join(", ")}` } : option
     ),
-    exits: "a kernel is out of its bound",
+    exits: "a kernel exceeds its bound",
   };
 }
 

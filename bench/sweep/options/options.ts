@@ -1,5 +1,5 @@
 /**
- * The options of the sweep: what may be asked for, and what is said of anything else.
+ * The options of the sweep, and the messages about wrong ones.
  *
  * @module
  */
@@ -26,10 +26,10 @@ const CAUSAL = { input: null, true: true, false: false } as const;
 const CAUSAL_NAMES = ["input", "true", "false"] as const;
 
 /**
- * Reads the options of a command line, and of the file that `--config` names; the command line goes first.
+ * Reads the options of a command line, and of the file that `--config` names; the command line takes precedence.
  *
  * @param args the arguments
- * @param known the names of the methods there are
+ * @param known the names of all methods
  * @throws {InputError} one sentence about the first option that is unknown or has a value that cannot be
  *
  * @example
@@ -43,10 +43,10 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
 }
 
 /**
- * The options that a command line holds, and the file that its `--config` names; the command line goes first.
+ * The options of a command line, and of the file that its `--config` names; the command line takes precedence.
  *
  * @param line the command line
- * @param known the names of the methods there are
+ * @param known the names of all methods
  * @throws {InputError} one sentence about the first option that has a value that cannot be
  *
  * @example
@@ -72,9 +72,9 @@ export function optionsOf(
 }
 
 /**
- * The options of a sweep of which nothing was said; a plan changes what it wants.
+ * The default options of a sweep, which a plan may change.
  *
- * @param known the names of the methods there are
+ * @param known the names of all methods
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function defaultOptions(known: readonly string[]): SweepOptions {
  * Reads options by name, as on a command line.
  *
  * @param own the values
- * @param known the names of the methods there are
+ * @param known the names of all methods
  * @throws {InputError} one sentence about the first value that cannot be
  *
  * @example

@@ -35,7 +35,7 @@ export interface SweepOptions {
   readonly seed: number;
   /** Densities to ask for. */
   readonly densities: readonly number[];
-  /** Names of methods; `all` stands for all that an input can have. */
+  /** Names of methods; `all` means all that can run on an input. */
   readonly methods: readonly string[];
   /** Query block sizes in tokens. */
   readonly blockM: readonly number[];
@@ -45,7 +45,7 @@ export interface SweepOptions {
   readonly tile: readonly number[];
   /** Element types of the kernels. */
   readonly dtype: readonly ("f32" | "f16")[];
-  /** Whether calls are causal; null: as the input says. */
+  /** Whether calls are causal; null: taken from the input. */
   readonly causal: readonly (boolean | null)[];
   /** Orders of the tokens. */
   readonly orders: readonly string[];

@@ -17,14 +17,14 @@ export interface Variant {
   readonly tile: number;
   /** Element type of the kernels. */
   readonly dtype: "f32" | "f16";
-  /** Whether calls are causal; null: as the input says. */
+  /** Whether calls are causal; null: taken from the input. */
   readonly causal: boolean | null;
 }
 
 /** The options of a sweep with one value of each of these axes. */
 export interface VariantOptions extends Omit<SweepOptions, keyof Variant>, Variant {}
 
-/** The tile if none is asked for, in tokens. */
+/** The default tile, in tokens. */
 const USUAL_TILE = 32;
 
 /**

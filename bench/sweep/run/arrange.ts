@@ -29,7 +29,7 @@ export interface LoadedGroup {
   readonly qkv: Qkv;
 }
 
-/** Tokens in the order of a layout, their truth, and what methods are given of them. */
+/** Tokens in the order of a layout, their truth, and the inputs of methods. */
 export interface ArrangedTokens {
   /** Queries, keys and values in the order, and the blocks that are cut. */
   readonly tokens: TruthCall;

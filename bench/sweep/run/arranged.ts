@@ -19,9 +19,9 @@ export interface GpuCall {
   readonly psa: Psa;
 }
 
-/** Tokens in the order of a layout, and what belongs to them. */
+/** Tokens in the order of a layout, with everything derived from them. */
 export interface Arranged extends ArrangedTokens {
-  /** The call on the GPU; null if kernels are not asked for, or a device that is gone had it. */
+  /** The call on the GPU; null without kernels, or if it was on a lost device. */
   call: GpuCall | null;
   /** Outputs so far, by their levels, of which null is dense attention, with their correction, or by their mask. */
   readonly attended: {
@@ -34,7 +34,7 @@ export interface Arranged extends ArrangedTokens {
   readonly keeps: boolean;
 }
 
-/** Attention over levels, and what the kernel that ran is worth. */
+/** Attention over levels, and the errors of the kernel that ran. */
 export interface Attended {
   /** The judged rows of the output: of the kernel if one ran, else of the reference; null if it was not kept. */
   out: Tensor | null;
@@ -60,9 +60,9 @@ export interface KernelVerdict extends Omit<AllRows, "isRight"> {
 export interface AllRows {
   /** Values that are not finite, or were not written. */
   readonly nonFinite: number;
-  /** Largest distance from 1 of an output for values of 1; null if it was not looked at. */
+  /** Largest distance from 1 of an output for values of 1; null if it was not measured. */
   readonly onesMaxAbs: number | null;
-  /** Relative L2 distance of the output from that with key blocks in another order; null if it was not looked at. */
+  /** Relative L2 distance of the output from that with key blocks in another order; null if it was not measured. */
   readonly pathsRelL2: number | null;
   /** Whether all of that is as it should be. */
   readonly isRight: boolean;

@@ -19,7 +19,7 @@ const MAPPED_DENSITY = 0.15;
 /** Heads of an input of which the levels of all methods are drawn; of the others those of the first method alone. */
 const HEADS_WITH_ALL = 4;
 
-/** Maps are drawn of inputs up to so many pairs of tokens: beyond, the true mass takes too long. */
+/** The most pairs of tokens of an input with maps: for more, the true mass takes too long. */
 const isDrawn = ({ shape }: SweepInput) => pairsOf(shape) <= MOST_PAIRS;
 
 /** Options of maps. */

@@ -1,5 +1,5 @@
 /**
- * The device of a run, which goes on when the device fails: a new one is opened, and what failed is tried once more.
+ * The device of a run, which continues when the device fails: a new one is opened, and the failed work is tried again.
  *
  * @module
  */
@@ -76,7 +76,7 @@ export class RunDevice implements Disposable {
     this.#gpu = this.#own ?? null;
   }
 
-  /** Closes the device that took the place of the first; that one is closed by whoever opened it. */
+  /** Closes the device that replaced the first; the first is closed by its opener. */
   [Symbol.dispose](): void {
     this.#own?.[Symbol.dispose]();
   }

@@ -24,7 +24,7 @@ import { type Timed, timeOn } from "./times.ts";
 export interface GroupContext {
   /** The options of the variant that the input is of. */
   readonly options: VariantOptions;
-  /** The device; null if kernels are not asked for. */
+  /** The device; null without kernels. */
   readonly gpu: Gpu | null;
   /** Opens a device in the place of one that failed. */
   readonly open?: () => Promise<Gpu>;
@@ -97,7 +97,7 @@ export async function runGroup(
       arranged.set(key, await arrange(group, given, { options, maker, dense, usesImportance }));
     }
     if (device !== null && judged.length === 0) {
-      onProgress(DENSE, "errors (the first waits for the compiler)");
+      onProgress(DENSE, "errors (the first one waits for the compiler)");
     }
     judged.push(await judgeOn(device, given, { arranged: arranged.get(key)!, options, causal }));
     onJudged(judged.at(-1)!, judged.length - 1);
@@ -130,7 +130,7 @@ async function arrange(group: LoadedGroup, given: SweepCase, context: ArrangeCon
   return { ...tokens, attended: [], call: null, keeps: tokens.truth.data.length <= KEPT };
 }
 
-/** Judges a case on the device; if that fails twice the row has what the reference gives, and says so. */
+/** Judges a case on the device; if that fails twice, the row has the results of the reference, and a status that says so. */
 async function judgeOn(
   device: RunDevice | null,
   given: SweepCase,

@@ -1,5 +1,5 @@
 /**
- * One case of a sweep: what the method chooses, what the kernel makes of it, and how far that is from the truth.
+ * One case of a sweep: the choice of the method, the output of the kernel, and its distance from the truth.
  *
  * @module
  */
@@ -35,9 +35,9 @@ export interface Judged extends CaseErrors {
   readonly kernel: KernelVerdict | null;
   /** Operations of choosing over those of dense attention. */
   readonly selectionCost: number;
-  /** Mass that no token stands for. */
+  /** Mass that no token represents. */
   readonly droppedMass: number;
-  /** How evenly softmax mass lies over key blocks. */
+  /** How evenly softmax mass is spread over key blocks. */
   readonly massEntropy: number;
   /** The call on the GPU, ready to be timed; null if the method chose a mask that no kernel ran. */
   readonly ran: Attended | null;
@@ -240,7 +240,7 @@ export function joinJudged(groups: readonly Judged[]): Judged {
   };
 }
 
-/** Joins what groups of heads say of a kernel: errors and bounds of norms add up as squares. */
+/** Joins the results of groups of heads: errors and bounds of norms add up as squares. */
 function joinVerdicts(groups: readonly KernelVerdict[]): KernelVerdict {
   const heads = groups.flatMap((group) => group.heads),
     all = heads.reduce((sum, { truth2 }) => sum + truth2, 0);

@@ -108,7 +108,7 @@ export async function openCall(gpu: Gpu, qkv: Qkv, options: GpuCallOptions): Pro
   }
 }
 
-/** A tensor in the element type of the kernels; what overflows there is no kernel's fault. */
+/** A tensor in the element type of the kernels; numbers that overflow are bad input, not a fault of the kernel. */
 function roundTo(dtype: "f32" | "f16", { data, shape }: Tensor<FloatData>, name: string) {
   const rounded = dtype === "f16" ? Float16Array.from(data) : Float32Array.from(data);
   const at = rounded.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(data[i]));

@@ -22,7 +22,7 @@ const MOST_BYTES = 2 ** 32;
  *
  * @param given the mask, the output of the reference over it, and the element type of the kernel
  * @param arranged the tokens, and the call on the device
- * @returns null if kernels are not asked for, or the work lists of the mask have no room on the device
+ * @returns null without kernels, or if the work lists of the mask have no room on the device
  */
 export async function attendMask(
   { mask, reference, format }: {

@@ -1,5 +1,5 @@
 /**
- * Runs the cases of one input, group of heads by group, and joins what they gave.
+ * Runs the cases of one input, one group of heads at a time, and joins the results.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface PlacedCase {
 export interface RunContext {
   /** The options of the variant that the input is of. */
   readonly options: VariantOptions;
-  /** The device; null if kernels are not asked for. */
+  /** The device; null without kernels. */
   readonly gpu: Gpu | null;
   /** Called when a part of the work of this input is done, with the share that is done, and what is done next. */
   readonly onProgress: (done: number, stage: string) => void;

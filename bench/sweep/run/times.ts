@@ -36,7 +36,7 @@ export interface TimesContext {
   readonly stop?: AbortSignal;
 }
 
-/** Times all cases that kernels ran to the end; if that fails twice they have no times, and say so. */
+/** Times all cases that kernels finished; if that fails twice, they have no times, and a status that says so. */
 export async function timeOn(
   device: RunDevice | null,
   judged: readonly Judged[],

@@ -1,5 +1,5 @@
 /**
- * Importance that a device computed, beside the reference's: some query blocks of every head.
+ * Compares importance computed by a device with the reference, on some query blocks of every head.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface ImportanceCheck {
   readonly ties: number;
 }
 
-/** Query blocks of a head that are looked at. */
+/** Query blocks of a head that are compared. */
 const BLOCKS = 2;
 
 /**

@@ -28,7 +28,7 @@ export interface TruthChoice {
   readonly shape: AttentionShape;
   /** The methods that run on it. */
   readonly methods: readonly Pick<MethodFacts, "name" | "needsAllRows">[];
-  /** The device; null if kernels are not asked for. */
+  /** The device; null without kernels. */
   readonly gpu: Pick<Gpu, "has" | "info"> | null;
   /** Whether nothing runs, and so no device is needed; default false. */
   readonly isListed?: boolean;
@@ -38,9 +38,9 @@ export interface TruthChoice {
  * The truth that an input gets. `auto`: the CPU's up to 2^28 pairs of tokens; above, that of the device, if it has
  * float64 and is none in software; else the CPU's if a method needs all rows; else that of sampled rows.
  *
- * @param asked what was asked for
+ * @param asked the requested kind
  * @param choice the input, its methods, and the device
- * @throws {InputError} if what was asked for cannot be had
+ * @throws {InputError} if the requested kind is not possible
  *
  * @example
  * ```ts

@@ -47,8 +47,8 @@ export interface MaskListsOptions {
  *
  * @param mask which keys every query sees
  * @param options block sizes, causality, limits
- * @throws {InputError} if lists are beyond a limit of the device, there are more keys than entries can number, or the mask
- * gives rows of another length
+ * @throws {InputError} if lists exceed a limit of the device, there are more keys than entries can number, or the mask
+ * gives rows of a wrong length
  *
  * @example
  * ```ts
@@ -93,7 +93,7 @@ export function makeMaskLists(mask: Mask, { blockM, blockN, causal, info }: Mask
   };
 }
 
-/** The rows of a query block, without what lies beyond the keys or in the future. */
+/** The bits of the rows of a query block, without keys beyond the end or in the future. */
 function rowsOf(
   mask: Mask,
   { head, first, end, causal }: {

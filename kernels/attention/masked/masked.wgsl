@@ -4,15 +4,15 @@
 // block sees are not in the list, and are never read.
 //
 // Bits lie as threads want them. A thread has the scores of 8 rows x 8 keys, so that 64 bits are all that it needs of a tile:
-// one load of 8 bytes, 8 keys a byte, rows ascending, where neighbours in a workgroup read neighbours in memory. That is one
-// bit for each pair that is computed, beside the 4 bytes of an entry, and eight selects with constant masks a tile.
+// one load of 8 bytes, 8 keys per byte, rows ascending; neighbouring threads read neighbouring bytes. That is one
+// bit for each computed pair, in addition to the 4 bytes of an entry, and eight selects with constant masks per tile.
 //
-// The cost is that of the union: a tile is computed for all rows of the query block, if only one of them sees its keys. Rows
-// that see the same keys as their neighbours are fast; where each row sees others, the union is all keys.
+// The cost is that of the union: a tile is computed for all rows of the query block even if only one of them sees its keys. Rows
+// that see the same keys as their neighbours are fast; where each row sees different keys, the union is all keys.
 //
 // Keys of a listed group that a row does not see are read, and their scores replaced. Their values meet a weight of
-// zero: the tiled kernel's careful products add nothing then, be the value NaN or infinity; with many keys a look at the values
-// decides beforehand whether they are needed (choice.wgsl).
+// zero, and the tiled kernel's careful products then add nothing, even for NaN or infinity; with many keys a check of the values
+// decides in advance whether careful products are needed (choice.wgsl).
 
 //#if MASK
 @group(0) @binding(8) var<storage, read> row_masks: array<vec2u>; // [entries of the lists][#{TY}]: 8 rows of 8 keys

@@ -54,7 +54,7 @@ export function matrixWorkgroupBytes(options: AttentionKernelOptions): number {
   return PIECE_BYTES * (tiles + subgroups * region) + 8 * (rows + 16 * tileGroups) + 16;
 }
 
-/** Whether a device runs a call by the kernel with matrices. */
+/** Whether a device runs a call with the matrix kernel. */
 export function usesMatrices(device: AttentionDevice, options: AttentionKernelOptions): boolean {
   const { dtype, masked = false, shape: { headDim } } = options;
   return device.matrices && !masked && dtype === "f16" && headDim <= WIDEST &&
@@ -67,7 +67,7 @@ export function matrixCode(options: AttentionKernelOptions): string {
   return MATRIX_DIRECTIVES + expandTemplate(template, parametersOf(options));
 }
 
-/** The values that the kernel is expanded with. */
+/** The parameters of the kernel's template. */
 function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   const {
     shape: { headDim, valueDim },

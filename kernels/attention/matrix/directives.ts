@@ -5,7 +5,7 @@
  */
 
 /**
- * Left and right factors are 16 x 16 halves, results 16 x 16 numbers in float32. The compiler can not prove that matrices
+ * Left and right factors are 16 x 16 halves, results 16 x 16 numbers in float32. The compiler cannot prove that matrices
  * are used in uniform control flow; kernels say why they are.
  */
 export const MATRIX_DIRECTIVES = `enable f16;

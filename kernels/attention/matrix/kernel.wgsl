@@ -7,28 +7,28 @@
 // one the rest. Queries stay in registers as matrices, and so do sums of outputs, in float32.
 //
 // A tile takes two phases, with a barrier after each. (1) Scores of this tile, which are there since the phase before, go
-// through workgroup memory to lanes, which hold 16 keys of a row each (matrices can not be indexed); they become weights
+// through workgroup memory to lanes, which hold 16 keys of a row each (matrices cannot be indexed); they become weights
 // in half precision, and go back; between these steps, in the text, stand the products of queries and the keys of the next
 // tile, so that matrix units work while exponentials are made. (2) Weights times values. Keys are not read in phase 2, nor
 // values in phase 1: that is when they are replaced, at the end of the phase, from registers that were loaded a tile
-// before. So no phase waits for memory, and one buffer of each will do. In dense attention keys and values are bound as
+// before. So no phase waits for memory, and one buffer of each suffices. In dense attention keys and values are bound as
 // writable (KEYS_ACCESS): compilers move loads of read-only memory to where they are used, and then wait for them. Rows are padded by 16 bytes, scores to 24
-// numbers: then no two lanes meet at a bank.
+// numbers: then no two lanes access the same bank.
 //
-// The maximum of a row is fixed before its keys are walked, since sums that are matrices can not be scaled. It is that of a
+// The maximum of a row is fixed before its keys are walked, since sums that are matrices cannot be scaled. It is that of a
 // sample: the first tile of a list; in dense attention the first one and the one at the diagonal. Softmax does not
 // depend on it. What matters is that no weight passes the largest half, and that the weights that count are not lost: the
 // true maximum is at least the sampled one, so the largest weight is at least 1. If the weights of a half of a row add up
 // to LARGEST or more, or to no number, one of them may have passed it: the row is walked again with its exact maximum,
-// found by a walk over scores alone. Other rows of the block keep theirs, so that what one row sees changes no other. In an
+// found by a walk over scores alone. Other rows of the block keep theirs, so the keys that one row sees do not change another row. In an
 // honest input that happens where a score is more than 16 (in base 2) above all of the sample.
 //
 // Lists. Entries are read ahead, 8 tiles at a time, into a ring in workgroup memory, and their rows in K and V looked up
 // once; a list may have any length. Entries that only fill up a list of 128 tokens are not walked.
 //
 // A token that a row does not see has no influence on it, even where it is NaN. Tokens that do not count are read as one of their group
-// that does, and get a score of -1e30. Values that some row of the block does not see (CAUSAL) are looked at when they are
-// stored: what is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
+// that does, and get a score of -1e30. Values that some row of the block does not see (CAUSAL) are checked when they are
+// stored: a value that is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
 //
 // Every index is in range, so this kernel may run unguarded. Rows of K and V: those of list entries, which levels make, or
 // clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Entries of a list: clamped to

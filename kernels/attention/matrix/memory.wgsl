@@ -128,14 +128,14 @@ fn bias_of(tile: u32, group: u32, first: u32) -> vec4f {
 
 //#if CAUSAL
 //#if !DENSE
-// The last token that a token of a group stands for, among the keys.
+// The last key that a token of a group averages.
 fn last_token(entry: u32, token: u32) -> i32 {
   let end = (entry_index(entry) * #{GROUP}u + token + 1u) << entry_log_level(entry);
   return i32(#{PARTIAL ? "min(end, call.seq_k)" : "end"}) - 1;
 }
 //#end
 
-// The last tokens of four rows of a tile; a row before them does not see it. Those that do not count are behind all rows.
+// The last tokens of four rows of a tile; a row before them does not see it. Tokens that do not count come after all rows.
 fn ends_of(tile: u32, group: u32, first: u32) -> vec4<i32> {
 //#if DENSE
   return vec4<i32>(i32(key_of(tile) + group * 8u + first)) + vec4<i32>(0, 1, 2, 3);
@@ -152,7 +152,7 @@ fn ends_of(tile: u32, group: u32, first: u32) -> vec4<i32> {
 //#end
 }
 
-// The last token that a value of a tile stands for; of one that does not count, that of the one that is read for it.
+// The last key that a value of a tile averages; if the token does not count, that of the token read in its place.
 fn value_end(tile: u32, row: u32) -> i32 {
 //#if DENSE
   return i32(#{FULL ? "key_of(tile) + row" : "min(key_of(tile) + row, call.seq_k - 1u)"});

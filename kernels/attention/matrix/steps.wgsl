@@ -78,7 +78,7 @@
       }
 //#end
 
-// Scores go to where lanes read them. What is added to those of a lane, and which rows see them: for the groups of 8 keys
+// Scores go to where lanes read them. The terms that are added to the scores of a lane, and the rows that see them: for the groups of 8 keys
 // 0 and 1, and of these four keys each, a and b.
 //#block give_scores
 //#for i in 0 .. ROW_TILES

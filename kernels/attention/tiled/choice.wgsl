@@ -3,7 +3,7 @@
 // of them has, and the one that is not taken has none.
 //
 // It reads every value once, 16 bytes an invocation and turn, which is a hundredth of what attention does at 16,000
-// tokens. It runs twice: one workgroup puts down the plain kernel (BEGIN), then all look.
+// tokens. It runs twice: one workgroup first selects the plain kernel (BEGIN), then all check the values.
 
 struct Choice {
   workgroups: vec4<u32>,          // of the kernel that is taken

@@ -3,7 +3,7 @@
 //
 // Work. One workgroup owns BM query rows of one head and a part of the value columns, and walks tiles of 128 keys. A tile
 // is 16 groups of 8 pooled tokens, and the groups come from anywhere: pooled blocks of every level share tiles, so that a
-// density of 5 % costs 5 %. What a tile is made of is read from a list, one u32 a group (lists/entry.ts); with level 1
+// density of 5 % costs 5 %. The groups of a tile are read from a list, one u32 per group (lists/entry.ts); with level 1
 // everywhere (DENSE) the list is the order of the keys and is not stored. Where blocks of some level have fewer than 8
 // tokens, the 8 of a lane are two groups of 4 (GROUP, PER_LANE).
 //
@@ -13,8 +13,8 @@
 // (SUBGROUPS), or a round through workgroup memory.
 //
 // Memory. K, V and Q are read where they lie, token after token; nothing is transposed beforehand, so dense attention needs
-// no pass in front and level 1 no copy. Four words of a token are one 16-byte piece. What a step of the first product reads
-// is one channel of 8 rows and of 8 keys, so Q and K are transposed on their way into workgroup memory, word by word:
+// no pass before it and level 1 no copy. Four words of a token are one 16-byte piece. A step of the first product reads
+// one channel of 8 rows and of 8 keys, so Q and K are transposed on their way into workgroup memory, word by word:
 // [channel][half of 8 tokens][8 tokens], each entry four tokens; then 16 operands live in registers, not 40. The place of 8
 // tokens is xored with the piece, so that stores and loads of a warp fall on all banks. A chunk of the second product takes
 // the j-th token of all 16 groups. Arrays are nested, with constants for all indices but the thread's own: the compiler's
@@ -22,21 +22,21 @@
 // constant as well; variant.ts says where that won. In float32 keys and values are bound as writable (KEYS_ACCESS):
 // compilers move loads of read-only memory to where they are used, and then wait for them.
 //
-// A chunk asks for the next one, waits at the barrier for what the one before stored, computes, and stores what it asked
-// for: with the requests in front of the barrier, no load is moved behind it. Query blocks with the longest lists are
+// A chunk loads the next one, waits at the barrier for the data that the previous one stored, computes, and stores its
+// loads: with the loads before the barrier, the compiler moves none behind it. Query blocks with the longest lists are
 // taken first, so that at the end of a call no multiprocessor works alone.
 //
 // A token that a row does not see has no influence on it, even where it is NaN. Tokens of a group that do not count are read as one that does,
 // and need no mask but a weight of zero; only where groups are not WHOLE does that cost anything. In tiles that the causal
-// diagonal crosses, rows see different keys: there an invocation looks at its values first, and if one of them is not finite,
-// takes products in which a weight of zero adds nothing, whatever the value is. That costs a causal call 6 to 23 %, so that one
+// diagonal crosses, rows see different keys: there an invocation checks its values first, and if one of them is not finite,
+// uses products in which a weight of zero adds nothing for any value. That costs a causal call 6 to 23 %, so a call
 // with many keys has a second kernel without it (not CAREFUL), which runs where all values are finite (choice.wgsl).
 //
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
 //
-// Where there are no subgroups the inner loops stay loops: software Vulkan then compiles in half the time and runs as fast.
-// bench/README.md tells what each of these was worth, and what was tried without gain.
+// Without subgroups the inner loops are not unrolled: software Vulkan then compiles in half the time and runs as fast.
+// bench/README.md has the gain of each of these, and changes that gained nothing.
 //
 // float16 (F16): a word is a pair. Scores pair channels, the second product pairs neighbouring keys, so that every
 // multiply-add works on two halves. Sums of at most 64 steps stay in half precision, all else is float32; Q is halved

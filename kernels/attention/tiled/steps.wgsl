@@ -203,7 +203,7 @@
 //#end
 //#end
 
-// Sums over the lanes of a row, and what is written.
+// Sums over the lanes of a row, and the outputs that are written.
 //#block output
 //#if !SUBGROUPS
   workgroupBarrier();

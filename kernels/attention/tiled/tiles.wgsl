@@ -102,7 +102,7 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
   return v[at];
 }
 
-// Keys of the next chunk, and the queries' channels with them, are asked for before the chunk at hand is worked on, and
+// Keys of the next chunk, and the queries' channels with them, are loaded before the current chunk is processed, and
 // stored after it. What is stored is transposed: the words of four tokens lie side by side.
 //#block request_keys
 //#for h in 0 .. 2

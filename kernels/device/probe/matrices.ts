@@ -64,7 +64,7 @@ function expected(): number[] {
 }
 
 /**
- * Whether matrices can be used: the adapter lists what kernels need, and a product gave what it should.
+ * Whether matrices can be used: the adapter lists the products that kernels need, and a test product is right.
  *
  * @param gpu the device
  */

@@ -17,9 +17,9 @@ const PROBE = `
 
 /** Shuffles of a device. */
 export interface Shuffles {
-  /** Lanes of a subgroup; 0 where kernels can not use shuffles. */
+  /** Lanes of a subgroup; 0 if kernels cannot use shuffles. */
   readonly size: number;
-  /** The line that the compiler wants at the beginning of text that uses them. */
+  /** The line that WGSL with subgroups has to begin with for this compiler. */
   readonly directive: string;
 }
 

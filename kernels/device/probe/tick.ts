@@ -18,7 +18,7 @@ const ROUNDS = 16384u; // software Vulkan stops a loop after 65535 rounds
 
 /**
  * Nanoseconds per tick. Timestamps can come as raw ticks, so work that is long enough for wall-clock time to
- * measure is timed by both; what lies near 1 is nanoseconds already.
+ * measure is timed by both; a ratio near 1 means nanoseconds.
  */
 export async function probeTick(gpu: Gpu): Promise<number> {
   const buffer = gpu.createBuffer("calibration", { size: 256 });

@@ -32,7 +32,7 @@ const EXCHANGE = 192;
 /** Rows of a workgroup, its invocations and subgroups. */
 const ROWS = 128, THREADS = 256, SUBGROUPS = 8;
 
-/** The values that the kernel is expanded with. */
+/** The parameters of the kernel's template. */
 function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
   const pieces = headDim / 8, padded = 2 * Math.ceil(pieces / 2), stays = parts === 1 && padded <= WIDEST;
   const stepsOfToken = Math.ceil(pieces / 4), across = stays ? padded : 4, pitch = across + 1;
@@ -63,7 +63,7 @@ export function matrixSpan(options: MatrixScoreOptions): number {
   return parametersOf(options).SPAN;
 }
 
-/** Whether a device makes the scores of float16 tokens by the kernel with matrices. */
+/** Whether a device computes the scores of float16 tokens with the matrix kernel. */
 export function usesMatrixScores(
   { matrices, limits }: MatrixScoreDevice,
   options: MatrixScoreOptions,

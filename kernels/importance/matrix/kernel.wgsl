@@ -9,7 +9,7 @@
 // (antidiagonal) stream through the same buffers in steps of 32 channels, queries and keys, and sums stay in registers
 // until the row is over.
 //
-// Matrices can not be indexed: scores go through workgroup memory to lanes, 16 columns of a row each, 32 rows at a time. A lane
+// Matrices cannot be indexed: scores go through workgroup memory to lanes, 16 columns of a row each, 32 rows at a time. A lane
 // reduces them, and goes on over the chunks of 16 columns of a key block: a subgroup walks whole key blocks, its neighbour
 // the next ones, so that nothing has to be added up between subgroups.
 //

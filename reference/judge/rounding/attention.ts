@@ -11,17 +11,17 @@ import { type RowView, storeError2 } from "./view.ts";
 
 /** The expected errors of one row of the output: variances and squares are summed over its channels. */
 export interface RowErrors {
-  /** Variance of what is the row's own, but for the sums of the second product. */
+  /** Variance of errors of this row alone, without the sums of the second product. */
   readonly own: number;
   /** Variance of these sums in single precision. */
   readonly sums: number;
-  /** Square of the most that these sums are off, all roundings in one direction. */
+  /** Square of the largest error of these sums, with all roundings in one direction. */
   readonly sums2: number;
-  /** Square of what errs in one direction: sums that are cut off, and weights that are lost. */
+  /** Square of errors in one direction: truncated sums and lost weights. */
   readonly bias2: number;
-  /** Variance of every channel by pooled values, which the rows have in common. */
+  /** Variance of every channel from pooled values, which all rows share. */
   readonly values: Float64Array;
-  /** Variance by what all rows have in common beside: pooled keys and the scale. */
+  /** Variance from other errors that all rows share: pooled keys and the scale. */
   readonly shared: number;
   /** Squared norm of the row. */
   readonly norm2: number;
@@ -139,7 +139,7 @@ export function movedVariance(
   return variance;
 }
 
-/** One channel of the output and what its error is made of, as in {@link RowErrors}. */
+/** One channel of the output and the parts of its error, as in {@link RowErrors}. */
 interface ChannelError {
   readonly out: number;
   readonly own: number;
@@ -148,7 +148,7 @@ interface ChannelError {
   readonly bias: number;
   readonly values: number;
   readonly shared: number;
-  /** The variance if the largest weight were torn between two tokens of typical values. */
+  /** The variance if the largest weight were split between two tokens with typical values. */
   readonly tie: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Errors that all scores of a row have in common: they move the output where keys and values have to do with each other.
+ * Errors that all scores of a row share: they change the output where keys and values are correlated.
  *
  * @module
  */

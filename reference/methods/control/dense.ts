@@ -7,7 +7,7 @@ import { causalBlocks } from "../../levels/causal.ts";
 import type { BlockMethod } from "../method.ts";
 import { levelShape, selectionOf } from "../select.ts";
 
-/** Everything at level 1; if causal, everything that is not wholly in the future. */
+/** Everything at level 1; if causal, everything that is not entirely in the future. */
 export const dense: BlockMethod = {
   name: "dense",
   rule: "every block in full",

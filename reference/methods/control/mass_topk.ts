@@ -7,8 +7,8 @@ import type { BlockMethod } from "../method.ts";
 import { ranked } from "../select.ts";
 
 /**
- * Blocks ranked by the true softmax mass they hold. It needs all scores, so nobody can afford it; it is no bound
- * either, for the mass of a mask does not decide its error. A yardstick.
+ * Blocks ranked by their true softmax mass. It needs all scores, so it is too expensive for practice; it is not a bound
+ * either, because the mass of a mask does not determine its error. A yardstick.
  */
 export const massTopk: BlockMethod = {
   name: "mass-topk",

@@ -1,6 +1,6 @@
 /**
- * Where tokens lie in the video, whatever order they come in: methods of the grid work in raster order and put their
- * choice into the order of the call.
+ * The places of tokens in the video, in any order: methods of the grid work in raster order and transfer their
+ * choice to the order of the call.
  *
  * @module
  */

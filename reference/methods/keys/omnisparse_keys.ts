@@ -9,12 +9,12 @@ import { bestKeys, headsOf, keysFor, listSelection } from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { columnSums } from "./purekv_keys.ts";
 
-/** Queries that speak for all. */
+/** Number of queries that represent all. */
 const PROBES = 256;
 
 /**
  * One list of keys for all queries of a head: those that get the most attention of 256 queries spread over the
- * sequence. It stands in for OmniSparse, whose formulas were not to be had.
+ * sequence. It stands in for OmniSparse, whose formulas were not available.
  */
 export const omnisparseKeys: MaskMethod = {
   name: "omnisparse-keys",

@@ -14,7 +14,7 @@ import { psa } from "./psa.ts";
 const ENDS: readonly (readonly [level: number, end: number])[] = [[1, 0.4], [2, 0.5], [4, 0.6], [8, 0.8]];
 const MOST = 1.25;
 
-/** {@link psa} with rows that take what they need: levels end at shares of the importance, times one factor a head. */
+/** {@link psa} with a budget per row: levels end at shares of the importance, times one factor per head. */
 export const psaThreshold: BlockMethod = {
   ...psa,
   name: "psa-threshold",

@@ -61,7 +61,7 @@ Deno.test("claim: a win, a loss and a tie are told from the interval over heads"
   assertAlmostEquals(cell.high, 1, 1e-12);
 });
 
-Deno.test("claim: the density that was reached decides, not the one that was asked for", () => {
+Deno.test("claim: the density reached decides, not the one that was asked for", () => {
   const forced = (reached: number, error: number) =>
     rowsOf("xattention", { densities: [0.1], error: () => error, change: { density: reached } });
   // At .2 PSA has an error of .5 to .56; a rival that reached .2 with .8 loses, though it beats PSA's 1 at .1.
@@ -203,10 +203,10 @@ Deno.test("claim: bad input is told in one sentence, and nothing is written", as
   await using folder = new TemporaryFolder();
   for (
     const [args, sentence] of [
-      [["--fast"], /^--fast is no option/],
-      [["fast"], /^"fast" is no option/],
+      [["--fast"], /^--fast is not an option/],
+      [["fast"], /^"fast" is not an option/],
       [["--out="], /^--out is empty/],
-      [["--from", folder.at("nowhere")], /holds no run/],
+      [["--from", folder.at("nowhere")], /has no run/],
       [["--quick", "--list", "--filter", "workload=video method=none"], /no case matches it/],
     ] as const
   ) {

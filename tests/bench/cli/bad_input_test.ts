@@ -49,9 +49,9 @@ async function assertFileRefused(bytes: Uint8Array, sentence: RegExp): Promise<v
 }
 
 const OPTIONS: readonly (readonly [args: string, sentence: RegExp])[] = [
-  ["--densitys .5", /--densitys is no option; the nearest one is --densities\./],
-  ["--help-me", /--help-me is no option; the nearest one is --help\./],
-  ["out", /"out" is no option/],
+  ["--densitys .5", /--densitys is not an option; the nearest one is --densities\./],
+  ["--help-me", /--help-me is not an option; the nearest one is --help\./],
+  ["out", /"out" is not an option/],
   ["--densities 0,.5", /--densities has "0"/],
   ["--densities 1.5", /--densities has "1.5"/],
   ["--densities half", /--densities has "half"/],
@@ -91,7 +91,7 @@ const OPTIONS: readonly (readonly [args: string, sentence: RegExp])[] = [
     "--workload gaussian --seq 64 --out /dev/null/results",
     /--out is "\/dev\/null\/results"; files cannot be written/,
   ],
-  ["--workload gaussian --seq 64 --resume", /holds no run/],
+  ["--workload gaussian --seq 64 --resume", /has no run/],
 ];
 
 for (const [args, sentence] of OPTIONS) {
@@ -137,7 +137,7 @@ for (const [what, bytes, sentence] of FILES) {
 
 Deno.test("sweep refuses a folder without safetensors files", async () => {
   await using folder = new TemporaryFolder();
-  await assertRefused(["--input", folder.path], /holds no file that ends in \.safetensors/);
+  await assertRefused(["--input", folder.path], /has no file that ends in \.safetensors/);
 });
 
 Deno.test("sweep: a bad file among good ones stops it before anything is written", async () => {
@@ -155,7 +155,7 @@ Deno.test("sweep refuses a configuration file with an unknown option, or none at
   };
   await assertRefused(
     await config('{"densitys": [1]}'),
-    /--densitys in .* is no option; the nearest one is --densities/,
+    /--densitys in .* is not an option; the nearest one is --densities/,
   );
   await assertRefused(await config("[1]"), /should hold one JSON object/);
   await assertRefused(await config("{"), /cannot be read/);

@@ -22,7 +22,7 @@ Deno.test("psa: --help lists the commands, an unknown one is refused with the ne
   for (const name of COMMANDS) assertStringIncludes(stdout, `  ${name} `);
   const unknown = await runPsa("swep", []);
   assertEquals([unknown.code, unknown.stdout], [2, ""]);
-  assertMatch(unknown.stderr, /"swep" is no command; the nearest one is sweep\./);
+  assertMatch(unknown.stderr, /"swep" is not a command; the nearest one is sweep\./);
 });
 
 for (const name of COMMANDS) {
@@ -37,7 +37,7 @@ for (const name of COMMANDS) {
     );
     const { code, stdout, stderr } = await runPsa(name, ["--no-such-option"]);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
-    assertMatch(stderr, /^--no-such-option is no option; the nearest one is --[\w-]+\.$/m);
+    assertMatch(stderr, /^--no-such-option is not an option; the nearest one is --[\w-]+\.$/m);
   });
 }
 
@@ -59,7 +59,7 @@ for (
     assertEquals(code, 2);
     assertMatch(
       new TextDecoder().decode(stderr),
-      /^--wirte is no option; the nearest one is --(write|help)\.\n$/,
+      /^--wirte is not an option; the nearest one is --(write|help)\.\n$/,
     );
   });
 }

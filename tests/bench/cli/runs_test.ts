@@ -63,10 +63,10 @@ Deno.test("merge: a missing shard, one that is there twice and one of another sw
     assert(!await Deno.stat(folder.at("merged")).then(() => true, () => false));
   };
   await refused([one], /hold \d of 5 cases/);
-  await refused([one, one], /which came before/);
+  await refused([one, one], /which another folder has too/);
   await refused([one, other], /seed was 1 and is 2/);
   await refused([], /No folder was given/);
-  await refused([folder.at("nowhere")], /holds no run/);
+  await refused([folder.at("nowhere")], /has no run/);
 });
 
 Deno.test("resume: a run that stopped goes on where it was, and becomes the run that did not stop", async () => {
@@ -177,8 +177,8 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
     const [args, sentence] of [
       [[before, other], /no case in common/],
       [[before], /1 words were given; compare needs two folders, BEFORE and AFTER/],
-      [[before, folder.at("nowhere")], /holds no run/],
-      [[before, after, "--fail", "x"], /--fail is no option/],
+      [[before, folder.at("nowhere")], /has no run/],
+      [[before, after, "--fail", "x"], /--fail is not an option/],
     ] as const
   ) {
     const { code, stderr } = await runPsa("compare", args);

@@ -40,7 +40,7 @@ Deno.test("a sweep that is killed keeps its rows and no lock; taken up and asked
   const sweep = await longSweep(folder), killed = await interrupt(sweep, "SIGKILL");
   const { code, said, rows } = await interrupt(["--resume", ...sweep], "SIGTERM");
   assertEquals(code, 143, said);
-  assertMatch(said, /Stopped with \d+ of \d+ cases done; --resume goes on\./);
+  assertMatch(said, /Stopped with \d+ of \d+ cases done; --resume continues\./);
   assertEquals(rows, killed.rows);
   const names = [...Deno.readDirSync(folder.at("out"))].map(({ name }) => name).sort();
   assertEquals(names, ["environment.json", "report.html", "sweep.csv"]);

@@ -49,7 +49,7 @@ for (
       ["--parts", "table,length"],
       '--parts holds "length"; the parts are table, densities, lengths, causal, numbers, forward, stages.',
     ],
-    [["--token", "128"], "--token is no option; the nearest one is --tokens."],
+    [["--token", "128"], "--token is not an option; the nearest one is --tokens."],
     [["--parts", "table", "--filter", "D=7 "], '--filter "D=7 " matches no case.'],
   ] as const
 ) {

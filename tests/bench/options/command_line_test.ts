@@ -29,13 +29,13 @@ Deno.test("command line: options by kind, words as they were written", () => {
 Deno.test("command line: what cannot be meant is refused in a sentence", () => {
   const refused = (args: string[], sentence: string) =>
     assertThrows(() => readCommandLine(args, HELP), InputError, sentence);
-  refused(["--sed", "3"], "--sed is no option; the nearest one is --seed.");
-  refused(["-x"], "--x is no option");
+  refused(["--sed", "3"], "--sed is not an option; the nearest one is --seed.");
+  refused(["-x"], "--x is not an option");
   refused(["a", "b", "c"], "3 words were given; draw takes two folders.");
   assertThrows(
     () => readCommandLine(["word"], { ...HELP, words: undefined }),
     InputError,
-    '"word" is no option',
+    '"word" is not an option',
   );
 });
 

@@ -73,7 +73,7 @@ gpuTest("peers: what is wrong is said and not timed; so is what is not installed
   const [absent, own, wrong] = told;
   assertEquals(
     absent,
-    "nobody is not installed; `deno cache --no-lock npm:nobody@1.2.3` installs it beside this project.",
+    "nobody is not installed; `deno cache --no-lock npm:nobody@1.2.3` installs it.",
   );
   assert(typeof own === "object" && own.peer === "psa-harness" && own.ms > 0 && own.rel_l2 < 1e-5);
   assertMatch(

@@ -198,7 +198,7 @@ Deno.test("report: maps of all methods stand beside the mass, and the first is s
   assertEquals(html.match(/name="mapped-method" value="(\w+)"/g)?.length, 2);
   assertStringIncludes(
     html,
-    "a, head 0: the level that random, asked for density 0.1, gives each pair of blocks.",
+    "a, head 0: the level of each pair of blocks, chosen by random at requested density 0.1.",
   );
 });
 

@@ -48,7 +48,7 @@ Deno.test("environment.json: what is damaged or of a later version is told in a 
   assertEquals((await readRun(folder.path)).rows.length, 1);
   for (
     const [text, sentence] of [
-      ["{ no", "is damaged: it holds no JSON"],
+      ["{ no", "is damaged: it is not JSON"],
       ["[1]", "should hold one JSON object"],
       ['{"schema": 2}', "has the schema 2; this version reads those up to 1"],
       ['{"csv_schema": 9}', "has the csv_schema 9"],

@@ -46,7 +46,7 @@ Deno.test("folder: a run that is there is not replaced unasked, and the next num
   await assertRejects(
     () => openFolder({ out: usual, ...NEW }),
     InputError,
-    "holds a run; --resume goes on with it, --force replaces it, --out names another folder.",
+    "has a run; --resume continues it, --force replaces it, --out names another folder.",
   );
   await assertRejects(() => openFolder({ out: usual, resume: true, force: true }), InputError, "one of them");
   await assertRejects(

@@ -36,14 +36,14 @@ Deno.test("resume: another commit, version, schema, adapter or input file is ref
       [{ schema: 0 }, "the schema of environment.json was 0 and is 1"],
       [{ csv_schema: undefined }, "the schema of sweep.csv was unknown and is 2"],
       [{ adapter: "another GPU" }, "the adapter was another GPU and is null"],
-      [{ cases_sha256: "00" }, "the cases are other ones"],
+      [{ cases_sha256: "00" }, "the cases are different"],
       [{ options: { ...environment.options, seed: 9 } }, "seed was 9 and is 1"],
     ] as const
   ) {
     await writeRun(out, { ...stored, environment: { ...stored.environment, ...changed } });
     const error = await assertRejects(() => resumeRun(out, { environment, inputs: plan.inputs }), InputError);
     assert(
-      error.message.startsWith(`--resume cannot go on with the run in "${out}": ${sentence}`),
+      error.message.startsWith(`--resume cannot continue the run in "${out}": ${sentence}`),
       error.message,
     );
   }
@@ -68,7 +68,7 @@ Deno.test("resume: rows of other cases and rows in another's place are refused",
     await assertRejects(
       () => resumeRun(folder.path, { environment, inputs: plan.inputs }),
       InputError,
-      `its row "${name}" is none of this run's`,
+      `its row "${name}" does not belong to this run`,
     );
   }
 });
@@ -95,11 +95,11 @@ Deno.test("merge: foreign rows, other commits, adapters and schemas are refused"
   await refused(changed({ csv_schema: undefined }), "has the csv_schema 0; it should be 2");
   await refused(
     changed({ inputs: [{ name: "a", sha256: "1" }], cases_sha256: "00" }),
-    "the cases are other ones",
+    "the cases are different",
   );
   const foreign = two.run.rows.map((row, at) => at === 0 ? { ...row, case: "of another sweep" } : row);
   await refused(changed({}, foreign), "The rows are not those of the sweep's cases");
-  await refused(changed({}, one.run.rows), "which came before");
+  await refused(changed({}, one.run.rows), "which another folder has too");
 });
 
 Deno.test("compare: other adapters, versions and schemas are said, and times across them are compared only if asked for", () => {

@@ -233,7 +233,7 @@ Deno.test("tune: a file that is none, or is for another shape, is refused in one
   const [head] = tuned.heads,
     choice = (own: Record<string, unknown>) => [{ ...head, choice: { ...head.choice, ...own } }];
   const cases: readonly (readonly [() => Tuned, string])[] = [
-    [() => parseTuned("{", "t.json"), "t.json is no tuned file: it holds no JSON."],
+    [() => parseTuned("{", "t.json"), "t.json is not a tuned file: it is not JSON."],
     [() => parseTuned("[]", "t.json"), "it should hold one JSON object"],
     [broken({ schema: 2 }), "`schema` is 2; this version reads 1."],
     [broken({ heads: [] }), "it has choices for heads []"],

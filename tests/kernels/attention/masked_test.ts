@@ -74,9 +74,9 @@ async function checkRefused(gpu: Gpu): Promise<void> {
   assertEquals([[...levels.data], levels.shape, density], [[0, 1, 0, 0, 0, 1], [1, 1, 2, 3], 3 / 1640]);
   const refused = (mask: unknown, message: string) =>
     assertRejects(() => psa.prepare({ mask } as { mask: Mask }), InputError, message);
-  await refused(null, "`mask` is null; it should be what buildMask gives.");
+  await refused(null, "`mask` is null; it should be the result of buildMask.");
   await refused(all([1, 1, 40, 40]), "`mask` has shape [1,1,40,40]; this call needs [1,1,40,41].");
-  await refused(all(shape, { words: 3 }), "`mask` has 3 words a row; 41 keys need 2.");
+  await refused(all(shape, { words: 3 }), "`mask` has 3 words per row; 41 keys need 2.");
   await refused(
     all(shape, { rows: () => new Uint32Array(1) }),
     "`mask.rows` gives 1 words for 32 queries; it should give 2 each.",

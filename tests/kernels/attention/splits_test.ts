@@ -28,7 +28,7 @@ Deno.test("splits: which calls are split, and how often", () => {
   assertEquals(splits(128, uniform(8)), 1, "as many workgroups as the device has room for");
   assert(splits(64, uniform(64)) === 2, "half as many");
   assert(splits(1, uniform(512)) > 16, "a query block alone");
-  assertEquals(splits(1, uniform(1)), 1, "one tile can not be split");
+  assertEquals(splits(1, uniform(1)), 1, "one tile cannot be split");
   assertEquals(splits(1, uniform(0)), 1, "no tile at all");
   assert(splits(128, { most: 8, mean: 2 }) > 1, "lists of which one is long");
   assertEquals(splits(1536, { most: 128, mean: 20 }), 1, "the like in a long call");

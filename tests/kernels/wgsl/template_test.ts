@@ -57,7 +57,7 @@ Deno.test("template: a block stands for nothing, and for its lines where it is u
 Deno.test("template: mistakes are named with their line or expression", () => {
   assertThrows(() => expandTemplate(lines("a", "//#for i in 0 .. 2", "b")), Error, "Line 2");
   assertThrows(() => expandTemplate(lines("a", "//#end")), Error, "Line 2");
-  assertThrows(() => expandTemplate("//#for i = 0"), Error, "is no directive");
+  assertThrows(() => expandTemplate("//#for i = 0"), Error, "is not a directive");
   assertThrows(
     () => expandTemplate(lines("a", "//#use lost")),
     Error,

@@ -117,7 +117,7 @@ selectionFact("a partial block is the block that repeats its last token, except 
   assertClose(sampledImportance(padded, c), sampledImportance({ q, k }, c), 0);
 }, { runs: 30 });
 
-selectionFact("causal antidiagonal importance is 0 where a block is wholly in the future", (c) => {
+selectionFact("causal antidiagonal importance is 0 where a block is entirely in the future", (c) => {
   const M = Math.ceil(c.seqQ / c.blockM), offset = c.seqK - c.seqQ;
   rowsOf(antidiagonalImportance(queryKeyOf(c), { ...c, causal: true })).forEach((row, at) => {
     const lastGroup = Math.floor((Math.min((at % M + 1) * c.blockM, c.seqQ) - 1) / c.stride);
