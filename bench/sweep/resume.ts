@@ -19,7 +19,7 @@ export interface Continuation {
   }[];
 }
 
-/** What a run that stopped has left. */
+/** The files of a run that stopped. */
 export interface Left {
   /** Its rows. */
   readonly done: SweepRow[];

@@ -25,7 +25,7 @@ export interface TunedInput {
   readonly seed: number | null;
 }
 
-/** What was chosen for a head, and what it did on the tuning inputs. */
+/** The choice for a head, and its results on the tuning inputs. */
 export interface TunedHead extends ChosenHead {
   /** Mean relative L2 error on the tuning inputs; where all heads have one choice, over all of them. */
   readonly error: number;
