@@ -154,7 +154,11 @@ function winners(rows: readonly ReportRow[]): string[] {
     .filter(({ rows: group }) => methodsOf(group).length > 1);
   return groups.map(({ name, rows: group }) => {
     const best = [...Map.groupBy(densitiesOf(group), (density) => bestAt(group, density))];
-    const parts = best.map(([methods, at]) => `${methods} at ${listed(at.map(String))}`);
+    const parts = best.map(([methods, at]) =>
+      methods === ""
+        ? `not comparable at ${listed(at.map(String))}, where the method of the least error read more`
+        : `${methods} at ${listed(at.map(String))}`
+    );
     return `Least error at the same density${name === "" ? "" : ` (${name})`}: ${parts.join("; ")}.`;
   });
 }
@@ -162,9 +166,13 @@ function winners(rows: readonly ReportRow[]): string[] {
 /** Means that differ by less than this share are no difference. */
 const SAME_ERROR = 1e-3;
 
-/** The methods with the least mean error at a requested density. */
+/**
+ * The methods with the least mean error at a requested density; empty if only one method kept to it, and another one has
+ * less error.
+ */
 function bestAt(rows: readonly ReportRow[], density: number): string {
-  const means = notDenser(meansAt(rows, density), ({ reached }) => reached),
-    least = Math.min(...means.map(({ error }) => error));
+  const all = meansAt(rows, density), means = notDenser(all, ({ reached }) => reached);
+  const least = Math.min(...means.map(({ error }) => error));
+  if (means.length === 1 && all.some(({ error }) => error < least)) return "";
   return listed(means.filter(({ error }) => error <= least * (1 + SAME_ERROR)).map(({ method }) => method));
 }

@@ -116,6 +116,12 @@ Deno.test("report: what read more than the others is not called best", () => {
   assertStringIncludes(headMatrices(rows), "Best on all 2 heads: psa.");
   const told = verdict(rows).sentences.find((sentence) => sentence.startsWith("Least error"));
   assertEquals(told, "Least error at the same density: psa at 0.1.");
+  const two = rowsOf({ psa: [0.3, 0.3], "block-topk": [0.4, 0.4] }, [0, 1])
+    .map((row) => row.method === "psa" ? { ...row, density: 0.12 } : row);
+  assertEquals(
+    verdict(two).sentences.find((sentence) => sentence.startsWith("Least error")),
+    "Least error at the same density: not comparable at 0.1, where the method of the least error read more.",
+  );
 });
 
 Deno.test("mass: its entropy is 0 where one block has all, 1 where all have the same", () => {
