@@ -106,7 +106,9 @@ export function cutCall(info: Capabilities, setup: PsaSetup | TunedSetup, levels
     }
   }
   if (units === 1 || order?.kind === "semantic") throw refused;
-  throw new InputError(`A single key head of this call is too much: ${refused?.message}`, { cause: refused });
+  throw new InputError(`A single key head of this call does not fit: ${refused?.message}`, {
+    cause: refused,
+  });
 }
 
 /** Throws if the work lists of given levels exceed a limit. */

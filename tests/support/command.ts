@@ -4,6 +4,8 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { main } from "../../bench/cli/psa.ts";
+import { InputError } from "../../reference/errors.ts";
 import { permissionsOf, TASK_NAMES } from "./tasks.ts";
 
 /** The task of a command; help and unknown commands get the permissions of `wgsl`, which are few. */
@@ -41,6 +43,32 @@ export async function runPsa(
   const { code, stdout, stderr } = await command.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
+}
+
+/**
+ * Runs a command in this process, which is much faster than {@link runPsa} but tests no permissions: for commands that
+ * have run in a process of their own elsewhere.
+ *
+ * @param name its name, as `psa --help` lists it
+ * @param args its arguments
+ */
+export async function callPsa(name: string, args: readonly string[]): Promise<CommandResult> {
+  const texts = { stdout: "", stderr: "" }, { stdout, stderr } = Deno;
+  const own = [stdout.writeSync, stderr.writeSync] as const;
+  const keep = (to: keyof typeof texts) => (bytes: Uint8Array) => {
+    texts[to] += new TextDecoder().decode(bytes);
+    return bytes.length;
+  };
+  [stdout.writeSync, stderr.writeSync] = [keep("stdout"), keep("stderr")];
+  try {
+    const code = await main([name, ...args]);
+    return { code, ...texts };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { code: 2, stdout: texts.stdout, stderr: `${texts.stderr}${error.message}\n` };
+  } finally {
+    [stdout.writeSync, stderr.writeSync] = own;
+  }
 }
 
 /** The sweep on a small workload without a GPU. */

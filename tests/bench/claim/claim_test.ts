@@ -15,7 +15,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { runPsa, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
 const HEADS = 6;
@@ -210,7 +210,7 @@ Deno.test("claim: bad input is told in one sentence, and nothing is written", as
       [["--quick", "--list", "--filter", "workload=video method=none"], /no case matches it/],
     ] as const
   ) {
-    const { code, stderr, stdout } = await runPsa("claim", args);
+    const { code, stderr, stdout } = await callPsa("claim", args);
     assertMatch(stderr, sentence);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
   }
@@ -247,7 +247,7 @@ if (drawn(0, 2)) {
     assertEquals(code, 0, stderr);
     assertEquals((await readRun(folder.at("a"))).rows, [...part, ...whole.rows.slice(4)]);
     const other = ["--quick", "--no-gpu", "--filter", "workload=sinks", "--out", folder.at("a"), "--resume"];
-    const refused = await runPsa("claim", other);
+    const refused = await callPsa("claim", other);
     assertEquals(refused.code, 2);
     assertStringIncludes(refused.stderr, 'filter was "workload=gaussian method=psa" and is "workload=sinks"');
   });

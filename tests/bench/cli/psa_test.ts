@@ -1,7 +1,7 @@
 /** All commands: one entry, help without a device, unknown options refused, exit codes that mean one thing. */
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
-import { runPsa } from "../../support/command.ts";
+import { callPsa, runPsa } from "../../support/command.ts";
 
 const COMMANDS = [
   "doctor",
@@ -35,7 +35,7 @@ for (const name of COMMANDS) {
       help.stdout,
       new RegExp(`^Examples?:\\n  deno task ${name === "bench" ? "bench:gpu" : name}`, "m"),
     );
-    const { code, stdout, stderr } = await runPsa(name, ["--no-such-option"]);
+    const { code, stdout, stderr } = await callPsa(name, ["--no-such-option"]);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
     assertMatch(stderr, /^--no-such-option is not an option; the nearest one is --[\w-]+\.$/m);
   });

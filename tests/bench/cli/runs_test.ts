@@ -8,7 +8,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../support/assert.ts";
-import { runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
 /** The figures of a report; Vega numbers its clipping paths over the whole process, so these numbers go. */
@@ -57,12 +57,12 @@ Deno.test("merge: a missing shard, one that is there twice and one of another sw
   await smallSweep(two, "--shard", "2/2");
   await smallSweep(other, "--shard", "2/2", "--seed", "2");
   const refused = async (args: readonly string[], sentence: RegExp) => {
-    const { code, stderr } = await runPsa("merge", [...args, "--out", folder.at("merged")]);
+    const { code, stderr } = await callPsa("merge", [...args, "--out", folder.at("merged")]);
     assertMatch(stderr, sentence);
     assertEquals(code, 2);
     assert(!await Deno.stat(folder.at("merged")).then(() => true, () => false));
   };
-  await refused([one], /hold \d of 5 cases/);
+  await refused([one], /have \d of 5 cases/);
   await refused([one, one], /which another folder has too/);
   await refused([one, other], /seed was 1 and is 2/);
   await refused([], /No folder was given/);
@@ -181,7 +181,7 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
       [[before, after, "--fail", "x"], /--fail is not an option/],
     ] as const
   ) {
-    const { code, stderr } = await runPsa("compare", args);
+    const { code, stderr } = await callPsa("compare", args);
     assertMatch(stderr, sentence);
     assertEquals(code, 2);
   }
@@ -203,7 +203,7 @@ Deno.test("compare --fail-on: what was ok and is wrong, lost, empty or not finit
   await put("infinite", [makeSweepRow({ rel_l2: Infinity }), two]);
   await put("nan", [makeSweepRow({ kernel_rel_l2: NaN }), two]);
   const exits = async (before: string, after: string, ...more: string[]) =>
-    (await runPsa("compare", [folder.at(before), folder.at(after), ...more])).code;
+    (await callPsa("compare", [folder.at(before), folder.at(after), ...more])).code;
   for (const name of ["wrong", "skipped", "lost", "empty", "unmeasured", "infinite", "nan"]) {
     assertEquals(await exits("before", name, "--fail-on", "regressions"), 1, name);
     assertEquals(await exits("before", name, "--fail-on", "rel_l2>9x"), 1, name);

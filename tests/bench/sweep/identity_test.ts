@@ -98,7 +98,7 @@ Deno.test("merge: foreign rows, other commits, adapters and schemas are refused"
     "the cases are different",
   );
   const foreign = two.run.rows.map((row, at) => at === 0 ? { ...row, case: "of another sweep" } : row);
-  await refused(changed({}, foreign), "The rows are not those of the sweep's cases");
+  await refused(changed({}, foreign), "The rows do not match the cases of the sweep");
   await refused(changed({}, one.run.rows), "which another folder has too");
 });
 
@@ -121,7 +121,7 @@ Deno.test("compare: other adapters, versions and schemas are said, and times acr
     ] as const
   ) {
     assertEquals(compareRuns(run({}), run(changed), { limits: error }).differences, [said]);
-    assertThrows(() => compareRuns(run({}), run(changed), { limits: time }), InputError, "--across says");
+    assertThrows(() => compareRuns(run({}), run(changed), { limits: time }), InputError, "--across compares");
     assertEquals(compareRuns(run({}), run(changed), { limits: time, across: true }).differences, [said]);
   }
 });
