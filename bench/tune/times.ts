@@ -18,7 +18,7 @@ export interface TimedSpending {
   readonly cost: number;
 }
 
-/** What the budget of times is. */
+/** The budget of times. */
 export interface TimeBudget {
   /** The density of `psa` whose time is the budget. */
   readonly density: number;

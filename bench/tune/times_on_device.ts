@@ -1,5 +1,5 @@
 /**
- * What times choices on a device.
+ * Times choices on a device.
  *
  * @module
  */
@@ -50,7 +50,7 @@ export async function choiceTimes(
 const TIMES = 5;
 
 /**
- * What times choices on a device, on the numbers of one input.
+ * Times choices on a device, on the numbers of one input.
  *
  * @param gpu the device
  * @param qkv all heads of the input, each with a key head of its own
