@@ -22,7 +22,7 @@ import { CLAIMED, KINDS } from "./cells.ts";
 
 /**
  * The options of the sweep: heads are taken one by one, so that intervals can be over heads. Methods
- * that choose for every query by itself choose the same in every order: they run in raster order alone.
+ * that choose for every query separately choose the same in every order: they run in raster order alone.
  */
 const FULL = { perHead: true, densities: [.35, .2, .1, .05], heads: 6, kvHeads: 6 };
 /** The same in a minute: short workloads at two densities. */

@@ -19,7 +19,7 @@ export type Cell = string | number | null;
 export const COLUMNS = {
   case: "the canonical string of the case, the key of the row",
   status:
-    "ok; wrong: the kernel exceeds its bound; unjudged: that bound would accept zeros; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone pass the density; no-gpu: kernels were not asked for; reference: no kernel ran, for the mask has no room on the device",
+    "ok; wrong: the kernel exceeds its bound; unjudged: zeros would pass that bound; lost, failed: the device was lost or failed, twice; skipped: no device could be opened any more; unreachable: forced blocks alone exceed the density; no-gpu: kernels were not run; reference: no kernel ran, because the device has no room for the mask",
   method: "the method that chose the levels",
   dtype: "element type of the kernel",
   seed: "seed of the input, of sampling and of random methods",
@@ -42,22 +42,22 @@ export const COLUMNS = {
   kernel_rel_l2: "relative L2 error of the kernel against the float64 reference of the same levels or mask",
   gpu_ms_median: "median time of the kernels in milliseconds: pyramid and attention, levels or mask given",
   gpu_ms_iqr: "distance between the quartiles of these times",
-  speedup: "median time of our dense kernel over that of this row, in the same run",
-  tflops_actual: "density * 4 B H Lq Lk D over the time",
-  tflops_effective: "4 B H Lq Lk D over the time",
+  speedup: "median time of our dense kernel divided by that of this row, in the same run",
+  tflops_actual: "density * 4 B H Lq Lk D divided by the time",
+  tflops_effective: "4 B H Lq Lk D divided by the time",
   order: "order of the tokens",
   importance: "how key blocks are scored",
   head: "the head of the input, counted over batch entries; empty when all are taken together",
   granularity:
     "what levels or masks are chosen for: block (levels), query, head, or group of queries (masks)",
   basis:
-    "what the method was made from: code, paper, summary (of a paper), stand-in (for what was not available), ablation, own, control",
-  selection_cost: "operations of choosing over those of dense attention",
+    "what the method was made from: code, paper, summary (of a paper), stand-in (for a rule that was not available), ablation, own, control",
+  selection_cost: "operations of choosing, relative to dense attention",
   dropped_mass: "softmax mass of the pairs that no token represents, mean over rows",
   alignment_loss:
     "SmoothL1 of dense attention against the output, mean over its numbers: the loss that SSA trains with",
   mass_entropy:
-    "how evenly softmax mass lies over key blocks: its entropy over that of equal shares, mean over query blocks; 0: one block has all, 1: all have the same",
+    "how evenly softmax mass is spread over key blocks: its entropy relative to equal shares, mean over query blocks; 0: one block has all, 1: all have the same",
   input: "the trace or workload",
   causal: "whether the input is causal",
   kernel_bound: "the derived bound on kernel_rel_l2",

@@ -17,7 +17,7 @@ import type { MaskMethod } from "../method.ts";
  */
 export const tokenTopk: MaskMethod = {
   name: "token-topk",
-  rule: "the keys of the largest exact scores, for every query by itself",
+  rule: "the keys of the largest exact scores, for every query separately",
   granularity: "query",
   basis: "control",
   source: "this project",
