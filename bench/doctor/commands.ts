@@ -61,7 +61,7 @@ function kernelsOn({ builtin: { device, software } }: Machine): string {
   if (device === null) return "";
   const clock = device.nanosecondsPerTick > 0 ? "timestamps" : "the clock of the CPU";
   return software
-    ? "runs kernels in software: errors count, times say nothing about a GPU"
+    ? "runs kernels in software: errors are valid, times say nothing about a GPU"
     : `runs kernels on the GPU, times from ${clock}`;
 }
 
