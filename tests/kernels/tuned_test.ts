@@ -19,6 +19,7 @@ import { headSlice, kvHeadOf } from "../../reference/heads.ts";
 import { methodInputs } from "../../reference/methods/inputs.ts";
 import { arrangeTokens } from "../../reference/order/arrange.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { drawn } from "../support/seed.ts";
 import { gpuTest } from "../support/stage_case.ts";
 
 const BLOCKS = { blockM: 32, blockN: 16 };
@@ -144,26 +145,30 @@ gpuTest("tuned: heads in several passes are what the reference makes of each cho
   checkHeads(qkv, tuned, result);
 });
 
-gpuTest(
-  "tuned: causal heads of one pass read the inputs where they lie, and differ by the rows of a table",
-  async (gpu) => {
-    const qkv = callOf(CAUSAL, { causal: true, kvHeads: 1 }), tuned = tunedOf(qkv, CAUSAL, true);
-    const { result, importances } = await runTuned(gpu, qkv, tuned);
-    assertEquals(importances, 1, "passes");
-    checkHeads(qkv, tuned, result);
-  },
-);
-
-gpuTest("tuned: slices have the choices of their heads", async (gpu) => {
-  const qkv = callOf(ALIKE), tuned = tunedOf(qkv, ALIKE, false);
-  const { seqQ, seqK, headDim, valueDim } = tuned.shape;
-  const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ, seqK, headDim, valueDim };
-  const limits = { ...gpu.info.limits, maxStorageBufferBindingSize: 6 * seqQ * headDim }; // one head of two, with means
-  gpu.info = { ...gpu.info, limits };
-  const sliced = createSlicedPsa(gpu, { shape, tuned });
-  assertEquals(sliced.slices, 2);
-  checkHeads(qkv, tuned, await sliced.forward(qkv));
-});
+// Each compiles kernels of its own; a commit draws one.
+if (drawn(0, 2)) {
+  gpuTest(
+    "tuned: causal heads of one pass read the inputs where they lie, and differ by the rows of a table",
+    async (gpu) => {
+      const qkv = callOf(CAUSAL, { causal: true, kvHeads: 1 }), tuned = tunedOf(qkv, CAUSAL, true);
+      const { result, importances } = await runTuned(gpu, qkv, tuned);
+      assertEquals(importances, 1, "passes");
+      checkHeads(qkv, tuned, result);
+    },
+  );
+}
+if (drawn(1, 2)) {
+  gpuTest("tuned: slices have the choices of their heads", async (gpu) => {
+    const qkv = callOf(ALIKE), tuned = tunedOf(qkv, ALIKE, false);
+    const { seqQ, seqK, headDim, valueDim } = tuned.shape;
+    const shape = { batch: 1, heads: 2, kvHeads: 2, seqQ, seqK, headDim, valueDim };
+    const limits = { ...gpu.info.limits, maxStorageBufferBindingSize: 6 * seqQ * headDim }; // one head of two, with means
+    gpu.info = { ...gpu.info, limits };
+    const sliced = createSlicedPsa(gpu, { shape, tuned });
+    assertEquals(sliced.slices, 2);
+    checkHeads(qkv, tuned, await sliced.forward(qkv));
+  });
+}
 
 gpuTest("tuned: files for other calls are refused in a sentence", async (gpu) => {
   const qkv = callOf(CAUSAL, { causal: true, kvHeads: 1 }), tuned = tunedOf(qkv, CAUSAL, true);
