@@ -58,7 +58,8 @@ export const command: Command = {
       "             not causal",
       "  numbers    dense attention with equal, normal or growing scores, which shows",
       "             the cost of the kernel's fixed maximum",
-      "  forward    the whole method against dense attention, at twice --tokens",
+      "  forward    the whole method against dense attention, at one, two and four times",
+      "             --tokens (in software at two)",
       "  stages     each stage of the whole method, at twice --tokens",
     ],
     examples: [
@@ -79,8 +80,9 @@ export const command: Command = {
       {
         name: "filter",
         value: "TEXT",
-        help: "only cases whose canonical string contains it (table, densities, lengths)",
+        help: "only cases whose name, as it is printed, contains it",
       },
+      { name: "seconds", value: "N", help: "seconds after which a case is not measured again (5)" },
       BACKEND,
       UNGUARDED,
       { name: "json", value: "", help: "one JSON object per line" },
@@ -92,10 +94,22 @@ export const command: Command = {
       tokens === undefined || Number.isInteger(tokens) && tokens > 0 && tokens % 128 === 0,
       () => `--tokens is "${given.tokens}"; it should be a multiple of 128.`,
     );
+    const seconds = given.seconds === undefined ? undefined : Number(read.text("seconds", ""));
+    requireInput(
+      seconds === undefined || seconds > 0,
+      () => `--seconds is "${given.seconds}"; it should be a positive number.`,
+    );
     const isModel = given.preset !== undefined;
     const parts = partsOf({ read }, isModel ? MODEL_PARTS : PARTS, isModel ? " of a model" : "");
     const calls = await callsOf({ given });
-    const options = { tokens, parts, filter: read.text("filter", ""), json: read.flag("json"), calls };
+    const options = {
+      tokens,
+      parts,
+      filter: read.text("filter", ""),
+      json: read.flag("json"),
+      calls,
+      seconds,
+    };
     using gpu = await openChosen(read);
     await runBench(gpu, options);
   },

@@ -124,7 +124,13 @@ function pyramidOf(
     readonly blockN: number;
   },
 ): string {
-  return pyramidCode({ layout: layoutOf(levels, blockN), heads: 1, dim: headDim, dtype, tail: "exact" });
+  return pyramidCode({
+    layout: layoutOf(levels, blockN),
+    heads: 1,
+    dims: { k: headDim, v: headDim },
+    dtype,
+    tail: "exact",
+  });
 }
 
 /** The places of the requested levels. */

@@ -10,6 +10,7 @@
  * @module
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
+import { matrixProblem } from "../../kernels/device/probe/matrices.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
@@ -27,7 +28,7 @@ import {
 import type { StageBench } from "./data.ts";
 import { timeForward } from "./forward.ts";
 import { type BenchTiming, measure } from "./measure.ts";
-import { stageBenches, timeStages } from "./stages.ts";
+import { forwardBenches, stageBenches, timeStages } from "./stages.ts";
 
 /** The measurements of a case. */
 interface GpuRow {
@@ -146,7 +147,7 @@ function idealOfLength({ shape: { seqQ, seqK }, density }: GpuCase, seen: Seen):
 
 /** Times one part; how many cases it had. */
 async function runPart(context: Context, part: BenchPart): Promise<number> {
-  const { gpu, tokens, filter } = context, growth = growthCases(tokens, context.longest);
+  const { gpu, tokens } = context, growth = growthCases(tokens, context.longest);
   switch (part) {
     case "table":
       return await runCases(context, part, {
@@ -168,22 +169,24 @@ async function runPart(context: Context, part: BenchPart): Promise<number> {
         ideal: (given, seen) => seen.get(seenKey({ ...given, numbers: "alike" })) ?? NaN,
       });
     case "forward":
-      return filter ? 0 : await runForward(context);
+      return await runForward(context);
     case "stages":
-      return filter ? 0 : await runStages(context);
+      return await runStages(context);
   }
 }
 
-/** The calls of the stages that this device can run. */
-function benchesOf({ gpu, tokens, calls }: Context): StageBench[] {
-  const all = calls?.flatMap((call) => (["f32", "f16"] as const).map((dtype) => ({ ...call, dtype })));
-  return (all ?? stageBenches(2 * tokens)).filter(({ dtype }) => dtype === "f32" || gpu.has("shader-f16"));
+/** The calls of a part that this device can run, and whose names were asked for. */
+function benchesOf({ gpu, calls, filter }: Context, own: readonly StageBench[]): StageBench[] {
+  const all = calls?.flatMap((call) => (["f32", "f16"] as const).map((dtype) => ({ ...call, dtype }))) ?? own;
+  return all.filter((bench) =>
+    (bench.dtype === "f32" || gpu.has("shader-f16")) && stageName(bench).includes(filter)
+  );
 }
 
-/** The whole method against dense attention: both widths and types. */
+/** The whole method against dense attention. */
 async function runForward(context: Context): Promise<number> {
-  const own = context.gpu.has("shader-f16") ? 4 : 2, benches = benchesOf(context);
-  if (context.calls === null) benches.splice(own);
+  const { tokens, longest } = context, lengths = [tokens, 2 * tokens, 4 * tokens];
+  const benches = benchesOf(context, forwardBenches(longest > tokens ? lengths : [2 * tokens]));
   for (const bench of benches) {
     const { forward, dense, density } = await timeForward(context.gpu, bench, context.timing);
     const speedup = dense.median / forward.median, name = stageName(bench);
@@ -199,7 +202,7 @@ async function runForward(context: Context): Promise<number> {
 
 /** Every stage of the whole method. */
 async function runStages(context: Context): Promise<number> {
-  const benches = benchesOf(context);
+  const benches = benchesOf(context, stageBenches(2 * context.tokens));
   for (const bench of benches) {
     const times = await timeStages(context.gpu, bench, context.timing), name = stageName(bench);
     const { shareBefore, ...stages } = times;
@@ -236,6 +239,8 @@ export interface BenchOptions {
   readonly parts: readonly BenchPart[];
   /** Only cases whose canonical string contains it; empty: all. */
   readonly filter: string;
+  /** Seconds after which a case is not measured again; default 5, in software 0.5. */
+  readonly seconds?: number;
   /** Whether every row is one object of JSON. */
   readonly json: boolean;
   /** The calls of a model, in place of the bench's own. */
@@ -251,11 +256,11 @@ export interface BenchOptions {
  */
 export async function runBench(
   gpu: Gpu,
-  { tokens: asked, parts, filter, json, calls }: BenchOptions,
+  { tokens: asked, parts, filter, json, calls, seconds }: BenchOptions,
 ): Promise<void> {
   const isSoftware = gpu.info.subgroupSize === 0, tokens = asked ?? (isSoftware ? 1024 : 16384);
   using probe = await openProbe(gpu);
-  const timing = isSoftware ? { probe, warmUp: 0, seconds: 0.5 } : { probe, warmUp: 150, seconds: 5 };
+  const timing = { probe, warmUp: isSoftware ? 0 : 150, seconds: seconds ?? (isSoftware ? 0.5 : 5) };
   const context = {
     gpu,
     tokens,
@@ -269,6 +274,7 @@ export async function runBench(
   if (!json) {
     const size = calls === undefined ? `, ${tokens} tokens` : "";
     say(`${description} through ${implementation}${matrices ? ", matrix units" : ""}${size}`);
+    if (!matrices) say(`no matrix units: ${matrixProblem(gpu.info)}`);
   }
   let count = 0;
   for (const part of parts) count += await runPart(context, part);

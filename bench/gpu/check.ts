@@ -16,7 +16,7 @@ import type { AttentionShape, Tensor } from "../../reference/tensor.ts";
 import { type Data, inputsOf } from "./data.ts";
 
 /** Pairs of tokens that a check looks at: fewer rows of longer calls. */
-const PAIRS = 2 ** 21;
+const PAIRS = 2 ** 20;
 /** Rows that the bound of a long call looks at. */
 const LONG = { spread: 2, longest: 1 };
 

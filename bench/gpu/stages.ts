@@ -120,12 +120,16 @@ async function checkStages(
 /** Of levels that a similarity caps, this share may differ: the device computes similarities in float32. */
 const CAPPED = 0.01;
 
-/** The calls of the bench: default ratios at 32K tokens, with other blocks and importances. */
-export function stageBenches(tokens: number): StageBench[] {
-  const bench = (
-    [heads, headDim]: readonly [number, number],
-    { dtype = "f32", ...config }: Partial<PsaConfig> & { dtype?: "f16" | "f32" },
-  ): StageBench => ({
+/** Heads and channels of the calls. */
+const WIDE = [12, 128] as const, NARROW = [16, 64] as const;
+
+/** A call with the released default ratios, or with what is said of it. */
+function benchOf(
+  tokens: number,
+  [heads, headDim]: readonly [number, number],
+  { dtype = "f32", ...config }: Partial<PsaConfig> & { dtype?: "f16" | "f32" } = {},
+): StageBench {
+  return {
     shape: { batch: 1, heads, kvHeads: heads, seqQ: tokens, seqK: tokens, headDim, valueDim: headDim },
     config: {
       ...{ blockM: 128, blockN: 128, tile: 128, importance: { kind: "sampled", seed: 1 } },
@@ -133,15 +137,42 @@ export function stageBenches(tokens: number): StageBench[] {
       ...config,
     },
     dtype,
-  });
-  const wide = [12, 128] as const, narrow = [16, 64] as const;
-  const ofKind = (importance: PsaConfig["importance"]) => bench(wide, { importance });
+  };
+}
+
+/** The calls whose stages are timed: default ratios, and what changes with blocks and importance. */
+export function stageBenches(tokens: number): StageBench[] {
+  const wide = (config: Partial<PsaConfig> & { dtype?: "f16" | "f32" }) => benchOf(tokens, WIDE, config);
+  const ofKind = (importance: PsaConfig["importance"]) => wide({ importance });
   return [
-    ...[wide, narrow].flatMap((size) => [bench(size, { dtype: "f32" }), bench(size, { dtype: "f16" })]),
-    ...[64, 32].map((blockN) => bench(wide, { blockN, tile: blockN })),
-    bench(wide, { blockN: 64, tile: 64, dtype: "f16" }),
+    ...[WIDE, NARROW].flatMap((size) =>
+      (["f32", "f16"] as const).map((dtype) => benchOf(tokens, size, { dtype }))
+    ),
+    ...[64, 32].map((blockN) => wide({ blockN, tile: blockN })),
+    wide({ blockN: 64, tile: 64, dtype: "f16" }),
     ...[8, 16].map((stride) => ofKind({ kind: "antidiagonal", stride })),
     ofKind({ kind: "pooled" }),
-    bench(wide, { assignment: { mode: "threshold", ratios: DEFAULT_RATIOS } }),
+    wide({ assignment: { mode: "threshold", ratios: DEFAULT_RATIOS } }),
+  ];
+}
+
+/**
+ * The calls of the whole method: default ratios in float16 at all lengths, both widths and smaller key blocks, and both widths in
+ * float32 at the middle length.
+ *
+ * @param lengths tokens of a head
+ *
+ * @example
+ * ```ts
+ * import { forwardBenches } from "./stages.ts";
+ * console.log(forwardBenches([1024, 2048, 4096]).length); // 11
+ * ```
+ */
+export function forwardBenches(lengths: readonly number[]): StageBench[] {
+  const half = { dtype: "f16" } as const, middle = lengths[lengths.length >> 1];
+  return [
+    ...[WIDE, NARROW].map((size) => benchOf(middle, size)),
+    ...[WIDE, NARROW].flatMap((size) => lengths.map((tokens) => benchOf(tokens, size, half))),
+    ...lengths.map((tokens) => benchOf(tokens, WIDE, { ...half, blockN: 64, tile: 64 })),
   ];
 }

@@ -29,8 +29,8 @@ export interface Capabilities {
   /** Whether kernels may use them: a test product of 16 x 16 halves was right. */
   readonly matrices: boolean;
   /**
-   * Workgroups that keep the device busy: with fewer, keys of a query block are shared. WebGPU does not tell it, so it is
-   * that of a large device if it has subgroups, and 1 if not, which means software.
+   * Workgroups of attention that the device runs at once: below that, keys of a query block are shared. It is counted where
+   * there are subgroups (probe/room.ts), and 1 where there are none, which is software.
    */
   readonly busyWorkgroups: number;
   /** Nanoseconds per tick of a timestamp; 0 where there are no timestamps. */
@@ -50,9 +50,6 @@ export interface MatrixShape {
   /** Type of the result, such as `f32`. */
   readonly result: string;
 }
-
-/** Workgroups that keep a device with subgroups busy. */
-export const BUSY_WORKGROUPS = 128;
 
 /** The limits that a device is asked for, all that its adapter has. */
 export const LIMITS = [

@@ -5,11 +5,12 @@
  */
 import { InputError } from "../../reference/errors.ts";
 import { type BackendName, backendOf, MATRIX_FEATURE } from "./backend.ts";
-import { BUSY_WORKGROUPS, type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
+import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
 import { NoAdapterError } from "./errors.ts";
 import { Gpu } from "./gpu.ts";
 import { requireGpuOptions } from "./options.ts";
 import { probeMatrices } from "./probe/matrices.ts";
+import { probeRoom } from "./probe/room.ts";
 import { probeSubgroups } from "./probe/subgroups.ts";
 import { probeTick } from "./probe/tick.ts";
 
@@ -115,7 +116,7 @@ async function probe(
     ...gpu.info,
     nanosecondsPerTick,
     subgroupSize: shuffles.size,
-    busyWorkgroups: shuffles.size > 0 ? BUSY_WORKGROUPS : 1,
+    busyWorkgroups: shuffles.size > 0 ? await probeRoom(gpu) : 1,
     subgroupDirective: shuffles.directive,
     matrices: subgroups && matrices && await probeMatrices(gpu),
   };

@@ -18,8 +18,8 @@ export interface PyramidKernelOptions {
   readonly layout: PyramidLayout;
   /** Heads of all batch entries. */
   readonly heads: number;
-  /** Channels of a token. */
-  readonly dim: number;
+  /** Channels of a key and of a value. */
+  readonly dims: { readonly k: number; readonly v: number };
   /** Element type. */
   readonly dtype: "f32" | "f16";
   /** How the last, partial block is pooled. */
@@ -27,13 +27,11 @@ export interface PyramidKernelOptions {
 }
 
 /** Options of {@link buildPyramid}. */
-export interface PyramidOptions extends Omit<PyramidKernelOptions, "dim"> {
+export interface PyramidOptions extends PyramidKernelOptions {
   /** Keys, which begin with level 1. */
   readonly k: GPUBuffer;
   /** Values, the like. */
   readonly v: GPUBuffer;
-  /** Channels of a key and of a value. */
-  readonly dims: { readonly k: number; readonly v: number };
   /** Tokens of a head. */
   readonly tokens: number;
 }
@@ -44,12 +42,12 @@ function pooledLevels({ levels }: PyramidLayout) {
 }
 
 /** The WGSL of the pyramid kernel, for levels up to the largest one of the layout. */
-export function pyramidCode({ layout, heads, dim, dtype, tail }: PyramidKernelOptions): string {
+export function pyramidCode({ layout, heads, dims, dtype, tail }: PyramidKernelOptions): string {
   const wanted = pooledLevels(layout).map(({ level }) => Math.log2(level));
   return expandTemplate(layoutTemplate + code, {
     F16: dtype === "f16",
     REPLICATE: tail === "replicate",
-    PIECES: dim / (dtype === "f16" ? 8 : 4),
+    ...{ K_PIECES: piecesOf(dims.k, dtype), V_PIECES: piecesOf(dims.v, dtype) },
     HEADS: heads,
     TOP: Math.max(...wanted),
     WANTED: wanted.reduce((bits, log) => bits | 1 << log, 0),
@@ -66,23 +64,14 @@ export async function buildPyramid(
   gpu: Gpu,
   options: PyramidOptions,
 ): Promise<Stage<Readonly<Record<"k" | "v", GPUBuffer>>>> {
-  const { k, v, dims, layout } = options, isNeeded = pooledLevels(layout).length > 0;
-  const encodes = isNeeded
-    ? [
-      await buildLevels(gpu, k, { ...options, dim: dims.k }),
-      await buildLevels(gpu, v, { ...options, dim: dims.v }),
-    ]
-    : [];
-  return { name: "pyramid", encode: (pass) => encodes.forEach((encode) => encode(pass)), outputs: { k, v } };
+  const { k, v, layout } = options, isNeeded = pooledLevels(layout).length > 0;
+  const encode = isNeeded ? await buildLevels(gpu, options) : () => {};
+  return { name: "pyramid", encode, outputs: { k, v } };
 }
 
-/** All levels of one buffer. */
-async function buildLevels(
-  gpu: Gpu,
-  buffer: GPUBuffer,
-  options: PyramidKernelOptions & Pick<PyramidOptions, "tokens">,
-): Promise<Encode> {
-  const { layout, heads, tokens, dim, dtype } = options, pooled = pooledLevels(layout);
+/** All levels of keys and of values. */
+async function buildLevels(gpu: Gpu, options: PyramidOptions): Promise<Encode> {
+  const { k, v, layout, heads, tokens, dims, dtype } = options, pooled = pooledLevels(layout);
   const run = Math.max(...pooled.map(({ level }) => level));
   const runs = Math.max(...pooled.map((each) => Math.ceil(each.tokens * each.level / run)));
   const uniform = gpu.createBuffer("pyramid call", {
@@ -90,10 +79,15 @@ async function buildLevels(
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
   upload(gpu, uniform, { data: Uint32Array.from([tokens, runs, 0, 0, ...packLayout(layout)]) });
-  const pieces = dim / (dtype === "f16" ? 8 : 4);
+  const pieces = piecesOf(Math.max(dims.k, dims.v), dtype);
   return await buildKernel(gpu, pyramidCode(options), {
     label: "pyramid",
-    buffers: [uniform, buffer],
-    workgroups: spreadWorkgroups(Math.ceil(heads * runs * pieces / 64)),
+    buffers: [uniform, k, v],
+    workgroups: [...spreadWorkgroups(Math.ceil(heads * runs * pieces / 64)), 2],
   });
+}
+
+/** Pieces of 16 bytes of a token. */
+function piecesOf(dim: number, dtype: "f32" | "f16"): number {
+  return dim / (dtype === "f16" ? 8 : 4);
 }

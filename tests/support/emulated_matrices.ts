@@ -98,6 +98,7 @@ export function withoutMatrices(code: string): string {
     .replaceAll("subgroupMatrixMultiplyAccumulate(", "multiply(")
     .replaceAll(/subgroupBroadcastFirst\((\w+)\)/g, "$1")
     .replaceAll("workgroupBarrier()", "meet()")
+    .replaceAll(/let (weights\d_\d|again) = load_row_major/g, "meet();\n$&") // lanes of a subgroup have stored them
     .replaceAll("bitcast<u32>(vec2<f16>(pair))", "pack2x16float(pair)");
   return begin(text, size).replace(
     /^(enable f16;\n)?/,
@@ -190,9 +191,15 @@ function emulatedDevice(device: GPUDevice, room: Readonly<Record<string, number>
   });
 }
 
-/** The runtime's WebGPU with matrix units that are emulated. */
-export function emulatedMatrices(): GPU {
-  const config = { M: 16, N: 16, K: 16, componentType: "f16", resultComponentType: "f32" };
+/** The product that is emulated, as adapters list it. */
+export const EMULATED = { M: 16, N: 16, K: 16, componentType: "f16", resultComponentType: "f32" };
+
+/**
+ * The runtime's WebGPU with matrix units that are emulated.
+ *
+ * @param configs the products that its adapter lists; default the one that is emulated
+ */
+export function emulatedMatrices(configs: readonly typeof EMULATED[] = [EMULATED]): GPU {
   return withMembers(navigator.gpu, {
     requestAdapter: async (options?: GPURequestAdapterOptions) => {
       const adapter = await navigator.gpu.requestAdapter(options);
@@ -200,7 +207,7 @@ export function emulatedMatrices(): GPU {
       // what kernels keep in workgroup memory lies in a buffer here, so that there is room for all of it
       const room = { maxComputeWorkgroupStorageSize: 49152 };
       const told = {
-        subgroupMatrixConfigs: [config],
+        subgroupMatrixConfigs: configs,
         subgroupMinSize: 32,
         subgroupMaxSize: 32,
         backend: "vulkan",

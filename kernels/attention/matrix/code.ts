@@ -17,6 +17,7 @@ import { MATRIX_DIRECTIVES } from "./directives.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
 import memory from "./memory.wgsl" with { type: "text" };
 import output from "./output.wgsl" with { type: "text" };
+import sample from "./sample.wgsl" with { type: "text" };
 import steps from "./steps.wgsl" with { type: "text" };
 
 /** Bytes of a piece, 8 halves. */
@@ -24,17 +25,22 @@ const PIECE_BYTES = 16;
 /** The widest queries whose matrices fit into registers. */
 const WIDEST = 128;
 
+/** Pieces of rows of which a subgroup has room for the sums of all columns. */
+const NARROW = 8;
+
 /** Sizes that follow from the call. */
 interface Sizes {
   /** Pieces of a row of queries and keys, padded to whole matrices; of values, padded to a matrix for each half. */
   readonly across: { readonly k: number; readonly v: number };
   /** Matrices of 16 rows that a subgroup has, and query rows of the workgroup. */
-  readonly rowTiles: number;
+  readonly rowTiles: 2;
   readonly rows: number;
   /** Pieces of workgroup memory in which a subgroup exchanges scores. */
   readonly region: number;
   /** Entries of a list in a tile of 32 keys. */
   readonly tileGroups: number;
+  /** Whether a subgroup makes all columns of its own keys, so that halves meet at the end alone. */
+  readonly alone: boolean;
 }
 
 function sizesOf({ shape: { headDim, valueDim }, blockM, group, dense }: AttentionKernelOptions): Sizes {
@@ -43,14 +49,16 @@ function sizesOf({ shape: { headDim, valueDim }, blockM, group, dense }: Attenti
     v: 4 * Math.ceil(Math.min(valueDim, WIDEST_COLUMNS) / 32),
   };
   const rows = Math.max(32, blockM);
-  const rowTiles = across.k <= 8 && across.v <= 8 && rows >= 128 ? 4 : 2;
-  return { across, rows, rowTiles, region: 96 * rowTiles, tileGroups: dense ? 0 : 32 / group };
+  return {
+    ...{ across, rows, rowTiles: 2, region: 192, tileGroups: dense ? 0 : 32 / group },
+    alone: across.k <= NARROW && across.v <= NARROW,
+  };
 }
 
 /** Bytes of workgroup memory that the kernel takes. */
 export function matrixWorkgroupBytes(options: AttentionKernelOptions): number {
-  const { across, region, rows, rowTiles, tileGroups } = sizesOf(options), subgroups = rows / rowTiles / 8;
-  const tiles = 32 * (across.k + 1 + across.v + 1);
+  const { across, region, rows, rowTiles, tileGroups, alone } = sizesOf(options);
+  const subgroups = rows / rowTiles / 8, tiles = (alone ? 2 : 1) * 32 * (across.k + 1 + across.v + 1);
   return PIECE_BYTES * (tiles + subgroups * region) + 8 * (rows + 16 * tileGroups) + 16;
 }
 
@@ -63,7 +71,7 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
 
 /** The WGSL of attention with matrices. */
 export function matrixCode(options: AttentionKernelOptions): string {
-  const template = [layoutTemplate, entryTemplate, call, memory, steps, output, kernel].join("\n");
+  const template = [layoutTemplate, entryTemplate, call, memory, steps, sample, output, kernel].join("\n");
   return MATRIX_DIRECTIVES + expandTemplate(template, parametersOf(options));
 }
 
@@ -80,10 +88,11 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     splits = false,
     group,
   } = options;
-  const { across, rows, rowTiles, region, tileGroups } = sizesOf(options);
+  const { across, rows, rowTiles, region, tileGroups, alone } = sizesOf(options);
   const threads = 4 * rows / rowTiles;
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
+    ...{ ALONE: alone, BUFFERS: alone ? 2 : 1, KEYS_EARLY: dense || alone },
     KEYS_ACCESS: dense ? "read_write" : "read",
     ...{ KEY_SPLITS: splits, COLUMN_PARTS: columnParts(valueDim) },
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
@@ -99,7 +108,8 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     },
     ...{ D_PIECES: headDim / 8, V_PIECES: valueDim / 8, K_ACROSS: across.k, V_ACROSS: across.v },
     ...{ K_PITCH: across.k + 1, V_PITCH: across.v + 1 },
-    ...{ STEPS: across.k / 2, COLUMNS: across.v / 4, REGION: region, TILE_GROUPS: tileGroups },
+    ...{ STEPS: across.k / 2, COLUMNS: across.v / (alone ? 2 : 4), REGION: region, TILE_GROUPS: tileGroups },
+    ...{ Q_LOADS: Math.ceil(across.k / 4), Q_REST: across.k % 4 !== 0 },
     ...{ K_LOADS: loads(across.k), K_REST: loads(across.k) * threads > 32 * across.k },
     ...{ V_LOADS: loads(across.v), V_REST: loads(across.v) * threads > 32 * across.v },
   };

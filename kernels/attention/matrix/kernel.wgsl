@@ -2,18 +2,24 @@
 // tiled/kernel.wgsl, for float16. A template (template.ts): lines that begin with //# unroll and choose in the text.
 //
 // Work. One workgroup owns ROWS query rows of a head and a part of the value columns, and walks tiles of 32 keys, whose
-// groups come from anywhere, as in the tiled kernel. Subgroups of 32 lanes form row groups of two: both hold the same
-// 16 * ROW_TILES query rows; one multiplies the first 16 keys of a tile and makes the first half of the columns, the other
-// one the rest. Queries stay in registers as matrices, and so do sums of outputs, in float32.
+// groups come from anywhere, as in the tiled kernel. Subgroups of 32 lanes form row groups of two: both hold the same 32 query
+// rows, and one multiplies the first 16 keys of a tile, the other one the last. Queries stay in registers as matrices, and so do
+// sums of outputs, in float32. Where rows are narrow (ALONE: up to 64 channels) a subgroup has registers for the sums of all
+// columns over its own keys: halves are added up once, at the end. Else it makes half of the columns over all keys.
 //
-// A tile takes two phases, with a barrier after each. (1) Scores of this tile, which are there since the phase before, go
+// A tile takes two phases. (1) Scores of this tile, which are there since the tile before, go
 // through workgroup memory to lanes, which hold 16 keys of a row each (matrices cannot be indexed); they become weights
 // in half precision, and go back; between these steps, in the text, stand the products of queries and the keys of the next
-// tile, so that matrix units work while exponentials are made. (2) Weights times values. Keys are not read in phase 2, nor
-// values in phase 1: that is when they are replaced, at the end of the phase, from registers that were loaded a tile
-// before. So no phase waits for memory, and one buffer of each suffices. In dense attention keys and values are bound as
-// writable (KEYS_ACCESS): compilers move loads of read-only memory to where they are used, and then wait for them. Rows are padded by 16 bytes, scores to 24
-// numbers: then no two lanes access the same bank.
+// tile, so that matrix units work while exponentials are made. (2) Weights times values. Both phases have a barrier behind them
+// where halves read each other's weights. Keys are not read in phase 2 then, nor values in phase 1: that is when they are replaced,
+// at the end of the phase, from registers that were loaded a tile before. So no phase waits for memory, and one buffer of each
+// will do. ALONE there are two buffers of each, weights never leave the subgroup, and a tile has one barrier. Keys and values of
+// dense attention are bound as writable (KEYS_ACCESS), and so are queries: compilers move loads of read-only memory to where they
+// are used, and then wait for them. Rows are padded by 16 bytes, scores to 24 numbers: then no two lanes access the same bank.
+//
+// The beginning is a chain of lookups, and nothing overlaps with it: a multiprocessor has room for one workgroup. So queries are
+// asked for first, then the first entries of the list together with its length, and the first keys (KEYS_EARLY) before queries are
+// staged.
 //
 // The maximum of a row is fixed before its keys are walked, since sums that are matrices cannot be scaled. It is that of a
 // sample: the first tile of a list; in dense attention the first one and the one at the diagonal. Softmax does not
@@ -34,8 +40,8 @@
 // clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Entries of a list: clamped to
 // the last one. Workgroup memory: rows below ROWS or 32 by construction, or compared with 32 (…_REST); ring: & 15.
 //
-// Lanes of a subgroup read what a matrix store of their own subgroup has written with no barrier between: subgroups run in
-// step here, which probe/matrices.ts tries before this kernel is chosen. Matrices are used in uniform control flow: loops
+// Lanes of a subgroup read what a matrix store of their own subgroup has written with no barrier between, and ALONE a matrix load
+// reads what they have written: subgroups run in step here, which probe/matrices.ts tries before this kernel is chosen. Matrices are used in uniform control flow: loops
 // count tiles, which all invocations of a workgroup agree on.
 
 @compute @workgroup_size(#{THREADS})
@@ -78,6 +84,7 @@ fn main(
   let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "column_part * " + V_ACROSS + "u"};
   let first_row = block * #{BM}u;
   let row_end = min(first_row + #{BM}u, call.seq_q);
+//#use request_queries
 
 //#if DENSE
   let first_key = call.levels[0].first_row + kv_head * call.levels[0].tokens;
@@ -89,6 +96,10 @@ fn main(
 //#else
   let list_begin = offsets[list_row];
   let all_groups = offsets[list_row + 1u] - list_begin;
+//#if !KEY_SPLITS
+  // The first entries are asked for together with those that tell how many there are.
+  if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[list_begin + min(lid, max(all_groups, 1u) - 1u)], kv_head); }
+//#end
 //#use count_tiles
   let all_tiles = workgroupUniformLoad(&counted);
 //#end
@@ -129,7 +140,10 @@ fn main(
 //#end
   let last = tiles - 1u;
 
-//#use load_queries
+//#if !DENSE && KEY_SPLITS
+  if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
+  workgroupBarrier();
+//#end
   // The pieces of each tile that this invocation loads.
 //#for n in 0 .. K_LOADS
   let k_row#{n} = #{THREADS % K_ACROSS == 0 ? "lid / " + K_ACROSS + "u + " + n * THREADS / K_ACROSS + "u" : "(lid + " + n * THREADS + "u) / " + K_ACROSS + "u"};
@@ -143,7 +157,7 @@ fn main(
   let k_place = k_row0 * #{K_PITCH}u + k_piece0;
   let v_place = v_row0 * #{V_PITCH}u + v_piece0;
   let k_read = half * #{16 * K_PITCH}u;
-  let v_read = half * #{V_ACROSS / 2}u;
+  let v_read = half * #{ALONE ? 16 * V_PITCH : V_ACROSS / 2}u;
 //#for z in 0 .. LANE_ROWS
   let position#{z} = i32(first_row + row#{z}) + call.position;
   var max#{z} = MASKED;                     // stays, until the row has a maximum that will do
@@ -162,6 +176,10 @@ fn main(
 //#end
 
   var is_exact = false;
+//#if KEYS_EARLY
+//#use request_first_keys
+//#end
+//#use stage_queries
   loop {
 //#use sample
 //#use walk

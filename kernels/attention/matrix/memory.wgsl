@@ -4,7 +4,7 @@
 alias Piece = vec4<u32>; // 8 halves
 
 @group(0) @binding(0) var<uniform> call: Call;
-@group(0) @binding(1) var<storage, read> q: array<Piece>;
+@group(0) @binding(1) var<storage, read_write> q: array<Piece>; // not written: compilers move loads of read-only memory
 @group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
 @group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
 //#if KEY_SPLITS
@@ -19,8 +19,8 @@ alias Piece = vec4<u32>; // 8 halves
 @group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
 //#end
 
-var<workgroup> keys: array<Piece, #{32 * K_PITCH}>;           // a tile of keys, and one of values
-var<workgroup> values: array<Piece, #{32 * V_PITCH}>;
+var<workgroup> keys: array<Piece, #{BUFFERS * 32 * K_PITCH}>; // a tile of keys, and one of values, or two
+var<workgroup> values: array<Piece, #{BUFFERS * 32 * V_PITCH}>;
 var<workgroup> exchange: array<Piece, #{SUBGROUPS * REGION}>; // scores, then weights; a region for each subgroup
 var<workgroup> shared_rows: array<f32, #{2 * ROWS}>;      // what the two halves of a row tell each other
 var<workgroup> again: u32;                               // whether some row has to be walked again
@@ -65,6 +65,11 @@ fn counted_token(entry: u32, token: u32) -> u32 {
 //#end
 
 //#if DENSE
+// The tile that is sampled at a place of the sample: 0, and at 1 the one at the diagonal.
+fn sampled_tile(place: u32, tiles: u32, first_row: u32) -> u32 {
+  return (place * (u32(max(i32(first_row) + #{CAUSAL ? "call.position" : "0"}, 0)) >> 5u)) % tiles;
+}
+
 // The first key of a tile.
 fn key_of(tile: u32) -> u32 { return #{KEY_SPLITS ? "(first_tile + tile)" : "tile"} * 32u; }
 //#end

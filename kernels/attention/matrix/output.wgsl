@@ -20,15 +20,27 @@
 //#for i in 0 .. ROW_TILES
   subgroupMatrixStore<row_major>(&exchange, own + #{96 * i}u, o#{i}_#{j}, 6u);
 //#end
+//#if ALONE
+  // Halves have sums of their own keys: they take turns in adding up those of both.
+  workgroupBarrier();
+  if (half == #{j & 1}u) {
+//#end
 //#for z in 0 .. LANE_ROWS
 //#for h in 0 .. 2
   {
+//#if ALONE
+    let a_at = s#{z}a + #{2 * h}u;
+    let b_at = s#{z}b + #{2 * h}u;
+    let a = (bitcast<vec4f>(exchange[a_at]) + bitcast<vec4f>(exchange[#{j & 1 ? "a_at - " + REGION + "u" : "a_at + " + REGION + "u"}])) * inverse#{z};
+    let b = (bitcast<vec4f>(exchange[b_at]) + bitcast<vec4f>(exchange[#{j & 1 ? "b_at - " + REGION + "u" : "b_at + " + REGION + "u"}])) * inverse#{z};
+//#else
     let a = bitcast<vec4f>(exchange[s#{z}a + #{2 * h}u]) * inverse#{z};
     let b = bitcast<vec4f>(exchange[s#{z}b + #{2 * h}u]) * inverse#{z};
+//#end
     var low = select(a, b, is_swapped);
     var high = select(b, a, is_swapped);
     let row = first_row + row#{z};
-    let piece = first_piece + half * #{V_ACROSS / 2}u + #{2 * j + h}u;
+    let piece = first_piece + #{ALONE ? "" : "half * " + V_ACROSS / 2 + "u + "}#{2 * j + h}u;
 //#if CAUSAL
     if (has_strange && piece < #{V_PIECES}u) {
       for (var at = 0u; at < tiles * 32u; at++) {
@@ -62,6 +74,10 @@
     }
   }
 //#end
+//#end
+//#if ALONE
+  }
+  workgroupBarrier();
 //#end
 //#end
 //#end

@@ -13,22 +13,32 @@
   }
 //#end
 
-// Queries become matrices, 16 rows at a time; they go through workgroup memory, where channels beyond the last one are zeros.
-//#block load_queries
-//#if !DENSE
-  if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
+// Queries are asked for as soon as it is known which; they become matrices later, 16 rows at a time, by way of workgroup memory,
+// where channels beyond the last one are zeros. So what they take to come is shared with all that is looked up meanwhile.
+//#block request_queries
+//#for i in 0 .. ROW_TILES
+//#for n in 0 .. Q_LOADS
+  var words#{i}_#{n} = Piece();
+  {
+    let at = half * 32u + lane + #{64 * n}u;
+    let row = min(first_row + row_group * #{16 * ROW_TILES}u + #{16 * i}u + min(at / #{K_ACROSS}u, 15u), call.seq_q - 1u);
+    let piece = at % #{K_ACROSS}u;
+    if (piece < #{D_PIECES}u) { words#{i}_#{n} = q[(head * call.seq_q + row) * #{D_PIECES}u + piece]; }
+  }
 //#end
+//#end
+//#end
+//#block stage_queries
 //#if CAUSAL
   if (lid == 0u) { found_strange = 0u; }
 //#end
 //#for i in 0 .. ROW_TILES
-  for (var at = half * 32u + lane; at < #{16 * K_ACROSS}u; at += 64u) {
-    let row = min(first_row + row_group * #{16 * ROW_TILES}u + #{16 * i}u + at / #{K_ACROSS}u, call.seq_q - 1u);
-    let piece = at % #{K_ACROSS}u;
-    var words = Piece();
-    if (piece < #{D_PIECES}u) { words = q[(head * call.seq_q + row) * #{D_PIECES}u + piece]; }
-    exchange[both + at / #{K_ACROSS}u * #{K_PITCH}u + piece] = words;
+//#for n in 0 .. Q_LOADS
+  {
+    let at = half * 32u + lane + #{64 * n}u;
+    #{Q_REST ? "if (at < " + 16 * K_ACROSS + "u)" : ""} { exchange[both + at / #{K_ACROSS}u * #{K_PITCH}u + at % #{K_ACROSS}u] = words#{i}_#{n}; }
   }
+//#end
   workgroupBarrier();
 //#for step in 0 .. STEPS
   let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{2 * step}u, #{K_PITCH}u);
@@ -43,9 +53,23 @@
       k#{n} = load_k(source_row(k_tile, #{K_REST ? "min(k_row" + n + ", 31u)" : "k_row" + n}, #{DENSE ? "first_key" : "0u"}), k_piece#{n});
 //#end
 //#end
+// The keys of the first tile of the sample, which queries are staged beside.
+//#block request_first_keys
+//#for n in 0 .. K_LOADS
+  var k#{n} = Piece();
+//#end
+  {
+//#if DENSE
+    let k_tile = sampled_tile(min(tiles, 2u) - 1u, tiles, first_row);
+//#else
+    let k_tile = 0u;
+//#end
+//#use request_keys
+  }
+//#end
 //#block store_keys
 //#for n in 0 .. K_LOADS
-      #{K_REST ? "if (k_row" + n + " < 32u)" : ""} { keys[#{THREADS % K_ACROSS == 0 ? "k_place + " + n * THREADS / K_ACROSS * K_PITCH + "u" : "k_row" + n + " * " + K_PITCH + "u + k_piece" + n}] = k#{n}; }
+      #{K_REST ? "if (k_row" + n + " < 32u)" : ""} { keys[k_buffer + #{THREADS % K_ACROSS == 0 ? "k_place + " + n * THREADS / K_ACROSS * K_PITCH + "u" : "k_row" + n + " * " + K_PITCH + "u + k_piece" + n}] = k#{n}; }
 //#end
 //#end
 //#block request_values
@@ -64,18 +88,35 @@
         }
       }
 //#end
-      #{V_REST ? "if (v_row" + n + " < 32u)" : ""} { values[#{THREADS % V_ACROSS == 0 ? "v_place + " + n * THREADS / V_ACROSS * V_PITCH + "u" : "v_row" + n + " * " + V_PITCH + "u + v_piece" + n}] = v#{n}; }
+      #{V_REST ? "if (v_row" + n + " < 32u)" : ""} { values[v_buffer + #{THREADS % V_ACROSS == 0 ? "v_place + " + n * THREADS / V_ACROSS * V_PITCH + "u" : "v_row" + n + " * " + V_PITCH + "u + v_piece" + n}] = v#{n}; }
 //#end
 //#end
 
 // One step of the first product: 16 channels of all row tiles.
 //#block multiply_keys
       {
-        let columns = subgroupMatrixLoad<Right, col_major>(&keys, k_read + #{2 * step}u, #{K_PITCH}u);
+        let columns = subgroupMatrixLoad<Right, col_major>(&keys, k_buffer_read + k_read + #{2 * step}u, #{K_PITCH}u);
 //#for i in 0 .. ROW_TILES
         s#{i} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + ")"};
 //#end
       }
+//#end
+
+// The second product: weights of all 32 keys, or, where halves work alone, of the own 16, times values.
+//#block add_outputs
+//#for step in 0 .. ALONE ? 1 : 2
+//#for i in 0 .. ROW_TILES
+      let weights#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, #{ALONE ? "own" : "both"} + #{step * REGION + 48 * i}u, 3u);
+//#end
+//#for j in 0 .. COLUMNS
+      {
+        let rows = subgroupMatrixLoad<Right, row_major>(&values, v_buffer_read + v_read + #{16 * step * V_PITCH + 2 * j}u, #{V_PITCH}u);
+//#for i in 0 .. ROW_TILES
+        o#{i}_#{j} = subgroupMatrixMultiplyAccumulate(weights#{i}_#{step}, rows, o#{i}_#{j});
+//#end
+      }
+//#end
+//#end
 //#end
 
 // Scores go to where lanes read them. The terms that are added to the scores of a lane, and the rows that see them: for the groups of 8 keys
@@ -97,91 +138,6 @@
 //#end
 //#end
 
-// The maximum of each row over the tiles of the sample, or, if is_exact, over all of them. Ends with tile 0, whose scores are
-// then there for the walk.
-//#block sample
-//#for z in 0 .. LANE_ROWS
-    top#{z} = MASKED;
-    sum#{z} = 0.0;
-//#end
-    if (lid == 0u) { again = 0u; }
-    let samples = select(#{DENSE ? "min(tiles, 2u)" : "1u"}, tiles, is_exact);
-    for (var n = 0u; n < samples; n += call.one) {
-      let back = samples - 1u - n;
-//#if DENSE
-      let tile = select((back * (u32(max(i32(first_row) + #{CAUSAL ? "call.position" : "0"}, 0)) >> 5u)) % tiles, back, is_exact);
-//#else
-      let tile = back;
-      if (is_exact) {
-        workgroupBarrier();
-        if (lid < #{TILE_GROUPS}u) {
-          ring[(tile & 15u) * #{TILE_GROUPS}u + lid] = item_of(list[first_group + tile * #{TILE_GROUPS}u + lid], kv_head);
-        }
-      }
-//#end
-      workgroupBarrier();
-      {
-        let k_tile = tile;
-//#for n in 0 .. K_LOADS
-        var k#{n} = Piece();
-//#end
-//#use request_keys
-//#use store_keys
-      }
-      workgroupBarrier();
-//#for step in 0 .. STEPS
-//#use multiply_keys
-//#end
-//#use give_scores
-//#for part in 0 .. PARTS
-      {
-        var score = fma(#{"bitcast<vec4f>(exchange[s" + (part >> 2) + "ab"[part & 1] + " + " + (part & 2) + "u])"}, vec4f(SCALE), bias#{part >> 1 & 1}#{"ab"[part & 1]});
-//#if CAUSAL
-        if (is_crossed) { score = select(score, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2})); }
-//#end
-        top#{part >> 2} = max(top#{part >> 2}, max(max(score.x, score.y), max(score.z, score.w)));
-      }
-//#end
-    }
-//#for z in 0 .. LANE_ROWS
-    shared_rows[half * #{ROWS}u + row#{z}] = top#{z};
-//#end
-    workgroupBarrier();
-//#if !DENSE
-    if (is_exact) {
-      if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
-      workgroupBarrier();
-    }
-//#end
-//#for n in 0 .. K_LOADS
-    var k#{n} = Piece();
-//#end
-//#for n in 0 .. V_LOADS
-    var v#{n} = Piece();
-//#end
-    {
-      let k_tile = min(1u, last);
-//#use request_keys
-//#use store_keys
-    }
-    {
-      let v_tile = 0u;
-      let k_tile = min(2u, last);
-//#use request_values
-//#use request_keys
-    }
-//#for z in 0 .. LANE_ROWS
-    top#{z} = max(shared_rows[row#{z}], shared_rows[#{ROWS}u + row#{z}]);
-    max#{z} = select(max#{z}, max(top#{z}, EMPTY), max#{z} == MASKED);
-//#end
-//#for i in 0 .. ROW_TILES
-//#for j in 0 .. COLUMNS
-    o#{i}_#{j} = Sums();
-//#end
-//#end
-    workgroupBarrier();
-//#end
-
 // All tiles, two phases each; then the sum of each row, and whether some row has to be walked again.
 //#block walk
     for (var tile = 0u; tile < tiles; tile += call.one) {
@@ -189,6 +145,18 @@
       let is_reader = (tile & 7u) == 0u && tile + 8u < tiles && lid < #{8 * TILE_GROUPS}u;
       var entry_ahead = 0u;
       if (is_reader) { entry_ahead = list[first_group + min((tile + 8u) * #{TILE_GROUPS}u + lid, groups - 1u)]; }
+//#end
+//#if ALONE
+      // Of two buffers one has the keys of the next tile and the other one the values of this tile; the others are free.
+      let k_buffer = (tile & 1u) * #{32 * K_PITCH}u;
+      let k_buffer_read = #{32 * K_PITCH}u - k_buffer;
+      let v_buffer_read = (tile & 1u) * #{32 * V_PITCH}u;
+      let v_buffer = #{32 * V_PITCH}u - v_buffer_read;
+//#else
+      let k_buffer = 0u;
+      let k_buffer_read = 0u;
+      let v_buffer_read = 0u;
+      let v_buffer = 0u;
 //#end
       {
 //#use give_scores
@@ -213,6 +181,15 @@
         sum#{z} += (w#{4 * z}s.x + w#{4 * z}s.y) + (w#{4 * z}s.z + w#{4 * z}s.w);
 //#end
       }
+//#if ALONE
+//#use add_outputs
+      {
+        let v_stored = min(tile + 1u, last);
+        let v_tile = min(tile + 2u, last);
+//#use store_values
+//#use request_values
+      }
+//#else
       {
         let v_stored = tile;
         let v_tile = min(tile + 1u, last);
@@ -220,18 +197,7 @@
 //#use request_values
       }
       workgroupBarrier();
-//#for step in 0 .. 2
-//#for i in 0 .. ROW_TILES
-      let weights#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{step * REGION + 48 * i}u, 3u);
-//#end
-//#for j in 0 .. COLUMNS
-      {
-        let rows = subgroupMatrixLoad<Right, row_major>(&values, v_read + #{16 * step * V_PITCH + 2 * j}u, #{V_PITCH}u);
-//#for i in 0 .. ROW_TILES
-        o#{i}_#{j} = subgroupMatrixMultiplyAccumulate(weights#{i}_#{step}, rows, o#{i}_#{j});
-//#end
-      }
-//#end
+//#use add_outputs
 //#end
       {
         let k_tile = min(tile + 3u, last);

@@ -3,25 +3,72 @@
  *
  * @module
  */
-import type { Capabilities } from "../capabilities.ts";
+import type { Capabilities, MatrixShape } from "../capabilities.ts";
 import type { Gpu } from "../gpu.ts";
 import { buildKernel } from "../kernel.ts";
 import { submitPass } from "../pass.ts";
 import { download } from "../transfer.ts";
 import { MATRIX_DIRECTIVES } from "../../attention/matrix/directives.ts";
 
-/** Rows, columns and depth of the products that kernels are laid out for, and lanes of a subgroup. */
-const EDGE = 16, LANES = 32;
+/** Lanes of a subgroup that kernels are laid out for. */
+const LANES = 32;
 
-/** Whether an adapter lists products of 16 x 16 halves with sums in float32, in subgroups that always have 32 lanes. */
-export function listsMatrices({ matrixShapes, subgroupSizes: { least, most } }: Capabilities): boolean {
-  return least === LANES && most === LANES &&
-    matrixShapes.some(({ M, N, K, component, result }) =>
-      M === EDGE && N === EDGE && K === EDGE && component === "f16" && result === "f32"
-    );
+/** Products that there are kernels for, the fastest first: `matrix/` of attention and of importance. */
+const KERNEL_SHAPES: readonly MatrixShape[] = [
+  { M: 16, N: 16, K: 16, component: "f16", result: "f32" },
+];
+/** Rows and columns of the product that is tried. */
+const EDGE = KERNEL_SHAPES[0].M;
+
+/** What of a device says whether its matrix units can be used. */
+type Listed = Pick<Capabilities, "matrixShapes" | "subgroupSizes" | "matrices">;
+
+/** The product of an adapter's list that kernels use: the first that there is a kernel for; undefined if there is none. */
+export function chooseMatrixShape({ matrixShapes }: Pick<Listed, "matrixShapes">): MatrixShape | undefined {
+  return KERNEL_SHAPES.find((wanted) => matrixShapes.some((listed) => nameOf(listed) === nameOf(wanted)));
 }
 
-// A is 1 + row + column / 16, B the identity shifted by a column. What one lane stores another reads, as kernels do.
+/**
+ * Why kernels do not use the matrix units of a device, in a sentence; empty if they do.
+ *
+ * @param device what its adapter lists, and whether kernels use it
+ *
+ * @example
+ * ```ts
+ * import { matrixProblem } from "./matrices.ts";
+ * const device = { matrixShapes: [], subgroupSizes: { least: 32, most: 32 }, matrices: false };
+ * console.log(matrixProblem(device)); // The adapter lists no products of matrices.
+ * ```
+ */
+export function matrixProblem(device: Listed): string {
+  const { matrixShapes, subgroupSizes: { least, most }, matrices } = device;
+  if (matrices) return "";
+  if (matrixShapes.length === 0) return "The adapter lists no products of matrices.";
+  if (chooseMatrixShape(device) === undefined) {
+    return `The adapter lists products of ${
+      matrixShapes.map(nameOf).join(", ")
+    }; kernels with matrix units need one of ${KERNEL_SHAPES.map(nameOf).join(", ")}.`;
+  }
+  if (least !== LANES || most !== LANES) {
+    const lanes = least === 0 ? "an unknown number of" : least === most ? least : `${least} to ${most}`;
+    return `Subgroups of the adapter have ${lanes} lanes; kernels with matrix units need ${LANES} in every pipeline.`;
+  }
+  return "Matrix units are switched off, or gave a wrong product when one was tried.";
+}
+
+/** A product in words, rows of the left factor x columns of the right one x depth. */
+function nameOf({ M, N, K, component, result }: MatrixShape): string {
+  return `${M} x ${N} x ${K} ${component} with sums in ${result}`;
+}
+
+/** Whether an adapter lists what kernels need: a product that there is a kernel for, in subgroups that always have 32 lanes. */
+export function listsMatrices(device: Listed): boolean {
+  const { least, most } = device.subgroupSizes;
+  return least === LANES && most === LANES && chooseMatrixShape(device) !== undefined;
+}
+
+// A is 1 + row + column / 16, B the identity shifted by a column. What a matrix store of a subgroup has written its lanes read, and
+// what they write a matrix load reads, with no barrier between, as kernels do.
 const PROBE = `${MATRIX_DIRECTIVES}
 @group(0) @binding(0) var<storage, read_write> result: array<vec4f>;
 var<workgroup> halves: array<vec4<u32>, 192>;
@@ -49,6 +96,13 @@ var<workgroup> sums: array<vec4<u32>, 192>;
   var sum = subgroupMatrixMultiply<f32>(left, right);
   sum = subgroupMatrixMultiplyAccumulate(left, transposed, sum);
   subgroupMatrixStore<row_major>(&sums, own, sum, 6u);
+  let low = bitcast<vec4f>(sums[own + row * 6u + part * 2u]);
+  let high = bitcast<vec4f>(sums[own + row * 6u + part * 2u + 1u]);
+  halves[own + row * 3u + part] =
+    vec4<u32>(pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
+  let again = subgroupMatrixLoad<Left, row_major>(&halves, own, 3u);
+  sum = subgroupMatrixMultiply<f32>(again, right);
+  subgroupMatrixStore<row_major>(&sums, own, sum, 6u);
   for (var i = 0u; i < 2u; i++) {
     result[subgroup * 64u + row * 4u + part * 2u + i] = bitcast<vec4f>(sums[own + row * 6u + part * 2u + i]);
   }
@@ -58,7 +112,7 @@ var<workgroup> sums: array<vec4<u32>, 192>;
 function expected(): number[] {
   const a = (subgroup: number, row: number, column: number) => 1 + row + subgroup + (column & 15) / 16;
   return Array.from({ length: 2 * EDGE * EDGE }, (_, i) => {
-    const subgroup = i >> 8, row = i >> 4 & 15, column = i & 15;
+    const subgroup = i >> 8, row = i >> 4 & 15, column = (i & 15) + 15;
     return a(subgroup, row, column + 15) + a(subgroup, row, column + 1);
   });
 }

@@ -25,6 +25,7 @@ import { groupTokens } from "../../../kernels/lists/entry.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { dawnNeed } from "../../support/dawn.ts";
 import { emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 
 /** A device with matrix units, as NVIDIA's adapters tell of themselves. */
@@ -114,8 +115,16 @@ function growingCall(
 }
 
 /** Opens the method on emulated matrices, for one head whose dimensions are those of the growing call. */
-async function openEmulated({ seqQ, seqK, causal }: { seqQ: number; seqK: number; causal: boolean }) {
-  const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim: 16, valueDim: 24 };
+async function openEmulated(
+  { seqQ, seqK, causal, headDim = 16, valueDim = 24 }: {
+    readonly seqQ: number;
+    readonly seqK: number;
+    readonly causal: boolean;
+    readonly headDim?: number;
+    readonly valueDim?: number;
+  },
+) {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim, valueDim };
   const options = { blockM: 32, blockN: 16, causal } as const;
   const gpu = await openGpu({ gpu: emulatedMatrices() });
   assert(gpu.info.matrices, "matrices are not emulated");
@@ -162,10 +171,22 @@ Deno.test("matrices, emulated: rows whose maximum the sample misses are right, a
   assert(got.out.data.slice(-24).every((x) => !Number.isFinite(x)), "the last row sees what is not finite");
 });
 
-Deno.test("matrices, emulated: dense attention of whole query blocks, with a tail of keys", async () => {
-  const call = await openEmulated({ seqQ: 64, seqK: 75, causal: false }), { psa, qkv } = call;
-  using _gpu = call.gpu;
-  using _psa = psa;
-  const got = await psa.forward(qkv, { levels: "dense" });
-  assertRight(got, { ...call, levels: got.levels });
-});
+const WIDE = { seqQ: 32, seqK: 75, headDim: 72, valueDim: 72 };
+const OTHERS = [
+  { name: "wide heads, dense", sizes: WIDE, rows: null },
+  { name: "wide heads, with lists", sizes: WIDE, rows: [4, 1, 0, 1, 1] },
+  { name: "narrow heads, dense", sizes: { seqQ: 64, seqK: 75 }, rows: null },
+] as const;
+
+// Each takes a device in software ten seconds to compile: a commit draws one.
+for (const [i, { name, sizes, rows }] of OTHERS.entries()) {
+  if (!drawn(i, OTHERS.length)) continue;
+  Deno.test(`matrices, emulated: ${name}, with a tail of keys`, async () => {
+    const call = await openEmulated({ ...sizes, causal: false }), { psa, qkv } = call;
+    using _gpu = call.gpu;
+    using _psa = psa;
+    const levels = rows === null ? "dense" : { data: Int32Array.from(rows), shape: [1, 1, 1, 5] };
+    const got = await psa.forward(qkv, { levels });
+    assertRight(got, { ...call, levels: got.levels });
+  });
+}
