@@ -171,8 +171,8 @@ const masks: readonly Mutant[] = [
   {
     name: "masks: a causal mask shows the future",
     file: "reference/masks/mask.ts",
-    find: "for (let i = first; causal && i < end; i++)",
-    replace: "for (let i = first; causal && i < first; i++)",
+    find: "clearFrom(row, seenKeys(i, { seqQ, seqK, causal }));",
+    replace: "clearFrom(row, seenKeys(i, { seqQ, seqK, causal: false }));",
   },
   {
     name: "masks: dropped mass is what is kept",

@@ -61,7 +61,7 @@ export const LISTS: readonly WgslMutant[] = [
     ...lists,
     known: false,
     name: "query blocks with lists of one length take the same turn",
-    replace: [[/ \|\| \(others == length && other < block\)/g, ""]],
+    replace: [[/ \|\| \(others == length && other < row\)/g, ""]],
   },
   {
     ...lists,
