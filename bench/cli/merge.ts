@@ -18,6 +18,11 @@ export const command: Command = {
     examples: ["deno task merge results/part-1 results/part-2 --out results/whole"],
     options: [
       { name: "out", value: "FOLDER", help: "the folder to write to" },
+      {
+        name: "across",
+        value: "",
+        help: "also join shards of other adapters; then no row has times",
+      },
       { name: "force", value: "", help: "replace the run in --out" },
       { name: "plots", value: "", help: "also write each chart as a file, for papers" },
     ],
@@ -26,7 +31,8 @@ export const command: Command = {
   async run({ words, read }) {
     const out = read.text("out", "");
     requireInput(out !== "", "--out is missing; it should be the folder to write to.");
-    const { rows } = await mergeFolders(words, { out, plots: read.flag("plots"), force: read.flag("force") });
+    const flags = { plots: read.flag("plots"), force: read.flag("force"), across: read.flag("across") };
+    const { rows } = await mergeFolders(words, { out, ...flags });
     say(`${plural(rows.length, "case")} of ${plural(words.length, "shard")} are in ${out}/sweep.csv.`);
   },
 };

@@ -11,7 +11,7 @@ import { GRID, HEADS, MODELS } from "../options/model.ts";
 import { requireName } from "../options/reader.ts";
 import { measureFault } from "../real/fault.ts";
 import { withTables } from "../real/page.ts";
-import { measurePreset } from "../real/presets.ts";
+import { measurePreset, measurePresetRows } from "../real/presets.ts";
 import { type MeasuredRow, withRows } from "../real/rows.ts";
 import { measureGpuTruth, measureRowsTruth } from "../real/truth_cost.ts";
 import { jsonLine, say } from "../text/output.ts";
@@ -19,7 +19,7 @@ import { type Command, perform, runCommand } from "./command.ts";
 
 const PAGE = new URL("../../docs/real-shapes.md", import.meta.url);
 const ROWS = new URL("../../docs/real-shapes.json", import.meta.url);
-const PARTS = ["presets", "gpu-truth", "rows-truth", "fault"] as const;
+const PARTS = ["presets", "presets-rows", "gpu-truth", "rows-truth", "fault"] as const;
 /** Models whose key blocks are so small that the released kernel is wrong. */
 const FAULTY = ["Wan2.2-5B", "Wan2.2-A14B"] as const;
 const LENGTHS = "4096,8192,16384,32768,65536,131072";
@@ -39,6 +39,11 @@ async function* measured(
     case "presets":
       for (const model of models) {
         yield await measurePreset(gpu!, { model: requireName("models", model, MODELS), heads, grid });
+      }
+      return;
+    case "presets-rows":
+      for (const model of models) {
+        yield await measurePresetRows({ model: requireName("models", model, MODELS), heads, grid });
       }
       return;
     case "gpu-truth":
@@ -73,13 +78,14 @@ export const command: Command = {
       "docs/real-shapes.json and the tables of docs/real-shapes.md. The parts are",
       "",
       "  presets      error, density and time of the six models (a GPU with float64)",
+      "  presets-rows error and density of them on sampled rows, on this machine's cores",
       "  gpu-truth    what the truth of all rows costs by length (a GPU with float64)",
       "  rows-truth   what that of sampled rows costs on this machine's cores",
       "  fault        what the released kernel's tile merge costs by length",
     ],
     options: [
       { name: "parts", value: "LIST", help: `of ${PARTS.join(",")}; what to measure (none)` },
-      { name: "models", value: "LIST", help: "for presets and fault (all)" },
+      { name: "models", value: "LIST", help: "for presets, presets-rows and fault (all)" },
       { name: "lengths", value: "LIST", help: `tokens, for the other parts (${LENGTHS})` },
       { ...HEADS, help: "query heads of each model at most (6)" },
       GRID,

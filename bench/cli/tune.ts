@@ -4,14 +4,16 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { WORKLOADS } from "../../fixtures/workloads.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { openGpu } from "../../kernels/device/open.ts";
 import { FAMILIES, IMPORTANCES, ORDERS } from "../../reference/config/tuned.ts";
+import { readText } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { requireName } from "../options/reader.ts";
-import { writeWhole } from "../sweep/write.ts";
+import { requireFolder, writeWhole } from "../sweep/write.ts";
 import { messageOf, say } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
 import { candidatesIn, formatTuned, parseTuned, requireTunedFor, type Tuned } from "../tune/file.ts";
@@ -114,8 +116,7 @@ export const command: Command = {
 /** Chooses, proves, writes. */
 async function tune(line: CommandLine): Promise<number> {
   const { read } = line, out = read.text("out", "tuned.json"), options = optionsOf(line);
-  const isThere = await Deno.stat(out).then(() => true, () => false);
-  requireInput(!isThere || read.flag("force"), () => `--out ${out} is there already; --force replaces it.`);
+  await requirePlace(out, read.flag("force"));
   const inputs = await splitOf(line), path = `${out}.part`;
   requireAlike(inputs);
   using gpu = options.budget === "time" ? await openGpu() : null;
@@ -151,10 +152,21 @@ async function forwardOf(
   return forwardLines(rows, { input: input.name, device: gpu.info.description, order: tuned.baselineOrder });
 }
 
+/** Throws unless a file can be written there: choosing may take hours. */
+async function requirePlace(out: string, force: boolean): Promise<void> {
+  const found = await Deno.lstat(out).catch(() => undefined);
+  requireInput(
+    found === undefined || found.isFile,
+    () => `--out ${out} is a folder, a link or no regular file; nothing is written there.`,
+  );
+  requireInput(found === undefined || force, () => `--out ${out} is there already; --force replaces it.`);
+  await requireFolder(dirname(out));
+}
+
 /** Proves a file that was written before. */
 async function prove(line: CommandLine): Promise<number> {
   const path = line.read.text("from", "");
-  const text = await Deno.readTextFile(path).catch((error) => {
+  const text = await readText(path).catch((error) => {
     throw new InputError(`--from ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
   });
   const tuned = parseTuned(text, path),

@@ -180,8 +180,15 @@ export function readGrid(text: string): [number, number, number] | null {
     sizes.length === 3 && sizes.every((size) => Number.isInteger(size) && size > 0),
     () => `--grid is "${text}"; it should be three whole numbers T,Y,X.`,
   );
+  requireInput(
+    sizes[0] * sizes[1] * sizes[2] <= MOST_TOKENS,
+    () => `--grid is "${text}"; it should hold at most ${MOST_TOKENS} tokens.`,
+  );
   return [sizes[0], sizes[1], sizes[2]];
 }
+
+/** More tokens than any call has room for. */
+const MOST_TOKENS = 2 ** 31;
 
 /** The video that three sizes are. */
 export function boxOf(grid: readonly [number, number, number] | null): Box | undefined {

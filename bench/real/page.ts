@@ -43,7 +43,9 @@ function presetTable(rows: readonly PresetRow[]): string {
         count(row.tokens),
         `${row.heads}`,
         number(row.density),
-        number(row.error),
+        row.interval
+          ? `${number(row.error)} (${row.interval.map((x) => number(x)).join(" to ")})`
+          : number(row.error),
         number(row.droppedMass),
       ],
       ...[of(row, "f32"), of(row, "f16")],

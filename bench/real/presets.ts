@@ -63,14 +63,36 @@ export async function measurePreset(
   };
 }
 
+/**
+ * Measures one model on sampled rows, on the CPU: without times.
+ *
+ * @param request model, heads, video
+ * @throws {InputError} if they do not fit
+ *
+ * @example
+ * ```ts
+ * import { measurePresetRows } from "./presets.ts";
+ * const { tokens, interval } = await measurePresetRows({ model: "Wan2.2-5B", heads: 1, grid: "2,8,8" });
+ * console.log(tokens, interval!.length); // 128 2
+ * ```
+ */
+export async function measurePresetRows({ model, heads: most, grid }: PresetRequest): Promise<PresetRow> {
+  const asked = { preset: model, truth: "rows", ...(grid === undefined ? {} : { grid }) };
+  const { values } = readModel(new OptionReader(asked))!, heads = Math.min(most, Number(values.heads));
+  const device = `${navigator.hardwareConcurrency} cores`, tokens = Number(values.seq);
+  const judged = await judge(null, { ...asked, heads });
+  return { part: "presets", model, device, tokens, heads, ...judged, times: [] };
+}
+
 /** Error, density and verdict of the released quotas, by the sweep. */
 async function judge(
-  gpu: Gpu,
+  gpu: Gpu | null,
   given: Readonly<Record<string, unknown>>,
-): Promise<Pick<PresetRow, "density" | "error" | "droppedMass" | "status">> {
+): Promise<Pick<PresetRow, "density" | "error" | "droppedMass" | "status" | "interval">> {
   const memory = Math.min(MEMORY, Deno.systemMemoryInfo().available / 2 ** 30 * 0.8);
   const methods = ["psa-released"];
-  const options = { ...readOptions({ ...given, methods, densities: "1", seconds: "1" }, methods), memory };
+  const wanted = { ...given, methods, densities: "1", seconds: "1", ...(gpu ? {} : { "no-gpu": true }) };
+  const options = { ...readOptions(wanted, methods), memory };
   const { inputs: [{ source, part, cases, options: variant }] } = await planSweep(options, { gpu });
   const input = (await source.load())[part];
   const { rows: [row] } = await runInput(input, cases, { options: variant, gpu, onProgress: () => {} });
@@ -79,5 +101,8 @@ async function judge(
     error: row.rel_l2 ?? NaN,
     droppedMass: row.dropped_mass ?? NaN,
     status: row.status,
+    ...(row.rel_l2_low === null || row.rel_l2_high === null
+      ? {}
+      : { interval: [row.rel_l2_low, row.rel_l2_high] as const }),
   };
 }

@@ -13,13 +13,15 @@ export interface PresetRow {
   readonly heads: number;
   /** The density that the released quotas reach. */
   readonly density: number;
-  /** Relative L2 error against dense attention, all rows. */
+  /** Relative L2 error against dense attention, of all rows, or estimated from sampled ones. */
   readonly error: number;
+  /** Where rows were sampled, the ends of the interval of 95 %. */
+  readonly interval?: readonly [low: number, high: number];
   /** Softmax mass that no token stands for. */
   readonly droppedMass: number;
   /** The judge's verdict on the kernel's output. */
   readonly status: string;
-  /** Milliseconds of the whole method and of dense attention, by element type. */
+  /** Milliseconds of the whole method and of dense attention, by element type; empty without a device. */
   readonly times: readonly {
     readonly dtype: "f32" | "f16";
     readonly forward: number;
@@ -62,7 +64,7 @@ export type MeasuredRow = PresetRow | TruthRow | FaultRow;
 /** The key of a row: of several rows with one key, the last counts. */
 function keyOf(row: MeasuredRow): string {
   switch (row.part) {
-    case "presets":
+    case "presets": // a measurement on a device takes the place of an estimate
       return JSON.stringify([row.part, row.model]);
     case "truth":
       return JSON.stringify([row.part, row.kind, row.tokens]);

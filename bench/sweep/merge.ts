@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { writeReport } from "../report/write.ts";
@@ -14,6 +15,7 @@ import { openFolder } from "./folder.ts";
 import { whyNotOneRun } from "./identity.ts";
 import { digestOf } from "./plan_record.ts";
 import { firstGroup, mapsOfInput } from "./run/case_maps.ts";
+import { withoutTimes } from "./run/row.ts";
 import { CSV_SCHEMA, ENVIRONMENT_SCHEMA, schemaOf } from "./schema.ts";
 import { readRun, type StoredRun, writeRun } from "./write.ts";
 
@@ -21,6 +23,7 @@ import { readRun, type StoredRun, writeRun } from "./write.ts";
  * Joins shards.
  *
  * @param runs the shards, with the folders they come from
+ * @param options whether shards of other adapters are joined too, all rows then without times; default false
  * @throws {InputError} if they are not shards of one sweep, or cases are there twice, not at all or not of the sweep
  *
  * @example
@@ -32,15 +35,26 @@ import { readRun, type StoredRun, writeRun } from "./write.ts";
  * console.log((await mergeRuns([{ folder: "a", run: { rows: [], environment } }])).rows); // []
  * ```
  */
-export async function mergeRuns(runs: readonly FoundRun[]): Promise<StoredRun> {
+export async function mergeRuns(
+  runs: readonly FoundRun[],
+  { across = false }: Pick<MergeOptions, "across"> = {},
+): Promise<StoredRun> {
   const [first, ...others] = runs;
   requireInput(first !== undefined, "No folder was given; deno task merge needs the folders of all shards.");
   runs.forEach(requireThisSchema);
+  const about = first.run.environment, { adapter } = about;
+  const isOther = others.some(({ run }) => !isDeepStrictEqual(run.environment.adapter, adapter));
   for (const { folder, run } of others) {
-    const why = whyNotOneRun(first.run.environment, run.environment, ["shard"]);
-    requireInput(why === "", () => `"${folder}" is not a shard of the sweep in "${first.folder}": ${why}.`);
+    const own = across ? { ...run.environment, adapter } : run.environment;
+    const why = whyNotOneRun(about, own, ["shard"]),
+      only = whyNotOneRun(about, { ...own, adapter }, ["shard"]);
+    const hint = only === "" ? "; --across joins them without their times" : "";
+    requireInput(
+      why === "",
+      () => `"${folder}" is not a shard of the sweep in "${first.folder}": ${why}${hint}.`,
+    );
   }
-  const rows = await rowsOfAll(runs);
+  const found = await rowsOfAll(runs), rows = isOther ? found.map(withoutTimes) : found;
   const options = { ...Object(first.run.environment.options), shard: { index: 1, count: 1 } };
   const shards = runs.map(({ folder, run: { environment: { options: _, ...environment } } }) => ({
     folder,
@@ -101,6 +115,8 @@ export interface MergeOptions {
   readonly plots: boolean;
   /** Whether to replace the run that is there; default false. */
   readonly force?: boolean;
+  /** Whether shards of other adapters are joined too, all rows then without times; default false. */
+  readonly across?: boolean;
 }
 
 /**
@@ -123,10 +139,10 @@ export interface MergeOptions {
  */
 export async function mergeFolders(
   folders: readonly string[],
-  { out, plots, force = false }: MergeOptions,
+  { out, plots, force = false, across }: MergeOptions,
 ): Promise<StoredRun> {
   const runs = await Promise.all(folders.map(async (folder) => ({ folder, run: await readRun(folder) })));
-  const merged = await mergeRuns(runs), own = await realFolder(out);
+  const merged = await mergeRuns(runs, { across }), own = await realFolder(out);
   for (const { folder } of runs) {
     requireInput(
       own !== await realFolder(folder),

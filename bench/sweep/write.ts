@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { readText } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { messageOf, OutputError, toJson } from "../text/output.ts";
 import type { SweepRow } from "./columns.ts";
@@ -115,7 +116,7 @@ export async function holdsRun(folder: string): Promise<boolean> {
 export async function readRun(folder: string): Promise<StoredRun> {
   const read = async (name: string) => {
     try {
-      return await Deno.readTextFile(join(folder, name));
+      return await readText(join(folder, name));
     } catch {
       throw new InputError(`The folder "${folder}" has no run: ${name} cannot be read there.`);
     }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readText } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { messageOf, OutputError } from "../text/output.ts";
 import { TUNED_SCHEMA } from "./file.ts";
@@ -89,7 +90,7 @@ export async function openJournal(
   header: JournalHeader,
   { begin }: { readonly begin: "resume" | "anew" | "first" },
 ): Promise<Journal> {
-  const text = await Deno.readTextFile(path).catch((error) => {
+  const text = await readText(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return null;
     throw new InputError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
   });

@@ -5,7 +5,7 @@
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { ALL } from "../methods.ts";
-import { cutSentence } from "../../../fixtures/guarded.ts";
+import { cutSentence, readTextSync } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";
 import { deviceChoice } from "../../options/device.ts";
@@ -156,10 +156,12 @@ export function readOptions(own: Readonly<Record<string, unknown>>, known: reado
 function readConfig(path: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(Deno.readTextFileSync(path));
+    value = JSON.parse(readTextSync(path));
   } catch (error) {
     throw new InputError(
-      `--config ${path} cannot be read: ${error instanceof Error ? error.message : error}.`,
+      `--config ${path} cannot be read: ${
+        String(error instanceof Error ? error.message : error).replace(/\.$/, "")
+      }.`,
     );
   }
   requireInput(

@@ -118,6 +118,22 @@ export function makeRow(
   };
 }
 
+/**
+ * A row without its times: those of several adapters cannot stand in one table.
+ *
+ * @param row the row
+ *
+ * @example
+ * ```ts
+ * import type { SweepRow } from "../columns.ts";
+ * import { withoutTimes } from "./row.ts";
+ * console.log(withoutTimes({ gpu_ms_median: 1, density: 0.5 } as SweepRow).gpu_ms_median); // null
+ * ```
+ */
+export function withoutTimes(row: SweepRow): SweepRow {
+  return { ...row, ...timeColumns(null, { density: row.density, flops: 0 }) };
+}
+
 /** 4 B H Lq Lk D. */
 function denseFlops({ batch, heads, seqQ, seqK, headDim }: InputFacts["shape"]): number {
   return 4 * batch * heads * seqQ * seqK * headDim;

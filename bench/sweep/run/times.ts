@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
+import type { PreparedCall } from "../../../kernels/psa.ts";
 import { clockOf, openProbe } from "../../timing/clock.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
 import { takeTurn } from "../../timing/turn.ts";
@@ -50,7 +51,7 @@ export async function timeOn(
       const of = arranged.get(arrangementOf(given))!, { psa } = await callOn(gpu, of, { ...context, given });
       const { levels, mask, correction } = of.attended.find(({ made }) => made === ran)!;
       const corrected = levels !== null && correction !== undefined && { levels, correction };
-      ran.prepared = await psa.prepare(corrected || (mask ? { mask } : levels ?? "dense"));
+      ran.prepared = await warmed(await psa.prepare(corrected || (mask ? { mask } : levels ?? "dense")));
     }
     const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
     return await timeCases(judged, { gpu, options: context.options, call, onProgress, stop });
@@ -58,6 +59,12 @@ export async function timeOn(
   if ("result" in attempt) return judged.map((each, i) => ({ ...each, times: attempt.result[i] }));
   const status = statusOfFault(attempt.fault);
   return untimed.map((each) => each.kernel === null || each.status === "wrong" ? each : { ...each, status });
+}
+
+/** A call that has run once: the first run may wait for the compiler of the device, and is no time of the kernel. */
+async function warmed(call: PreparedCall): Promise<PreparedCall> {
+  await call.run();
+  return call;
 }
 
 /** The calls that are timed on a device. */
@@ -74,7 +81,8 @@ async function timeCases(
   const preparedOf = ({ kernel, ran, isWhole }: Judged) =>
     kernel === null || !isWhole ? null : ran?.prepared ?? null;
   const measuredDense = judged.find(({ given }) => given.method.name === "dense");
-  const dense = (measuredDense && preparedOf(measuredDense)) ?? await call.psa.prepare("dense");
+  const dense = (measuredDense && preparedOf(measuredDense)) ??
+    await warmed(await call.psa.prepare("dense"));
   const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
   const isSoftware = gpu.info.subgroupSize === 0, warm = isSoftware ? {} : { warmUp: WARM_UP };
   using _turn = isSoftware ? null : await takeTurn();

@@ -91,12 +91,38 @@ Deno.test("merge: foreign rows, other commits, adapters and schemas are refused"
   const refused = (merged: Promise<unknown>, sentence: string) =>
     assertRejects(() => merged, InputError, sentence);
   await refused(changed({ commit: "0123" }), "the commit was ");
-  await refused(changed({ adapter: "another GPU" }), "the adapter was null and is another GPU");
+  await refused(
+    changed({ adapter: "another GPU" }),
+    "the adapter was null and is another GPU; --across joins them without their times.",
+  );
   await refused(changed({ csv_schema: undefined }), "has the csv_schema 0; it should be 2");
   await refused(
     changed({ inputs: [{ name: "a", sha256: "1" }], cases_sha256: "00" }),
     "the cases are different",
   );
+  const timed = [one, two].map(({ folder, run }, i) => ({
+    folder,
+    run: {
+      rows: run.rows.map((row) => ({ ...row, gpu_ms_median: 1, gpu_samples: 8 })),
+      environment: { ...run.environment, adapter: `GPU ${i}` },
+    },
+  }));
+  const joined = await mergeRuns(timed, { across: true });
+  assert(joined.rows.every((row) => row.gpu_ms_median === null && row.gpu_samples === 0));
+  assertEquals(joined.rows.map(({ rel_l2 }) => rel_l2).length, 5);
+  assertEquals((joined.environment.shards as { adapter: string }[]).map(({ adapter }) => adapter), [
+    ...["GPU 0", "GPU 1"],
+  ]);
+  const alike = timed.map(({ folder, run }) => ({
+    folder,
+    run: { ...run, environment: { ...run.environment, adapter: "GPU 0" } },
+  }));
+  assert((await mergeRuns(alike, { across: true })).rows.every((row) => row.gpu_ms_median === 1));
+  const others = [timed[0], {
+    ...timed[1],
+    run: { ...timed[1].run, environment: { ...timed[1].run.environment, commit: "0123" } },
+  }];
+  await refused(mergeRuns(others, { across: true }), "the commit was ");
   const foreign = two.run.rows.map((row, at) => at === 0 ? { ...row, case: "of another sweep" } : row);
   await refused(changed({}, foreign), "The rows do not match the cases of the sweep");
   await refused(changed({}, one.run.rows), "which another folder has too");
