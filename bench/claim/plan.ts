@@ -35,8 +35,15 @@ const TOLD = METHODS.filter(({ name }) =>
 /** All inputs. */
 const ALL: Shard = { index: 1, count: 1 };
 
-/** Seconds of timing that a head gets: each of its cases once or twice on software Vulkan; lines join all heads. */
-function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput): number {
+/** Seconds of timing that a head gets on a GPU: there a measurement takes some 50 ms, whatever the size. */
+const ON_GPU = 3;
+
+/**
+ * Seconds of timing that a head gets: each of its cases once or twice; lines join all heads. On software Vulkan a case of
+ * 4096 tokens takes a second.
+ */
+function secondsOf({ causal, shape: { seqQ: tokens } }: SweepInput, gpu: Gpu | null): number {
+  if (gpu !== null && gpu.info.subgroupSize > 0) return ON_GPU;
   return tokens < 4096 ? 5 : causal ? 10 : 30;
 }
 
@@ -97,7 +104,7 @@ export async function planClaim(
   for (const one of given) {
     const [source] = await inputSources({ ...variantsOf(options)[0], ...one });
     const [input] = await source.load(), axes = axesOf(input, model === undefined ? null : options.orders);
-    const own = { ...options, ...one, ...axes, ...(quick ? {} : { seconds: secondsOf(input) }) };
+    const own = { ...options, ...one, ...axes, ...(quick ? {} : { seconds: secondsOf(input, gpu) }) };
     const planned = (await planSweep(own, { gpu })).inputs.map((each) => ({
       ...each,
       cases: each.cases.filter(({ given: { method, layout, data } }) =>

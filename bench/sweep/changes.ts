@@ -244,10 +244,10 @@ export function toMarkdown(all: Changes): string {
   const told = (names: readonly string[], what: string) =>
     names.length === 0 ? [] : [`${plural(names.length, "case")} ${what}, first \`${names[0]}\`.`];
   const head = changes.length === 0
-    ? `${joined} cases compared: nothing changed beyond noise.`
-    : `${joined} cases compared: ${changes.length} numbers changed beyond noise, ${failed} beyond a limit${
-      regressed > 0 ? `, ${regressed} regressed` : ""
-    }.`;
+    ? `${plural(joined, "case")} compared: nothing changed beyond noise.`
+    : `${plural(joined, "case")} compared: ${
+      plural(changes.length, "number")
+    } changed beyond noise, ${failed} beyond a limit${regressed > 0 ? `, ${regressed} regressed` : ""}.`;
   const rows = changes.map(({ case: name, column, before, after, ratio, fails, regressed }) =>
     `| \`${name}\` | ${column} | ${show(before)} | ${show(after)} | ${
       Number.isNaN(ratio) ? "" : `${showFixed(ratio, 3)}x`

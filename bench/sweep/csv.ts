@@ -56,6 +56,7 @@ export function formatRows(rows: readonly SweepRow[]): string {
  * ```
  */
 export function parseRows(text: string, path: string): SweepRow[] {
+  requireInput(text !== "", () => `${path} is empty; it should begin with the names of the columns.`);
   requireInput(/\n$/.test(text), () => `${path} ends in the middle of a row; it is damaged.`);
   const rows = linesOf(text, path).map((line) => rowOf(line, path)), names = new Set<string>();
   for (const { case: name } of rows) {

@@ -18,6 +18,8 @@ export interface FolderRequest {
   readonly resume: boolean;
   /** Whether to replace the run that is there. */
   readonly force: boolean;
+  /** Whether who asks could go on with a run; default true. */
+  readonly resumes?: boolean;
 }
 
 /** The n-th default folder, from 1. */
@@ -69,7 +71,7 @@ async function latest(usual: string): Promise<string> {
 }
 
 /** Locks a folder of which it is known what becomes of the run in it. */
-async function locked(folder: string, { resume, force }: FolderRequest): Promise<FolderLock> {
+async function locked(folder: string, { resume, force, resumes = true }: FolderRequest): Promise<FolderLock> {
   if (resume) await readRun(folder);
   else await requireFolder(folder);
   const lock = await lockFolder(folder);
@@ -81,6 +83,8 @@ async function locked(folder: string, { resume, force }: FolderRequest): Promise
   if (resume || force || !await holdsRun(folder)) return lock;
   await lock[Symbol.asyncDispose]();
   throw new InputError(
-    `"${folder}" has a run; --resume continues it, --force replaces it, --out names another folder.`,
+    `"${folder}" has a run; ${
+      resumes ? "--resume continues it, " : ""
+    }--force replaces it, --out names another folder.`,
   );
 }

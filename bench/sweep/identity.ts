@@ -35,6 +35,7 @@ const NAMED = 5, SHOWN = 60;
 
 /** A value as a sentence shows it. */
 function show(value: unknown): string {
+  if (value === null) return "none";
   const text = value === undefined ? "unknown" : typeof value === "string" ? value : JSON.stringify(value);
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }

@@ -149,7 +149,7 @@ export async function mergeFolders(
       () => `--out is the shard "${folder}"; it should be another.`,
     );
   }
-  await using _lock = await openFolder({ out, resume: false, force });
+  await using _lock = await openFolder({ out, resume: false, resumes: false, force });
   await writeRun(out, merged);
   await writeReport(out, { ...merged, maps: await mapsOfRun(merged), plots });
   return merged;

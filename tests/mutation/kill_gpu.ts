@@ -39,6 +39,8 @@ export interface MutantOutcome {
   readonly names: readonly string[];
   /** How many failing cases they explain. */
   readonly explained: number;
+  /** The adapter that ran them. */
+  readonly adapter: string;
 }
 
 /**
@@ -109,7 +111,7 @@ export async function judgeMutant(
     : explainStages(read);
   return {
     ...{ mutant: mutant?.name ?? "none", failing, changed, cases: cases.length },
-    ...{ names: found?.names ?? [], explained: found?.explained ?? 0 },
+    ...{ names: found?.names ?? [], explained: found?.explained ?? 0, adapter: gpu.info.description },
   };
 }
 
@@ -131,16 +133,17 @@ function row(
   } |`;
 }
 
-function markdown(gpu: Gpu, outcomes: readonly MutantOutcome[], honest: MutantOutcome): string {
+function markdown(outcomes: readonly MutantOutcome[], honest: MutantOutcome): string {
   const killed = outcomes.filter(({ failing }) => failing > 0).length;
   const known = WGSL_MUTANTS.filter((mutant) => mutant.known);
+  const adapters = [...new Set([honest, ...outcomes].map(({ adapter }) => adapter))].join(", ");
   const right = outcomes.filter(({ mutant, names }) => names.includes(mutant)).length;
   return [
     "# Mistakes planted into our own WGSL",
     "",
     "Written by `deno task kill-matrix:gpu --write`: each mistake is planted alone into the text of a kernel, and the kernels",
     `run on the ${honest.cases} cases of the smoke suite that they are made for, in float32. Wrong cases are counted among those whose`,
-    `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${gpu.info.description}. Without a mistake ${honest.failing} cases are wrong.`,
+    `text the mistake changes; a name that explains only some of the wrong cases says how many. Adapter: ${adapters}. Without a mistake ${honest.failing} cases are wrong.`,
     "",
     `Killed: ${killed} of ${outcomes.length}; named: ${right} of the ${known.length} that the catalogue has.`,
     "",
@@ -176,29 +179,45 @@ const PIECES: readonly Piece<WgslMutant | null>[] = [
   ...WGSL_MUTANTS.map((work) => ({ key: `${work.kernel}: ${work.name}`, work })),
 ];
 
+/** Runs kernels on an adapter, and says what came of each. */
+async function judgeAll(
+  gpu: Gpu,
+  mutants: readonly (WgslMutant | null)[],
+  { catalogue, done }: {
+    readonly catalogue: Catalogue;
+    readonly done: (outcome: MutantOutcome, place: number) => void;
+  },
+): Promise<void> {
+  const cases = ourCases();
+  for (const [place, mutant] of mutants.entries()) {
+    const own = cases.filter(({ listed }) => listed.case.startsWith(mutant ? `${mutant.stage} ` : ""));
+    const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
+    done(outcome, place);
+    const { failing, cases: count } = outcome;
+    console.log(mutant ? row(outcome, mutant) : `without a mistake: ${failing} of ${count} wrong`);
+  }
+}
+
 async function run({ read }: CommandLine): Promise<number> {
-  using gpu = await openChosen(read);
-  const cases = ourCases(), catalogue = new Catalogue();
+  const catalogue = new Catalogue();
+  let areMatricesRight = true;
   const outcomes = await recorded<WgslMutant | null, MutantOutcome>(
     { task: "kill-matrix:gpu", pieces: PIECES, read },
     async (mutants, done) => {
-      for (const [place, mutant] of mutants.entries()) {
-        const own = cases.filter(({ listed }) => listed.case.startsWith(mutant ? `${mutant.stage} ` : ""));
-        const outcome = await judgeMutant(gpu, mutant, { cases: own, catalogue });
-        done(outcome, place);
-        const { failing, cases: count } = outcome;
-        console.log(mutant ? row(outcome, mutant) : `without a mistake: ${failing} of ${count} wrong`);
-      }
+      if (mutants.length === 0) return;
+      using gpu = await openChosen(read);
+      await judgeAll(gpu, mutants, { catalogue, done });
+      areMatricesRight = await matrixIsRight(gpu, catalogue);
     },
   );
   if (outcomes === null) return 0;
   const [honest, ...planted] = outcomes;
   if (read.flag("write")) {
     const path = new URL("../../docs/kill-matrix-gpu.md", import.meta.url);
-    await Deno.writeTextFile(path, await formatted(markdown(gpu, planted, honest)));
+    await Deno.writeTextFile(path, await formatted(markdown(planted, honest)));
   }
   const isRight = honest.failing === 0 && planted.every(({ failing }) => failing > 0);
-  return isRight && await matrixIsRight(gpu, catalogue) ? 0 : 1;
+  return isRight && areMatricesRight ? 0 : 1;
 }
 
 /** Whether attention by matrix units is right in float16, and every mistake in it is found; true where there are none. */

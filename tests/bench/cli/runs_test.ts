@@ -150,7 +150,7 @@ Deno.test("compare: errors and status changed beyond rounding; cases that only o
     false,
   ]]);
   assertEquals([all.joined, all.lost, all.added], [1, ["old"], ["new"]]);
-  assertMatch(toMarkdown(all), /^1 cases compared: 2 numbers changed.*\n.*`old`\.\n.*`new`\.\n\n\| case \|/);
+  assertMatch(toMarkdown(all), /^1 case compared: 2 numbers changed.*\n.*`old`\.\n.*`new`\.\n\n\| case \|/);
   assertEquals(changesOf(was, [makeSweepRow({ rel_l2: 0.300001 })], []).changes, []);
 });
 

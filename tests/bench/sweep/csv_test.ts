@@ -27,6 +27,7 @@ Deno.test("csv: no cell of words is a formula, and all come back as they were", 
 const GOOD = formatRows([makeSweepRow()]);
 const DAMAGED: readonly (readonly [what: string, text: string, sentence: RegExp])[] = [
   ["an open quote", 'case,"unfinished\n1,2,3\n', /sweep\.csv is damaged: /],
+  ["an empty file", "", /sweep\.csv is empty; it should begin with the names of the columns\./],
   ["a row that is cut", GOOD.slice(0, -8), /sweep\.csv ends in the middle of a row; it is damaged\./],
   ["a row that is too short", `${GOOD}a,ok\r\n`, /sweep\.csv is damaged: /],
   ["nothing", "", /sweep\.csv ends in the middle/],

@@ -93,7 +93,7 @@ Deno.test("merge: foreign rows, other commits, adapters and schemas are refused"
   await refused(changed({ commit: "0123" }), "the commit was ");
   await refused(
     changed({ adapter: "another GPU" }),
-    "the adapter was null and is another GPU; --across joins them without their times.",
+    "the adapter was none and is another GPU; --across joins them without their times.",
   );
   await refused(changed({ csv_schema: undefined }), "has the csv_schema 0; it should be 2");
   await refused(
