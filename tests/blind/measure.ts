@@ -20,6 +20,8 @@ export interface Said {
   readonly said: string;
   /** In how many wrong cases they hold. */
   readonly explained: string;
+  /** The sentences about where the errors are, if nothing is named. */
+  readonly where: readonly string[];
   readonly seconds: number;
 }
 
@@ -33,6 +35,14 @@ export function namesIn(text: string): { readonly names: readonly string[]; read
   const line = text.split("\n").find((line) => line.startsWith("matches ")) ?? "";
   const names = [...line.matchAll(/'([^']+)'/g)].map(([, name]) => name);
   return { names, cases: line.match(/\((\d+ of \d+) wrong cases\)/)?.[1] ?? "" };
+}
+
+/** The sentences about where the errors are, in what verify printed. */
+function whereIn(text: string): string[] {
+  const lines = text.split("\n"), start = lines.findIndex((line) => line.startsWith("unknown:"));
+  return start < 0
+    ? []
+    : lines.slice(start + 1).filter((line) => line.startsWith("  ")).map((line) => line.trim());
 }
 
 /**
@@ -73,5 +83,13 @@ export async function measure(number: number, paths: BlindPaths): Promise<Said> 
   const seconds = (performance.now() - started) / 1000, { names, cases: explained } = namesIn(text);
   const wrong = text.split("\n").filter((line) => line.startsWith("WRONG")).length;
   await Deno.remove(outputs, { recursive: true });
-  return { number, passed: code === 0, wrong, said: names.join(" | "), explained, seconds };
+  return {
+    number,
+    passed: code === 0,
+    wrong,
+    said: names.join(" | "),
+    explained,
+    where: whereIn(text),
+    seconds,
+  };
 }
