@@ -4,6 +4,7 @@ import { judgeMutant, ourCases } from "./kill_gpu.ts";
 import { attentionCases } from "./kill_matrix.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
+import { wgslOf } from "../../bench/cli/wgsl.ts";
 import { openGpu } from "../../kernels/device/open.ts";
 import { InputError } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
@@ -16,6 +17,27 @@ function mutantOf(name: string): WgslMutant {
   assert(mutant !== undefined, name);
   return mutant;
 }
+
+/** The texts of all kernels: the files, and what is made of those of attention for some devices. */
+function kernelTexts(folder = new URL("../../kernels/", import.meta.url)): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return kernelTexts(new URL(`${name}/`, folder));
+    return name.endsWith(".wgsl") ? [Deno.readTextFileSync(new URL(name, folder))] : [];
+  });
+}
+
+Deno.test("WGSL mutants: every text that one replaces stands in a kernel", () => {
+  const made = [["attention"], ["attention", "--no-subgroups"], ["attention", "--partial", "--causal"]];
+  const texts = [...kernelTexts(), ...made.map(wgslOf)];
+  for (const { name, kernel, replace } of WGSL_MUTANTS) {
+    for (const [pattern] of replace) {
+      assert(
+        texts.some((text) => text.search(pattern) >= 0),
+        `"${name}" of ${kernel}: ${pattern} is nowhere`,
+      );
+    }
+  }
+});
 
 // A commit draws one of these two.
 if (drawn(0, 2)) {
