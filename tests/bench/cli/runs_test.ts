@@ -168,7 +168,7 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
   await writeRun(after, { rows: [makeSweepRow({ rel_l2: 0.6 })], environment: {} });
   await writeRun(other, { rows: [makeSweepRow({ case: "other" })], environment: {} });
   const same = await runPsa("compare", [before, before, "--fail-on", "rel_l2>1.05x"]);
-  assertEquals([same.code, same.stdout], [0, "1 cases compared: nothing changed beyond noise.\n"]);
+  assertEquals([same.code, same.stdout], [0, "1 case compared: nothing changed beyond noise.\n"]);
   const worse = await runPsa("compare", [before, after, "--fail-on", "rel_l2>1.05x"]);
   assertEquals(worse.code, 1);
   assertStringIncludes(worse.stdout, "| rel_l2 | 0.3 | 0.6 | 2.000x | **fails** |");
