@@ -30,7 +30,6 @@ const DAMAGED: readonly (readonly [what: string, text: string, sentence: RegExp]
   ["an empty file", "", /sweep\.csv is empty; it should begin with the names of the columns\./],
   ["a row that is cut", GOOD.slice(0, -8), /sweep\.csv ends in the middle of a row; it is damaged\./],
   ["a row that is too short", `${GOOD}a,ok\r\n`, /sweep\.csv is damaged: /],
-  ["nothing", "", /sweep\.csv ends in the middle/],
   ["a row twice", GOOD + GOOD.split("\r\n")[1] + "\r\n", /has the case "attention .*" twice\./],
   ["a blank for a number", GOOD.replace(",64,", ", ,"), /has " " in column/],
   ["a number in hex", GOOD.replace(",64,", ",0x40,"), /has "0x40" in column/],

@@ -35,7 +35,7 @@ Deno.test("resume: another commit, version, schema, adapter or input file is ref
       [{ version: "0.0.1" }, "the version was 0.0.1 and is "],
       [{ schema: 0 }, "the schema of environment.json was 0 and is 1"],
       [{ csv_schema: undefined }, "the schema of sweep.csv was unknown and is 2"],
-      [{ adapter: "another GPU" }, "the adapter was another GPU and is null"],
+      [{ adapter: "another GPU" }, "the adapter was another GPU and is none"],
       [{ cases_sha256: "00" }, "the cases are different"],
       [{ options: { ...environment.options, seed: 9 } }, "seed was 9 and is 1"],
     ] as const
