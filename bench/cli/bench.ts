@@ -58,8 +58,8 @@ export const command: Command = {
       "             not causal",
       "  numbers    dense attention with equal, normal or growing scores, which shows",
       "             the cost of the kernel's fixed maximum",
-      "  forward    the whole method against dense attention, at one, two and four times",
-      "             --tokens (in software at two)",
+      "  forward    the whole method against dense attention, at one, two and four",
+      "             times --tokens (in software at two)",
       "  stages     each stage of the whole method, at twice --tokens",
     ],
     examples: [

@@ -41,10 +41,12 @@ ${numbers((i) => `y += x${i} * ${i + 1}.25;`)}
 }`;
 
 /**
- * Counts the workgroups of 256 invocations with many registers that are at work at the same time.
+ * Counts the workgroups of 256 invocations with many registers that are at work at the same time. The count differs a little
+ * from one time to the next, and how calls are split follows from it: the nearest power of two is taken, so that the same
+ * call gives the same bits on the same device.
  *
  * @param gpu the device
- * @returns the most that were, or 128 where they can not be counted
+ * @returns the power of two that is nearest to the most that were, or 128 where they cannot be counted
  */
 export async function probeRoom(gpu: Gpu): Promise<number> {
   const buffer = gpu.createBuffer("room probe", { size: COUNT_BYTES });
@@ -54,7 +56,7 @@ export async function probeRoom(gpu: Gpu): Promise<number> {
     upload(gpu, buffer, { data: Uint32Array.of(0, 0, ROUNDS, 0) });
     await submitPass(gpu, [encode], { label });
     const [left, most] = new Uint32Array(await download(gpu, buffer));
-    return left === 0 && most > 0 ? most : USUAL;
+    return left === 0 && most > 0 ? 2 ** Math.round(Math.log2(most)) : USUAL;
   } catch {
     return USUAL;
   } finally {

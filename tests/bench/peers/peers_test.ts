@@ -78,7 +78,7 @@ gpuTest("peers: what is wrong is said and not timed; so is what is not installed
   assert(typeof own === "object" && own.peer === "psa-harness" && own.ms > 0 && own.rel_l2 < 1e-5);
   assertMatch(
     `${wrong}`,
-    /^zeros does not do 20 tokens, 1 heads of 16: it is wrong: relative L2 error 1, bound /,
+    /^zeros cannot run 20 tokens, 1 heads of 16: it is wrong: relative L2 error 1, bound /,
   );
 });
 

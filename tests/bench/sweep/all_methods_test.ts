@@ -30,7 +30,7 @@ Deno.test("all methods: what an input cannot have is left out, and that is said"
   const flat = of(input());
   assert(
     flat.leftOut.startsWith(
-      "Left out on x: sta, draft, purekv-st, sharpv-keys, moga, svg, svg-sink, radial (needs",
+      "Left out for x: sta, draft, purekv-st, sharpv-keys, moga, svg, svg-sink, radial (needs",
     ),
   );
   assert(
@@ -50,7 +50,7 @@ Deno.test("all methods: what an input cannot have is left out, and that is said"
   assertThrows(
     () => methodsFor(input(), { methods: ["adamas-scaled"], truth: "auto" }),
     InputError,
-    "which x cannot have.",
+    "which cannot run on x.",
   );
 });
 
