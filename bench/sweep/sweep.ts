@@ -98,5 +98,5 @@ export async function runSweep(
 function stoppedLine({ rows, untimed }: FinishedRun, { inputs }: Pick<SweepPlan, "inputs">): string {
   const cases = inputs.reduce((sum, each) => sum + each.cases.length, 0);
   const without = untimed.length > 0 ? `, ${untimed.length} of them without times` : "";
-  return `Stopped with ${rows.length} of ${plural(cases, "case")} done${without}; --resume goes on.`;
+  return `Stopped with ${rows.length} of ${plural(cases, "case")} done${without}; --resume continues.`;
 }

@@ -100,7 +100,7 @@ export async function openJournal(
   );
   requireInput(
     text === null || begin !== "first",
-    () => `${path} is of a tuning that was stopped; --resume goes on with it, --force begins anew.`,
+    () => `${path} is of a tuning that was stopped; --resume continues it, --force begins anew.`,
   );
   const known = begin === "resume" ? read(path, text!, header) : null;
   try {

@@ -57,7 +57,7 @@ Deno.test("journal: what is of another tuning is refused in a sentence", async (
   };
   await assertRejects(open(HEADER, "resume"), InputError, "nothing to resume; leave --resume out");
   await open(HEADER, "first")();
-  await assertRejects(open(HEADER, "first"), InputError, "--resume goes on with it, --force begins anew");
+  await assertRejects(open(HEADER, "first"), InputError, "--resume continues it, --force begins anew");
   await assertRejects(
     open({ ...HEADER, density: 0.3 }, "resume"),
     InputError,
