@@ -18,13 +18,18 @@ import type { PsaPlan } from "./plan.ts";
  * @throws {InputError} if both are given, or what is given is not for the pipeline
  */
 export function givenOf({ levels, mask }: ForwardOptions, plan: PsaPlan): Given | undefined {
+  requireOne(levels, mask);
+  const given = mask === undefined ? levels : { mask };
+  requireGiven(given, plan);
+  return given;
+}
+
+/** Throws if a call is given levels and a mask. */
+function requireOne(levels: unknown, mask: unknown): void {
   requireInput(
     levels === undefined || mask === undefined,
     "`levels` and `mask` were given; a call takes either.",
   );
-  const given = mask === undefined ? levels : { mask };
-  requireGiven(given, plan);
-  return given;
 }
 
 /** Whether a call is given levels and a correction. */
@@ -48,6 +53,7 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   if (isCorrected(given)) return requireCorrected(given, plan);
   if (!isMask(given)) return requireCallLevels(given, plan);
   const { mask } = given, { batch, heads, seqQ, seqK } = plan.shape;
+  requireOne((given as { levels?: unknown }).levels, mask);
   const want = [batch, heads, seqQ, seqK], words = wordsOf(seqK);
   requireInput(
     typeof mask === "object" && mask !== null && Array.isArray(mask.shape) && typeof mask.rows === "function",

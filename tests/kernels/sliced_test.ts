@@ -39,12 +39,10 @@ async function checkMask(psa: Psa, sliced: SlicedPsa): Promise<void> {
   assertEquals([whole.out, whole.density], [want.out, want.density]);
   assertEquals([got.out, got.lse, got.levels, got.density], [want.out, want.lse, want.levels, want.density]);
   const both = { mask, levels: whole.levels };
-  for (const call of [psa, sliced]) {
-    await assertRejects(
-      () => call.forward(qkv, both),
-      InputError,
-      "`levels` and `mask` were given; a call takes either.",
-    );
+  for (
+    const call of [() => psa.forward(qkv, both), () => sliced.forward(qkv, both), () => psa.prepare(both)]
+  ) {
+    await assertRejects(call, InputError, "`levels` and `mask` were given; a call takes either.");
   }
 }
 
