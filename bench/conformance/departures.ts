@@ -31,9 +31,11 @@ export interface JudgedCapture {
   readonly one: ReadCase;
 }
 
-/** Judges every capture, in the order of their files. */
-export async function judgedCaptures(): Promise<JudgedCapture[]> {
-  const names = [...Deno.readDirSync(CAPTURES)].map(({ name }) => name).sort();
+/** Judges captures, in the order of their files: all, or those whose places are asked for. */
+export async function judgedCaptures(
+  { only = () => true }: { readonly only?: (place: number) => boolean } = {},
+): Promise<JudgedCapture[]> {
+  const names = [...Deno.readDirSync(CAPTURES)].map(({ name }) => name).sort().filter((_, i) => only(i));
   return await Promise.all(names.map(async (file) => {
     const capture = await readCapture(new URL(file, CAPTURES).pathname), { levels, options } = capture.call;
     const one = judgeCapture(capture, { file });
@@ -48,10 +50,12 @@ export async function judgedCaptures(): Promise<JudgedCapture[]> {
   }));
 }
 
-/** Judges and diagnoses every capture; the rows of the table as Markdown. */
-export async function departuresTable(): Promise<string> {
+/** Judges and diagnoses captures ({@link judgedCaptures}); the rows of the table as Markdown. */
+export async function departuresTable(
+  options: { readonly only?: (place: number) => boolean } = {},
+): Promise<string> {
   const head = ["capture", "aligned", "relative L2", "verdict", "what gives the same"];
-  const rows = (await judgedCaptures()).map(({ name, aligned, relL2, one }) => {
+  const rows = (await judgedCaptures(options)).map(({ name, aligned, relL2, one }) => {
     const { verdict, arithmetic, names } = reportOf(one, explained(one));
     return [
       name,
