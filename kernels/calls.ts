@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Correction } from "../reference/methods/method.ts";
+import type { Correction, KeyRule } from "../reference/methods/method.ts";
 import type { Mask } from "../reference/masks/mask.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Stage, StageTimings } from "./device/stage.ts";
@@ -45,6 +45,12 @@ export interface GivenMask {
   readonly mask: Mask;
 }
 
+/** A rule in place of a mask: kernels choose keys by it, and make the work lists, each time the call runs. */
+export interface GivenRule {
+  /** What a method says of its choice. */
+  readonly rule: KeyRule;
+}
+
 /** Levels, and a correction of the output that attention over them gives. */
 export interface GivenCorrected {
   /** The levels, as calls are given them. */
@@ -54,7 +60,7 @@ export interface GivenCorrected {
 }
 
 /** The choices that a call can be given in place of importance. */
-export type Given = GivenLevels | GivenMask | GivenCorrected;
+export type Given = GivenLevels | GivenMask | GivenRule | GivenCorrected;
 
 /** Options of `Psa.forward`. */
 export interface ForwardOptions {

@@ -5,7 +5,7 @@
  */
 import { requireInput } from "../reference/errors.ts";
 import { wordsOf } from "../reference/masks/bits.ts";
-import type { ForwardOptions, Given, GivenCorrected, GivenMask } from "./calls.ts";
+import type { ForwardOptions, Given, GivenCorrected, GivenMask, GivenRule } from "./calls.ts";
 import { kindOf } from "./door.ts";
 import { requireCallLevels } from "./inputs.ts";
 import type { PsaPlan } from "./plan.ts";
@@ -37,6 +37,11 @@ export function isCorrected(given: Given | undefined): given is GivenCorrected {
   return typeof given === "object" && given !== null && "correction" in given;
 }
 
+/** Whether a call is given a rule. */
+export function isRule(given: Given | undefined): given is GivenRule {
+  return typeof given === "object" && given !== null && "rule" in given;
+}
+
 /** Whether a call is given a mask. */
 export function isMask(given: Given | undefined): given is GivenMask {
   return typeof given === "object" && given !== null && "mask" in given;
@@ -51,6 +56,7 @@ export function isMask(given: Given | undefined): given is GivenMask {
  */
 export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   if (isCorrected(given)) return requireCorrected(given, plan);
+  if (isRule(given)) return requireRule(given);
   if (!isMask(given)) return requireCallLevels(given, plan);
   const { mask } = given, { batch, heads, seqQ, seqK } = plan.shape;
   requireOne((given as { levels?: unknown }).levels, mask);
@@ -66,6 +72,15 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   requireInput(
     mask.words === words,
     () => `\`mask\` has ${kindOf(mask.words)} words per row; ${seqK} keys need ${words}.`,
+  );
+}
+
+/** Throws unless kernels know a rule. */
+function requireRule({ rule }: GivenRule): void {
+  const kind = (rule as { kind?: unknown } | null)?.kind;
+  requireInput(
+    kind === "nearest" || kind === "best",
+    () => `\`rule\` is ${kindOf(kind ?? rule)}; its kind should be "nearest" or "best".`,
   );
 }
 

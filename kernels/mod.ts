@@ -17,6 +17,7 @@ export {
   type GivenCorrected,
   type GivenLevels,
   type GivenMask,
+  type GivenRule,
   type PreparedCall,
   Psa,
   type PsaSetup,

@@ -7,9 +7,12 @@
 import { requireInput } from "../reference/errors.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import { buildAttention } from "./attention/attention.ts";
+import { readMask } from "./attention/masked/bits.ts";
+import { buildMaskGroups } from "./attention/masked/groups.ts";
 import { makeMaskLists } from "./attention/masked/lists.ts";
+import { buildRule } from "./attention/masked/rule.ts";
 import type { CallBuffers } from "./buffers.ts";
-import type { Given, GivenCorrected, GivenMask } from "./calls.ts";
+import type { Given, GivenCorrected, GivenMask, GivenRule } from "./calls.ts";
 import { buildCorrection } from "./correction/correction.ts";
 import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
@@ -22,7 +25,7 @@ import type { Quotas } from "./levels/quotas.ts";
 import { buildLists, type ListBuffers } from "./lists/build.ts";
 import { occurringLevels, requireLevels, tokensOf } from "./lists/given.ts";
 import { groupTokens } from "./lists/entry.ts";
-import { isCorrected, isMask } from "./given.ts";
+import { isCorrected, isMask, isRule } from "./given.ts";
 import type { Moves } from "./order/moves.ts";
 import {
   type ListsPlan,
@@ -54,8 +57,8 @@ export interface Call {
   readonly stages: readonly Stage[];
   /** The levels that it used, int32 [batch, heads, query blocks, key blocks]. */
   readonly readLevels: () => Promise<Tensor<Int32Array>>;
-  /** The density of its mask; left out: that of its levels. */
-  readonly density?: number;
+  /** The density of its mask, once levels were read; left out: that of its levels. */
+  readonly density?: () => number;
 }
 
 /** The choices of heads, where each has its own. */
@@ -117,6 +120,7 @@ export async function buildGivenCall(
   pipeline: Pipeline,
   given: Exclude<Given, "dense">,
 ): Promise<Call> {
+  if (isRule(given)) return await buildRuledCall(gpu, pipeline, given);
   if (isMask(given)) return await buildMaskedCall(gpu, pipeline, given);
   if (isCorrected(given)) return await buildCorrectedCall(gpu, pipeline, given);
   const { plan, moves } = pipeline, { config: { blockN } } = plan;
@@ -159,13 +163,7 @@ async function buildCorrectedCall(
  */
 async function buildMaskedCall(gpu: Gpu, pipeline: Pipeline, { mask }: GivenMask): Promise<Call> {
   const { plan, moves } = pipeline, { causal = false, blockM, blockN } = plan.config;
-  const bindings = gpu.info.limits.maxStorageBuffersPerShaderStage;
-  requireInput(
-    bindings >= MASK_BINDINGS,
-    () =>
-      `attention over a mask needs ${MASK_BINDINGS} storage buffers; the limit maxStorageBuffersPerShaderStage of this ` +
-      `adapter is ${bindings}.`,
-  );
+  requireMaskBindings(gpu);
   const lists = makeMaskLists(mask, { causal, blockM, blockN, info: gpu.info });
   const uploaded = (name: string, data: Uint32Array<ArrayBuffer>) => {
     const buffer = gpu.createBuffer(name, { size: data.byteLength });
@@ -184,7 +182,51 @@ async function buildMaskedCall(gpu: Gpu, pipeline: Pipeline, { mask }: GivenMask
   return {
     stages: [...moves.gather, attention, ...moves.scatter],
     readLevels: () => Promise.resolve(lists.levels),
-    density: lists.density,
+    density: () => lists.density,
+  };
+}
+
+/** Throws if the device binds too few buffers for attention over a mask. */
+function requireMaskBindings(gpu: Gpu): void {
+  const bindings = gpu.info.limits.maxStorageBuffersPerShaderStage;
+  requireInput(
+    bindings >= MASK_BINDINGS,
+    () =>
+      `attention over a mask needs ${MASK_BINDINGS} storage buffers; the limit maxStorageBuffersPerShaderStage of this ` +
+      `adapter is ${bindings}.`,
+  );
+}
+
+/**
+ * Builds a call that chooses keys by a rule: bits of the mask, work lists and attention, each time it runs.
+ *
+ * @throws {InputError} if the rule is for another call, or its buffers are beyond a limit of the device
+ */
+async function buildRuledCall(gpu: Gpu, pipeline: Pipeline, { rule }: GivenRule): Promise<Call> {
+  const { plan, buffers: { arranged: { q, k } }, moves } = pipeline, { shape, dtype, scale } = plan;
+  requireMaskBindings(gpu);
+  const { causal = false, blockM, blockN } = plan.config;
+  const bits = await inStage("levels", () => buildRule(gpu, { shape, dtype, scale, q, k }, rule));
+  const { stage, lists, rowMasks } = await inStage(
+    "lists",
+    () => buildMaskGroups(gpu, bits.mask, { shape, blockM }),
+  );
+  const attention = await attentionOf(gpu, pipeline, { levels: [1], lists, rowMasks });
+  const choosing: Stage = {
+    name: "levels",
+    encode: (pass) => bits.encodes.forEach((encode) => encode(pass)),
+    outputs: { mask: bits.mask },
+  };
+  let density = NaN;
+  return {
+    stages: [...moves.gather, choosing, stage, attention, ...moves.scatter],
+    readLevels: async () => {
+      const mask = await readMask(gpu, bits.mask, shape);
+      const made = makeMaskLists(mask, { causal, blockM, blockN, info: gpu.info });
+      density = made.density;
+      return made.levels;
+    },
+    density: () => density,
   };
 }
 

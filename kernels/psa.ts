@@ -155,7 +155,7 @@ export class Psa implements Disposable {
    * Builds a call for its levels, or for a mask. Several can exist at a time; they read the same inputs and write the same
    * outputs. The pyramid of a call has only the levels that occur; that of a mask has none.
    *
-   * @param given levels to use, `dense`, `{ mask }`, or `{ levels, correction }`; left out, importance selects the levels
+   * @param given levels to use, `dense`, `{ mask }`, `{ rule }` by which kernels make one, or `{ levels, correction }`; left out, importance selects the levels
    * @throws {InputError} if levels or mask have another shape, or there is no room for them
    */
   async prepare(given?: Given): Promise<PreparedCall> {
@@ -293,7 +293,7 @@ export class Psa implements Disposable {
       out: { data, shape: [batch, heads, seqQ, valueDim] },
       lse: { data: new Float32Array(lse), shape: [batch, heads, seqQ] },
       levels,
-      density: call.density ?? levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
+      density: call.density?.() ?? levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),
       timings,
     };
   }

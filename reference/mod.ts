@@ -155,6 +155,7 @@ export { massEntries } from "./methods/entries.ts";
 export { spargeAttention, type SpargeOptions } from "./methods/mask/spargeattn.ts";
 export type {
   Basis,
+  BestKeys,
   BlockMethod,
   BlockSelection,
   CallFacts,
@@ -162,6 +163,7 @@ export type {
   Correction,
   CostFacts,
   Granularity,
+  KeyRule,
   MaskMethod,
   MaskSelection,
   Method,

@@ -9,6 +9,7 @@ import type { Stage } from "../device/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
 import { entryTemplate, headsAlone } from "./entry.ts";
 import scanCode from "./scan.wgsl" with { type: "text" };
+import turnCode from "./turn.wgsl" with { type: "text" };
 
 /** Work lists of all rows of levels on the device. */
 export interface ListBuffers {
@@ -54,7 +55,7 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
   const list = gpu.createBuffer("work lists", { size: listBytes });
   const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (2 * rows + 1) });
   const walk = (label: string, count: boolean) =>
-    buildKernel(gpu, entryTemplate + listsCode, {
+    buildKernel(gpu, entryTemplate + listsCode + turnCode, {
       label,
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },

@@ -66,24 +66,6 @@ fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   }
 }
 
-// Puts a row behind those that it is ordered with that have longer lists, or as long ones and come before it.
-fn take_turn(row: u32, rows: u32, lid: u32) {
-  let first_row = select(row / M * M, ROWS_ALONE, row >= ROWS_ALONE);
-  let end = select(first_row + M, rows, row >= ROWS_ALONE);
-  let length = offsets[row + 1u] - offsets[row];
-  var before = 0u;
-  for (var other = first_row + lid; other < end; other += THREADS) {
-    let others = offsets[other + 1u] - offsets[other];
-    if (others > length || (others == length && other < row)) { before++; }
-  }
-  scan[lid] = before;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) { scan[lid] += scan[lid + width]; }
-  }
-  if (lid == 0u) { offsets[rows + 1u + first_row + scan[0]] = row; }
-}
-
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lid: u32,

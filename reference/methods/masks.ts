@@ -6,7 +6,7 @@
 import { countRow, setBit, setRange, wordsOf } from "../masks/bits.ts";
 import { markLargest } from "../masks/largest.ts";
 import { buildMask, type MaskOptions, seenKeys } from "../masks/mask.ts";
-import type { MaskSelection, MethodInputs, SelectionStatus } from "./method.ts";
+import type { BestKeys, MaskSelection, MethodInputs, SelectionStatus } from "./method.ts";
 
 /** [batch, heads, query tokens, key tokens] of a call. */
 export function maskShape({ qkv: { q }, sizes: { seqQ, seqK } }: MethodInputs): number[] {
@@ -127,7 +127,33 @@ export function takeBlocks(
 ): void {
   const ranked = scores.slice();
   for (const j of forced) ranked[j] = Infinity;
-  markLargest(ranked, Math.max(count, forced.length, Math.min(1, scores.length)), mark);
+  markLargest(ranked, takenOf(count, forced, scores.length), mark);
+}
+
+/** How many blocks are taken of those that are seen: at least one, and all that are forced. */
+function takenOf(count: number, forced: readonly number[], seen: number): number {
+  return Math.max(count, forced.length, Math.min(1, seen));
+}
+
+/**
+ * The blocks that queries take as a rule, for kernels.
+ *
+ * @param inputs the call
+ * @param blocks its key blocks
+ * @param options how many blocks each query is to have, and whether query heads of a key head choose together
+ */
+export function blockRule(
+  { causal, sizes: { seqQ, seqK } }: MethodInputs,
+  { block, seen, forced }: QueryBlocks,
+  { counts, together }: { readonly counts: ArrayLike<number>; readonly together: boolean },
+): BestKeys {
+  const perQuery = (of: (query: number) => number) => Int32Array.from({ length: seqQ }, (_, i) => of(i));
+  return {
+    ...{ kind: "best", unit: block, together, first: causal },
+    seen: perQuery((i) => seenKeys(i, { seqQ, seqK, causal })),
+    counts: perQuery((i) => seen(i) === 0 ? 0 : takenOf(counts[i], forced(i), seen(i))),
+    own: perQuery((i) => forced(i)[0] ?? -1),
+  };
 }
 
 /** Blocks of keys chosen by every query. */

@@ -94,8 +94,13 @@ export interface BlockSelection extends Chosen {
   readonly represented?: Tensor<Int32Array>;
 }
 
-/** A choice of the keys of the nearest codes as data, for kernels that make the mask. */
+/** A choice of keys as data, for kernels that make the mask. */
+export type KeyRule = NearestCodes | BestKeys;
+
+/** The keys of the nearest codes. */
 export interface NearestCodes {
+  /** Codes are compared. */
+  readonly kind: "nearest";
   /** Three ascending thresholds of every head, [heads][3]. */
   readonly thresholds: Float64Array;
   /** How many keys, from the first on, a query may see. */
@@ -104,12 +109,30 @@ export interface NearestCodes {
   readonly counts: Int32Array;
 }
 
+/** The keys, or the blocks of keys, of the largest query . key or query . mean key. */
+export interface BestKeys {
+  /** Scores are compared. */
+  readonly kind: "best";
+  /** Keys of a block; 1: keys are taken one by one. */
+  readonly unit: number;
+  /** Whether the query heads of a key head add up the softmax of their scores and choose together. */
+  readonly together: boolean;
+  /** How many keys, from the first on, each query may see. */
+  readonly seen: Int32Array;
+  /** How many blocks it takes. */
+  readonly counts: Int32Array;
+  /** The block that it takes first; -1: none. */
+  readonly own: Int32Array;
+  /** Whether those that take a block first take the first of all too. */
+  readonly first: boolean;
+}
+
 /** A choice that no levels express: attention over the mask is the output. */
 export interface MaskSelection extends Chosen {
   /** Which keys every query sees. */
   readonly mask: Mask;
-  /** The same as codes, if the mask is that of the nearest ones. */
-  readonly nearest?: NearestCodes;
+  /** The same as a rule, if kernels can make the mask. */
+  readonly rule?: KeyRule;
 }
 
 /** The choice of a method: levels, or a mask. */

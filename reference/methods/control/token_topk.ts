@@ -26,7 +26,7 @@ export const tokenTopk: MaskMethod = {
   needsAllRows: true,
   selectionCost: () => 1 / 2,
   select(inputs, density) {
-    const { qkv: { q, k }, scale, sizes: { seqK } } = inputs, words = wordsOf(seqK), dim = q.shape[3];
+    const { qkv: { q, k }, scale, sizes: { seqQ, seqK } } = inputs, words = wordsOf(seqK), dim = q.shape[3];
     const { seenBy, countOf, density: reached } = keyCounts(inputs, density);
     const fill = (bits: Uint32Array, head: number, first: number, end: number) => {
       const queries = headSlice(q, head).data.subarray(first * dim, end * dim);
@@ -39,6 +39,16 @@ export const tokenTopk: MaskMethod = {
         },
       });
     };
-    return ruleSelection(inputs, reached, { fill });
+    const perQuery = (of: (query: number) => number) => Int32Array.from({ length: seqQ }, (_, i) => of(i));
+    const taken = {
+      seen: perQuery(seenBy),
+      counts: perQuery(countOf),
+      own: perQuery(() => -1),
+      first: false,
+    };
+    return {
+      ...ruleSelection(inputs, reached, { fill }),
+      rule: { kind: "best", unit: 1, together: false, ...taken },
+    };
   },
 };

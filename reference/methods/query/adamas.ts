@@ -71,8 +71,8 @@ function adamas(name: string, rule: string, thresholdsOf: (rms: number) => reado
       const perQuery = (of: (query: number) => number) =>
         Int32Array.from({ length: inputs.sizes.seqQ }, (_, query) => of(query));
       const thresholds = Float64Array.from(codes.flatMap((head) => head.thresholds));
-      const nearest = { thresholds, seen: perQuery(seenBy), counts: perQuery(countOf) };
-      return { ...ruleSelection(inputs, reached, { fill }), nearest };
+      const taken = { seen: perQuery(seenBy), counts: perQuery(countOf) };
+      return { ...ruleSelection(inputs, reached, { fill }), rule: { kind: "nearest", thresholds, ...taken } };
     },
   };
   return method;

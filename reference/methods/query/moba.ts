@@ -7,7 +7,15 @@ import { blockMeans, forEachScoreRow } from "../../importance/scores.ts";
 import { setBit } from "../../masks/bits.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { ChosenBlocks, countOfRow, headsOf, queryBlocks, takeBlocks } from "../masks.ts";
+import {
+  blockRule,
+  ChosenBlocks,
+  countOfRow,
+  headsOf,
+  type QueryBlocks,
+  queryBlocks,
+  takeBlocks,
+} from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 
 /**
@@ -26,21 +34,30 @@ export const moba: MaskMethod = {
   selectionCost: ({ sizes: { blockN } }) => gateCost(blockN),
   select(inputs, density) {
     const blocks = queryBlocks(inputs, inputs.sizes.blockN), chosen = new ChosenBlocks(inputs, blocks);
+    const counts = countsOf(inputs, blocks, density);
     for (const head of headsOf(inputs)) {
-      let mean = 0;
       forEachGate(inputs, head, blocks.block, (i, gates) => {
-        const seen = blocks.seen(i), before = mean;
-        mean += density * seen;
-        const count = inputs.causal
-          ? Math.floor(mean + 1e-9) - Math.floor(before + 1e-9)
-          : countOfRow(i, density * seen);
-        const row = chosen.row(head, i);
-        takeBlocks(gates.subarray(0, seen), blocks.forced(i), { count, mark: (j) => setBit(row, j) });
+        const row = chosen.row(head, i), mark = (j: number) => setBit(row, j);
+        takeBlocks(gates.subarray(0, blocks.seen(i)), blocks.forced(i), { count: counts[i], mark });
       });
     }
-    return chosen.select();
+    return { ...chosen.select(), rule: blockRule(inputs, blocks, { counts, together: false }) };
   },
 };
+
+/** How many blocks every query is to have: fractions are spread over the rows of a head. */
+function countsOf(
+  { causal, sizes: { seqQ } }: MethodInputs,
+  { seen }: QueryBlocks,
+  density: number,
+): number[] {
+  let mean = 0;
+  return Array.from({ length: seqQ }, (_, i) => {
+    const before = mean;
+    mean += density * seen(i);
+    return causal ? Math.floor(mean + 1e-9) - Math.floor(before + 1e-9) : countOfRow(i, density * seen(i));
+  });
+}
 
 /** The cost of gates: one product of a query with every block of keys, relative to 4 Lq Lk D. */
 export function gateCost(block: number): number {

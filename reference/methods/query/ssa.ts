@@ -7,7 +7,15 @@ import { blockMeans, forEachScoreRow, softmaxInPlace } from "../../importance/sc
 import { setBit } from "../../masks/bits.ts";
 import { toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
-import { ChosenBlocks, headsOf, keysFor, type QueryBlocks, queryBlocks, takeBlocks } from "../masks.ts";
+import {
+  blockRule,
+  ChosenBlocks,
+  headsOf,
+  keysFor,
+  type QueryBlocks,
+  queryBlocks,
+  takeBlocks,
+} from "../masks.ts";
 import type { MaskMethod, MethodInputs } from "../method.ts";
 import { gateCost } from "./moba.ts";
 
@@ -32,14 +40,18 @@ export const ssa: MaskMethod = {
   selectionCost: () => gateCost(BLOCK),
   select(inputs, density) {
     const blocks = queryBlocks(inputs, BLOCK), chosen = new ChosenBlocks(inputs, blocks);
+    const countOf = (i: number) => keysFor(density, blocks.seen(i));
     for (const heads of Map.groupBy(headsOf(inputs), (head) => kvHeadOf(inputs.qkv, head)).values()) {
       forEachScore(inputs, heads, blocks, (i, scores) => {
-        const count = keysFor(density, blocks.seen(i));
         const rows = heads.map((head) => chosen.row(head, i));
-        takeBlocks(scores, blocks.forced(i), { count, mark: (j) => rows.forEach((row) => setBit(row, j)) });
+        takeBlocks(scores, blocks.forced(i), {
+          count: countOf(i),
+          mark: (j) => rows.forEach((row) => setBit(row, j)),
+        });
       });
     }
-    return chosen.select();
+    const counts = Array.from({ length: inputs.sizes.seqQ }, (_, i) => countOf(i));
+    return { ...chosen.select(), rule: blockRule(inputs, blocks, { counts, together: true }) };
   },
 };
 

@@ -4,6 +4,7 @@ import {
   type MethodInputs,
   methodInputs,
   methodOf,
+  type NearestCodes,
   nearestMask,
   type Qkv,
   seededRandom,
@@ -30,8 +31,8 @@ gpuTest("nearest: the device chooses the keys that adamas does", async (gpu) => 
   ];
   for (const { name, causal, call } of cases) {
     const inputs: MethodInputs = methodInputs(call, { blockM: 16, blockN: 16, causal });
-    const { mask, nearest } = methodOf(name).select(inputs, 0.2) as MaskSelection;
-    using made = await nearestMask(gpu, call, nearest!);
+    const { mask, rule } = methodOf(name).select(inputs, 0.2) as MaskSelection;
+    using made = await nearestMask(gpu, call, rule as NearestCodes);
     const got = await made.choose();
     for (let head = 0; head < 4; head++) {
       const [, , seqQ] = mask.shape;
@@ -47,8 +48,13 @@ gpuTest("nearest: the device chooses the keys that adamas does", async (gpu) => 
 
 gpuTest("nearest: what it cannot turn is refused in a sentence", async (gpu) => {
   const call = callOf(5, 40, "f32", 16),
-    codes = { thresholds: new Float64Array(12), seen: new Int32Array(5), counts: new Int32Array(5) };
-  const refused = (qkv: Qkv, own: typeof codes, sentence: string) =>
+    codes: NearestCodes = {
+      kind: "nearest",
+      thresholds: new Float64Array(12),
+      seen: new Int32Array(5),
+      counts: new Int32Array(5),
+    };
+  const refused = (qkv: Qkv, own: NearestCodes, sentence: string) =>
     assertRejects(() => nearestMask(gpu, qkv, own), InputError, sentence);
   await refused(
     callOf(5, 40, "f32", 24),

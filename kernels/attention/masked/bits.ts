@@ -1,0 +1,49 @@
+/**
+ * Masks whose bits lie on the device: what makes them, and how they are read.
+ *
+ * @module
+ */
+import { wordsOf } from "../../../reference/masks/bits.ts";
+import { buildMask, type Mask } from "../../../reference/masks/mask.ts";
+import type { AttentionShape } from "../../../reference/tensor.ts";
+import type { Gpu } from "../../device/gpu.ts";
+import type { Encode } from "../../device/pass.ts";
+import { download } from "../../device/transfer.ts";
+
+/** The call that a rule chooses keys of. */
+export interface KeyRuleCall {
+  /** Its sizes. */
+  readonly shape: AttentionShape;
+  /** Element type of tokens. */
+  readonly dtype: "f32" | "f16";
+  /** Factor on q . k. */
+  readonly scale: number;
+  /** Queries [heads of all batch entries][query tokens][channels]. */
+  readonly q: GPUBuffer;
+  /** Keys [key heads of all batch entries][key tokens][channels]; what lies behind them is not read. */
+  readonly k: GPUBuffer;
+  /** Bytes of scores at a time, unless one query needs more; default 256 MiB. */
+  readonly scoreBytes?: number;
+}
+
+/** What makes the bits of a mask, and where they lie. */
+export interface ChosenBits {
+  /** The dispatches. */
+  readonly encodes: readonly Encode[];
+  /** Bits [heads of all batch entries][query tokens][words of the keys]. */
+  readonly mask: GPUBuffer;
+}
+
+/** The mask of bits on the device, which are copied to the CPU. */
+export async function readMask(
+  gpu: Gpu,
+  mask: GPUBuffer,
+  { batch, heads, seqQ, seqK }: AttentionShape,
+): Promise<Mask> {
+  const words = wordsOf(seqK), size = 4 * batch * heads * seqQ * words;
+  const bits = new Uint32Array(await download(gpu, mask, { size }));
+  return buildMask([batch, heads, seqQ, seqK], {
+    fill: (row, head, first, end) =>
+      row.set(bits.subarray((head * seqQ + first) * words, (head * seqQ + end) * words)),
+  });
+}
