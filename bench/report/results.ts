@@ -27,6 +27,7 @@ export function resultsTable(rows: readonly ReportRow[]): string {
     { heading: "case", cell: (row) => names.get(row.case) ?? row.case, hint: (row) => row.case },
     { heading: "error", cell: ({ rel_l2 }) => rel_l2 },
     { heading: "ms", cell: ({ gpu_ms_median }) => gpu_ms_median, hint: timeHint },
+    { heading: "whole ms", cell: ({ whole_ms_median = null }) => whole_ms_median },
     { heading: "speed-up", cell: ({ speedup }) => speedup === null ? null : Number(speedup.toFixed(2)) },
     { heading: "ideal", cell: ({ density }) => density > 0 ? Number((1 / density).toFixed(2)) : null },
     { heading: "density", cell: ({ density }) => density },

@@ -54,6 +54,8 @@ export interface ReportRow {
   readonly gpu_ms_low: number | null;
   /** Upper end of that interval. */
   readonly gpu_ms_high: number | null;
+  /** Median time of the whole call, choosing included; left out: not measured. */
+  readonly whole_ms_median?: number | null;
   /** Speed-up over our own dense kernel. */
   readonly speedup: number | null;
 }

@@ -40,7 +40,8 @@ export const COLUMNS = {
   cosine: "cosine similarity to dense attention",
   non_finite: "values of the output that are not finite where those of the truth are",
   kernel_rel_l2: "relative L2 error of the kernel against the float64 reference of the same levels or mask",
-  gpu_ms_median: "median time of the kernels in milliseconds: pyramid and attention, levels or mask given",
+  gpu_ms_median:
+    "median time of the kernels in milliseconds, levels or mask given: pyramid, attention, and what corrects its output; choosing and work lists are not in it",
   gpu_ms_iqr: "distance between the quartiles of these times",
   speedup: "median time of our dense kernel divided by that of this row, in the same run",
   tflops_actual: "density * 4 B H Lq Lk D divided by the time",
@@ -86,6 +87,10 @@ export const COLUMNS = {
     "largest distance, over some query blocks, of the device's importance from the reference's, relative to the row's largest; empty where the CPU computed it",
   importance_ties:
     "key blocks of these query blocks that have another rank on the device than in the reference, of almost equal importance; empty where the CPU computed it",
+  whole_ms_median:
+    "with --whole: median time of the whole call in milliseconds, with choosing and work lists; empty where part of the choice is made on the CPU (docs/methods.md says for which methods)",
+  whole_ms_low: "lower end of the confidence interval of that time",
+  whole_ms_high: "upper end of that interval",
   backend:
     "the implementation of WebGPU that the kernel ran on: builtin, dawn, given (to the library by its caller), or none",
   index: "place of the case in the whole sweep, from 1",

@@ -77,7 +77,13 @@ function linesOf(text: string, path: string): Record<string, string>[] {
 }
 
 /** Columns that came after the first schema; older files are read without them. */
-const LATER: readonly Column[] = ["alignment_loss", "mass_entropy"];
+const LATER: readonly Column[] = [
+  "alignment_loss",
+  "mass_entropy",
+  "whole_ms_median",
+  "whole_ms_low",
+  "whole_ms_high",
+];
 
 function rowOf(line: Readonly<Record<string, string>>, path: string): SweepRow {
   const cells = COLUMN_NAMES.map((name): [string, Cell] => {

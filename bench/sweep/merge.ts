@@ -30,7 +30,7 @@ import { readRun, type StoredRun, writeRun } from "./write.ts";
  * ```ts
  * import { mergeRuns } from "./merge.ts";
  * import { digestOf } from "./plan_record.ts";
- * const about = { schema: 1, csv_schema: 2, cases: 0, cases_sha256: await digestOf([]) };
+ * const about = { schema: 1, csv_schema: 3, cases: 0, cases_sha256: await digestOf([]) };
  * const environment = { ...about, options: { shard: { index: 1, count: 1 } } };
  * console.log((await mergeRuns([{ folder: "a", run: { rows: [], environment } }])).rows); // []
  * ```

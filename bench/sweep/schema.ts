@@ -10,10 +10,10 @@
  * @example
  * ```ts
  * import { CSV_SCHEMA } from "./schema.ts";
- * console.log(CSV_SCHEMA); // 2
+ * console.log(CSV_SCHEMA); // 3
  * ```
  */
-export const CSV_SCHEMA = 2;
+export const CSV_SCHEMA = 3;
 
 /**
  * The version of environment.json.

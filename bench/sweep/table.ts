@@ -36,10 +36,21 @@ const TABLE: readonly TableColumn[] = [
   { heading: "ideal", cell: ({ density }) => showFixed(1 / density, 2) },
   { heading: "status", cell: ({ status }) => visible(status) },
 ];
+/** The time of the whole call, in the place of the ideal speed-up where it was measured. */
+const WHOLE: TableColumn = {
+  heading: "whole",
+  cell: ({ whole_ms_median }) => known(whole_ms_median, showMilliseconds),
+};
 const WIDTH = 80;
 const ALIGN: readonly Align[] = TABLE.map((_, i) =>
   i === 0 ? "left" : i === TABLE.length - 1 ? "none" : "right"
 );
+
+/** The columns of some rows. */
+function columnsOf(rows: readonly SweepRow[]): readonly TableColumn[] {
+  if (rows.every(({ whole_ms_median }) => whole_ms_median === null)) return TABLE;
+  return TABLE.map((column) => column.heading === "ideal" ? WHOLE : column);
+}
 
 /**
  * The table of the rows of a sweep, one part for each input, head, order, importance and size of blocks. At each
@@ -60,13 +71,13 @@ export function formatTable(
 ): string {
   const parts = Map.groupBy(rows, (row) => titleOf(row).join(" "));
   return [...parts.values()].map((part) => {
-    const headings = TABLE.map(({ heading }) => heading), best = leastErrors(part);
-    const cells = part.map((row) => TABLE.map(({ cell }) => cell(row)));
+    const table = columnsOf(part), headings = table.map(({ heading }) => heading), best = leastErrors(part);
+    const cells = part.map((row) => table.map(({ cell }) => cell(row)));
     const [head, ...lines] = alignTable([headings, ...cells], { align: ALIGN, width: WIDTH });
     const painted = lines.map(({ cells: padded, gap }, r) =>
       padded.map((text, i) => {
-        if (TABLE[i].heading === "status") return paint(text, statusColour(part[r].status), colour);
-        const stands = TABLE[i].heading === "error" && best.has(part[r]);
+        if (table[i].heading === "status") return paint(text, statusColour(part[r].status), colour);
+        const stands = table[i].heading === "error" && best.has(part[r]);
         return stands ? paint(text, "bold", colour) : text;
       }).join(gap).trimEnd()
     );

@@ -22,6 +22,7 @@ import { spargeattn } from "../../reference/methods/mask/spargeattn.ts";
 import { xattention } from "../../reference/methods/mask/xattention.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../../reference/methods/method.ts";
 import { psa } from "../../reference/methods/pyramid/psa.ts";
+import { PSA_1248_SHARES } from "../../reference/methods/pyramid/psa_1248.ts";
 import { psaThreshold } from "../../reference/methods/pyramid/psa_threshold.ts";
 import { ranked, selectionOf } from "../../reference/methods/select.ts";
 
@@ -54,7 +55,7 @@ const SHARES: readonly Shares[] = [
   BINARY_SHARES,
   { 1: 0.8, 2: 0.2 },
   DEFAULT_SHARES,
-  { 1: 0.4, 2: 0.2, 4: 0.2, 8: 0.2 },
+  PSA_1248_SHARES,
 ];
 const METHODS: Readonly<Record<Exclude<Family, "ranked">, BlockMethod>> = {
   "psa-threshold": psaThreshold,

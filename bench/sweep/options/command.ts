@@ -48,6 +48,7 @@ const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   confidence: ({ confidence }) => String(confidence),
   precision: ({ precision }) => String(precision),
   seconds: ({ seconds }) => String(seconds),
+  whole: ({ whole }) => whole,
   shard: ({ shard: { index, count } }) => `${index}/${count}`,
   resume: ({ resume }) => resume,
   force: ({ force }) => force,

@@ -65,6 +65,7 @@ export const OPTIONS: readonly OptionHelp[] = [
   { name: "confidence", value: "P", help: "confidence of the intervals of times (.95)" },
   { name: "precision", value: "P", help: "stop when intervals are this narrow, relative to the median (.1)" },
   { name: "seconds", value: "N", help: "limit of seconds for the times of an input (12)" },
+  { name: "whole", value: "", help: "time whole calls too: choosing, work lists and attention" },
   { name: "shard", value: "I/N", help: "only part I of N, balanced by cost; see deno task merge" },
   { name: "resume", value: "", help: "continue the run in --out, or else the last run" },
   { name: "force", value: "", help: "replace the run in --out" },

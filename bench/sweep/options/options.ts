@@ -138,6 +138,7 @@ export function readOptions(own: Readonly<Record<string, unknown>>, known: reado
     confidence: read.between("confidence", [0, 1], 0.95),
     precision: read.between("precision", [0, 1], 0.1),
     seconds: read.between("seconds", [0, 86400], 12),
+    whole: read.flag("whole"),
     shard: readShard(read.text("shard", "1/1")),
     resume: read.flag("resume"),
     force: read.flag("force"),
@@ -148,6 +149,10 @@ export function readOptions(own: Readonly<Record<string, unknown>>, known: reado
     ...deviceChoice(read),
     help: read.flag("help"),
   };
+  requireInput(
+    !options.whole || options.gpu,
+    "--whole and --no-gpu were given; whole calls are timed on a GPU.",
+  );
   variantsOf(options);
   return options;
 }

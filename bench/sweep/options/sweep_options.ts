@@ -71,6 +71,8 @@ export interface SweepOptions {
   readonly precision: number;
   /** Seconds that the measurements of one input may take at most. */
   readonly seconds: number;
+  /** Whether whole calls are timed too. */
+  readonly whole: boolean;
   /** Which of how many parts of the cases run here. */
   readonly shard: Shard;
   /** Whether to take up a run that stopped. */

@@ -99,13 +99,27 @@ export function requireFits(
 export async function openCall(gpu: Gpu, qkv: Qkv, options: GpuCallOptions): Promise<Psa> {
   const psa = await createPsa(gpu, setupOf(attentionShape(qkv), options));
   try {
-    const typed = (name: keyof Qkv) => roundTo(options.dtype, qkv[name], name);
-    await psa.load({ q: typed("q"), k: typed("k"), v: typed("v") });
+    await psa.load(typedInputs(qkv, options.dtype));
     return psa;
   } catch (error) {
     psa[Symbol.dispose]();
     throw error;
   }
+}
+
+/**
+ * Tensors in the element type of the kernels.
+ *
+ * @param qkv queries, keys and values
+ * @param dtype the element type
+ * @throws {InputError} if a number overflows in it
+ */
+export function typedInputs(qkv: Qkv, dtype: "f32" | "f16"): Qkv {
+  return {
+    q: roundTo(dtype, qkv.q, "q"),
+    k: roundTo(dtype, qkv.k, "k"),
+    v: roundTo(dtype, qkv.v, "v"),
+  };
 }
 
 /** A tensor in the element type of the kernels; numbers that overflow are bad input, not a fault of the kernel. */

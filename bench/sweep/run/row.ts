@@ -8,6 +8,7 @@ import type { InputFacts } from "../inputs.ts";
 import type { Judged } from "./judge.ts";
 import type { TruthKind } from "../truth/kinds.ts";
 import type { Measured } from "../../timing/interleaved.ts";
+import type { MedianEstimate } from "../../timing/statistics.ts";
 
 /** The times of a case, and what they are set beside. */
 export interface CaseTimes extends Measured {
@@ -15,6 +16,8 @@ export interface CaseTimes extends Measured {
   readonly source: "timestamp" | "wall";
   /** Median time of our dense kernel in the same run. */
   readonly denseMedian: number;
+  /** The time of the whole call, choosing included; null if it was not measured, or kernels do not make the choice. */
+  readonly whole: MedianEstimate | null;
 }
 
 /** The values of a row that do not come from the case. */
@@ -113,6 +116,7 @@ export function makeRow(
     paths_rel_l2: kernel?.pathsRelL2 ?? null,
     importance_error: check?.error ?? null,
     importance_ties: check?.ties ?? null,
+    ...wholeColumns(times),
     backend: kernel ? backend : "none",
     index,
   };
@@ -131,12 +135,24 @@ export function makeRow(
  * ```
  */
 export function withoutTimes(row: SweepRow): SweepRow {
-  return { ...row, ...timeColumns(null, { density: row.density, flops: 0 }) };
+  return { ...row, ...timeColumns(null, { density: row.density, flops: 0 }), ...wholeColumns(null) };
 }
 
 /** 4 B H Lq Lk D. */
 function denseFlops({ batch, heads, seqQ, seqK, headDim }: InputFacts["shape"]): number {
   return 4 * batch * heads * seqQ * seqK * headDim;
+}
+
+/** The columns of the whole call. */
+function wholeColumns(
+  times: CaseTimes | null,
+): Pick<SweepRow, "whole_ms_median" | "whole_ms_low" | "whole_ms_high"> {
+  const whole = times?.whole ?? null, interval = whole !== null && whole.confidence > 0;
+  return {
+    whole_ms_median: whole?.median ?? null,
+    whole_ms_low: interval ? whole.low : null,
+    whole_ms_high: interval ? whole.high : null,
+  };
 }
 
 type TimeColumns = Pick<

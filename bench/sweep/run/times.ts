@@ -15,6 +15,7 @@ import { type RunDevice, statusOfFault } from "./device.ts";
 import type { Arranged, GpuCall } from "./arranged.ts";
 import type { Judged } from "./judge.ts";
 import type { CaseTimes } from "./row.ts";
+import { openWhole, type WholeCall } from "./whole.ts";
 import { callOn } from "./kernel.ts";
 
 /** A case with its times. */
@@ -26,7 +27,7 @@ const WARM_UP = 5;
 /** Options of the times of a group. */
 export interface TimesContext {
   /** How long to measure, and how well. */
-  readonly options: Pick<VariantOptions, "confidence" | "precision" | "seconds" | "seed" | "dtype">;
+  readonly options: Pick<VariantOptions, "confidence" | "precision" | "seconds" | "seed" | "dtype" | "whole">;
   /** Whether the call is causal. */
   readonly causal: boolean;
   /** The arrangements of the group. */
@@ -54,11 +55,29 @@ export async function timeOn(
       ran.prepared = await warmed(await psa.prepare(corrected || (mask ? { mask } : levels ?? "dense")));
     }
     const call = [...arranged.values()].find((each) => each.call !== null)!.call!;
-    return await timeCases(judged, { gpu, options: context.options, call, onProgress, stop });
+    const whole = context.options.whole ? await wholeCalls(gpu, judged, { arranged, ...context }) : new Map();
+    return await timeCases(judged, { gpu, options: context.options, call, whole, onProgress, stop });
   });
   if ("result" in attempt) return judged.map((each, i) => ({ ...each, times: attempt.result[i] }));
   const status = statusOfFault(attempt.fault);
   return untimed.map((each) => each.kernel === null || each.status === "wrong" ? each : { ...each, status });
+}
+
+/** Opens the whole calls of cases that a kernel ran, whose choice kernels make. */
+async function wholeCalls(
+  gpu: Gpu,
+  judged: readonly Judged[],
+  { arranged, ...context }: Pick<TimesContext, "arranged" | "options" | "causal">,
+): Promise<Map<Judged, WholeCall>> {
+  const calls = new Map<Judged, WholeCall>(), bytes = { taken: 0 };
+  for (const each of judged) {
+    if (each.kernel === null || !each.isWhole) continue;
+    const of = arranged.get(arrangementOf(each.given))!, { given } = each, { dtype } = context.options;
+    const call = await callOn(gpu, of, { ...context, given });
+    const whole = await openWhole(each, { arranged: of, call, dtype, bytes });
+    if (whole !== null) calls.set(each, whole);
+  }
+  return calls;
 }
 
 /** A call that has run once: the first run may wait for the compiler of the device, and is no time of the kernel. */
@@ -71,19 +90,23 @@ async function warmed(call: PreparedCall): Promise<PreparedCall> {
 interface OnDevice extends Pick<TimesContext, "options" | "onProgress" | "stop"> {
   readonly gpu: Gpu;
   readonly call: GpuCall;
+  /** Whole calls of cases. */
+  readonly whole: ReadonlyMap<Judged, WholeCall>;
 }
 
 /** Times all cases that a kernel runs, and dense attention, interleaved. */
 async function timeCases(
   judged: readonly Judged[],
-  { gpu, options, call, onProgress, stop }: OnDevice,
+  { gpu, options, call, whole, onProgress, stop }: OnDevice,
 ): Promise<(CaseTimes | null)[]> {
   const preparedOf = ({ kernel, ran, isWhole }: Judged) =>
     kernel === null || !isWhole ? null : ran?.prepared ?? null;
   const measuredDense = judged.find(({ given }) => given.method.name === "dense");
   const dense = (measuredDense && preparedOf(measuredDense)) ??
     await warmed(await call.psa.prepare("dense"));
-  const pieces = [...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? [])])];
+  const pieces: WholeCall[] = [
+    ...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? []), ...whole.values()]),
+  ];
   const isSoftware = gpu.info.subgroupSize === 0, warm = isSoftware ? {} : { warmUp: WARM_UP };
   using _turn = isSoftware ? null : await takeTurn();
   const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing), warm));
@@ -100,7 +123,9 @@ async function timeCases(
     const prepared = preparedOf(each);
     if (prepared === null) return null;
     const at = pieces.indexOf(prepared), { source } = clocks[at];
-    return { ...measured[at], source: source(), denseMedian };
+    const own = whole.get(each), isDense = each.given.method.name === "dense"; // which chooses nothing
+    const all = own === undefined ? (options.whole && isDense ? at : -1) : pieces.indexOf(own);
+    return { ...measured[at], source: source(), denseMedian, whole: measured[all]?.estimate ?? null };
   });
 }
 
@@ -115,15 +140,21 @@ export function joinTimes(groups: readonly (CaseTimes | null)[]): CaseTimes | nu
   if (groups.length === 1 || unknown !== undefined) return unknown ?? groups[0];
   const all = groups as CaseTimes[], count = Math.min(...all.map(({ times }) => times.length));
   const sum = (of: (group: CaseTimes) => number) => all.reduce((total, group) => total + of(group), 0);
-  const part = (name: keyof MedianEstimate) => sum(({ estimate }) => estimate![name]);
   return {
     times: Array.from({ length: count }, (_, i) => sum(({ times }) => times[i])),
-    estimate: {
-      ...{ median: part("median"), low: part("low"), high: part("high"), iqr: part("iqr") },
-      confidence: Math.min(...all.map(({ estimate }) => estimate!.confidence)),
-    },
+    estimate: sumOf(all.map(({ estimate }) => estimate!)),
     repeated: sum(({ repeated }) => repeated),
     source: all[0].source,
     denseMedian: sum(({ denseMedian }) => denseMedian),
+    whole: all.every(({ whole }) => whole !== null) ? sumOf(all.map(({ whole }) => whole!)) : null,
+  };
+}
+
+/** The sum of times that follow one another, with the sums of the ends of their intervals. */
+function sumOf(all: readonly MedianEstimate[]): MedianEstimate {
+  const sum = (name: keyof MedianEstimate) => all.reduce((total, each) => total + each[name], 0);
+  return {
+    ...{ median: sum("median"), low: sum("low"), high: sum("high"), iqr: sum("iqr") },
+    confidence: Math.min(...all.map(({ confidence }) => confidence)),
   };
 }

@@ -80,7 +80,7 @@ fn rank_of(row: u32, unit: u32, own: u32) -> u32 {
   let score = scores[row * UNITS + unit];
   if (score == 0.0) { return 0x80000000u; }
   let bits = bitcast<u32>(score);
-  return select(bits | 0x80000000u, ~bits, bits >> 31u == 1u);
+  return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
 }
 
 // The first bits of a word, so many of them.
@@ -95,7 +95,7 @@ fn keys_of(word: u32, row: u32, seen: u32) -> u32 {
   var bits = 0u;
   for (var half = 0u; half < 2u; half++) {
     let unit = min((word * 32u + half * 16u) / UNIT, UNITS - 1u);
-    if ((units[row * UNIT_WORDS + unit / 32u] >> (unit % 32u) & 1u) == 1u) { bits |= 0xffffu << (16u * half); }
+    if (((units[row * UNIT_WORDS + unit / 32u] >> (unit % 32u)) & 1u) == 1u) { bits |= 0xffffu << (16u * half); }
   }
   let rest = seen - min(seen, word * 32u);
   return select(bits & ((1u << min(rest, 31u)) - 1u), bits, rest >= 32u);
@@ -124,7 +124,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     workgroupBarrier();
     for (var u = lid; u < seen; u += THREADS) {
       let rank = rank_of(row, u, own);
-      if (shift == 24u || rank >> ((shift + 8u) & 31u) == bound) { atomicAdd(&sizes[rank >> shift & 255u], 1u); }
+      if (shift == 24u || (rank >> ((shift + 8u) & 31u)) == bound) { atomicAdd(&sizes[(rank >> shift) & 255u], 1u); }
     }
     workgroupBarrier();
     let here = atomicLoad(&sizes[255u - lid]);
@@ -134,7 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
       left = wanted - (upto - here);
     }
     workgroupBarrier();
-    bound = bound << 8u | digit;
+    bound = (bound << 8u) | digit;
     wanted = left;
     workgroupBarrier();
   }

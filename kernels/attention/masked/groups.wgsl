@@ -24,7 +24,7 @@ var<workgroup> scan: array<u32, 256>;
 fn write_groups(first_row: u32, rows: u32, word: u32, seen: u32, begin: u32) {
   var at = begin;
   for (var byte = 0u; byte < 4u; byte++) {
-    let counts = seen >> (8u * byte) & 255u;
+    let counts = (seen >> (8u * byte)) & 255u;
     if (counts == 0u) { continue; }
     list[at] = entry_of(word * 4u + byte, 0u, counts);
     at++;
@@ -36,9 +36,9 @@ fn write_groups(first_row: u32, rows: u32, word: u32, seen: u32, begin: u32) {
     }
     at = begin;
     for (var byte = 0u; byte < 4u; byte++) {
-      if ((seen >> (8u * byte) & 255u) == 0u) { continue; }
-      let bits = words >> vec4u(8u * byte) & vec4u(255u);
-      row_masks[at * (BLOCK / 4u) + part] = bits.x | bits.y << 8u | bits.z << 16u | bits.w << 24u;
+      if (((seen >> (8u * byte)) & 255u) == 0u) { continue; }
+      let bits = (words >> vec4u(8u * byte)) & vec4u(255u);
+      row_masks[at * (BLOCK / 4u) + part] = bits.x | (bits.y << 8u) | (bits.z << 16u) | (bits.w << 24u);
       at++;
     }
   }
@@ -61,7 +61,7 @@ fn main(
       for (var r = 0u; r < rows; r++) { seen |= mask[(first_row + r) * MASK_WORDS + word]; }
     }
     var count = 0u;
-    for (var byte = 0u; byte < 4u; byte++) { count += select(0u, 1u, (seen >> (8u * byte) & 255u) != 0u); }
+    for (var byte = 0u; byte < 4u; byte++) { count += select(0u, 1u, ((seen >> (8u * byte)) & 255u) != 0u); }
     scan[lid] = count;
     workgroupBarrier();
     for (var step = 1u; step < THREADS; step *= 2u) {

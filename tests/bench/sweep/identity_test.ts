@@ -34,7 +34,7 @@ Deno.test("resume: another commit, version, schema, adapter or input file is ref
       [{ commit: "0123" }, "the commit was 0123 and is "],
       [{ version: "0.0.1" }, "the version was 0.0.1 and is "],
       [{ schema: 0 }, "the schema of environment.json was 0 and is 1"],
-      [{ csv_schema: undefined }, "the schema of sweep.csv was unknown and is 2"],
+      [{ csv_schema: undefined }, "the schema of sweep.csv was unknown and is 3"],
       [{ adapter: "another GPU" }, "the adapter was another GPU and is none"],
       [{ cases_sha256: "00" }, "the cases are different"],
       [{ options: { ...environment.options, seed: 9 } }, "seed was 9 and is 1"],
@@ -95,7 +95,7 @@ Deno.test("merge: foreign rows, other commits, adapters and schemas are refused"
     changed({ adapter: "another GPU" }),
     "the adapter was none and is another GPU; --across joins them without their times.",
   );
-  await refused(changed({ csv_schema: undefined }), "has the csv_schema 0; it should be 2");
+  await refused(changed({ csv_schema: undefined }), "has the csv_schema 0; it should be 3");
   await refused(
     changed({ inputs: [{ name: "a", sha256: "1" }], cases_sha256: "00" }),
     "the cases are different",
