@@ -4,6 +4,7 @@
  * @module
  */
 import { METHODS } from "../../reference/methods/mod.ts";
+import { TUNED } from "../sweep/tuned.ts";
 import { listed } from "../text/number.ts";
 
 /** One row of a sweep, with the names of the columns of sweep.csv; null is an empty cell. */
@@ -112,7 +113,7 @@ export function meanOf(values: readonly (number | null)[]): number {
  * ```
  */
 export function takesImportance(method: string): boolean {
-  return METHODS.find(({ name }) => name === method)?.usesImportance ?? true;
+  return METHODS.find(({ name }) => name === method)?.usesImportance ?? method !== TUNED;
 }
 
 /** Words that tell rows apart which must not be mixed, beside importance: order; and what a method has several of. */

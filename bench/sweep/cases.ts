@@ -12,6 +12,7 @@ import type { Method } from "../../reference/methods/method.ts";
 import type { InputFacts } from "./inputs.ts";
 import { methodsFor } from "./methods.ts";
 import type { VariantOptions } from "./options/variants.ts";
+import { tunedFor, type TunedInput, tunedMethod } from "./tuned.ts";
 
 export { STRIDE };
 
@@ -29,6 +30,8 @@ export interface SweepCase {
   readonly importance: string;
   /** The requested density. */
   readonly density: number;
+  /** The choices of the heads, if the method is a tuned file. */
+  readonly tuned?: TunedInput;
 }
 
 /**
@@ -58,6 +61,7 @@ export interface SweepCase {
 export function casesOf(input: InputFacts, options: VariantOptions): SweepCase[] {
   const importances = options.importances.length > 0 ? options.importances : [defaultImportance(input)];
   const cases = new Map<string, SweepCase>(), { methods } = methodsFor(input, options);
+  const tuned = options.tuned && tunedFor(options.tuned, { input, chosenHeads: options.chosenHeads });
   for (const orderName of options.orders) {
     const order = orderOf(orderName, input);
     for (const importance of importances) {
@@ -67,6 +71,10 @@ export function casesOf(input: InputFacts, options: VariantOptions): SweepCase[]
           if (!cases.has(keyOf(made))) cases.set(keyOf(made), made);
         }
       }
+    }
+    if (tuned !== null) {
+      const made = makeTunedCase(input, options, { tuned, order, importance: importances[0] });
+      cases.set(keyOf(made), made);
     }
   }
   return [...cases.values()].filter(({ data }) =>
@@ -172,4 +180,20 @@ function makeCase(
     ...(head === undefined ? {} : { head }),
   };
   return { name: caseName(data), data, method, layout, importance, density };
+}
+
+/** The case of a tuned file beside the methods of an order: it has blocks, density, orders and importances of its own. */
+function makeTunedCase(
+  input: InputFacts,
+  options: VariantOptions,
+  { tuned, order, importance }: Pick<SweepCase, "importance"> & {
+    readonly tuned: TunedInput;
+    readonly order: OrderConfig;
+  },
+): SweepCase {
+  const { density, hash, call: { blockM, blockN } } = tuned, method = tunedMethod(tuned);
+  const axes = { method, order, importance, density };
+  const { name: _, data, ...made } = makeCase(input, { ...options, blockM, blockN }, axes);
+  const own = { ...data, tuned: hash };
+  return { ...made, name: caseName(own), data: own, tuned };
 }

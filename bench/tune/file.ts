@@ -3,11 +3,10 @@
  *
  * @module
  */
-import type { ChosenHead, OrderName, TunedCall, TunedShape } from "../../reference/config/tuned.ts";
+import type { ChosenHead, OrderName, TunedCall } from "../../reference/config/tuned.ts";
 import { InputError } from "../../reference/errors.ts";
 import { cutSentence } from "../../fixtures/guarded.ts";
 import { toJson } from "../text/output.ts";
-import type { InputFacts } from "../sweep/inputs.ts";
 import type { Budget } from "./measure.ts";
 import type { Proof } from "./proof.ts";
 import { type Candidate, candidateOf } from "./space.ts";
@@ -63,16 +62,6 @@ const FIELDS: Readonly<Record<keyof Tuned, "number" | "object" | "array" | "stri
   ...{ budget: "string", seed: "number", heads: "array", tunedOn: "array", search: "object" },
   ...{ baselineOrder: "string", heldOut: "array", proof: "object" },
 } as const;
-const SHAPE_FIELDS = [
-  "heads",
-  "seqQ",
-  "seqK",
-  "headDim",
-  "valueDim",
-  "causal",
-  "grid",
-  "textLength",
-] as const;
 
 /**
  * The text of a file.
@@ -131,10 +120,29 @@ export function parseTuned(text: string, path: string): Tuned {
   }
   try {
     candidatesIn(tuned);
+    requireNumbers(tuned);
   } catch (error) {
     refuse(error instanceof Error ? error.message : String(error));
   }
   return tuned;
+}
+
+/** Query blocks and key blocks in tokens. */
+const BLOCKS = [16, 32, 64, 128];
+
+/** Throws unless blocks and densities are such as calls have. */
+function requireNumbers({ blockM, blockN, density, heads }: Tuned): void {
+  for (const [name, size] of Object.entries({ blockM, blockN })) {
+    if (!BLOCKS.includes(size)) {
+      throw new InputError(`\`${name}\` is ${size}; it should be one of ${BLOCKS.join(", ")}.`);
+    }
+  }
+  const all = heads.map(({ head, asked }) => [`\`asked\` of head ${head}`, asked] as const);
+  for (const [name, value] of [["`density`", density] as const, ...all]) {
+    if (!(value > 0 && value <= 1)) {
+      throw new InputError(`${name} is ${value}; it should be above 0 and at most 1.`);
+    }
+  }
 }
 
 /**
@@ -148,49 +156,6 @@ export function candidatesIn({ heads }: Pick<Tuned, "heads">): Candidate[] {
     if (kindOf(choice) !== "object") throw new InputError(`Entry ${at} of \`heads\` has no \`choice\`.`);
     return candidateOf(choice);
   });
-}
-
-/**
- * Throws unless a file is for the heads and sizes of an input.
- *
- * @param tuned the file
- * @param shape the sizes of the input
- * @param names of the file and of the input, for messages
- * @throws {InputError} one sentence with the first field that differs
- */
-export function requireTunedFor(
-  tuned: Pick<Tuned, "shape">,
-  shape: TunedShape,
-  { path, input }: { readonly path: string; readonly input: string },
-): void {
-  const field = differingField(tuned.shape, shape);
-  if (field === undefined) return;
-  const [want, got] = [tuned.shape[field], shape[field]].map((value) => JSON.stringify(value));
-  throw new InputError(
-    `${path} is for \`${field}\` ${want}; ${input} has ${got}: tune on inputs of this shape.`,
-  );
-}
-
-/** The first field in which two shapes differ. */
-export function differingField(a: TunedShape, b: TunedShape): keyof TunedShape | undefined {
-  return SHAPE_FIELDS.find((field) => JSON.stringify(a[field]) !== JSON.stringify(b[field]));
-}
-
-/**
- * The sizes of an input.
- *
- * @param input what is known of one of its heads
- * @param heads the heads of the call that it has
- */
-export function tunedShape(
-  { shape: { seqQ, seqK, headDim, valueDim }, causal, grid, textLength }: Pick<
-    InputFacts,
-    "shape" | "causal" | "grid" | "textLength"
-  >,
-  heads: readonly number[],
-): TunedShape {
-  const video = grid === undefined ? null : [grid.depth, grid.height, grid.width] as const;
-  return { heads, seqQ, seqK, headDim, valueDim, causal, grid: video, textLength };
 }
 
 /** The JSON type of a value. */

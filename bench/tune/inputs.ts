@@ -11,7 +11,8 @@ import { inputSources, type SweepInput } from "../sweep/inputs.ts";
 import { readOptions } from "../sweep/options/options.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 import { plural } from "../text/number.ts";
-import { differingField, type TunedInput, tunedShape } from "./file.ts";
+import type { TunedInput } from "./file.ts";
+import { differingField, tunedShape } from "./shape.ts";
 import type { MeasuredHead } from "./measure.ts";
 
 /** One attention call, head by head. */

@@ -83,8 +83,8 @@ async function buildOwn(
   return { buffers: { inputs, outputs, arranged }, moves };
 }
 
-/** The permutation of an order that does not depend on tokens; none for raster. */
-function permutationOf(order: OrderConfig): Order["data"] {
+/** The permutation of an order that does not depend on tokens; of length 0 for raster. */
+export function permutationOf(order: OrderConfig): Order["data"] {
   if (order.kind === "tile") return tileOrder(order.box, order.tile).data;
   if (order.kind === "gilbert") return gilbertOrder(order.box, { kind: order.variant }).data;
   return new Int32Array(0);

@@ -32,6 +32,7 @@ const SAID: Readonly<Record<string, (options: SweepOptions) => Given>> = {
   seed: ({ seed }) => String(seed),
   densities: ({ densities }) => list(densities),
   methods: ({ methods }) => list(methods),
+  tuned: ({ tuned }) => tuned?.path ?? "",
   "block-m": ({ blockM }) => list(blockM),
   "block-n": ({ blockN }) => list(blockN),
   tile: ({ tile }) => list(tile),

@@ -48,6 +48,7 @@ export const OPTIONS: readonly OptionHelp[] = [
     value: "M,M,…",
     help: "methods to compare, or all that can run on the input (dense,psa,block-topk)",
   },
+  { name: "tuned", value: "FILE", help: "also the choice of each head in a file that deno task tune wrote" },
   { name: "block-m", value: "N,N,…", help: "query block: 16, 32, 64 or 128 (128)" },
   { name: "block-n", value: "N,N,…", help: "key block: 16, 32, 64 or 128 (64)" },
   { name: "tile", value: "N,N,…", help: "key rows that a kernel reads at once (32, or --block-n if less)" },

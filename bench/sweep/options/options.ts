@@ -12,7 +12,9 @@ import { deviceChoice } from "../../options/device.ts";
 import { readGrid, readModel, readRanges } from "../../options/model.ts";
 import { OptionReader, requireName } from "../../options/reader.ts";
 import { TRUTHS } from "../truth/kinds.ts";
+
 import { OPTIONS, RUN_ONLY, sweepHelp } from "./option_list.ts";
+import { readTuned } from "./read_tuned.ts";
 import type { Shard, SweepOptions } from "./sweep_options.ts";
 import { variantsOf } from "./variants.ts";
 export type { Shard, SweepOptions } from "./sweep_options.ts";
@@ -121,6 +123,7 @@ export function readOptions(own: Readonly<Record<string, unknown>>, known: reado
     methods: read.list("methods", "dense,psa,block-topk").map((name) =>
       requireName("methods", name, [...known, ALL])
     ),
+    tuned: read.text("tuned", "") === "" ? null : readTuned(read.text("tuned", "")),
     blockM: read.someOf("block-m", BLOCKS, "128"),
     blockN: read.someOf("block-n", BLOCKS, "64"),
     tile: read.someOf("tile", BLOCKS, ""),

@@ -5,6 +5,7 @@
  */
 import type { ModelName } from "../../../reference/config/presets.ts";
 import type { AskedTruth } from "../truth/kinds.ts";
+import type { TunedFile } from "./tuned_file.ts";
 import type { BackendName } from "../../../kernels/device/backend.ts";
 
 /** The options of a sweep, with defaults filled in. */
@@ -37,6 +38,8 @@ export interface SweepOptions {
   readonly densities: readonly number[];
   /** Names of methods; `all` means all that can run on an input. */
   readonly methods: readonly string[];
+  /** A tuned file that is a method too; null: none. */
+  readonly tuned: TunedFile | null;
   /** Query block sizes in tokens. */
   readonly blockM: readonly number[];
   /** Key block sizes in tokens. */

@@ -6,17 +6,19 @@
  */
 import type { AttentionResult } from "../../../reference/attention/attention.ts";
 import type { ImportanceConfig } from "../../../reference/config/config.ts";
+import type { TunedCall } from "../../../reference/config/tuned.ts";
 import { presets } from "../../../reference/config/presets.ts";
 import { type SampledRows, sampleQueryRows } from "../../../reference/judge/sampled_rows.ts";
 import { methodInputs } from "../../../reference/methods/inputs.ts";
 import type { MethodInputs } from "../../../reference/methods/method.ts";
 import { type Order, permuteTokens } from "../../../reference/order/order.ts";
-import { arrangeTokens } from "../../../reference/order/arrange.ts";
+import { type ArrangedTokens as ArrangedInputs, arrangeTokens } from "../../../reference/order/arrange.ts";
 import { attentionShape, type Qkv, type Tensor } from "../../../reference/tensor.ts";
 import { STRIDE, type SweepCase } from "../cases.ts";
 import type { SweepInput } from "../inputs.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { checkImportance, type ImportanceCheck } from "../truth/importance_check.ts";
+import { type HeadOrders, headOrders } from "../tuned.ts";
 import type { DenseTruth, TruthCall, TruthMaker } from "../truth/maker.ts";
 
 /** Some heads of an input, with their numbers. */
@@ -45,8 +47,20 @@ export interface ArrangedTokens {
   readonly inputs: MethodInputs;
   /** How near the device's importance is to the reference's; null if the CPU computed it. */
   readonly check: ImportanceCheck | null;
+  /** The call of a tuned file as `createPsa` takes it, if heads have orders of their own. */
+  readonly whole?: TunedTokens;
   /** Values that are computed once for the arrangement, by name. */
   readonly once: <Value>(name: string, make: () => Promise<Value>) => Promise<Value>;
+}
+
+/** A call whose heads have orders of their own. */
+export interface TunedTokens {
+  /** Queries, keys and values in raster order. */
+  readonly raster: Qkv;
+  /** The choices of all heads of the input. */
+  readonly choices: TunedCall;
+  /** Brings rows into the order of each head. */
+  readonly arrange: HeadOrders["arrange"];
 }
 
 /** Options of an arrangement. */
@@ -86,8 +100,8 @@ const NO_TRUTH: DenseTruth = { out: NO_NUMBERS, lse: null, mass: null };
  * console.log(arrangementOf(given).includes("sampled")); // true
  * ```
  */
-export function arrangementOf({ layout, importance }: SweepCase): string {
-  return JSON.stringify([layout, importance]);
+export function arrangementOf({ layout, importance, tuned }: SweepCase): string {
+  return JSON.stringify(tuned === undefined ? [layout, importance] : [tuned.hash]);
 }
 
 /**
@@ -118,17 +132,24 @@ export function arrangementOf({ layout, importance }: SweepCase): string {
  */
 export async function arrangeGroup(
   { input: { causal, grid, textLength }, firstHead, qkv: raster }: LoadedGroup,
-  { layout: { order, blockM, blockN }, importance: kind, method, data: { tile } }: SweepCase,
+  { layout: { order, blockM, blockN }, importance: kind, method, data: { tile }, tuned }: SweepCase,
   context: ArrangeContext,
 ): Promise<ArrangedTokens> {
   const { options: { seed, truthRows, preset }, maker, dense, judges = true } = context;
   const { usesImportance = method.usesImportance } = context;
-  const { qkv, queryOrder, keyOrder } = arrangeTokens(raster, { order, textLength });
+  const own = tuned && headOrders(tuned, firstHead);
+  const { qkv, queryOrder, keyOrder }: ArrangedInputs = own === undefined
+    ? arrangeTokens(raster, { order, textLength })
+    : { qkv: own.qkv(raster) };
   const tokens = { qkv, options: { blockM, blockN, causal }, firstHead };
   const rows = maker.kind === "rows"
     ? sampleQueryRows(attentionShape(qkv), blockM, { seed: seed + firstHead, perBlock: truthRows, causal })
     : null;
-  const given = dense ? { ...inOrder(dense, queryOrder), mass: null } : judges ? null : NO_TRUTH;
+  const given = dense
+    ? { ...(own ? inOrders(dense, own) : inOrder(dense, queryOrder)), mass: null }
+    : judges
+    ? null
+    : NO_TRUTH;
   const { out: truth, lse, mass } = given ?? await maker.dense(tokens, rows);
   const importance = importanceConfig(kind, seed);
   const importanceGiven = usesImportance ? await maker.importance(tokens, importance) : undefined;
@@ -147,7 +168,8 @@ export async function arrangeGroup(
     if (!kept.has(name)) kept.set(name, make());
     return kept.get(name) as Promise<Value>;
   };
-  return { tokens, order: keyOrder, maker, rows, truth, inputs, check, once };
+  const whole = own && tuned && { raster, choices: tuned.call, arrange: own.arrange };
+  return { tokens, order: keyOrder, maker, rows, truth, inputs, check, once, ...(whole ? { whole } : {}) };
 }
 
 /** Dense attention with its rows in an order. */
@@ -155,6 +177,11 @@ function inOrder({ out, lse }: AttentionResult, order?: Order): AttentionResult 
   return order === undefined
     ? { out, lse }
     : { out: permuteTokens(out, order), lse: permuteTokens(lse, order) };
+}
+
+/** Dense attention with the rows of every head in its order. */
+function inOrders({ out, lse }: AttentionResult, { arrange }: HeadOrders): AttentionResult {
+  return { out: arrange(out), lse: arrange(lse) };
 }
 
 function importanceConfig(kind: string, seed: number): ImportanceConfig {

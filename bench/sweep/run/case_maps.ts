@@ -61,7 +61,9 @@ export async function mapsOfInput(
   { options, arranged }: MapContext,
 ): Promise<ReportChart[]> {
   const { input } = group, { head = 0, grid } = input, charts: ReportChart[] = [];
-  const drawn = isDrawn(input) ? cases.filter(({ method }) => hasLevels(method)) : [];
+  const drawn = isDrawn(input)
+    ? cases.filter(({ method, tuned }) => hasLevels(method) && tuned === undefined)
+    : [];
   for (const [key, alike] of Map.groupBy(drawn, arrangementOf)) {
     const chosen = [...Map.groupBy(alike, ({ method }) => method).values()].map(nearest);
     const { inputs, order } = arranged?.get(key) ??
