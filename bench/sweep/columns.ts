@@ -88,7 +88,7 @@ export const COLUMNS = {
   importance_ties:
     "key blocks of these query blocks that have another rank on the device than in the reference, of almost equal importance; empty where the CPU computed it",
   whole_ms_median:
-    "with --whole: median time of the whole call in milliseconds, with choosing and work lists; empty where part of the choice is made on the CPU (docs/methods.md says for which methods)",
+    "with --whole: median time of the whole call in milliseconds, with choosing and work lists; empty where part of the choice is made on the CPU (docs/method-times.md says for which methods)",
   whole_ms_low: "lower end of the confidence interval of that time",
   whole_ms_high: "upper end of that interval",
   backend:

@@ -17,7 +17,7 @@ export interface CaseTimes extends Measured {
   /** Median time of our dense kernel in the same run. */
   readonly denseMedian: number;
   /** The time of the whole call, choosing included; null if it was not measured, or kernels do not make the choice. */
-  readonly whole: MedianEstimate | null;
+  readonly whole?: MedianEstimate | null;
 }
 
 /** The values of a row that do not come from the case. */

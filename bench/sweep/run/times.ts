@@ -146,7 +146,7 @@ export function joinTimes(groups: readonly (CaseTimes | null)[]): CaseTimes | nu
     repeated: sum(({ repeated }) => repeated),
     source: all[0].source,
     denseMedian: sum(({ denseMedian }) => denseMedian),
-    whole: all.every(({ whole }) => whole !== null) ? sumOf(all.map(({ whole }) => whole!)) : null,
+    whole: all.every(({ whole }) => whole) ? sumOf(all.map(({ whole }) => whole!)) : null,
   };
 }
 
