@@ -98,19 +98,34 @@ export async function openJournal(
     text !== null || begin !== "resume",
     () => `There is no ${path}: nothing to resume; leave --resume out.`,
   );
-  requireInput(
-    text === null || begin !== "first",
-    () => `${path} is of a tuning that was stopped; --resume continues it, --force begins anew.`,
-  );
-  const known = begin === "resume" ? read(path, text!, header) : null;
+  const file = await lockedFile(path);
   try {
-    const file = await Deno.open(path, { write: true, create: true, truncate: true });
+    requireInput(
+      text === null || begin !== "first",
+      () => `${path} is of a tuning that was stopped; --resume continues it, --force begins anew.`,
+    );
+    const known = begin === "resume" ? read(path, text!, header) : new Map<string, unknown>();
+    await file.truncate(0);
     writeLine(file, header);
-    for (const each of known ?? []) writeLine(file, each);
-    return new Journal(file, known ?? new Map());
+    for (const each of known) writeLine(file, each);
+    return new Journal(file, known);
+  } catch (error) {
+    file.close();
+    if (error instanceof InputError) throw error;
+    throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/** The file, which no other tuning writes to as long as it is open. */
+async function lockedFile(path: string): Promise<Deno.FsFile> {
+  try {
+    const file = await Deno.open(path, { write: true, create: true });
+    if (await file.tryLock(true)) return file;
+    file.close();
   } catch (error) {
     throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
+  throw new InputError(`${path} is of a tuning that is running; wait until it ends, or give another --out.`);
 }
 
 /** The measurements of a journal. A last line that was not written to its end does not count. */

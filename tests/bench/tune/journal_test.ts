@@ -39,12 +39,18 @@ Deno.test("journal: a tuning that is stopped anywhere goes on, and comes to the 
     );
   }
   await Deno.writeTextFile(path, '["half a li', { append: true }); // a line that was not written to its end
-  using journal = await openJournal(path, HEADER, { begin: "resume" });
-  assertEquals(journal.size, 13);
   let more = 0;
-  const recall: typeof journal.recall = (name, make) => journal.recall(name, () => (more++, make()));
-  assertEquals(await tuneInputs(inputs, { ...OPTIONS, journal: { recall } }), want);
-  assertEquals(journal.size, 13 + more);
+  {
+    using journal = await openJournal(path, HEADER, { begin: "resume" });
+    assertEquals(journal.size, 13);
+    const recall: typeof journal.recall = (name, make) => journal.recall(name, () => (more++, make()));
+    assertEquals(await tuneInputs(inputs, { ...OPTIONS, journal: { recall } }), want);
+    assertEquals(journal.size, 13 + more);
+    for (const begin of ["first", "resume", "anew"] as const) {
+      const other = () => openJournal(path, HEADER, { begin });
+      await assertRejects(other, InputError, `${path} is of a tuning that is running; wait until it ends`);
+    }
+  }
   using again = await openJournal(path, HEADER, { begin: "resume" });
   assertEquals(again.size, 13 + more, "a journal that was taken up again is whole");
 });
