@@ -15,6 +15,7 @@ import {
   type Qkv,
   seededRandom,
   type Tensor,
+  tensor,
 } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poisonOutputs } from "../../kernels/device/poison.ts";
@@ -145,13 +146,30 @@ export async function checkMasked(gpu: Gpu, c: MaskedCase): Promise<string[]> {
     for (const row of observersOf(c)) {
       const of = ({ data }: Tensor<Float32Array | Float16Array>) =>
         data.slice(row * c.valueDim, (row + 1) * c.valueDim);
-      assertEquals(of(again.out), of(got.out), `${what}: row ${row} beside bad numbers`);
+      const [outputs, clean] = [of(again.out), of(got.out)];
+      if (!roundsTwice(gpu, c)) assertEquals(outputs, clean, `${what}: row ${row} beside bad numbers`);
+      else {
+        const flat = (data: Float32Array | Float16Array) => tensor(Float64Array.from(data), [data.length]);
+        const apart = compare(flat(outputs), flat(clean)).maxAbs;
+        assert(
+          apart <= 2 * maxAbs,
+          `${what}: row ${row} beside bad numbers is ${apart} off; bound ${maxAbs}`,
+        );
+      }
       assertEquals(again.lse.data[row], got.lse.data[row], `${what}: lse of row ${row} beside bad numbers`);
     }
     return made;
   } finally {
     restore();
   }
+}
+
+/**
+ * Whether a call may be rounded in another way where it meets values that are not finite: masks then take other products, and
+ * compilers of hardware do not add up halves in both alike (one unit in the last place, on an H200).
+ */
+function roundsTwice({ info }: Gpu, { dtype }: MaskedCase): boolean {
+  return dtype === "f16" && info.subgroupSize > 0;
 }
 
 /** One query row of every key head, counted over all heads. */
