@@ -18,8 +18,9 @@ export const command: Command = {
       "Times dense attention in float32 of onnxruntime-web and jax-js, if installed, and of this project, after comparing " +
       "each output with the reference. Times are wall-clock times of many calls.",
     ],
+    examples: ["deno task bench:peers --tokens 4096"],
     options: [
-      { name: "tokens", value: "N", help: "tokens of a head (4096; 256 in software)" },
+      { name: "tokens", value: "N", help: "tokens per head (4096; 256 in software)" },
       BACKEND,
       UNGUARDED,
       { name: "json", value: "", help: "one JSON object per line" },

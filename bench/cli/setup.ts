@@ -10,6 +10,19 @@
  */
 import { runInstead } from "./child.ts";
 
+const HELP = `deno task setup
+
+Finds a WebGPU adapter. Where there is none, it announces and installs Mesa's
+software Vulkan (Debian and Ubuntu, as root or with sudo that asks for no
+password), or prints what to install.
+
+Example:
+  deno task setup
+
+  --help              print this
+
+Exit codes: 0 if there is an adapter; 2 if there is none.`;
+
 /** Facts about the system that lacks an adapter. */
 export interface SystemFacts {
   /** `linux`, `darwin`, `windows`, … */
@@ -187,7 +200,8 @@ export async function ensureAdapter(): Promise<string | null> {
   return "No WebGPU adapter was found, even after mesa-vulkan-drivers was installed.";
 }
 
-if (import.meta.main) {
+if (import.meta.main && ["--help", "-h"].includes(Deno.args[0])) console.log(HELP);
+else if (import.meta.main) {
   const sentence = needsAdapter(Deno.args) ? await ensureAdapter() : null;
   if (sentence !== null) {
     console.error(sentence);

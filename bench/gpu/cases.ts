@@ -131,8 +131,8 @@ export function causalCases(tokens: number, hasHalf: boolean): GpuCase[] {
 }
 
 /**
- * Dense calls whose numbers are of every kind: what it costs that the kernel with matrix units fixes the maximum of a row
- * beforehand.
+ * Dense calls with equal, normal and growing scores. They show the cost of fixing the maximum of a row in advance, as
+ * the kernel with matrix units does.
  *
  * @param tokens tokens of a head
  * @param hasHalf whether the device has float16

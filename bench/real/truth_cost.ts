@@ -12,7 +12,7 @@ import { attentionShape } from "../../reference/tensor.ts";
 import { cpuTruth, type TruthCall } from "../sweep/truth/maker.ts";
 import type { TruthRow } from "./rows.ts";
 
-/** The head dimension, the blocks, the density of levels, and sampled rows a block. */
+/** The head dimension, the blocks, the density of levels, and sampled rows per block. */
 const DIM = 128, BLOCKS = { blockM: 128, blockN: 128 }, DENSITY = 0.25, PER_BLOCK = 2;
 const IMPORTANCE = { kind: "sampled", seed: 1 } as const;
 

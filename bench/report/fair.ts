@@ -8,8 +8,8 @@
 const SAME_DENSITY = 0.05;
 
 /**
- * Those that read no more than the others: whose density is at most that of the one in the middle, or 5 % above it. A
- * requested density may be out of reach for some, and for all if calls are causal.
+ * The measurements that read no more than the others: their density is at most 5 % above the median. A requested
+ * density may be out of reach for some methods, and in causal calls for all.
  *
  * @param items the measurements at one requested density
  * @param densityOf the density that each reached

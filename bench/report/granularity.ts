@@ -17,7 +17,7 @@ const MARK = "*";
 const WORDS: Readonly<Record<Granularity, string>> = {
   block: "chosen for blocks",
   query: "chosen for single queries",
-  head: "one choice a head",
+  head: "one choice per head",
   group: "chosen for groups of queries",
 };
 
@@ -136,8 +136,8 @@ export function unitsByGranularity(units: readonly ChartUnit[]): ChartUnit[] {
 }
 
 /**
- * Groups of rows of which a best one may be named: one a granularity where there are several. `random` is in the group
- * of blocks alone.
+ * Groups of rows within which a best row may be named: one group per granularity if there are several. `random` is only
+ * in the group of blocks.
  *
  * @param groups groups that may hold methods of several granularities
  *

@@ -70,7 +70,7 @@ async function latest(usual: string): Promise<string> {
   return numbered(usual, n);
 }
 
-/** Locks a folder of which it is known what becomes of the run in it. */
+/** Locks a folder, after it is decided whether the run in it is continued, replaced or kept. */
 async function locked(folder: string, { resume, force, resumes = true }: FolderRequest): Promise<FolderLock> {
   if (resume) await readRun(folder);
   else await requireFolder(folder);

@@ -46,7 +46,7 @@ async function rescue(run: StoredRun): Promise<string> {
 }
 
 /**
- * Takes away the report of a run whose rows are replaced: it is of other rows.
+ * Removes the report of a run whose rows are replaced, because it shows the old rows.
  *
  * @param folder the folder of the run
  *

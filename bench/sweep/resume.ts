@@ -57,7 +57,11 @@ export interface Left {
 export async function resumeRun(folder: string, { environment, inputs }: Continuation): Promise<Left> {
   const { rows, environment: before } = await readRun(folder);
   const why = whyNotOneRun(before, environment);
-  if (why !== "") throw new InputError(`--resume cannot continue the run in "${folder}": ${why}.`);
+  if (why !== "") {
+    throw new InputError(
+      `--resume cannot continue the run in "${folder}": ${why}. Repeat the command of its environment.json, or choose another --out.`,
+    );
+  }
   const places = new Map(inputs.flatMap(({ cases }) => cases.map(({ given, index }) => [given.name, index])));
   for (const { case: name, index } of rows) {
     requireInput(

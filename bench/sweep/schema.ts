@@ -30,7 +30,7 @@ export const ENVIRONMENT_SCHEMA = 1;
  * The version that environment.json states; 0 if it states none, as before there were versions.
  *
  * @param environment what environment.json holds
- * @param which the version of which file
+ * @param which the file whose version is asked for
  *
  * @example
  * ```ts

@@ -113,7 +113,9 @@ function titleOf(row: SweepRow): string[] {
     `${row.dtype},`,
     ...(row.causal === "true" ? ["causal,"] : []),
     `${row.order} order,`,
-    ...(row.granularity === "block" ? [`${row.importance} importance`] : [`one choice a ${row.granularity}`]),
+    ...(row.granularity === "block"
+      ? [`${row.importance} importance`]
+      : [`one choice per ${row.granularity}`]),
   ];
   return fillLines(words.map(visible), { width: WIDTH, indent: "  " });
 }

@@ -26,7 +26,7 @@ export function choiceLines({ heads, tunedOn, search }: Tuned): string[] {
     without.join(", ")
   }: tune with --methods ranked for it.`;
   return [
-    `Chosen on ${namesOf(tunedOn)} among ${search.candidates} candidates a head; ${
+    `Chosen on ${namesOf(tunedOn)} among ${search.candidates} candidates per head; ${
       showNumber(100 * search.measured / search.exhaustive)
     } % of the rows that all of them would take.`,
     ...tableLines([["head", "error", "density", "choice"], ...rows]),

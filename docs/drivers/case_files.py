@@ -48,8 +48,7 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
     A case that ends in an error is noted in outputs/failed.txt and has no output: verify calls it missing. The program
     then starts anew behind it, because a GPU may be of no use after a fault.
     """
-    with open(os.path.join(cases, "manifest.json")) as file:
-        attention = [case for case in json.load(file)["cases"] if case["case"].startswith("attention ")]
+    attention = attention_cases(cases)
     os.makedirs(outputs, exist_ok=True)
     failed, left_out = failures(outputs), {}
     for case in attention:
@@ -71,6 +70,18 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
         except Exception as error:
             restart(outputs, case["case"], error)
     declare(outputs, left_out, contract)
+
+
+def attention_cases(folder):
+    """The cases of attention that a folder's manifest lists; ends the program with a sentence if it holds none to read."""
+    path = os.path.join(folder, "manifest.json")
+    if not os.path.exists(path):
+        sys.exit(f"There is no {path}; export cases first: deno task export --out {folder} --filter attention")
+    with open(path) as file:
+        cases = [case for case in json.load(file)["cases"] if case["case"].startswith("attention ")]
+    if any(case["file"].endswith(".json") for case in cases):
+        sys.exit(f"{folder} has the raw format, which raw_cases.py reads; this driver reads cases exported without --format.")
+    return cases
 
 
 def failures(outputs):

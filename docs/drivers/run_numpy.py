@@ -1,4 +1,4 @@
-"""Pyramid attention in numpy on exported cases in f32 or f16: python run_numpy.py CASES OUTPUTS
+"""Pyramid attention in numpy on exported cases in f32, f16 or bf16: python run_numpy.py CASES OUTPUTS
 
 Put your kernel in the place of `attend`, or call `main(attend)` from a file of your own. `attend` gets q, k and v as
 float64 [batch, heads, tokens, dimension] in the order in which blocks are cut, and returns outputs in the same order;
@@ -33,11 +33,17 @@ def attend(q, k, v, levels, p):
     return out
 
 
+def decoded(dtype, shape, data):
+    """A tensor of a case; bfloat16 is the upper half of float32."""
+    if dtype == "BF16":
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    return np.frombuffer(data, TYPES[dtype]).reshape(shape)
+
+
 def runner(attend):
     """What run_cases calls: brings tokens into the order of the blocks, and outputs back into that of the file."""
     def run(tensors, parameters):
-        arrays = {name: np.frombuffer(data, TYPES[dtype]).reshape(shape)
-                  for name, (dtype, shape, data) in tensors.items() if dtype in TYPES}
+        arrays = {name: decoded(*tensors[name]) for name in ("q", "k", "v", "levels", "order") if name in tensors}
         q, k, v = (arrays[name].astype(float) for name in "qkv")
         moved = arrays.get("order", [])
         order = [np.r_[moved, len(moved):x.shape[2]].astype(int) for x in (q, k, v)]

@@ -3,7 +3,7 @@
 // Each split has written, for every row, the maximum of its scores, the sum of its weights against that maximum, and its
 // outputs, all in float32. Weights are brought to the largest of the maxima: a split counts with 2^(own - largest) times
 // its sum. A split in which the row saw no key has a sum of 0; its outputs are not read, so they may be NaN.
-// An invocation makes one piece of 16 bytes of a row. It reads splits * 4 bytes a channel, where attention has read
+// An invocation makes one piece of 16 bytes of a row. It reads splits * 4 bytes per channel, where attention has read
 // at least 128 keys for every split.
 
 override SPLITS: u32;

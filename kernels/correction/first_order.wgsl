@@ -1,19 +1,19 @@
 // The term of first order of PISA (reference/methods/pyramid/pisa.ts): out += share * scale / keys * q H, where the share is
 // the part of its softmax that a query gives to mean tokens, and H is what leans.wgsl makes.
 //
-// One workgroup a query block of a head. First an invocation has a query: it scores the mean keys of the blocks that are read
+// One workgroup per query block of a head. First each invocation takes a query: it scores the mean keys of the blocks that are read
 // as a mean, and weighs them by the log-sum-exp that attention left. Then an invocation has two channels of the output and
 // passes over the queries, so that neighbours read neighbouring entries of H and of the output.
 
 override F16: bool;         // queries and the output are float16, else float32
 override PAIRS: u32;        // pairs of channels of a value
 override DIM: u32;          // channels of a query
-override BLOCK_M: u32;      // queries a block
-override BLOCK_N: u32;      // keys a block
+override BLOCK_M: u32;      // queries per block
+override BLOCK_N: u32;      // keys per block
 override M: u32;            // query blocks
 override N: u32;            // key blocks
-override QUERIES: u32;      // queries a head
-override KEYS: u32;         // keys a head
+override QUERIES: u32;      // queries per head
+override KEYS: u32;         // keys per head
 override GROUP: u32;        // query heads a key head
 override SCALE: f32;        // factor on q . k
 

@@ -5,8 +5,8 @@
 // products for one entry, and then adds that to its sum, so that rounding grows with 16 and a sixteenth of the tokens.
 
 override F16: bool;         // keys and values are float16, else float32
-override TOKENS: u32;       // keys a head
-override BLOCK: u32;        // keys a block
+override TOKENS: u32;       // keys per head
+override BLOCK: u32;        // keys per block
 override N: u32;            // key blocks
 override DIM: u32;          // channels of a key
 override VALUE_DIM: u32;    // channels of a value

@@ -1,16 +1,16 @@
 // Mean values put back into the output of attention (reference/methods/mask/rectified.ts): every row of a query block becomes
 // (1 - share) * out + the sum over key blocks of weight * mean value, where the share is the sum of the weights.
 //
-// One workgroup a query block of a head. An invocation has two neighbouring channels: it adds up the mean values once for the
+// One workgroup per query block of a head. Each invocation takes two neighbouring channels: it adds up the mean values once for the
 // block, and then passes over the rows, so that neighbours read and write neighbouring bytes. The weights are the same for
 // all invocations. It reads a mean value for every key block that has a weight, and the output once.
 
 override F16: bool;         // the output is float16, else float32
 override PAIRS: u32;        // pairs of channels of a value
-override BLOCK: u32;        // queries a block
+override BLOCK: u32;        // queries per block
 override M: u32;            // query blocks
 override N: u32;            // key blocks
-override TOKENS: u32;       // queries a head
+override TOKENS: u32;       // queries per head
 override GROUP: u32;        // query heads a key head
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;        // [heads][M][N]

@@ -1,11 +1,11 @@
-// Mean token of every block, in float32, for `pooled` importance: one workgroup a block.
+// Mean token of every block, in float32, for `pooled` importance: one workgroup per block.
 //
 // Invocations are laid out as [token][piece of four channels], so that neighbours read neighbouring bytes; each adds
-// up every 256 / PIECES-th token, and one invocation a piece adds up what they have. The kernel reads the tokens once.
+// up every 256 / PIECES-th token, and one invocation per piece adds up their sums. The kernel reads the tokens once.
 
-override PIECES: u32;       // four-channel pieces a token, at most 64
-override TOKENS: u32;       // tokens a head
-override BLOCK: u32;        // tokens a block
+override PIECES: u32;       // four-channel pieces per token, at most 64
+override TOKENS: u32;       // tokens per head
+override BLOCK: u32;        // tokens per block
 
 @group(0) @binding(1) var<storage, read_write> means: array<vec4f>;
 

@@ -10,8 +10,8 @@
 
 override N: u32;            // key blocks
 override M: u32;            // query blocks
-override ROWS: u32;         // rows a query block, a power of two up to 128
-override ROW_TILES: u32;    // tiles of 128 rows a head
+override ROWS: u32;         // rows per query block, a power of two up to 128
+override ROW_TILES: u32;    // tiles of 128 rows per head
 override SUM_ROWS: bool;    // the sum over rows of probabilities; else the maximum over rows of exp(g - row maximum)
 override NORMALISE: bool;   // divide by the sum over key blocks
 override QUADS: u32 = (ROWS + 3u) / 4u;   // quads of rows that a workgroup owns
@@ -39,7 +39,7 @@ fn reduce(lid: u32, keep: u32, sum: bool) {
   workgroupBarrier();
 }
 
-// The query blocks from m on, whose scores begin at `base`, 32 quads of rows a key block.
+// The query blocks from m on, whose scores begin at `base`, 32 quads of rows per key block.
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
   let tile = group.y + first_tile;

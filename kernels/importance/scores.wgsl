@@ -18,25 +18,25 @@
 //
 // blocks.wgsl reduces the scores of a tile.
 
-const PIECES = #{PIECES}u;    // 16-byte pieces a token
+const PIECES = #{PIECES}u;    // 16-byte pieces per token
 const CHUNKS = #{CHUNKS}u;    // of 4 pieces, a token
 const PARTS = #{PARTS}u;     // tokens that are concatenated to one row or column: the stride, or 1
-const STEPS = #{STEPS}u;     // chunks a row
+const STEPS = #{STEPS}u;     // chunks per row
 
-override Q_TOKENS: u32;       // query tokens a head
-override K_TOKENS: u32;       // key tokens a head
+override Q_TOKENS: u32;       // query tokens per head
+override K_TOKENS: u32;       // key tokens per head
 override Q_BLOCK: u32;        // query tokens from one run of rows to the next
 override K_BLOCK: u32;        // key tokens from one run of columns to the next
 override Q_SAMPLES: u32;      // rows of a run: as many as there are offsets of queries; divides 128
 override K_SAMPLES: u32;      // columns of a run, the like
-override OFFSET_STRIDE: u32;  // offsets a head, 0 if all heads share them
+override OFFSET_STRIDE: u32;  // offsets per head, 0 if all heads share them
 override GROUP: u32;          // query heads a key head
 override ROWS: u32;           // rows of a head that exist
 override COLUMNS: u32;        // columns of a head that exist
-override BLOCK_COLUMNS: u32;  // columns a key block, a power of two up to 128
+override BLOCK_COLUMNS: u32;  // columns per key block, a power of two up to 128
 override N: u32;              // key blocks
-override ROW_TILES: u32;      // tiles of 128 rows a head
-override TILES: u32;          // tiles of 128 columns a workgroup
+override ROW_TILES: u32;      // tiles of 128 rows per head
+override TILES: u32;          // tiles of 128 columns per workgroup
 override FACTOR: f32;         // on products; with it scores are in units of log2
 override LOG_SUM: bool;       // a key block's number is its log-sum-exp; else its maximum
 override CAUSAL: bool;        // row i sees columns up to i + SHIFT

@@ -1,9 +1,9 @@
-// Levels of key blocks from their importance (docs/definition.md#levels): one workgroup a row, that is a query block of a head.
+// Levels of key blocks from their importance (docs/definition.md#levels): one workgroup per query block of a head.
 //
 // Quotas go by rank: how many key blocks of the row come before a given one, by descending importance, ties to the
 // lower index. The kernel counts instead of sorting: every invocation keeps four blocks in registers and compares
 // them with all blocks of the row, which pass through workgroup memory 256 at a time, 16 comparisons for one 16-byte
-// read. That sets no limit to the row's length, needs no barriers inside a pass, and up to a few hundred blocks a row
+// read. That sets no limit to the row's length, needs no barriers inside a pass, and up to a few hundred blocks per row
 // it costs less than the barriers of a sorting network. In threshold mode the same pass adds up the importance of the
 // blocks before each one, in fixed point (2^31 is the row's total): the sum is the same in any order.
 // Quotas then turn ranks into levels; text blocks, the causal pattern and the similarity cap follow in this order.

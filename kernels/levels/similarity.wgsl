@@ -5,9 +5,9 @@
 // ratio whose mean passes its threshold is the cap, else 1. Keys are read once from memory and then from cache, which
 // is all that this kernel costs.
 
-override PIECES: u32;       // four-channel pieces a key
-override TOKENS: u32;       // tokens a head
-override BLOCK: u32;        // tokens a key block
+override PIECES: u32;       // four-channel pieces per key
+override TOKENS: u32;       // tokens per head
+override BLOCK: u32;        // tokens per key block
 override RATIOS: u32;       // measured ratios
 
 struct Threshold { ratio: u32, threshold: f32 }

@@ -13,7 +13,7 @@ import turnCode from "./turn.wgsl" with { type: "text" };
 
 /** Work lists of all rows of levels on the device. */
 export interface ListBuffers {
-  /** The lists, one entry a group, in the order of the keys. */
+  /** The lists, one entry per group, in the order of the keys. */
   readonly list: GPUBuffer;
   /** Where each row begins, then the order in which rows are taken: {@link WorkLists.offsets}. */
   readonly offsets: GPUBuffer;

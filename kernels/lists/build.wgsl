@@ -7,15 +7,15 @@
 // cost one group. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
 // not count, so that whoever reads a tile reads nothing but tokens of the row. The kernel runs twice:
 // to count (COUNT), and, after scan.wgsl has turned counts into offsets, to write; each row then also counts how
-// many rows that it is ordered with are longer, which is its place in the order in which attention takes them. It reads 4 bytes a key block
-// and writes 4 bytes a group, where attention reads at least 64 bytes a group and does 16 * D operations with it.
+// many rows that it is ordered with are longer, which is its place in the order in which attention takes them. It reads 4 bytes per key block
+// and writes 4 bytes per group, where attention reads at least 64 bytes per group and does 16 * D operations with it.
 
 override COUNT: bool;       // write the length of the row only
 override N: u32;            // key blocks
 override M: u32;            // query blocks
-override BLOCK: u32;        // tokens a key block
-override TOKENS: u32;       // key tokens a head
-override GROUP: u32;        // pooled tokens a group
+override BLOCK: u32;        // tokens per key block
+override TOKENS: u32;       // key tokens per head
+override GROUP: u32;        // pooled tokens per group
 override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
 

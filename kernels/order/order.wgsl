@@ -8,7 +8,7 @@
 override SCATTER: bool;     // from the order back to where tokens came from; else into the order
 override WIDTH: u32;        // u32s a row
 override HEADS: u32;        // heads, through all batch entries
-override TOKENS: u32;       // tokens a head
+override TOKENS: u32;       // tokens per head
 override ORDERED: u32;      // tokens that the order moves, the first ones
 override ORDERS: u32;       // 1 if all heads share an order, else HEADS
 

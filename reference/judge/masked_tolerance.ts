@@ -27,7 +27,7 @@ export type MaskedToleranceOptions = Pick<
   "dtype" | "accumulate" | "arithmetic" | "scale" | "sample"
 >;
 
-/** Queries whose bits are held at a time. */
+/** How many queries have their bits in memory at a time. */
 const RUN = 64;
 
 /**

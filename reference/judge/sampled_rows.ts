@@ -46,7 +46,7 @@ export interface RowSampling {
  *
  * @param shape batch, heads and query tokens
  * @param blockM query block size in tokens
- * @param options seed, rows a block, causal
+ * @param options seed, rows per block, causal
  * @throws {InputError} if a size is not a positive integer or the seed is not a whole number
  *
  * @example

@@ -13,7 +13,7 @@ import { listShares } from "./ratios.ts";
  * density = spent + (1 - width * spent) / blockN, where `width * spent` is the share of blocks that get a level.
  *
  * @param density what both cost together, in (0, 1]
- * @param options shares of the levels, key block size, and key blocks of a row, of which one gets a level at least
+ * @param options shares of the levels, key block size, and key blocks per row; at least one block gets a level
  *
  * @example
  * ```ts

@@ -25,7 +25,7 @@ export interface MaskedOptions {
   readonly scale?: number;
 }
 
-/** Queries whose bits are held at a time. */
+/** How many queries have their bits in memory at a time. */
 export const RUN = 64;
 
 /**

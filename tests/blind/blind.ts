@@ -27,7 +27,7 @@ const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(
 /** Everything that is known of what diagnoses said, by number and names. */
 type Heard = Readonly<Record<string, Readonly<Record<string, Measured["outcome"]>>>>;
 
-/** What came of a mistake, as far as it was judged what its names are worth. */
+/** The outcome of a mistake; `unjudged` where nobody has judged yet whether its names are right. */
 function measuredOf({ passed, ...one }: Said, heard: Heard): Measured {
   const { number, said } = one;
   return {

@@ -9,7 +9,7 @@ import { compileC, exportRaw, KERNELS, runAll } from "./mistakes/kernel.ts";
 import { isNumpy, runNumpy } from "./mistakes/numpy.ts";
 import { runAllWgsl } from "./mistakes/wgsl.ts";
 
-/** What was said of the outputs of one mistake. */
+/** Verdict and diagnosis of the outputs of one mistake. */
 export interface Said {
   readonly number: number;
   /** Whether no case was called wrong. */

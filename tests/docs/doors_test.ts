@@ -1,4 +1,4 @@
-/** README and docs/conformance.md tell a newcomer what to do; it works as it stands there. */
+/** The steps of README and docs/conformance.md work as they are written. */
 import { runExport, runVerify } from "../support/kit.ts";
 import { type CommandHelp, readCommandLine } from "../../bench/options/command_line.ts";
 import { matchesFilter } from "../../fixtures/cases.ts";

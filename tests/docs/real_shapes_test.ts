@@ -1,4 +1,4 @@
-/** The tables of docs/real-shapes.md are those of the rows that were measured. */
+/** The tables of docs/real-shapes.md agree with the measured rows. */
 import { withTables } from "../../bench/real/page.ts";
 import { measureFault } from "../../bench/real/fault.ts";
 import { assert, assertEquals } from "../support/assert.ts";

@@ -1,4 +1,4 @@
-/** The page on reliability names tests that there are. */
+/** The page on reliability names only tests that exist. */
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals } from "../support/assert.ts";
 

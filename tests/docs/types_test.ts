@@ -1,4 +1,4 @@
-/** The examples of the documentation have the types that they should: `deno test` itself does not look at them. */
+/** The examples of the documentation pass the type checker, which `deno test` does not run on them. */
 import { assertEquals } from "../support/assert.ts";
 import { runDeno } from "../support/package.ts";
 

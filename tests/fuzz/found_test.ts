@@ -1,4 +1,4 @@
-/** Mistakes that fuzzing once found stay mended; and a few cases of every target, other ones with each commit. */
+/** Mistakes that fuzzing found stay mended; and a few cases of every target, different ones for each commit. */
 import { TEST_SEED } from "../support/seed.ts";
 import { savedFindings } from "./found.ts";
 import { closeGpu } from "./kernels.ts";

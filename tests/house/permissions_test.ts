@@ -1,4 +1,4 @@
-/** Each task asks for what it needs; tests of commands run with just that (tests/support/command.ts). */
+/** Each task asks only for the permissions that it needs; tests of commands run with the same (tests/support/command.ts). */
 import { commandOf, permissionsOf, TASK_NAMES } from "../support/tasks.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 

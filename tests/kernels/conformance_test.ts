@@ -1,4 +1,4 @@
-/** Our own kernels, judged by the kit as anyone's are. */
+/** Our own kernels, judged by the kit like any other kernel. */
 import { drawn } from "../support/seed.ts";
 import { runExport, runVerify } from "../support/kit.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";

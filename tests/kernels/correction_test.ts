@@ -1,4 +1,4 @@
-/** Corrections on the device: mean values put back, and the term of first order, against what methods do in float64. */
+/** Corrections on the device, mean values and the term of first order, against the same corrections in float64. */
 import {
   attentionTolerance,
   compare,

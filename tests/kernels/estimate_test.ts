@@ -1,4 +1,4 @@
-/** `estimate` tells the sizes that `createPsa` makes. */
+/** `estimate` predicts the sizes of the buffers that `createPsa` creates. */
 import { createPsa, estimate, InputError, type PsaSetup } from "../../mod.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../support/assert.ts";
 import { inputsOf, replace, SMALL } from "../support/small_call.ts";

@@ -1,4 +1,4 @@
-/** Faults of the device: each is one GpuError that says what, where and in which stage. */
+/** Faults of the device: each becomes one GpuError that names the fault, the place and the stage. */
 import { createPsa, GpuError, type Psa } from "../../mod.ts";
 import { Gpu } from "../../kernels/device/gpu.ts";
 import { stageTimings } from "../../kernels/device/stage.ts";

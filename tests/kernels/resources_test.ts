@@ -1,4 +1,4 @@
-/** Long runs: what a call takes it gives back, and results do not depend on what ran before. */
+/** Long runs: every call frees its resources, and results do not depend on earlier calls. */
 import { createPsa, type PsaSetup } from "../../mod.ts";
 import { poison } from "../../kernels/device/poison.ts";
 import { assert, assertEquals } from "../support/assert.ts";

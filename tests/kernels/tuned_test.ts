@@ -1,4 +1,4 @@
-/** Calls whose heads have choices of their own: every head is what the reference makes of its choice. */
+/** Calls with one choice per head: every head equals the reference with that choice. */
 import { candidateOf } from "../../bench/tune/space.ts";
 import {
   attentionTolerance,

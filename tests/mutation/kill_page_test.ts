@@ -5,7 +5,7 @@ import { STAGE_MISTAKES } from "../../fixtures/conformance/deviations/stages/cat
 import { markdown, type Matrix } from "./kill_page.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What one of the two tables of the page says. */
+/** The contents of one of the two tables of the page. */
 interface Table {
   readonly names: readonly string[];
   /** The numbers of its sentence: killed, of how many, named. */

@@ -1,4 +1,4 @@
-/** Mistakes are planted where they say: their text stands in the file exactly once. */
+/** The text that a mistake replaces occurs in its file exactly once. */
 import { assertEquals } from "../support/assert.ts";
 import { methodMutants } from "./method_mutants.ts";
 import { mutants } from "./mutants.ts";

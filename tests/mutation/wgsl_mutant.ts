@@ -8,7 +8,7 @@
 export interface WgslMutant {
   /** The mistake in words; the catalogue's name where it has one. */
   readonly name: string;
-  /** How the labels of the pipelines begin whose text is changed. */
+  /** The prefix of the labels of those pipelines whose text is changed. */
   readonly kernel: string;
   /** The stage whose cases find it. */
   readonly stage: "attention" | "importance" | "levels" | "cap";

@@ -2,7 +2,7 @@ import { type PsaConfig, seededRandom, tensor } from "../../mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { TEST_SEED } from "../support/seed.ts";
 
-/** A check of the reference: what lies in which file. */
+/** The line of a function of the reference that checks its input. */
 const CHECK =
   /^export function ((?:require|check|validate)\w*|attentionShape|queryKeyShape|seededRandom)\b|^function ((?:require|check)\w*)\b/;
 const ROOT = new URL("../../reference/", import.meta.url);

@@ -12,7 +12,7 @@ import { KINDS, State } from "./state.ts";
 export interface SoakOptions {
   /** The seed of everything random. */
   readonly seed: number;
-  /** Whether it is to go on, after this many moves and seconds. */
+  /** Whether the run goes on after this many moves and seconds. */
   readonly goesOn: (moves: number, seconds: number) => boolean;
   /** Slow moves that are left out; without those that compile, calls are of one kind; default none. */
   readonly without?: readonly Slow[];

@@ -1,5 +1,5 @@
 /**
- * Small inputs for methods: such whose importance is known beforehand, whatever way it is computed, and random ones.
+ * Small inputs for methods: some whose importance is known in advance, however it is computed, and random ones.
  *
  * @module
  */

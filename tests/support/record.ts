@@ -35,12 +35,12 @@ export interface Recorded<Work> {
   readonly task: string;
   readonly pieces: readonly Piece<Work>[];
   readonly read: OptionReader;
-  /** What is called with what there is to say; default: it is printed on stderr. */
+  /** Is called with each message; default: messages are printed on stderr. */
   readonly tell?: (text: string) => void;
 }
 
 const ROOT = new URL("../../", import.meta.url);
-/** What results follow from. */
+/** The folders whose sources decide the results: a record made from other sources is refused. */
 const ROOMS = ["reference", "kernels", "fixtures", "tests/mutation", "tests/blind", "tests/reference"];
 
 /**

@@ -1,4 +1,4 @@
-/** Records of long tasks: what was done is not done again, parts are joined, and what does not belong is refused. */
+/** Records of long tasks: finished pieces are not repeated, parts are joined, and records of other tasks are refused. */
 import { assertEquals, assertRejects } from "./assert.ts";
 import { OptionReader } from "../../bench/options/reader.ts";
 import { InputError } from "../../reference/errors.ts";

@@ -157,9 +157,9 @@ export interface BoundedRow {
 }
 
 /**
- * Whether errors within the bounds may give a row other levels: two scores whose levels differ may change places, or,
- * where importance decides how many blocks a level gets, the share of the first ones may cross an end. What is on one
- * side of an end errs by the sum of the bounds there; both sides together are 1, so the smaller of the two counts.
+ * Whether errors within the bounds may give a row other levels. Two scores with different levels may change places; and
+ * where importance decides how many blocks a level gets, the share of the first blocks may cross the end of a level.
+ * The share on one side of an end errs by the sum of the bounds there. Both sides add up to 1, so the smaller error counts.
  */
 export function isTie(
   { scores, off }: BoundedRow,

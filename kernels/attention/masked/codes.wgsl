@@ -1,10 +1,10 @@
 // Codes of tokens after a Hadamard transform (reference/methods/query/adamas.ts): for each of three thresholds a bit a channel,
-// whether the channel exceeds it. One workgroup a token of a query head; an invocation a channel. The transform is a butterfly in
+// whether the channel exceeds it. One workgroup per token of a query head, one invocation per channel. The transform is a butterfly in
 // workgroup memory: log2(DIM) steps of one sum or difference each.
 
 override F16: bool;         // tokens are float16, else float32
 override DIM: u32;          // channels, a power of two up to 256
-override TOKENS: u32;       // tokens a head
+override TOKENS: u32;       // tokens per head
 override GROUP: u32;        // query heads that share a head of these tokens
 override PLANE: u32;        // words of the bits of one threshold
 override ACROSS: u32;       // workgroups along x

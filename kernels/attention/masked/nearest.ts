@@ -23,7 +23,7 @@ const ACROSS = 32768;
 /** Thresholds of a code. */
 const THRESHOLDS = 3;
 
-/** What chooses keys by codes, for the numbers of one call. */
+/** Chooses the keys of each query by codes; buffers have the sizes of one call. */
 export interface NearestMask extends Disposable {
   /** Chooses, and gives the mask: its bits lie on the CPU. */
   readonly choose: () => Promise<Mask>;

@@ -1,11 +1,11 @@
 // The keys of the nearest codes of every query, as bits: the distance is the number of bits in which two codes differ. One
 // workgroup a query. All distances are counted first, by size; then the largest that is taken is known, and how many keys of it.
 // A second pass over the distances writes words of 32 keys; of those at the largest distance the first are taken, which a scan
-// over the words tells. Codes are read twice, two bits a channel; nothing else is kept.
+// over the words tells. Codes are read twice, two bits per channel; nothing else is kept.
 
 override WORDS: u32;        // words of a code, at most 24
-override QUERIES: u32;      // queries a head
-override KEYS: u32;         // keys a head
+override QUERIES: u32;      // queries per head
+override KEYS: u32;         // keys per head
 override MASK_WORDS: u32;   // words of a row of the mask
 override ACROSS: u32;       // workgroups along x
 

@@ -25,7 +25,7 @@ const PIECE_BYTES = 16;
 /** The widest queries whose matrices fit into registers. */
 const WIDEST = 128;
 
-/** Pieces of rows of which a subgroup has room for the sums of all columns. */
+/** The most pieces of rows for which a subgroup has room for the sums of all columns. */
 const NARROW = 8;
 
 /** Sizes that follow from the call. */

@@ -20,7 +20,7 @@ const KERNEL_SHAPES: readonly MatrixShape[] = [
 /** Rows and columns of the product that is tried. */
 const EDGE = KERNEL_SHAPES[0].M;
 
-/** What of a device says whether its matrix units can be used. */
+/** The facts about a device that decide whether its matrix units can be used. */
 type Listed = Pick<Capabilities, "matrixShapes" | "subgroupSizes" | "matrices">;
 
 /** The product of an adapter's list that kernels use: the first that there is a kernel for; undefined if there is none. */

@@ -12,7 +12,7 @@ import { download, upload } from "../transfer.ts";
 const THREADS = 256, NUMBERS = 200;
 /** Workgroups that are begun, more than large devices have room for, and rounds that each of them works. */
 const WORKGROUPS = 2048, ROUNDS = 100;
-/** What is taken where nothing could be counted: the room of a large device. */
+/** The default where nothing could be counted: the room of a large device. */
 const USUAL = 128;
 
 /** Bytes of the counts: workgroups at work, the most that were, rounds, and what keeps compilers from leaving the work out. */

@@ -139,8 +139,8 @@ function alikeTerms(terms: Float64Array, unit: number): number {
 }
 
 /**
- * Variance of a sum of which every `limit` terms, as they come, are added up in a format: that of the order which errs
- * most, of one after the other, backwards, and lanes that are added up in the end, of each `limit` terms or of all.
+ * Variance of a sum in which each run of `limit` terms is added up in a format. It is the largest over these orders:
+ * terms one after the other, the same backwards, and lanes that are joined at the end of each run or of all terms.
  */
 function chunkVariance(terms: Float64Array, unit: number, limit: number): number {
   const orders = new Float64Array(LANES.length + 2);

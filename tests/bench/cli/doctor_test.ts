@@ -16,7 +16,7 @@ const BARE: Machine = {
 };
 const DEBIAN = { osRelease: "ID=debian", isRoot: true };
 
-/** A machine whose adapter calls itself so. */
+/** A machine whose adapter has this name. */
 function withAdapter(description: string, software: boolean): Machine {
   const device: Capabilities = {
     ...{ description, vendor: "v", implementation: "builtin", backend: "vulkan", features: ["shader-f16"] },

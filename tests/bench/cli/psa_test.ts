@@ -16,6 +16,10 @@ const COMMANDS = [
   "wgsl",
 ];
 
+/** Commands of a clone alone: the list does not have them where the package is installed. */
+const OF_A_CLONE = ["peers"];
+const TASKS: Readonly<Record<string, string>> = { bench: "bench:gpu", peers: "bench:peers" };
+
 Deno.test("psa: --help lists the commands, an unknown one is refused with the nearest", async () => {
   const { code, stdout } = await runPsa("--help", []);
   assertEquals(code, 0);
@@ -25,7 +29,7 @@ Deno.test("psa: --help lists the commands, an unknown one is refused with the ne
   assertMatch(unknown.stderr, /"swep" is not a command; the nearest one is sweep\./);
 });
 
-for (const name of COMMANDS) {
+for (const name of [...COMMANDS, ...OF_A_CLONE]) {
   Deno.test(`psa ${name}: --help fits a terminal, an unknown option is exit code 2 and one sentence`, async () => {
     const help = await runPsa(name, ["--help"]);
     assertEquals([help.code, help.stderr], [0, ""]);
@@ -33,7 +37,7 @@ for (const name of COMMANDS) {
     assertStringIncludes(help.stdout, "Exit codes:");
     assertMatch(
       help.stdout,
-      new RegExp(`^Examples?:\\n  deno task ${name === "bench" ? "bench:gpu" : name}`, "m"),
+      new RegExp(`^Examples?:\\n  deno task ${TASKS[name] ?? name}`, "m"),
     );
     const { code, stdout, stderr } = await callPsa(name, ["--no-such-option"]);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);

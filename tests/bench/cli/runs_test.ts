@@ -11,7 +11,7 @@ import {
 import { callPsa, runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
-/** The figures of a report; Vega numbers its clipping paths over the whole process, so these numbers go. */
+/** The figures of a report, without the numbers of clipping paths: Vega counts those over the whole process. */
 async function figuresOf(folder: string): Promise<string[]> {
   const html = await Deno.readTextFile(`${folder}/report.html`);
   return [...html.matchAll(/<figure.*?<\/figure>/gs)].map(([figure]) =>

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../s
 const SETUP = permissionsOf("setup");
 const DEBIAN: SystemFacts = { os: "linux", osRelease: "NAME=x\nID=debian\n", isRoot: true, hasSudo: false };
 
-/** The sentence with which a system is sent away. */
+/** The sentence for a system on which setup cannot install anything. */
 function sentenceFor(changed: Partial<SystemFacts>): string {
   const plan = planSetup({ ...DEBIAN, ...changed });
   assert(plan.kind === "stop");
@@ -53,6 +53,14 @@ Deno.test("setup: a wrong DENO_WEBGPU_BACKEND is a sentence, and installs nothin
   assertMatch(backendProblem("banana")!, /^DENO_WEBGPU_BACKEND is "banana"; it should be .*\.$/);
   const { code, stderr } = await setup(["eval", "1"], { DENO_WEBGPU_BACKEND: "banana" });
   assertEquals([code, stderr.trim()], [2, backendProblem("banana")]);
+});
+
+Deno.test("setup: --help prints its own help, not Deno's", async () => {
+  const { code, stdout } = await setup(["--help"], {});
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "\nExample:\n  deno task setup\n");
+  assertStringIncludes(stdout, "\nExit codes: ");
+  assert(stdout.split("\n").every((line) => line.length <= 80));
 });
 
 Deno.test("setup: commands that need no GPU do not even look for one", async () => {

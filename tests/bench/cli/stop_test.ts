@@ -1,4 +1,4 @@
-/** A sweep that is ended from outside, in a process of its own: rows, report and exit code; and how it goes on. */
+/** A sweep stopped by a signal, in its own process: its rows, report and exit code, and the run that resumes it. */
 import { fileURLToPath } from "node:url";
 import { readRun } from "../../../bench/sweep/write.ts";
 import { makeWorkload, writeSafetensors } from "../../../mod.ts";

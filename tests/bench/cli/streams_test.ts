@@ -1,4 +1,4 @@
-/** Standard output that nobody reads, or that is full: the files of a sweep are complete, or what is finished is kept. */
+/** Standard output that nobody reads, or that is full: the files of a sweep are complete, or hold all finished rows. */
 import { fileURLToPath } from "node:url";
 import { readRun } from "../../../bench/sweep/write.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";

@@ -1,4 +1,4 @@
-/** Commands as functions: what they take are typed options, and the command line gives the same. */
+/** Commands as functions: they take typed options, and give the same results as the command line. */
 import { runExport, runVerify } from "../../support/kit.ts";
 import { exportSuite } from "../../../bench/conformance/export.ts";
 import { verifyCases } from "../../../bench/conformance/verify.ts";

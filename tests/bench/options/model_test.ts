@@ -1,4 +1,4 @@
-/** `--preset` on every command that takes it: what it stands for, and what is said of options that do not fit it. */
+/** `--preset` on every command that takes it: the options that it stands for, and the sentences about options that contradict it. */
 import { main } from "../../../bench/cli/psa.ts";
 import { runExport, runVerify } from "../../support/kit.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";

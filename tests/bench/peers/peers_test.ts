@@ -1,4 +1,4 @@
-/** `deno task bench:peers`: what is missing is said, what is wrong is not timed, and the model is what ONNX defines. */
+/** `deno task bench:peers`: it reports missing packages, does not time wrong outputs, and builds the model that ONNX defines. */
 import { onnxModel } from "../../../bench/peers/onnx_model.ts";
 import { findPeer, type Peer } from "../../../bench/peers/peer.ts";
 import { type PeerRow, runPeers } from "../../../bench/peers/bench.ts";

@@ -84,7 +84,7 @@ Deno.test("table: methods that choose for queries stand in a table of their own"
   const query = { method: "sharpv-keys", granularity: "head", case: "b", status: "reference" };
   const text = formatTable([makeSweepRow(), makeSweepRow(query)], { colour: false });
   assertEquals(text.match(/^method/gm)?.length, 2);
-  assertStringIncludes(text, "one choice a head");
+  assertStringIncludes(text, "one choice per head");
   assertStringIncludes(text, "sharpv-keys*");
   assertStringIncludes(text, "* not an official rule");
   assert(text.split("\n").every((line) => line.length <= 80));

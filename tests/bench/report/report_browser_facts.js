@@ -24,15 +24,23 @@
       .map((figure) => figure.dataset.method);
   const seen = shown();
   document.querySelector('.switch input[value="block-topk"]').click();
+  const switched = shown(), count = drawings.length;
+  const grid = document.querySelector(".charts"), alone = grid.cloneNode(true);
+  while (alone.children.length > 1) alone.lastElementChild.remove();
+  grid.after(alone);
+  const width = (element) => element.getBoundingClientRect().width;
+  const aloneFills = width(alone.firstElementChild) / width(alone) > 0.99;
+  alone.remove();
   return {
-    charts: drawings.length,
+    charts: count,
+    aloneFills,
     empty: drawings.filter((drawing) => drawing.querySelectorAll("path, rect").length < 5).length,
     unnamed: drawings.filter((drawing) => !drawing.getAttribute("aria-label")).length,
     overlaps,
     scrollsSideways: root.scrollWidth > root.clientWidth,
     lightInk: ink > 128,
     seen,
-    switched: shown(),
+    switched,
     hiddenColumns: headings.slice(0, 4).filter((heading) =>
       heading.getBoundingClientRect().right > root.clientWidth
     )

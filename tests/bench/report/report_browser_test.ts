@@ -40,6 +40,7 @@ async function writeReport(): Promise<string> {
 /** The facts that tests/bench/report/report_browser_facts.js finds in the page. */
 interface PageFacts {
   charts: number;
+  aloneFills: boolean;
   empty: number;
   unnamed: number;
   overlaps: string[];
@@ -64,6 +65,7 @@ async function look(browser: Browser, file: string, { width, theme }: { width: n
   const { errors, ...facts } = await page.evaluate(pageFacts) as PageFacts;
   assertEquals(facts, {
     charts: 13, // two inputs: error, speed-up, two fronts; mass, and levels and frames of two methods
+    aloneFills: true, // a chart alone in its section uses the page's width
     empty: 0,
     unnamed: 0,
     overlaps: [],

@@ -1,4 +1,4 @@
-/** The string of a case of the sweep holds all that makes its call. */
+/** The string of a case of the sweep holds every option of its call. */
 import { casesOf } from "../../../bench/sweep/cases.ts";
 import { inputSources } from "../../../bench/sweep/inputs.ts";
 import { parseOptions } from "../../../bench/sweep/options/options.ts";

@@ -1,4 +1,4 @@
-/** sweep.csv: what is written comes back, nothing in it is a formula, and damage is told in a sentence. */
+/** sweep.csv: rows are read as they were written, no cell is a formula, and a damaged file gives one sentence. */
 import { COLUMN_NAMES } from "../../../bench/sweep/columns.ts";
 import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
 import { readRun, writeRun } from "../../../bench/sweep/write.ts";

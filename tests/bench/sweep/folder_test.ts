@@ -1,4 +1,4 @@
-/** The folder of a run: locked, never emptied, replaced only when asked for, whole files alone. */
+/** The folder of a run: it is locked, never emptied, replaced only with --force, and holds only complete files. */
 import { openFolder } from "../../../bench/sweep/folder.ts";
 import { lockFolder } from "../../../bench/sweep/lock.ts";
 import { runPlan } from "../../../bench/sweep/runner.ts";

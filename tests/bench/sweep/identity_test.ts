@@ -1,4 +1,4 @@
-/** Rows of one run only: resume, merge and compare hold runs to each other, and say what differs. */
+/** resume, merge and compare accept only runs that belong together, and say what differs. */
 import { parseLimits } from "../../../bench/sweep/changes.ts";
 import { compareRuns } from "../../../bench/sweep/compare.ts";
 import { mergeRuns } from "../../../bench/sweep/merge.ts";
@@ -43,7 +43,8 @@ Deno.test("resume: another commit, version, schema, adapter or input file is ref
     await writeRun(out, { ...stored, environment: { ...stored.environment, ...changed } });
     const error = await assertRejects(() => resumeRun(out, { environment, inputs: plan.inputs }), InputError);
     assert(
-      error.message.startsWith(`--resume cannot continue the run in "${out}": ${sentence}`),
+      error.message.startsWith(`--resume cannot continue the run in "${out}": ${sentence}`) &&
+        error.message.endsWith(". Repeat the command of its environment.json, or choose another --out."),
       error.message,
     );
   }

@@ -1,4 +1,4 @@
-/** Options of real shapes: presets, heads, layers, truth, memory; and what is said of those that cannot be. */
+/** Options of real shapes: presets, heads, layers, truth and memory, and the sentences about impossible ones. */
 import { InputError, modelTokens, presets } from "../../../mod.ts";
 import { blockImportance, levelsForDensity, makeWorkload } from "../../../mod.ts";
 import { cutHeads, planMemory } from "../../../bench/sweep/groups.ts";

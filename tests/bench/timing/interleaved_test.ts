@@ -2,7 +2,7 @@ import { measureInterleaved, type MeasureOptions } from "../../../bench/timing/i
 import { seededRandom } from "../../../reference/random.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 
-/** A machine on which work takes as long as it says, times how slow the machine is at the moment. */
+/** A simulated machine: work takes its stated time, multiplied by how slow the machine is at the moment. */
 class FakeMachine {
   clock = 0;
   readonly log: number[] = [];

@@ -1,4 +1,4 @@
-/** docs/choosing.md: its tables, the advice of a cell, and what is computed for them. */
+/** docs/choosing.md: its tables, the advice of each cell, and the measurements behind them. */
 import {
   CHOOSING_PARTS,
   type ChoosingRow,

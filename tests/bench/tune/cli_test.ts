@@ -19,7 +19,7 @@ Deno.test("tune: chooses, proves, writes, and proves the file again on other inp
   const out = folder.at("tuned.json");
   const first = await runPsa("tune", [...RUN, "--out", out]);
   assertEquals([first.code, first.stderr], [0, ""]);
-  assertStringIncludes(first.stdout, "Chosen on video (seed 1) among 8 candidates a head");
+  assertStringIncludes(first.stdout, "Chosen on video (seed 1) among 8 candidates per head");
   assertStringIncludes(first.stdout, "Proved on video (seed 2), which nothing was chosen on:");
   assertMatch(first.stdout, /^(Tuned (beats|does not beat|is worse than) psa .*)$/m);
   const tuned = parseTuned(await Deno.readTextFile(out), out);

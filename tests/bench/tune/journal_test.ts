@@ -1,4 +1,4 @@
-/** The journal of a tuning: what was measured before it stopped is not measured again, and belongs to one tuning alone. */
+/** The journal of a tuning: finished measurements are not repeated, and a journal belongs to one tuning only. */
 import { headerOf, openJournal } from "../../../bench/tune/journal.ts";
 import { openInputs, splitInputs } from "../../../bench/tune/inputs.ts";
 import { main } from "../../../bench/cli/psa.ts";

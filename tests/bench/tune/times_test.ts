@@ -1,4 +1,4 @@
-/** Tuning by time: choices are asked for what takes as long as psa does, and the whole forward is measured. */
+/** Tuning by time: each choice gets the density at which it takes as long as psa, and the whole forward call is measured. */
 import { formatTuned, parseTuned, type Tuned } from "../../../bench/tune/file.ts";
 import { measureForward } from "../../../bench/tune/forward.ts";
 import { openInputs, splitInputs } from "../../../bench/tune/inputs.ts";

@@ -9,7 +9,7 @@ import { editedText, type TextEdit, textEdits } from "./bytes.ts";
 /** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
-/** One edit: of which place, and what is done there. */
+/** One edit: a place in the JSON, and the operation on it. */
 export interface JsonEdit {
   /** The place, among all of the document, counted round and round. */
   readonly at: number;

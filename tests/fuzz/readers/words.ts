@@ -82,7 +82,7 @@ const WORDS = [
   ...["tail=replicate", "dtype=f16", "levels=0,1,2", "order=tile", "workload=video", "seed=7", "text=5"],
 ];
 
-/** A string is a case, whose canonical string is that of the case that it describes, or is refused. */
+/** A string is refused, or it is a case: then parsing its canonical string gives the same case again. */
 export const caseText: Target<{ readonly words: readonly string[]; readonly text: readonly TextEdit[] }> = {
   name: "case",
   cases: fc.record({ words: fc.subarray(WORDS, { minLength: 6 }), text: textEdits }),

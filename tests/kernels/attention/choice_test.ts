@@ -1,4 +1,4 @@
-/** Causal calls with many keys take the plain kernel where all values are finite, and the careful one where not. */
+/** Causal calls with many keys use the plain kernel if all values are finite, and otherwise the careful one. */
 import { createPsa, makeWorkload, type Qkv } from "../../../mod.ts";
 import { download } from "../../../kernels/device/transfer.ts";
 import { assert, assertEquals } from "../../support/assert.ts";

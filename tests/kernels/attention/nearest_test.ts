@@ -1,4 +1,4 @@
-/** The nearest codes on the device: on whole numbers, whose transform is exact, the mask is that of the reference, bit for bit. */
+/** The nearest codes on the device. The transform of whole numbers is exact, so the mask equals the reference's bit for bit. */
 import {
   type MaskSelection,
   type MethodInputs,

@@ -1,4 +1,4 @@
-/** The door to implementations of WebGPU: names, and one sentence where one is not there. */
+/** Opening implementations of WebGPU by name, and the sentence where one is not installed. */
 import { InputError, NoAdapterError, openGpu } from "../../../mod.ts";
 import type { BackendName } from "../../../kernels/device/backend.ts";
 import { scopeError } from "../../../kernels/device/errors.ts";

@@ -1,4 +1,4 @@
-/** Which products of matrices kernels use is taken from the adapter's list; where none fits, a sentence says why. */
+/** Kernels choose a product of matrices from the adapter's list; if none fits, a sentence says why. */
 import { openGpu, parseCase } from "../../../mod.ts";
 import { chooseMatrixShape, listsMatrices, matrixProblem } from "../../../kernels/device/probe/matrices.ts";
 import { assert, assertEquals } from "../../support/assert.ts";

@@ -1,4 +1,4 @@
-/** The bound on the norm of many errors holds, and is near what it should be. */
+/** The bound on the norm of many errors holds, and is tight. */
 import { normBound } from "../../../reference/judge/concentration.ts";
 import { seededRandom } from "../../../mod.ts";
 import { assert } from "../../support/assert.ts";

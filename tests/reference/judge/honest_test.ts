@@ -1,4 +1,4 @@
-/** Honest kernels are not called wrong: a few drawn from the family of `deno task honest`, other ones with each commit. */
+/** Honest kernels are not called wrong: a few from the family of `deno task honest`, different ones for each commit. */
 import { HARD_DATA } from "../../../fixtures/conformance/honest/hard.ts";
 import { judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
 import { ORDERS } from "../../../fixtures/conformance/honest/sums.ts";

@@ -26,7 +26,7 @@ Deno.test("budget: a row that would get nothing gets one block at the first leve
 
 Deno.test("budget: where shares would pass the row nothing is skipped, and level 1 takes the rest", () => {
   const { data } = levelsForDensity(RISING, 0.8, { shares: { 1: 0.6, 2: 0.2, 4: 0.2 } });
-  // level 2: 10 * 0.2 * 0.4 / 0.8 = 1 block a row, level 4: 10 * 0.2 * 0.8 / 0.8 = 2
+  // level 2: 10 * 0.2 * 0.4 / 0.8 = 1 block per row, level 4: 10 * 0.2 * 0.8 / 0.8 = 2
   assertEquals([...data.subarray(0, 10)], [4, 4, 2, 1, 1, 1, 1, 1, 1, 1]);
   assertAlmostEquals(levelDensity(levelsForDensity(RISING, 1)), 1, 0);
 });

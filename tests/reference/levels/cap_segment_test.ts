@@ -1,4 +1,4 @@
-/** Similarity caps and the segment format: by hand, and what is refused. */
+/** Similarity caps and the segment format: examples by hand, and bad input. */
 import { fromSegments, InputError, similarityCap, type Tensor, tensor, toSegments } from "../../../mod.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
 

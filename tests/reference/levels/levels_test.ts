@@ -1,4 +1,4 @@
-/** Levels from importance: by hand, rule by rule, and what is refused. */
+/** Levels from importance: examples by hand for every rule, and bad input. */
 import {
   assignLevels,
   type AssignOptions,

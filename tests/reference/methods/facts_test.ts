@@ -1,4 +1,4 @@
-/** Facts that hold for every method on every input, and what methods refuse. */
+/** Facts that hold for every method on every input, and input that methods refuse. */
 import fc from "fast-check";
 import {
   blockMass,

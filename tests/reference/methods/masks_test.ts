@@ -1,4 +1,4 @@
-/** Masks and what is computed from them, pair by pair, and facts that hold for every method that chooses one. */
+/** Masks and attention over them, pair by pair, and facts that hold for every method that chooses a mask. */
 import fc from "fast-check";
 import {
   blockMass,

@@ -1,4 +1,4 @@
-/** Methods that do more than choose blocks by a rule: windows that are searched, outputs that are finished or made. */
+/** Methods that do more than choose blocks by a rule: they search windows, or correct or compute outputs. */
 import {
   type BlockMethod,
   compare,

@@ -95,7 +95,7 @@ Deno.test("parallel: bad input is refused before a worker starts", async () => {
   );
 });
 
-/** Workers that do not start: the constructor throws, or the module is not there, as in a bundle. */
+/** Workers that do not start: the constructor throws, or the module is missing, as in a bundle. */
 const BROKEN = {
   "may not be started": class {
     constructor() {

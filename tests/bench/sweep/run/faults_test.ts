@@ -1,4 +1,4 @@
-/** A sweep goes on when the device fails: another is opened, what failed is tried once more, rows tell. */
+/** A sweep continues when the device fails: it opens the device again, repeats the failed cases once, and notes it in their rows. */
 import { GpuError, InputError, makeWorkload } from "../../../../mod.ts";
 import type { Gpu } from "../../../../kernels/device/gpu.ts";
 import { METHODS } from "../../../../reference/methods/mod.ts";

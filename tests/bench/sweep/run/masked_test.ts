@@ -1,4 +1,4 @@
-/** Methods that choose masks, or correct what attention gives, run on kernels, are judged, and have a time. */
+/** Methods that choose masks or correct the output of attention run on kernels, are judged and timed. */
 import { METHODS } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
 import { planSweep } from "../../../../bench/sweep/plan.ts";

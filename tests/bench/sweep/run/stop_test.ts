@@ -1,4 +1,4 @@
-/** A sweep on a device that is asked to stop: cases whose errors are known stay, and `--resume` adds what they lack. */
+/** A sweep on a device is asked to stop: it keeps cases whose errors are known, and `--resume` adds their times. */
 import type { Gpu } from "../../../../kernels/device/gpu.ts";
 import type { Method } from "../../../../reference/methods/method.ts";
 import { METHODS } from "../../../../reference/methods/mod.ts";

@@ -1,4 +1,4 @@
-/** Times of a sweep: whatever is timed has run before, so that no time holds that of compiling. */
+/** Times of a sweep: every kernel runs once before it is timed, so no time includes compiling. */
 import { METHODS } from "../../../../reference/methods/mod.ts";
 import { type PreparedCall, Psa } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";

@@ -1,4 +1,4 @@
-/** Truth by the CPU, by the device and of sampled rows: the same rows, or estimates of them. */
+/** Truth from the CPU and from the device gives the same rows; truth of sampled rows estimates them. */
 import { InputError, makeWorkload, sampleQueryRows } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
 import { planSweep } from "../../../../bench/sweep/plan.ts";
