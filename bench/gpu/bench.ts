@@ -12,44 +12,28 @@
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { matrixProblem } from "../../kernels/device/probe/matrices.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { showFixed, showNumber } from "../text/number.ts";
+import { showFixed } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
 import { openProbe } from "../timing/clock.ts";
-import type { MedianEstimate } from "../timing/statistics.ts";
-import {
-  causalCases,
-  type GpuCase,
-  gpuCases,
-  growthCases,
-  nameOf,
-  numberCases,
-  type Numbers,
-} from "./cases.ts";
+import { causalCases, type GpuCase, gpuCases, growthCases, nameOf, numberCases } from "./cases.ts";
 import type { StageBench } from "./data.ts";
 import { timeForward } from "./forward.ts";
 import { type BenchTiming, measure } from "./measure.ts";
+import { sentence, toRow } from "./row.ts";
+import { ruleBenches, ruleName, timeRules } from "./rules.ts";
 import { forwardBenches, stageBenches, timeStages } from "./stages.ts";
 
-/** The measurements of a case. */
-interface GpuRow {
-  readonly part: BenchPart;
-  readonly case: string;
-  /** The distribution of queries and keys. */
-  readonly numbers: Numbers;
-  readonly density: number;
-  readonly ms: number;
-  readonly ms_low: number;
-  readonly ms_high: number;
-  readonly tflops: number;
-  /** Times faster than dense attention of the same sizes. */
-  readonly speedup: number;
-  /** Milliseconds divided by those of the ideal line: for causal calls the same call without causality, for numbers the equal ones. */
-  readonly times_ideal: number;
-  readonly rel_l2: number;
-}
-
 /** Parts of the bench, in the order in which they run. */
-export const PARTS = ["table", "densities", "lengths", "causal", "numbers", "forward", "stages"] as const;
+export const PARTS = [
+  "table",
+  "densities",
+  "lengths",
+  "causal",
+  "numbers",
+  "forward",
+  "stages",
+  "rules",
+] as const;
 
 /** Those that a model has. */
 export const MODEL_PARTS: readonly BenchPart[] = ["forward", "stages"];
@@ -99,37 +83,6 @@ function seenKey({ shape: { headDim, seqK }, dtype, blockN, density, causal, num
   return `${of}${headDim} ${seqK} ${dtype} ${blockN} ${showFixed(density, 3)}`;
 }
 
-function toRow(
-  given: GpuCase,
-  { median, low, high, relL2 }: MedianEstimate & { readonly relL2: number },
-  { part, dense, ideal }: { readonly part: BenchPart; readonly dense: number; readonly ideal: number },
-): GpuRow {
-  const { heads, seqQ, seqK, headDim } = given.shape;
-  const work = given.density * 4 * heads * seqQ * seqK * headDim * (given.causal ? 0.5 : 1);
-  return {
-    ...{
-      part,
-      case: nameOf(given),
-      numbers: given.numbers ?? "normal",
-      density: given.density,
-      ms: median,
-      ms_low: low,
-      ms_high: high,
-    },
-    ...{ tflops: work / median / 1e9, speedup: dense / median, times_ideal: median / ideal, rel_l2: relL2 },
-  };
-}
-
-function sentence(row: GpuRow): string {
-  const range = `${showFixed(row.ms, 3)} ms (${showFixed(row.ms_low, 3)} to ${showFixed(row.ms_high, 3)})`;
-  const numbers = row.numbers === "normal" ? "" : `, ${row.numbers} numbers`;
-  return `${row.case}${numbers}\n    ${range}, ${showFixed(row.tflops, 1)} TFLOP/s, ${
-    showFixed(row.speedup, 2)
-  } times dense, ${showFixed(row.times_ideal, 2)} of the ideal time, relative error ${
-    showNumber(row.rel_l2, { digits: 2, small: Infinity })
-  }`;
-}
-
 /** Ideal: the dense time of the same sizes, times the density. */
 function idealOfDensity(given: GpuCase, seen: Seen): number {
   return given.density * (seen.get(seenKey({ ...given, blockN: 128, density: 1 })) ?? NaN);
@@ -172,6 +125,8 @@ async function runPart(context: Context, part: BenchPart): Promise<number> {
       return await runForward(context);
     case "stages":
       return await runStages(context);
+    case "rules":
+      return await runRules(context);
   }
 }
 
@@ -212,6 +167,20 @@ async function runStages(context: Context): Promise<number> {
       { part: "stages", bench: name, ...times },
       `stages ${name}: ${text} ms; before attention ${showFixed(100 * shareBefore, 1)} %`,
     );
+  }
+  return benches.length;
+}
+
+/** Whole calls that choose keys for every query. */
+async function runRules(context: Context): Promise<number> {
+  const { gpu, filter, tokens } = context;
+  const benches = ruleBenches(tokens).filter((bench) =>
+    (bench.dtype === "f32" || gpu.has("shader-f16")) && ruleName(bench).includes(filter)
+  );
+  for (const bench of benches) {
+    const times = await timeRules(gpu, bench, context.timing), of = ruleName(bench);
+    const text = times.map(({ name, time }) => `${name} ${showFixed(time.median, 3)}`).join(", ");
+    print(context, { part: "rules", bench: of, times }, `rules ${of}: ${text} ms`);
   }
   return benches.length;
 }

@@ -56,10 +56,16 @@ function show(value: unknown): string {
 export function optionDifferences(before: unknown, after: unknown, free: readonly string[] = []): string[] {
   const [then, now] = [before, after].map((options) => Object(options) as Record<string, unknown>);
   const names = [...new Set([...Object.keys(then), ...Object.keys(now)])];
-  const shown = (value: unknown) => value === undefined ? "unknown" : JSON.stringify(value);
+  const shown = (value: unknown) => value === undefined ? "unknown" : hashOf(value) ?? JSON.stringify(value);
   return names.filter((name) => !free.includes(name) && !OF_A_CALL.includes(name))
     .map((name) => [name, shown(then[name]), shown(now[name])])
     .filter(([, was, is]) => was !== is).map(([name, was, is]) => `${name} was ${was} and is ${is}`);
+}
+
+/** A file among the options, by its content; null for any other value. */
+function hashOf(value: unknown): string | null {
+  const { hash } = Object(value) as { readonly hash?: unknown };
+  return typeof hash === "string" ? `a file with SHA-256 ${hash}…` : null;
 }
 
 /**

@@ -21,7 +21,8 @@ export function readTuned(path: string): TunedFile {
   try {
     text = readTextSync(path);
   } catch (error) {
-    throw new InputError(`--tuned ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    const why = error instanceof Deno.errors.IsADirectory ? "it is a folder" : messageOf(error);
+    throw new InputError(`--tuned ${path} cannot be read: ${why}.`, { cause: error });
   }
   const { shape, blockM, blockN, seed, heads, density } = parseTuned(text, `--tuned ${path}`);
   const own = heads.map(({ head, choice, asked }) => ({ head, choice, asked }));

@@ -47,7 +47,7 @@ for (
     [["--tokens", "100"], '--tokens is "100"; it should be a multiple of 128.'],
     [
       ["--parts", "table,length"],
-      '--parts holds "length"; the parts are table, densities, lengths, causal, numbers, forward, stages.',
+      '--parts holds "length"; the parts are table, densities, lengths, causal, numbers, forward, stages, rules.',
     ],
     [["--token", "128"], "--token is not an option; the nearest one is --tokens."],
     [["--parts", "table", "--filter", "D=7 "], '--filter "D=7 " matches no case.'],

@@ -3,6 +3,7 @@ import { METHODS } from "../../../mod.ts";
 import type { Choice } from "../../../reference/config/tuned.ts";
 import { InputError } from "../../../reference/errors.ts";
 import { parseOptions } from "../../../bench/sweep/options/options.ts";
+import { optionDifferences } from "../../../bench/sweep/identity.ts";
 import { planSweep } from "../../../bench/sweep/plan.ts";
 import { runInput } from "../../../bench/sweep/run/run.ts";
 import type { SweepRow } from "../../../bench/sweep/columns.ts";
@@ -175,6 +176,17 @@ Deno.test("sweep: a file that is not for the input is refused in a sentence that
     "`density` is 1000000000; it should be above 0 and at most 1.",
   );
   await Deno.remove(path);
+  assertThrows(
+    () => parseOptions([...ARGS, "--tuned", folder.path], NAMES),
+    InputError,
+    `--tuned ${folder.path} cannot be read: it is a folder.`,
+  );
+  const options = { tuned: { path, hash: "fd553601c0bf" } },
+    other = { tuned: { path, hash: "8a8c7c19bc16" } };
+  assertEquals(optionDifferences(options, other), [
+    "tuned was a file with SHA-256 fd553601c0bf… and is a file with SHA-256 8a8c7c19bc16…",
+  ]);
+  assertEquals(optionDifferences(options, { tuned: { ...options.tuned, path: "moved" } }), []);
   assertThrows(
     () => parseOptions([...ARGS, "--tuned", path], NAMES),
     InputError,
