@@ -30,6 +30,11 @@ const HELP: CommandHelp = {
       value: "PATH",
       help: "judge a capture, or a folder of them, instead of exported cases",
     },
+    {
+      name: "rows",
+      value: "N|all",
+      help: "of captures: rows of each query block that are judged (all up to 2^28 pairs of tokens, else 2)",
+    },
     { name: "require", value: "NAME", help: 'the loosest arithmetic that is right, such as "P in f16"' },
     { name: "stages", value: "LIST", help: "judge these stages only, such as attention" },
     { name: "diagnose", value: "", help: "where outputs are wrong, and which mistake gives the same" },
@@ -82,7 +87,13 @@ export function verifyRequest({ words, read }: Pick<CommandLine, "words" | "read
     () => `Verify takes one folder of cases; \`${words[1]}\` is one too many. Outputs come after --outputs.`,
   );
   const stages = read.text("stages", "").split(",").filter((stage) => stage !== "");
+  const rows = read.text("rows", "");
+  requireInput(
+    rows === "" || rows === "all" || /^[1-9]\d{0,5}$/.test(rows),
+    () => `\`--rows\` is ${rows}; it should be all, or how many rows of each query block.`,
+  );
   return {
+    ...(rows === "" ? {} : { rows: rows === "all" ? rows : Number(rows) }),
     capture: read.text("capture", ""),
     require: read.text("require", "") || undefined,
     stages,

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { readCapture } from "../../fixtures/conformance/captures/capture.ts";
-import { explained, judgeCapture } from "../../fixtures/conformance/captures/judge.ts";
+import { judgedFile } from "../../fixtures/conformance/captures/file.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
-import { type Report, reportOf } from "../../fixtures/conformance/judge/report.ts";
+import type { Report } from "../../fixtures/conformance/judge/report.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { jsonLine } from "../text/output.ts";
+import type { OnProgress } from "../text/progress.ts";
 import { junitXml, writeJunit } from "./junit.ts";
 import { captureLines } from "./verify_text.ts";
 
@@ -21,6 +21,9 @@ export interface CaptureArguments {
   readonly junit: string;
   readonly halfSums: boolean;
   readonly require?: string;
+  /** Rows of each query block that are judged, or all; default all of small captures, and 2 of large ones. */
+  readonly rows?: number | "all";
+  readonly onProgress?: OnProgress;
 }
 
 /** The exit code of verdicts: 1 if something is wrong, 2 if something cannot be judged, else 0. */
@@ -56,14 +59,13 @@ export async function runCaptures(
 /** One capture, judged. */
 async function judged(
   path: string,
-  { file, single, diagnose, halfSums, require }: CaptureArguments & {
+  { file, single, rows, diagnose, halfSums, require, onProgress }: CaptureArguments & {
     readonly file: string;
     readonly single: boolean;
   },
 ): Promise<{ report: Report; verdict: Verdict }> {
   try {
-    const one = judgeCapture(await readCapture(path), { file, halfSums, require });
-    return { report: reportOf(one, diagnose ? explained(one) : {}), verdict: one.verdict };
+    return await judgedFile(path, { file, rows, diagnose, halfSums, require, onProgress });
   } catch (error) {
     if (!(error instanceof InputError) || single) throw error;
     const verdict = {

@@ -44,6 +44,8 @@ export interface VerifyRequest {
   readonly outputs?: string;
   /** A capture, or a folder of them, instead of both. */
   readonly capture?: string;
+  /** Of captures: the rows of each query block that are judged, or all; default all of small captures, and 2 of large ones. */
+  readonly rows?: number | "all";
   /** The loosest arithmetic that is right. */
   readonly require?: string;
   /** The stages that are judged; none: all. */
@@ -70,7 +72,9 @@ const NOTHING = {
 } as const;
 
 /** Throws if options contradict each other. */
-function requireRequest({ capture = "", folder = "", outputs = "", gpu, stages = [] }: VerifyRequest): void {
+function requireRequest(
+  { capture = "", folder = "", outputs = "", gpu, stages = [], rows }: VerifyRequest,
+): void {
   const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
   requireInput(
     unknown === undefined,
@@ -79,6 +83,10 @@ function requireRequest({ capture = "", folder = "", outputs = "", gpu, stages =
   requireInput(
     capture === "" || folder === "" && outputs === "" && gpu !== true,
     "`--capture` holds inputs and outputs itself; it goes without CASES, --outputs and --gpu.",
+  );
+  requireInput(
+    capture !== "" || rows === undefined,
+    "`--rows` is for captures; of exported cases all rows are judged.",
   );
 }
 
@@ -131,7 +139,7 @@ async function asked(
 
 /** Folders, cases and the reasons for leaving others out. */
 interface Judging {
-  readonly given: Required<Omit<VerifyRequest, "require">> & Pick<VerifyRequest, "require">;
+  readonly given: Required<Omit<VerifyRequest, "require" | "rows">> & Pick<VerifyRequest, "require">;
   readonly manifest: Manifest;
   /** The cases that are judged. */
   readonly judged: Manifest["cases"];
