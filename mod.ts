@@ -27,6 +27,7 @@ export {
 } from "./fixtures/workloads.ts";
 export { loadTrace, type Trace } from "./fixtures/traces.ts";
 export { type FileOptions, judgeFile } from "./fixtures/conformance/captures/file.ts";
+export type { LargeOptions } from "./fixtures/conformance/captures/large.ts";
 export { type CaptureOptions, diagnose, judge } from "./fixtures/conformance/captures/judge.ts";
 export type { CaptureFile } from "./fixtures/conformance/captures/capture.ts";
 export type { NamedMistake, Report } from "./fixtures/conformance/judge/report.ts";
