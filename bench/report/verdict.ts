@@ -88,7 +88,25 @@ function gain(rows: readonly ReportRow[], adapter: string): string {
   const software = isSoftware(adapter)
     ? ` This was measured in software, on ${adapter}, and says nothing about a GPU.`
     : "";
-  return `Gain: psa is ${speeds} times as fast as our dense kernel at densities ${densities}.${software}`;
+  const alone = `Gain: psa is ${speeds} times as fast as our dense kernel at densities ${densities}`;
+  return `${alone}, in attention alone; ${wholeGain(rows)}.${software}`;
+}
+
+/** How many times as fast as dense attention whole calls of PSA are, as the end of a sentence. */
+function wholeGain(rows: readonly ReportRow[]): string {
+  const dense = new Map(
+    rows.filter(({ method }) => method === "dense").map((
+      row,
+    ) => [`${row.input} ${row.head}`, row.gpu_ms_median]),
+  );
+  const speeds = psaByDensity(rows).map(([, at]) =>
+    meanOf(at.map(({ input, head, whole_ms_median: whole = null }) => {
+      const of = dense.get(`${input} ${head}`) ?? null;
+      return whole === null || of === null ? null : of / whole;
+    }))
+  );
+  if (speeds.some(Number.isNaN)) return "--whole times choosing too";
+  return `with choosing ${listed(speeds.map((speed) => showNumber(speed)))} times`;
 }
 
 function cost(rows: readonly ReportRow[]): string {

@@ -80,12 +80,19 @@ Deno.test("report: the verdict tells gain and cost apart, and who wins", () => {
   assertEquals(verdict(someRows()).sentences, [
     "The kernels are right: all 14 outputs lie within their bounds; the largest error against the reference of the " +
     "same levels is 2.000e-6.",
-    "Gain: psa is 1.8, 3.6 and 9 times as fast as our dense kernel at densities 0.5, 0.25 and 0.1.",
+    "Gain: psa is 1.8, 3.6 and 9 times as fast as our dense kernel at densities 0.5, 0.25 and 0.1, in attention " +
+    "alone; --whole times choosing too.",
     "Cost: psa has a relative error of 0.18, 0.36 and 0.9 against dense attention at densities 0.5, 0.25 and 0.1, " +
     "on average over 2 inputs.",
     "Least error at the same density: psa at 0.5, 0.25 and 0.1.",
     "Least time at the same density, beyond noise: no difference between psa and block-topk at 0.5, 0.25 and 0.1.",
   ]);
+  const whole = (row: ReportRow) =>
+    row.method === "psa" ? { ...row, whole_ms_median: 20 * row.density_requested } : row;
+  assertMatch(
+    verdict(someRows(whole)).sentences[1],
+    / in attention alone; with choosing 1, 2 and 5 times\.$/,
+  );
   const [, gain] = verdict(someRows(), { adapter: "llvmpipe (LLVM 15)" }).sentences;
   assertMatch(
     gain,
