@@ -2,7 +2,8 @@
 //
 // Each split has written, for every row, the maximum of its scores, the sum of its weights against that maximum, and its
 // outputs, all in float32. Weights are brought to the largest of the maxima: a split counts with 2^(own - largest) times
-// its sum. A split in which the row saw no key has a sum of 0; its outputs are not read, so they may be NaN.
+// its sum. A split in which the row saw no key has a sum of 0; its outputs are not read, so they may be NaN. A sum that is
+// NaN counts: compilers may take `!=` for false where a number is NaN, so it is asked whether the sum equals 0.
 // An invocation makes one piece of 16 bytes of a row. It reads splits * 4 bytes per channel, where attention has read
 // at least 128 keys for every split.
 
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u, 
   var top = -1e30;
   for (var s = 0u; s < SPLITS; s++) {
     let part = sums[s * ROWS + row];
-    if (part.y != 0.0) { top = max(top, part.x); }
+    if (!(part.y == 0.0)) { top = max(top, part.x); }
   }
   var total = 0.0;
 //#for h in 0 .. F16 ? 2 : 1
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u, 
 //#end
   for (var s = 0u; s < SPLITS; s++) {
     let part = sums[s * ROWS + row];
-    if (part.y != 0.0) {
+    if (!(part.y == 0.0)) {
       let weight = exp2(part.x - top) * part.y;
       let at = s * ROWS * PIECES + index * #{F16 ? 2 : 1}u;
       total += weight;

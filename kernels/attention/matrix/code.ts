@@ -59,7 +59,7 @@ function sizesOf({ shape: { headDim, valueDim }, blockM, group, dense }: Attenti
 export function matrixWorkgroupBytes(options: AttentionKernelOptions): number {
   const { across, region, rows, rowTiles, tileGroups, alone } = sizesOf(options);
   const subgroups = rows / rowTiles / 8, tiles = (alone ? 2 : 1) * 32 * (across.k + 1 + across.v + 1);
-  return PIECE_BYTES * (tiles + subgroups * region) + 8 * (rows + 16 * tileGroups) + 16;
+  return PIECE_BYTES * (tiles + subgroups * region) + 8 * (rows + 16 * tileGroups) + 32;
 }
 
 /** Whether a device runs a call with the matrix kernel. */
@@ -93,7 +93,6 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
     ...{ ALONE: alone, BUFFERS: alone ? 2 : 1, KEYS_EARLY: dense || alone },
-    KEYS_ACCESS: dense ? "read_write" : "read",
     ...{ KEY_SPLITS: splits, COLUMN_PARTS: columnParts(valueDim) },
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },

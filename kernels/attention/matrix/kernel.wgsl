@@ -13,9 +13,12 @@
 // tile, so that matrix units work while exponentials are made. (2) Weights times values. Both phases have a barrier behind them
 // where halves read each other's weights. Keys are not read in phase 2 then, nor values in phase 1: that is when they are replaced,
 // at the end of the phase, from registers that were loaded a tile before. So no phase waits for memory, and one buffer of each
-// will do. ALONE there are two buffers of each, weights never leave the subgroup, and a tile has one barrier. Keys and values of
-// dense attention are bound as writable (KEYS_ACCESS), and so are queries: compilers move loads of read-only memory to where they
-// are used, and then wait for them. Rows are padded by 16 bytes, scores to 24 numbers: then no two lanes access the same bank.
+// will do. ALONE there are two buffers of each, weights never leave the subgroup, and a tile has one barrier. Queries, keys and values
+// are bound as writable: compilers move loads of read-only memory to where they are used, and then wait for them. Where the
+// rows of a list's tile lie is looked up in phase 1, so that a load has nothing to wait for. Rows are padded by 16 bytes, scores to
+// 24 numbers: then no two lanes access the same bank.
+//
+// Causal calls walk in two loops: tiles that all rows of the block see, without comparisons, then those at the diagonal.
 //
 // The beginning is a chain of lookups, and nothing overlaps with it: a multiprocessor has room for one workgroup. So queries are
 // asked for first, then the first entries of the list together with its length, and the first keys (KEYS_EARLY) before queries are
@@ -84,6 +87,9 @@ fn main(
   let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "column_part * " + V_ACROSS + "u"};
   let first_row = block * #{BM}u;
   let row_end = min(first_row + #{BM}u, call.seq_q);
+//#if CAUSAL
+  let first_position = i32(first_row) + call.position;
+//#end
 //#use request_queries
 
 //#if DENSE
@@ -99,6 +105,9 @@ fn main(
 //#if !KEY_SPLITS
   // The first entries are asked for together with those that tell how many there are.
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[list_begin + min(lid, max(all_groups, 1u) - 1u)], kv_head); }
+//#end
+//#if CAUSAL
+//#use count_seen
 //#end
 //#use count_tiles
   let all_tiles = workgroupUniformLoad(&counted);
@@ -171,8 +180,10 @@ fn main(
 //#end
 //#end
 //#if CAUSAL
-  let first_position = i32(first_row) + call.position;
   var is_strange = false;
+  // Tiles before this one need no comparisons.
+  let all_seen = #{DENSE ? "u32(clamp(first_position + 1, 0, i32(call.seq_k))) >> 5u" : "workgroupUniformLoad(&seen)"};
+  let seen_tiles = min(max(all_seen, tiles_before#{ALONE ? " + 1u" : ""}) - tiles_before#{ALONE ? " - 1u" : ""}, tiles);
 //#end
 
   var is_exact = false;

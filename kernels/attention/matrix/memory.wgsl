@@ -4,9 +4,9 @@
 alias Piece = vec4<u32>; // 8 halves
 
 @group(0) @binding(0) var<uniform> call: Call;
-@group(0) @binding(1) var<storage, read_write> q: array<Piece>; // not written: compilers move loads of read-only memory
-@group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
-@group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
+@group(0) @binding(1) var<storage, read_write> q: array<Piece>; // none of these is written: compilers move loads of read-only memory
+@group(0) @binding(2) var<storage, read_write> k: array<Piece>;
+@group(0) @binding(3) var<storage, read_write> v: array<Piece>;
 //#if KEY_SPLITS
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
 @group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
@@ -30,6 +30,10 @@ var<workgroup> counted: u32;
 //#end
 //#if CAUSAL
 var<workgroup> found_strange: u32;
+//#if !DENSE
+var<workgroup> first_crossed: atomic<u32>; // the first entry with a token that some row does not see
+var<workgroup> seen: u32;                  // tiles before it
+//#end
 //#end
 
 //#if DENSE && KEY_SPLITS

@@ -3,6 +3,7 @@
 // The maximum of each row over the tiles of the sample, or, if is_exact, over all of them. Ends with tile 0, whose scores are
 // then there for the walk.
 //#block sample
+//#for edge in 1 .. 2
 //#for z in 0 .. LANE_ROWS
     top#{z} = MASKED;
     sum#{z} = 0.0;
@@ -65,7 +66,7 @@
       {
         var score = fma(#{"bitcast<vec4f>(exchange[s" + (part >> 2) + "ab"[part & 1] + " + " + (part & 2) + "u])"}, vec4f(SCALE), bias#{part >> 1 & 1}#{"ab"[part & 1]});
 //#if CAUSAL
-        if (is_crossed) { score = select(score, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2})); }
+        score = select(score, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2}));
 //#end
         top#{part >> 2} = max(top#{part >> 2}, max(max(score.x, score.y), max(score.z, score.w)));
       }
@@ -123,4 +124,5 @@
 //#end
 //#end
     workgroupBarrier();
+//#end
 //#end

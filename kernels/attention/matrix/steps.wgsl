@@ -13,6 +13,29 @@
   }
 //#end
 
+// Tiles before the first entry with a token that some row of the block does not see. Lists are in the order of the keys, but for
+// groups that short blocks share: up to 128 entries may stand between such an entry and those that have only later keys. So the
+// last 512 entries tell, if the first 128 of them are seen by all rows, or if there are no others; else no tile counts as seen.
+//#block count_seen
+  if (lid == 0u) { atomicStore(&first_crossed, all_groups); }
+  workgroupBarrier();
+  let looked_at = all_groups - min(all_groups, 512u);
+//#for n in 0 .. 512 / THREADS
+  {
+    let at = looked_at + lid + #{n * THREADS}u;
+    if (at < all_groups) {
+      let entry = list[list_begin + at];
+      if (last_token(entry, firstLeadingBit(entry >> 24u)) > first_position) { atomicMin(&first_crossed, at); }
+    }
+  }
+//#end
+  workgroupBarrier();
+  if (lid == 0u) {
+    let crossed = atomicLoad(&first_crossed);
+    seen = select(0u, crossed / #{TILE_GROUPS}u, looked_at == 0u || crossed >= looked_at + 128u);
+  }
+//#end
+
 // Queries are asked for as soon as it is known which; they become matrices later, 16 rows at a time, by way of workgroup memory,
 // where channels beyond the last one are zeros. So what they take to come is shared with all that is looked up meanwhile.
 //#block request_queries
@@ -48,10 +71,19 @@
 //#end
 
 // A tile of keys on its way to registers, and from there into workgroup memory; the same of values.
-//#block request_keys
+//#block find_keys
 //#for n in 0 .. K_LOADS
-      k#{n} = load_k(source_row(k_tile, #{K_REST ? "min(k_row" + n + ", 31u)" : "k_row" + n}, #{DENSE ? "first_key" : "0u"}), k_piece#{n});
+      let k_from#{n} = source_row(k_tile, #{K_REST ? "min(k_row" + n + ", 31u)" : "k_row" + n}, #{DENSE ? "first_key" : "0u"});
 //#end
+//#end
+//#block read_keys
+//#for n in 0 .. K_LOADS
+      k#{n} = load_k(k_from#{n}, k_piece#{n});
+//#end
+//#end
+//#block request_keys
+//#use find_keys
+//#use read_keys
 //#end
 // The keys of the first tile of the sample, which queries are staged beside.
 //#block request_first_keys
@@ -72,14 +104,23 @@
       #{K_REST ? "if (k_row" + n + " < 32u)" : ""} { keys[k_buffer + #{THREADS % K_ACROSS == 0 ? "k_place + " + n * THREADS / K_ACROSS * K_PITCH + "u" : "k_row" + n + " * " + K_PITCH + "u + k_piece" + n}] = k#{n}; }
 //#end
 //#end
-//#block request_values
+//#block find_values
 //#for n in 0 .. V_LOADS
-      v#{n} = load_v(source_row(v_tile, #{V_REST ? "min(v_row" + n + ", 31u)" : "v_row" + n}, #{DENSE ? "first_key" : "0u"}), first_piece + v_piece#{n});
+      let v_from#{n} = source_row(v_tile, #{V_REST ? "min(v_row" + n + ", 31u)" : "v_row" + n}, #{DENSE ? "first_key" : "0u"});
 //#end
+//#end
+//#block read_values
+//#for n in 0 .. V_LOADS
+      v#{n} = load_v(v_from#{n}, first_piece + v_piece#{n});
+//#end
+//#end
+//#block request_values
+//#use find_values
+//#use read_values
 //#end
 //#block store_values
 //#for n in 0 .. V_LOADS
-//#if CAUSAL
+//#if CAUSAL && edge
       if (value_end(v_stored, #{V_REST ? "min(v_row" + n + ", 31u)" : "v_row" + n}) > first_position) {
         let strange = strange_part(v#{n});
         if (any(strange != Piece())) {
@@ -128,19 +169,18 @@
 //#for g in 0 .. 2
       let bias#{g}a = bias_of(tile, half * 2u + #{g}u, swap * 4u);
       let bias#{g}b = #{ONE_BIAS ? "bias" + g + "a" : "bias_of(tile, half * 2u + " + g + "u, 4u - swap * 4u)"};
-//#if CAUSAL
+//#if CAUSAL && edge
       let ends#{g}a = ends_of(tile, half * 2u + #{g}u, swap * 4u);
       let ends#{g}b = ends_of(tile, half * 2u + #{g}u, 4u - swap * 4u);
 //#end
-//#end
-//#if CAUSAL
-      let is_crossed = any(max(max(ends0a, ends0b), max(ends1a, ends1b)) > vec4<i32>(first_position));
 //#end
 //#end
 
 // All tiles, two phases each; then the sum of each row, and whether some row has to be walked again.
 //#block walk
-    for (var tile = 0u; tile < tiles; tile += call.one) {
+    var tile = 0u;
+//#for edge in CAUSAL ? 0 : 1 .. 2
+    for (; tile < #{edge ? "tiles" : "seen_tiles"}; tile += call.one) {
 //#if !DENSE
       let is_reader = (tile & 7u) == 0u && tile + 8u < tiles && lid < #{8 * TILE_GROUPS}u;
       var entry_ahead = 0u;
@@ -158,14 +198,21 @@
       let v_buffer_read = 0u;
       let v_buffer = 0u;
 //#end
+//#if !DENSE
+      // Where the next pieces are is looked up here, so that nothing but the loads is left to do when registers are free.
+      let k_tile = min(tile + 3u, last);
+      let v_tile = min(tile + #{ALONE ? 2 : 1}u, last);
+//#use find_keys
+//#use find_values
+//#end
       {
 //#use give_scores
 //#for step in 0 .. STEPS
 //#use multiply_keys
 //#for part in (step * PARTS / STEPS) >> 0 .. ((step + 1) * PARTS / STEPS) >> 0
         var w#{part} = fma(#{"bitcast<vec4f>(exchange[s" + (part >> 2) + "ab"[part & 1] + " + " + (part & 2) + "u])"}, vec4f(SCALE), bias#{part >> 1 & 1}#{"ab"[part & 1]} - vec4f(max#{part >> 2}));
-//#if CAUSAL
-        if (is_crossed) { w#{part} = select(w#{part}, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2})); }
+//#if CAUSAL && edge
+        w#{part} = select(w#{part}, vec4f(MASKED), ends#{part >> 1 & 1}#{"ab"[part & 1]} > vec4<i32>(position#{part >> 2}));
 //#end
         w#{part} = exp2(w#{part});
         let h#{part} = vec2<u32>(half_pair(w#{part}.xy), half_pair(w#{part}.zw));
@@ -185,30 +232,43 @@
 //#use add_outputs
       {
         let v_stored = min(tile + 1u, last);
-        let v_tile = min(tile + 2u, last);
 //#use store_values
+//#if DENSE
+        let v_tile = min(tile + 2u, last);
 //#use request_values
+//#else
+//#use read_values
+//#end
       }
 //#else
       {
         let v_stored = tile;
-        let v_tile = min(tile + 1u, last);
 //#use store_values
+//#if DENSE
+        let v_tile = min(tile + 1u, last);
 //#use request_values
+//#else
+//#use read_values
+//#end
       }
       workgroupBarrier();
 //#use add_outputs
 //#end
       {
-        let k_tile = min(tile + 3u, last);
 //#use store_keys
+//#if DENSE
+        let k_tile = min(tile + 3u, last);
 //#use request_keys
+//#else
+//#use read_keys
+//#end
       }
 //#if !DENSE
       if (is_reader) { ring[((tile + 8u) & 15u) * #{TILE_GROUPS}u + lid] = item_of(entry_ahead, kv_head); }
 //#end
       workgroupBarrier();
     }
+//#end
 //#for z in 0 .. LANE_ROWS
     shared_rows[half * #{ROWS}u + row#{z}] = sum#{z};
 //#end

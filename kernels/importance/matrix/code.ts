@@ -25,20 +25,20 @@ export interface MatrixScoreOptions {
 /** The capabilities of a device that decide whether the kernel can run. */
 export type MatrixScoreDevice = Pick<Capabilities, "matrices" | "limits">;
 
-/** The widest queries whose matrices stay in registers, in pieces of 8 channels; those of which twice as many rows do. */
+/** The widest queries whose matrices stay in registers, in pieces of 8 channels; wider ones than NARROW have two tiles of keys on their way. */
 const WIDEST = 16, NARROW = 8;
 /** Pieces in which a subgroup hands 32 rows of scores to its lanes. */
 const EXCHANGE = 192;
-/** Rows of a workgroup, its invocations and subgroups. */
-const ROWS = 128, THREADS = 256, SUBGROUPS = 8;
+/** Rows of a workgroup. */
+const ROWS = 128;
 
 /** The parameters of the kernel's template. */
 function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
   const pieces = headDim / 8, padded = 2 * Math.ceil(pieces / 2), stays = parts === 1 && padded <= WIDEST;
   const stepsOfToken = Math.ceil(pieces / 4), across = stays ? padded : 4, pitch = across + 1;
-  const rowTiles = stays && padded <= NARROW ? 4 : 2, columnTiles = stays ? 1 : 4;
-  const keyRows = 16 * columnTiles * rowTiles, buffer = (stays ? keyRows : ROWS + keyRows) * pitch;
-  const rows = THREADS / across, isEven = Number.isInteger(rows) && keyRows % rows === 0;
+  const groups = stays ? 1 : 2, columnTiles = stays ? 1 : 4, threads = ROWS * groups;
+  const keyRows = 16 * columnTiles * groups, buffer = (stays ? keyRows : ROWS + keyRows) * pitch;
+  const rows = threads / across, isEven = Number.isInteger(rows) && keyRows % rows === 0;
   return {
     ...{
       STAYS: stays,
@@ -48,13 +48,19 @@ function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
       CHUNKS: Math.max(1, columns / 16),
     },
     ...{ D_PIECES: pieces, ACROSS: stays ? padded : 4 * stepsOfToken, BUFFER_ACROSS: across, PITCH: pitch },
-    ...{ ROW_TILES: rowTiles, LANE_ROWS: rowTiles / 2, GROUPS: rowTiles, COLUMN_TILES: columnTiles },
+    ...{
+      THREADS: threads,
+      GROUPS: groups,
+      COLUMN_TILES: columnTiles,
+      SETS: stays && padded > NARROW ? 2 : 1,
+    },
     ...{ STEPS: padded / 2, STEPS_OF_TOKEN: stepsOfToken, TILE_STEPS: stays ? 1 : parts * stepsOfToken },
-    ...{ KEY_ROWS: keyRows, BUFFER: buffer, SPAN: 128 * rowTiles },
-    ...{ EXCHANGE: stays ? 2 * buffer : 0, MEMORY: 2 * buffer + (stays ? SUBGROUPS * EXCHANGE : 0) },
-    OWN_OFFSETS: stays && isEven && rows % 16 === 0 && columns <= 32,
+    ...{ KEY_ROWS: keyRows, BUFFER: buffer, SPAN: 128 * groups },
+    ...{ EXCHANGE: stays ? 2 * buffer : 0, MEMORY: 2 * buffer + (stays ? threads / 32 * EXCHANGE : 0) },
+    OWN_OFFSETS: stays && isEven && (rows % 16 === 0 || 16 % rows === 0) && columns <= 32,
+    OFFSET_ROWS: Math.max(1, 16 / rows),
     ...{ LOAD_ROWS: isEven ? rows : 0, Q_LOADS: stays ? 0 : ROWS / rows },
-    K_LOADS: Math.ceil(keyRows * across / THREADS),
+    K_LOADS: Math.ceil(keyRows * across / threads),
   } satisfies TemplateParameters;
 }
 

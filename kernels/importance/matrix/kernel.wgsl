@@ -1,13 +1,14 @@
 // Importance of key blocks, first part, by matrix units: the contract, inputs and outputs of ../scores.wgsl, for float16, with
 // sums in float32. A template (template.ts).
 //
-// Work. A workgroup of 8 subgroups owns 128 rows (sampled queries, groups of queries) and walks SPANS times #{SPAN} columns.
-// Subgroups form GROUPS columns of subgroups; each makes scores of 16 * ROW_TILES rows x 16 * COLUMN_TILES columns at a time.
+// Work. A workgroup owns 128 rows (sampled queries, groups of queries) and walks SPANS times #{SPAN} columns. Subgroups form
+// GROUPS columns of four; each makes scores of 32 rows x 16 * COLUMN_TILES columns at a time.
 // If one row of keys is one token, queries stay in registers as matrices (STAYS), a step is a whole tile of keys, and there are
 // two buffers of them: while lanes reduce the scores of a tile, matrix units make those of the next one, and the one after
-// is stored, so that a tile takes one barrier and subgroups need not be at the same place of it. Rows of several tokens
-// (antidiagonal) stream through the same buffers in steps of 32 channels, queries and keys, and sums stay in registers
-// until the row is over.
+// is stored, so that a tile takes one barrier and subgroups need not be at the same place of it. Such a workgroup has four
+// subgroups, so that a multiprocessor has several that wait at different times; keys of wide heads are asked for two tiles before
+// they are stored (SETS). Rows of several tokens (antidiagonal) stream through the same buffers in steps of 32 channels, queries
+// and keys, and sums stay in registers until the row is over.
 //
 // Matrices cannot be indexed: scores go through workgroup memory to lanes, 16 columns of a row each, 32 rows at a time. A lane
 // reduces them, and goes on over the chunks of 16 columns of a key block: a subgroup walks whole key blocks, its neighbour
@@ -17,7 +18,7 @@
 // number, key blocks compared with N. Workgroup memory: rows of buffers by construction. Lanes read what a matrix store of
 // their own subgroup has written with no barrier between (probe/matrices.ts).
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(#{THREADS})
 fn main(
   @builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) group: vec3u,
   @builtin(subgroup_id) subgroup_id: u32, @builtin(subgroup_invocation_id) lane: u32,
@@ -52,21 +53,23 @@ fn main(
   let q_token#{n} = q_line#{n} / Q_SAMPLES * Q_BLOCK + offsets[table + q_line#{n} % Q_SAMPLES];
   var q#{n} = Piece();
 //#end
+//#for set in 0 .. SETS
 //#for n in 0 .. K_LOADS
-  var k#{n} = Piece();
+  var k#{set}_#{n} = Piece();
+//#end
 //#end
 //#if OWN_OFFSETS
 //#for c in 0 .. CHUNKS
-  let offset#{c} = offsets[table + Q_SAMPLES + (load_row % 16u + #{16 * c}u) % K_SAMPLES];
+//#for p in 0 .. OFFSET_ROWS
+  let offset#{c}_#{p} = offsets[table + Q_SAMPLES + (load_row % 16u + #{16 * c + LOAD_ROWS * p}u) % K_SAMPLES];
 //#end
 //#end
-//#for z in 0 .. LANE_ROWS
-  let line#{z} = first_row + row_group * #{16 * ROW_TILES}u + #{32 * z}u + lane;
-  var seen#{z} = select(0u, COLUMNS, line#{z} < ROWS);
-  if (CAUSAL) { seen#{z} = min(seen#{z}, u32(clamp(i32(line#{z}) + SHIFT + 1, 0, i32(COLUMNS)))); }
-  var block#{z} = HIDDEN;
 //#end
-//#for i in 0 .. ROW_TILES
+  let line = first_row + row_group * 32u + lane;
+  var seen = select(0u, COLUMNS, line < ROWS);
+  if (CAUSAL) { seen = min(seen, u32(clamp(i32(line) + SHIFT + 1, 0, i32(COLUMNS)))); }
+  var best = HIDDEN;   // of the columns so far of a key block
+//#for i in 0 .. 2
 //#for j in 0 .. COLUMN_TILES
   var s#{i}_#{j} = Sums();
 //#end
@@ -74,10 +77,10 @@ fn main(
 
 //#if STAYS
   // Queries become matrices, 16 rows of each row group at a time, by way of the buffers.
-//#for i in 0 .. ROW_TILES
-  for (var at = lid; at < #{128 / ROW_TILES * ACROSS}u; at += 256u) {
+//#for i in 0 .. 2
+  for (var at = lid; at < #{64 * ACROSS}u; at += #{THREADS}u) {
     let local = at / #{ACROSS}u;
-    let line = first_row + local / 16u * #{16 * ROW_TILES}u + #{16 * i}u + local % 16u;
+    let line = first_row + local / 16u * 32u + #{16 * i}u + local % 16u;
     let token = line / Q_SAMPLES * Q_BLOCK + offsets[table + line % Q_SAMPLES];
     staged[local * #{PITCH}u + at % #{ACROSS}u] = query_piece(q_head, token, at % #{ACROSS}u, 0u);
   }
@@ -95,14 +98,18 @@ fn main(
     {
       let next = #{n * BUFFER}u;
       let tile = min(#{n}u, tiles - 1u);
+//#for set in 0 .. 1
 //#use request
 //#use keep
+//#end
     }
 //#end
+//#for set in 0 .. SETS
     {
-      let tile = min(2u, tiles - 1u);
+      let tile = min(#{2 + set}u, tiles - 1u);
 //#use request
     }
+//#end
   }
   workgroupBarrier();
   {
@@ -110,31 +117,35 @@ fn main(
 //#use multiply
   }
   workgroupBarrier();
-  for (var tile_now = 0u; tile_now < tiles; tile_now += range.one) {
-//#for z in 0 .. LANE_ROWS
-//#use give_scores
+  for (var first_tile = 0u; first_tile < tiles; first_tile += #{SETS}u * range.one) {
+//#for set in 0 .. SETS
+    {
+    let tile_now = first_tile + #{set}u;
+//#if set > 0
+    if (tile_now == tiles) { break; }
 //#end
-    let now = (tile_now & 1u) * #{BUFFER}u;
+//#use give_scores
+    let now = #{SETS == 2 ? set * BUFFER + "u" : "(tile_now & 1u) * " + BUFFER + "u"};
     {
       let next = #{BUFFER}u - now;
 //#use multiply
     }
     let chunk = tile_now;
     let column = begin + first_column(chunk, neighbour);
-//#for z in 0 .. LANE_ROWS
     {
 //#use reduce_chunk
     }
-//#end
     {
       let next = now;
 //#use keep
     }
     {
-      let tile = min(tile_now + 3u, tiles - 1u);
+      let tile = min(tile_now + #{2 + SETS}u, tiles - 1u);
 //#use request
     }
     workgroupBarrier();
+    }
+//#end
   }
 //#else
   let steps = tiles * #{TILE_STEPS}u;
@@ -143,13 +154,19 @@ fn main(
       let next = 0u;
       let step = 0u;
       let tile = 0u;
+//#for set in 0 .. 1
 //#use request
+//#end
+//#for set in 0 .. 1
 //#use keep
+//#end
     }
     {
       let step = 1u;
       let tile = 0u;
+//#for set in 0 .. 1
 //#use request
+//#end
     }
   }
   workgroupBarrier();
@@ -157,7 +174,7 @@ fn main(
     let now = (at & 1u) * #{BUFFER}u;
     let next = #{BUFFER}u - now;
     if (at % #{TILE_STEPS}u == 0u) {
-//#for i in 0 .. ROW_TILES
+//#for i in 0 .. 2
 //#for j in 0 .. COLUMN_TILES
       s#{i}_#{j} = Sums();
 //#end
@@ -165,12 +182,12 @@ fn main(
     }
 //#for step in 0 .. 2
     {
-//#for i in 0 .. ROW_TILES
-      let rows#{i} = subgroupMatrixLoad<Left, row_major>(&staged, now + (row_group * #{16 * ROW_TILES}u + #{16 * i}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
+//#for i in 0 .. 2
+      let rows#{i} = subgroupMatrixLoad<Left, row_major>(&staged, now + (row_group * 32u + #{16 * i}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
 //#end
 //#for j in 0 .. COLUMN_TILES
       let columns#{j} = subgroupMatrixLoad<Right, col_major>(&staged, now + #{128 * PITCH}u + (neighbour * #{16 * COLUMN_TILES}u + #{16 * j}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
-//#for i in 0 .. ROW_TILES
+//#for i in 0 .. 2
       s#{i}_#{j} = subgroupMatrixMultiplyAccumulate(rows#{i}, columns#{j}, s#{i}_#{j});
 //#end
 //#end
@@ -182,21 +199,23 @@ fn main(
       {
         let chunk = at / #{TILE_STEPS}u * #{COLUMN_TILES}u + #{j}u;
         let column = begin + first_column(chunk, neighbour);
-//#for z in 0 .. LANE_ROWS
 //#use give_scores
         {
 //#use reduce_chunk
         }
-//#end
       }
 //#end
       workgroupBarrier();
     }
+//#for set in 0 .. 1
 //#use keep
+//#end
     {
       let step = min(at + 2u, steps - 1u) % #{TILE_STEPS}u;
       let tile = min(at + 2u, steps - 1u) / #{TILE_STEPS}u;
+//#for set in 0 .. 1
 //#use request
+//#end
     }
     workgroupBarrier();
   }
@@ -205,7 +224,7 @@ fn main(
   // Columns of which no row sees anything.
   let first = (begin + tiles * #{16 * COLUMN_TILES * GROUPS}u) / #{BLOCK_COLUMNS}u;
   let past = min((begin + SPANS * #{SPAN}u) / #{BLOCK_COLUMNS}u, N);
-  for (var job = first * 128u + lid; job < past * 128u; job += 256u) {
+  for (var job = first * 128u + lid; job < past * 128u; job += #{THREADS}u) {
     scores[(out + job / 128u) * 128u + job % 128u] = HIDDEN;
   }
 }

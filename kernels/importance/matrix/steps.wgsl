@@ -13,16 +13,16 @@
 //#end
 //#for n in 0 .. K_LOADS
       {
-        let row = #{LOAD_ROWS ? "load_row + " + n * LOAD_ROWS + "u" : "(lid + " + n * 256 + "u) / " + BUFFER_ACROSS + "u"};
-        let piece = #{LOAD_ROWS ? "load_piece" : "(lid + " + n * 256 + "u) % " + BUFFER_ACROSS + "u"};
+        let row = #{LOAD_ROWS ? "load_row + " + n * LOAD_ROWS + "u" : "(lid + " + n * THREADS + "u) / " + BUFFER_ACROSS + "u"};
+        let piece = #{LOAD_ROWS ? "load_piece" : "(lid + " + n * THREADS + "u) % " + BUFFER_ACROSS + "u"};
         let own = row / #{16 * COLUMN_TILES}u % #{GROUPS}u;
         let chunk = tile * #{COLUMN_TILES}u + row / 16u % #{COLUMN_TILES}u;
 //#if OWN_OFFSETS
-        let token = (begin + first_column(chunk, own) + row % 16u) / K_SAMPLES * K_BLOCK + #{CHUNKS == 1 ? "offset0" : "select(offset0, offset1, chunk % 2u == 1u)"};
+        let token = (begin + first_column(chunk, own) + row % 16u) / K_SAMPLES * K_BLOCK + #{CHUNKS == 1 ? "offset0_" + n % OFFSET_ROWS : "select(offset0_" + n % OFFSET_ROWS + ", offset1_" + n % OFFSET_ROWS + ", chunk % 2u == 1u)"};
 //#else
         let token = key_token(begin + first_column(chunk, own) + row % 16u, table);
 //#end
-        k#{n} = key_piece(k_head, token, #{STAYS ? "piece" : "piece0 + piece"}, #{STAYS ? "0u" : "part"});
+        k#{set}_#{n} = key_piece(k_head, token, #{STAYS ? "piece" : "piece0 + piece"}, #{STAYS ? "0u" : "part"});
       }
 //#end
     }
@@ -34,11 +34,11 @@
 //#end
 //#for n in 0 .. K_LOADS
 //#if LOAD_ROWS
-      staged[next + #{STAYS ? 0 : 128 * PITCH}u + (load_row + #{n * LOAD_ROWS}u) * #{PITCH}u + load_piece] = k#{n};
+      staged[next + #{STAYS ? 0 : 128 * PITCH}u + (load_row + #{n * LOAD_ROWS}u) * #{PITCH}u + load_piece] = k#{set}_#{n};
 //#else
       {
-        let row = (lid + #{n * 256}u) / #{BUFFER_ACROSS}u;
-        if (row < #{KEY_ROWS}u) { staged[next + row * #{PITCH}u + (lid + #{n * 256}u) % #{BUFFER_ACROSS}u] = k#{n}; }
+        let row = (lid + #{n * THREADS}u) / #{BUFFER_ACROSS}u;
+        if (row < #{KEY_ROWS}u) { staged[next + row * #{PITCH}u + (lid + #{n * THREADS}u) % #{BUFFER_ACROSS}u] = k#{set}_#{n}; }
       }
 //#end
 //#end
@@ -50,7 +50,7 @@
 //#for step in 0 .. STEPS
     {
       let columns = subgroupMatrixLoad<Right, col_major>(&staged, next + neighbour * #{16 * PITCH}u + #{2 * step}u, #{PITCH}u);
-//#for i in 0 .. ROW_TILES
+//#for i in 0 .. 2
       s#{i}_0 = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + "_0)"};
 //#end
     }
@@ -60,50 +60,44 @@
 // 32 rows of 16 columns go to lanes.
 //#block give_scores
 //#for i in 0 .. 2
-    subgroupMatrixStore<row_major>(&staged, exchange + #{96 * i}u, s#{2 * z + i}_#{STAYS ? 0 : j}, 6u);
+    subgroupMatrixStore<row_major>(&staged, exchange + #{96 * i}u, s#{i}_#{STAYS ? 0 : j}, 6u);
 //#end
-    let given#{z}a = bitcast<vec4f>(staged[a_at]);
-    let given#{z}b = bitcast<vec4f>(staged[b_at]);
-    let given#{z}c = bitcast<vec4f>(staged[a_at + 2u]);
-    let given#{z}d = bitcast<vec4f>(staged[b_at + 2u]);
+    let a0 = bitcast<vec4f>(staged[a_at]);
+    let b0 = bitcast<vec4f>(staged[b_at]);
+    let a1 = bitcast<vec4f>(staged[a_at + 2u]);
+    let b1 = bitcast<vec4f>(staged[b_at + 2u]);
 //#end
 
 // 16 columns of a row become one number, or, of narrower key blocks, several.
 //#block reduce_chunk
-        let row = row_group * #{16 * ROW_TILES}u + #{32 * z}u + lane;
-        let a0 = given#{z}a;
-        let b0 = given#{z}b;
-        let a1 = given#{z}c;
-        let b1 = given#{z}d;
+        let row = row_group * 32u + lane;
 //#if BLOCK_COLUMNS >= 16
         var value: f32;
-//#if LOG_SUM
-        if (column + 16u <= seen#{z}) {
-          value = reduce4(a0 * FACTOR, b0 * FACTOR, a1 * FACTOR, b1 * FACTOR);
-//#else
-        if (FACTOR >= 0.0 && column + 16u <= seen#{z}) {
-          value = FACTOR * reduce4(a0, b0, a1, b1);
-//#end
+        let may_scale_last = #{LOG_SUM ? "true" : "FACTOR >= 0.0"};
+        if (may_scale_last && !CAUSAL && COLUMNS % 16u == 0u) { // a row sees all of them or none: lanes go the same way
+          value = select(HIDDEN, #{LOG_SUM ? "" : "FACTOR * "}reduce4(#{LOG_SUM ? "a0 * FACTOR, b0 * FACTOR, a1 * FACTOR, b1 * FACTOR" : "a0, b0, a1, b1"}), column < seen);
+        } else if (may_scale_last && column + 16u <= seen) {
+          value = #{LOG_SUM ? "" : "FACTOR * "}reduce4(#{LOG_SUM ? "a0 * FACTOR, b0 * FACTOR, a1 * FACTOR, b1 * FACTOR" : "a0, b0, a1, b1"});
         } else {
-          value = reduce4(shown(a0, column + 4u * swap, seen#{z}), shown(b0, column + 4u - 4u * swap, seen#{z}),
-            shown(a1, column + 8u + 4u * swap, seen#{z}), shown(b1, column + 12u - 4u * swap, seen#{z}));
+          value = reduce4(shown(a0, column + 4u * swap, seen), shown(b0, column + 4u - 4u * swap, seen),
+            shown(a1, column + 8u + 4u * swap, seen), shown(b1, column + 12u - 4u * swap, seen));
         }
 //#if CHUNKS == 1
-        block#{z} = value;
+        best = value;
 //#else
-        block#{z} = select(larger(block#{z}, value), value, chunk % #{CHUNKS}u == 0u);
+        best = select(larger(best, value), value, chunk % #{CHUNKS}u == 0u);
         if (chunk % #{CHUNKS}u == #{CHUNKS - 1}u)
 //#end
         {
           let block = column / #{BLOCK_COLUMNS}u;
-          if (block < N) { scores[(out + block) * 128u + row] = block#{z}; }
+          if (block < N) { scores[(out + block) * 128u + row] = best; }
         }
 //#else
         let is_swapped = swap == 1u;
-        let x0 = shown(select(a0, b0, is_swapped), column, seen#{z});
-        let x1 = shown(select(b0, a0, is_swapped), column + 4u, seen#{z});
-        let x2 = shown(select(a1, b1, is_swapped), column + 8u, seen#{z});
-        let x3 = shown(select(b1, a1, is_swapped), column + 12u, seen#{z});
+        let x0 = shown(select(a0, b0, is_swapped), column, seen);
+        let x1 = shown(select(b0, a0, is_swapped), column + 4u, seen);
+        let x2 = shown(select(a1, b1, is_swapped), column + 8u, seen);
+        let x3 = shown(select(b1, a1, is_swapped), column + 12u, seen);
         let block = column / #{BLOCK_COLUMNS}u;
 //#if BLOCK_COLUMNS == 8
         store(out, block, row, reduce2(x0, x1));

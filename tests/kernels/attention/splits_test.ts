@@ -150,3 +150,25 @@ gpuTest("gpu: keys that workgroups share give what one workgroup gives, within r
   assert(compare(many.out, one.out).relL2 < 1e-6 && compare(many.lse, one.lse).maxAbs < 1e-5);
   assert(compare(many.out, one.out).maxAbs > 0, "nothing was shared");
 });
+
+gpuTest(
+  "gpu: a row that sees a key that is no number has no number, also where its keys are shared",
+  async (gpu) => {
+    using scope = wide(gpu);
+    const given = parseCase("attention B=1 H=1 Lq=20 Lk=600 D=16 bm=32 bn=64"), { qkv } = inputsOf(given);
+    const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 20, seqK: 600, headDim: 16, valueDim: 16 };
+    using psa = await createPsa(scope, {
+      ...{ shape, ready: [], dtype: "f32" },
+      config: {
+        ...{ blockM: 32, blockN: 64, tile: 64, importance: { kind: "pooled" } },
+        assignment: { mode: "density", density: 0.5 },
+      },
+    });
+    qkv.k.data[300 * 16] = NaN;
+    const bytes = await watched(scope, async () => {
+      const { out, lse } = await psa.forward(qkv, { levels: "dense" });
+      assert([...out.data, ...lse.data].every(Number.isNaN), "some number came out");
+    });
+    assert(bytes > 0, "nothing was shared");
+  },
+);

@@ -49,7 +49,7 @@ Deno.test("importance by matrices: which products are made by them", () => {
   assert(isMatrix(scoreCode(DEVICE, { ...product, dtype: "f16" })));
   assert(!isMatrix(scoreCode(DEVICE, { ...product, dtype: "f32" })));
   assert(!isMatrix(scoreCode({ ...DEVICE, matrices: false }, { ...product, dtype: "f16" })));
-  const small = { ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 32768 } };
+  const small = { ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 16384 } };
   assert(!isMatrix(scoreCode(small, { ...product, headDim: 128, dtype: "f16" })));
 });
 

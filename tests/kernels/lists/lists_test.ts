@@ -46,11 +46,25 @@ async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
     const counted = (entries: Uint32Array) => entries.filter((entry) => !unpackEntry(entry).fills);
     const own = counted(got), last = own.at(-1);
     assertEquals(own.toSorted(), counted(wanted).sort(), `row ${row}`);
+    assertOrder(own, group);
     const filling = got.subarray(own.length);
     assert(
       filling.every((entry) => entry === packEntry({ ...unpackEntry(last!), fills: true })),
       "a row ends with repetitions of its last entry that do not count",
     );
+  }
+}
+
+/** Asserts the order of the keys: what stands more than 128 entries behind an entry ends no earlier (attention by matrices counts on it). */
+function assertOrder(entries: Uint32Array, group: number): void {
+  const ends = Array.from(entries, (each) => {
+    const { index, level, mask } = unpackEntry(each);
+    return (index * group + 32 - Math.clz32(mask)) * level;
+  });
+  let latest = 0;
+  for (let at = 129; at < ends.length; at++) {
+    latest = Math.max(latest, ends[at - 129]);
+    assert(ends[at] >= latest, `entry ${at} ends at token ${ends[at]}, an entry more than 128 before it at ${latest}`);
   }
 }
 
