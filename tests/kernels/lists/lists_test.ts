@@ -64,7 +64,10 @@ function assertOrder(entries: Uint32Array, group: number): void {
   let latest = 0;
   for (let at = 129; at < ends.length; at++) {
     latest = Math.max(latest, ends[at - 129]);
-    assert(ends[at] >= latest, `entry ${at} ends at token ${ends[at]}, an entry more than 128 before it at ${latest}`);
+    assert(
+      ends[at] >= latest,
+      `entry ${at} ends at token ${ends[at]}, an entry more than 128 before it at ${latest}`,
+    );
   }
 }
 
