@@ -83,7 +83,7 @@ export function readCommandLine(args: readonly string[], command: CommandHelp): 
   const reserved = own.find((arg) => /^--?(no-)?_/.test(arg));
   if (reserved !== undefined) refuseOption(reserved, command);
   const valued = options.filter(({ value }) => value !== "").map(({ name }) => name);
-  const { _: words, ...parsed } = parseArgs(args, {
+  const { _: words, ...parsed } = parseArgs(withNegatives(args, valued), {
     string: ["_", ...valued],
     boolean: options.filter(({ value }) => value === "").map(({ name }) => name),
     collect: valued,
@@ -98,6 +98,18 @@ export function readCommandLine(args: readonly string[], command: CommandHelp): 
   const line = { args, words: words.map(String), read, given, help };
   if (!line.help) requireWords(line.words, command);
   return line;
+}
+
+/** Arguments in which a negative number behind an option is its value, and not an option of that name. */
+function withNegatives(args: readonly string[], valued: readonly string[]): string[] {
+  const all: string[] = [];
+  for (const arg of args) {
+    const before = all.at(-1) ?? "", isValue = /^-\.?\d/.test(arg) && !all.includes("--");
+    if (isValue && before.startsWith("--") && valued.includes(before.slice(2))) {
+      all[all.length - 1] += `=${arg}`;
+    } else all.push(arg);
+  }
+  return all;
 }
 
 /** The value of an option: the last one, as everywhere, or all of them where it may be given several times. */

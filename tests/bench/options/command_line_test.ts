@@ -24,6 +24,9 @@ Deno.test("command line: options by kind, words as they were written", () => {
     "the last one",
   );
   assertEquals([read.whole("seed", 1), read.texts("input"), read.flag("quick")], [7, ["x=y", "z"], false]);
+  const negative = readCommandLine(["--seed", "-1", "--input", "-.5"], HELP).given;
+  assertEquals([negative.seed, negative.input], ["-1", ["-.5"]], "a negative number is a value");
+  assertThrows(() => readCommandLine(["--quick", "-1"], HELP), InputError, "--1 is not an option");
 });
 
 Deno.test("command line: what cannot be meant is refused in a sentence", () => {
