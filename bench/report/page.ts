@@ -112,7 +112,10 @@ function repeat(environment: Readonly<Record<string, unknown>>): string {
 /** The cases, inputs and methods of a run, in a few sentences. */
 function whatWasRun(rows: readonly ReportRow[], environment: Readonly<Record<string, unknown>>): string {
   const inputs = [...new Set(rows.map(({ input }) => input))];
-  const axes = `${listed(methodsOf(rows))} at densities ${listed(densitiesOf(rows).map(String))}`;
+  const densities = densitiesOf(rows).map(String);
+  const axes = `${listed(methodsOf(rows))} at ${densities.length === 1 ? "density" : "densities"} ${
+    listed(densities)
+  }`;
   const { adapter, date } = environment;
   const when = typeof date === "string" ? `, ${date.slice(0, 16).replace("T", " ")} UTC` : "";
   const where = typeof adapter === "string" ? ` Times are from ${adapter}.` : "";

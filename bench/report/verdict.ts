@@ -78,17 +78,22 @@ function psaByDensity(rows: readonly ReportRow[]): (readonly [density: number, r
   );
 }
 
+/** "at density 0.5", or "at densities 0.5 and 0.25". */
+function atDensities(densities: readonly number[]): string {
+  return `at ${densities.length === 1 ? "density" : "densities"} ${listed(densities.map(String))}`;
+}
+
 function gain(rows: readonly ReportRow[], adapter: string): string {
   const faster = psaByDensity(rows).map(([density, at]) =>
     [density, meanOf(at.map(({ speedup }) => speedup))] as const
   ).filter(([, speedup]) => !Number.isNaN(speedup));
   if (faster.length === 0) return "";
   const speeds = listed(faster.map(([, speedup]) => showNumber(speedup)));
-  const densities = listed(faster.map(([density]) => String(density)));
+  const densities = atDensities(faster.map(([density]) => density));
   const software = isSoftware(adapter)
     ? ` This was measured in software, on ${adapter}, and says nothing about a GPU.`
     : "";
-  const alone = `Gain: psa is ${speeds} times as fast as our dense kernel at densities ${densities}`;
+  const alone = `Gain: psa is ${speeds} times as fast as our dense kernel ${densities}`;
   return `${alone}, in attention alone; ${wholeGain(rows)}.${software}`;
 }
 
@@ -113,10 +118,10 @@ function cost(rows: readonly ReportRow[]): string {
   const psa = psaByDensity(rows);
   if (psa.length === 0) return "";
   const errors = listed(psa.map(([, at]) => showNumber(meanOf(at.map(({ rel_l2 }) => rel_l2)))));
-  const densities = listed(psa.map(([density]) => String(density)));
+  const densities = atDensities(psa.map(([density]) => density));
   const inputs = new Set(psa.flatMap(([, at]) => at.map(({ input }) => input))).size;
   const mean = inputs > 1 ? `, on average over ${inputs} inputs` : "";
-  return `Cost: psa has a relative error of ${errors} against dense attention at densities ${densities}${mean}.`;
+  return `Cost: psa has a relative error of ${errors} against dense attention ${densities}${mean}.`;
 }
 
 /** The mean error of each method at a density, and the density that it reached. */

@@ -93,6 +93,11 @@ Deno.test("report: the verdict tells gain and cost apart, and who wins", () => {
     verdict(someRows(whole)).sentences[1],
     / in attention alone; with choosing 1, 2 and 5 times\.$/,
   );
+  const atHalf = someRows().filter(({ density_requested: density }) => density === 1 || density === 0.5);
+  assertEquals(verdict(atHalf).sentences.slice(1, 3), [
+    "Gain: psa is 1.8 times as fast as our dense kernel at density 0.5, in attention alone; --whole times choosing too.",
+    "Cost: psa has a relative error of 0.18 against dense attention at density 0.5, on average over 2 inputs.",
+  ]);
   const [, gain] = verdict(someRows(), { adapter: "llvmpipe (LLVM 15)" }).sentences;
   assertMatch(
     gain,
