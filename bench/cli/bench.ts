@@ -74,7 +74,7 @@ export const command: Command = {
       {
         name: "parts",
         value: "LIST",
-        help: `of ${PARTS.join(",")}; all but rules, with --preset forward,stages`,
+        help: `of ${PARTS.join(", ")}; all but rules, with --preset forward,stages`,
       },
       PRESET,
       HEADS,
