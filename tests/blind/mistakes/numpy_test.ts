@@ -1,5 +1,5 @@
 /**
- * The sixth blind set is what it says: its four kernels are right, and every mistake changes a case.
+ * The sixth and the seventh blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -9,13 +9,29 @@ import { TemporaryFolder } from "../../support/command.ts";
 import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 import { readSafetensors } from "../../../mod.ts";
-import { numpySets, runNumpy } from "./numpy.ts";
+import { numpySets, runNumpy, SEVENTH_KERNELS } from "./numpy.ts";
 
-const KERNELS = ["lanes", "split", "gather", "stream"];
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth] = await numpySets();
+const [, , sixth, seventh] = await numpySets();
+const KERNELS = [
+  ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
+  ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
+];
+
+/** Mistakes that no case of smoke shows, each with a case of standard that does. */
+const BY_STANDARD: ReadonlyMap<number, string> = new Map([
+  [332, "attention B=1 H=2 Hk=1 Lq=160 Lk=256 D=24 bm=32 bn=32 causal=true levels=0,1,2 seed=106"],
+]);
+
+/** Exports a case alone and runs a kernel without a mistake on it. */
+async function runAlone(line: string, kernel: string, folder: TemporaryFolder) {
+  const [cases, right] = [folder.at("alone"), folder.at("alone-right")];
+  await runExport(["--out", cases, "--case", line]);
+  assertEquals(await runNumpy(300, { cases, outputs: right, kernel }), undefined);
+  return { cases, right };
+}
 
 /** Whether outputs of a case differ by more than 2e-5 of the largest number. */
 function differs(right: string, planted: string): boolean {
@@ -39,11 +55,18 @@ Deno.test("the sixth set: mistakes 301 to 324, four of them two at once, each wi
   }
 });
 
-for (const [place, kernel] of KERNELS.entries()) {
+Deno.test("the seventh set: mistakes 325 to 344, each with the words of a right name", () => {
+  assertEquals(seventh.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => 325 + i));
+  for (const { statement, must_say: words } of seventh.mistakes) {
+    assert(statement.length > 40 && words.length > 0 && words.every((each) => each.length > 10));
+  }
+});
+
+for (const [place, { kernel, set }] of KERNELS.entries()) {
   // A commit draws which of the kernels is run, and two of the mistakes; PSA_LONG=1 runs all.
   if (!drawn(place, KERNELS.length)) continue;
   testWith(numpy, {
-    name: `the kernel ${kernel} of the sixth set is right, and mistakes of the set change a case`,
+    name: `the kernel ${kernel} is right, and mistakes of its set change a case`,
     async fn() {
       await using folder = new TemporaryFolder();
       const cases = folder.at("cases"), right = folder.at("right");
@@ -51,10 +74,12 @@ for (const [place, kernel] of KERNELS.entries()) {
       assertEquals(await runNumpy(300, { cases, outputs: right, kernel }), undefined);
       const { code, text } = await runVerify([cases, "--outputs", right, "--stages", "attention"]);
       assertEquals(code, 0, text);
-      for (const { number } of sixth.mistakes.filter((_, i) => drawn(i % 12, 12))) {
-        const outputs = folder.at(`${number}`);
-        assertEquals(await runNumpy(number, { cases, outputs }), undefined);
-        assert(differs(right, outputs), `mistake ${number} changes nothing`);
+      const turns = set.mistakes.length / 2;
+      for (const { number } of set.mistakes.filter((_, i) => drawn(i % turns, turns))) {
+        const alone = BY_STANDARD.get(number), outputs = folder.at(`${number}`);
+        const at = alone === undefined ? { cases, right } : await runAlone(alone, kernel, folder);
+        assertEquals(await runNumpy(number, { cases: at.cases, outputs }), undefined);
+        assert(differs(at.right, outputs), `mistake ${number} changes nothing`);
       }
     },
   });
