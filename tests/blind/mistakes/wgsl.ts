@@ -6,7 +6,8 @@
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type RawCase, rawCases } from "./kernel.ts";
 
-const CODE = await Deno.readTextFile(new URL("kernel.wgsl", import.meta.url));
+// Read at once: a worker that imports this would lose messages while it waits.
+const CODE = Deno.readTextFileSync(new URL("kernel.wgsl", import.meta.url));
 
 /** The bytes of a tensor of a case, as many as are there. */
 const bytesOf = (folder: string, stem: string, name: string) =>
