@@ -41,7 +41,8 @@ export const command: Command = {
   },
   async run({ words, read }) {
     const text = read.text("fail-on", ""), limits = text === "" ? [] : parseLimits(text);
-    const [before, after] = await Promise.all(words.map(readRun));
+    // one after the other: where the first is bad, nothing else is left open
+    const before = await readRun(words[0]), after = await readRun(words[1]);
     const { changes, differences } = compareRuns(before, after, { limits, across: read.flag("across") });
     say([...differences, ...(differences.length > 0 ? [""] : []), toMarkdown(changes)].join("\n"));
     return text !== "" && failures(changes).length > 0 ? EXIT.wrong : EXIT.right;

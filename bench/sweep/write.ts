@@ -121,7 +121,7 @@ export async function readRun(folder: string): Promise<StoredRun> {
       throw new InputError(`The folder "${folder}" has no run: ${name} cannot be read there.`);
     }
   };
-  const [text, about] = await Promise.all([read(ROWS), read(ENVIRONMENT)]);
+  const text = await read(ROWS), about = await read(ENVIRONMENT);
   const environment = environmentOf(about, join(folder, ENVIRONMENT));
   return { rows: parseRows(text, join(folder, ROWS)), environment };
 }
