@@ -47,7 +47,7 @@ export interface GivenMask {
 
 /** A rule in place of a mask: kernels choose keys by it, and make the work lists, each time the call runs. */
 export interface GivenRule {
-  /** What a method says of its choice. */
+  /** The choice of keys that a method made, in its own words. */
   readonly rule: KeyRule;
 }
 

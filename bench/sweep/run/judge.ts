@@ -43,7 +43,7 @@ export interface Judged extends CaseErrors {
   readonly ran: Attended | null;
   /** Whether kernels make all of the output: where a correction follows that has none, the method has no time. */
   readonly isWhole: boolean;
-  /** What the method says of its choice of keys, if kernels can make it. */
+  /** The method's choice of keys, if kernels can make it. */
   readonly rule?: KeyRule;
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];

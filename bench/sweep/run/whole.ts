@@ -18,7 +18,7 @@ import { typedInputs } from "./kernel.ts";
 /** A call that can be timed, and freed. */
 export type WholeCall = Pick<PreparedCall, "time" | "free">;
 
-/** What a block method is, as a choice that kernels make; `null` importance: that of the case. */
+/** A block method as a choice that kernels make; `null` importance: that of the case. */
 type Recipe = Pick<Choice, "rest" | "shares"> & { readonly importance: ImportanceName | null };
 
 const skipped = (shares: object, importance: ImportanceName | null = null): Recipe => ({

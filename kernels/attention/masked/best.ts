@@ -125,7 +125,7 @@ function chunksOf(
   return chunks;
 }
 
-/** What queries are compared with, in float32 [key heads][units][channels]: keys as they are, or means of blocks. */
+/** The vectors that queries are compared with, in float32 [key heads][units][channels]: keys as they are, or means of blocks. */
 async function buildUnits(
   gpu: Gpu,
   { shape: { batch, kvHeads, seqK, headDim }, dtype, k }: KeyRuleCall,

@@ -26,7 +26,7 @@ export interface KeyRuleCall {
   readonly scoreBytes?: number;
 }
 
-/** What makes the bits of a mask, and where they lie. */
+/** The stage that makes the bits of a mask, and the buffer that holds them. */
 export interface ChosenBits {
   /** The dispatches. */
   readonly encodes: readonly Encode[];
