@@ -9,6 +9,7 @@ import { headSlice } from "../../reference/heads.ts";
 import { methodInputs } from "../../reference/methods/inputs.ts";
 import type { BlockMethod, MethodInputs } from "../../reference/methods/method.ts";
 import { levelShape, selectionOf } from "../../reference/methods/select.ts";
+import { permuteTokens } from "../../reference/order/order.ts";
 import type { FloatData, Qkv, Tensor } from "../../reference/tensor.ts";
 import { permutationOf } from "../../kernels/tuned/call.ts";
 import { requireTunedFor, tunedShape } from "../tune/shape.ts";
@@ -117,16 +118,11 @@ export function headOrders({ call }: TunedInput, firstHead: number): HeadOrders 
   const { shape: { grid } } = call;
   const box = grid === null ? undefined : { depth: grid[0], height: grid[1], width: grid[2] };
   const orders = call.heads.map(({ choice }) => permutationOf(orderNamed(choice.order, box)!));
-  const arrange = <Data extends FloatData>({ data, shape }: Tensor<Data>): Tensor<Data> => {
-    const [batch, heads, tokens] = shape, width = data.length / (batch * heads * tokens);
-    const moved = data.slice() as Data;
-    for (let place = 0; place < batch * heads; place++) {
-      const at = place * tokens;
-      orders[firstHead + place].forEach((from, to) =>
-        moved.set(data.subarray((at + from) * width, (at + from + 1) * width), (at + to) * width)
-      );
-    }
-    return { data: moved, shape };
+  const arrange = <Data extends FloatData>(rows: Tensor<Data>): Tensor<Data> => {
+    const shape = rows.shape.slice(0, 3), [batch, heads, tokens] = shape;
+    const data = Int32Array.from({ length: batch * heads * tokens }, (_, i) => i % tokens);
+    for (let place = 0; place < batch * heads; place++) data.set(orders[firstHead + place], place * tokens);
+    return permuteTokens(rows, { data, shape });
   };
   return {
     arrange,
