@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { SweepRow } from "../sweep/columns.ts";
+import type { SweepRow } from "../sweep/rows/columns.ts";
 import { type PooledTime, pooledTimes, ratioNoise } from "./times.ts";
 import { correctVerdicts, type Judgement, judgeRatios } from "./verdicts.ts";
 

@@ -5,15 +5,15 @@
  */
 import { join } from "node:path";
 import { inColours } from "../report/theme.ts";
-import type { SweepRow } from "../sweep/columns.ts";
+import type { SweepRow } from "../sweep/rows/columns.ts";
 import { optionWords, quoted } from "../options/shell.ts";
-import { describeEnvironment } from "../sweep/environment.ts";
-import { openFolder } from "../sweep/folder.ts";
-import { resumeRun } from "../sweep/resume.ts";
+import { describeEnvironment } from "../sweep/files/environment.ts";
+import { openFolder } from "../sweep/files/folder.ts";
+import { resumeRun } from "../sweep/earlier/resume.ts";
 import type { RunContext } from "../sweep/run/run.ts";
-import { mergeRuns } from "../sweep/merge.ts";
+import { mergeRuns } from "../sweep/earlier/merge.ts";
 import { runPlan } from "../sweep/runner.ts";
-import { holdsRun, readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/write.ts";
+import { holdsRun, readRun, requireFolder, type StoredRun, writeWhole } from "../sweep/files/write.ts";
 import { formatted } from "../text/formatted.ts";
 import { say } from "../text/output.ts";
 import { drawClaim } from "./charts.ts";

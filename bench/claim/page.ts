@@ -5,7 +5,7 @@
  * @module
  */
 import type { ReportChart } from "../report/sections.ts";
-import type { StoredRun } from "../sweep/write.ts";
+import type { StoredRun } from "../sweep/files/write.ts";
 import { plural, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";
 import { type Cell, cellsOf, type Footing, KINDS } from "./cells.ts";

@@ -13,10 +13,10 @@ import { METHODS } from "../../reference/methods/mod.ts";
 import { requireInput } from "../../reference/errors.ts";
 import type { Box } from "../../reference/config/config.ts";
 import { type AskedTruth, MOST_PAIRS, pairsOf } from "../sweep/truth/kinds.ts";
-import { inputSources, type SweepInput } from "../sweep/inputs.ts";
+import { inputSources, type SweepInput } from "../sweep/inputs/inputs.ts";
 import { defaultOptions, readOptions, type Shard, type SweepOptions } from "../sweep/options/options.ts";
-import { type PlannedInput, planSweep } from "../sweep/plan.ts";
-import { type PlanRecord, recordOf } from "../sweep/plan_record.ts";
+import { type PlannedInput, planSweep } from "../sweep/plan/plan.ts";
+import { type PlanRecord, recordOf } from "../sweep/plan/plan_record.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 import { CLAIMED, KINDS } from "./cells.ts";
 

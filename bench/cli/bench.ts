@@ -10,7 +10,7 @@ import type { StageBench } from "../gpu/data.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
 import { FILES, GRID, HEADS, PRESET, requirePresetOptions } from "../options/model.ts";
-import { modelCalls } from "../sweep/model_calls.ts";
+import { modelCalls } from "../sweep/inputs/model_calls.ts";
 import type { Command } from "./command.ts";
 
 /** The requested parts. */

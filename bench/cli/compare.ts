@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { failures, parseLimits, toMarkdown } from "../sweep/changes.ts";
-import { compareRuns } from "../sweep/compare.ts";
-import { readRun } from "../sweep/write.ts";
+import { failures, parseLimits, toMarkdown } from "../sweep/earlier/changes.ts";
+import { compareRuns } from "../sweep/earlier/compare.ts";
+import { readRun } from "../sweep/files/write.ts";
 import { say } from "../text/output.ts";
 import { type Command, EXIT } from "./command.ts";
 

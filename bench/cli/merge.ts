@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../../reference/errors.ts";
-import { mergeFolders } from "../sweep/merge.ts";
+import { mergeFolders } from "../sweep/earlier/merge.ts";
 import { plural } from "../text/number.ts";
 import { say } from "../text/output.ts";
 import type { Command } from "./command.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 import { requireInput } from "../../reference/errors.ts";
-import { methodsTable, withErrors } from "../sweep/methods_table.ts";
-import { readRun } from "../sweep/write.ts";
+import { methodsTable, withErrors } from "../sweep/rows/methods_table.ts";
+import { readRun } from "../sweep/files/write.ts";
 import { say } from "../text/output.ts";
 import { type Command, perform, runCommand } from "./command.ts";
 

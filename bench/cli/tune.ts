@@ -13,7 +13,7 @@ import { readText } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { requireName } from "../options/reader.ts";
-import { requireFolder, writeWhole } from "../sweep/write.ts";
+import { requireFolder, writeWhole } from "../sweep/files/write.ts";
 import { messageOf, say } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
 import { candidatesIn, formatTuned, parseTuned, type Tuned } from "../tune/file.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { METHODS } from "../../reference/methods/mod.ts";
-import { TUNED } from "../sweep/tuned.ts";
+import { TUNED } from "../sweep/plan/tuned.ts";
 import { listed } from "../text/number.ts";
 
 /** One row of a sweep, with the names of the columns of sweep.csv; null is an empty cell. */

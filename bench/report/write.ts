@@ -4,8 +4,8 @@
  * @module
  */
 import { join } from "node:path";
-import { COLUMN_NAMES, type SweepRow } from "../sweep/columns.ts";
-import { type StoredRun, writeWhole } from "../sweep/write.ts";
+import { COLUMN_NAMES, type SweepRow } from "../sweep/rows/columns.ts";
+import { type StoredRun, writeWhole } from "../sweep/files/write.ts";
 import { buildReport } from "./page.ts";
 import type { ReportChart } from "./sections.ts";
 import { inColours } from "./theme.ts";

@@ -7,7 +7,7 @@ import { verdict } from "../report/verdict.ts";
 import { fillLines } from "../text/table.ts";
 import { quoted } from "../options/shell.ts";
 import type { SweepOptions } from "./options/options.ts";
-import type { StoredRun } from "./write.ts";
+import type { StoredRun } from "./files/write.ts";
 
 /** The folder of a run, and its options. */
 export interface ConclusionContext {

@@ -7,13 +7,13 @@ import { requireInput } from "../../reference/errors.ts";
 import type { ReportChart } from "../report/sections.ts";
 import { write } from "../text/output.ts";
 import { Progress } from "../text/progress.ts";
-import type { SweepRow } from "./columns.ts";
-import { dropReport, keepRun } from "./keep.ts";
-import { type PlannedInput, shareOfWork } from "./plan.ts";
+import type { SweepRow } from "./rows/columns.ts";
+import { dropReport, keepRun } from "./files/keep.ts";
+import { type PlannedInput, shareOfWork } from "./plan/plan.ts";
 import { firstGroup, mapsOfInput } from "./run/case_maps.ts";
 import { type InputResult, type PlacedCase, type RunContext, runInput } from "./run/run.ts";
 import { Stopped, unlessStopped } from "./stop.ts";
-import type { StoredRun } from "./write.ts";
+import type { StoredRun } from "./files/write.ts";
 
 /** Device, folder and callbacks of a run. */
 export interface RunnerContext extends Pick<RunContext, "gpu"> {

@@ -7,18 +7,18 @@ import { writeReport } from "../report/write.ts";
 import { plural } from "../text/number.ts";
 import { conclusion } from "./conclusion.ts";
 import { jsonLine, say, write } from "../text/output.ts";
-import type { SweepRow } from "./columns.ts";
-import { describeEnvironment } from "./environment.ts";
-import { openFolder } from "./folder.ts";
+import type { SweepRow } from "./rows/columns.ts";
+import { describeEnvironment } from "./files/environment.ts";
+import { openFolder } from "./files/folder.ts";
 import { commandOf } from "./options/command.ts";
 import type { SweepOptions } from "./options/options.ts";
-import { requireRoom } from "./room.ts";
-import type { SweepPlan } from "./plan.ts";
-import { resumeRun } from "./resume.ts";
+import { requireRoom } from "./files/room.ts";
+import type { SweepPlan } from "./plan/plan.ts";
+import { resumeRun } from "./earlier/resume.ts";
 import { type FinishedRun, runPlan } from "./runner.ts";
 import type { RunContext } from "./run/run.ts";
-import { formatTable } from "./table.ts";
-import { holdsRun } from "./write.ts";
+import { formatTable } from "./rows/table.ts";
+import { holdsRun } from "./files/write.ts";
 
 /** Device and options of a sweep. */
 export interface SweepContext extends Pick<RunContext, "gpu"> {
@@ -58,7 +58,7 @@ export function listCases({ inputs, total }: Pick<SweepPlan, "inputs" | "total">
  * ```ts
  * import { METHODS } from "../../reference/methods/mod.ts";
  * import { parseOptions } from "./options/options.ts";
- * import { planSweep } from "./plan.ts";
+ * import { planSweep } from "./plan/plan.ts";
  * import { runSweep } from "./sweep.ts";
  *
  * const out = await Deno.makeTempDir();

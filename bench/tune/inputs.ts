@@ -7,7 +7,7 @@ import type { TunedShape } from "../../reference/config/tuned.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { seededRandom, shuffled } from "../../reference/random.ts";
-import { inputSources, type SweepInput } from "../sweep/inputs.ts";
+import { inputSources, type SweepInput } from "../sweep/inputs/inputs.ts";
 import { readOptions } from "../sweep/options/options.ts";
 import { variantsOf } from "../sweep/options/variants.ts";
 import { plural } from "../text/number.ts";

@@ -5,7 +5,7 @@
  */
 import type { TunedCall, TunedShape } from "../../reference/config/tuned.ts";
 import { InputError } from "../../reference/errors.ts";
-import type { InputFacts } from "../sweep/inputs.ts";
+import type { InputFacts } from "../sweep/inputs/inputs.ts";
 
 const SHAPE_FIELDS = [
   "heads",

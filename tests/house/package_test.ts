@@ -12,7 +12,7 @@ const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/
 const COMMANDS = ["bench/cli/psa.ts", "bench/cli/setup.ts"];
 
 /** Files that programs start by address: workers. */
-const WORKERS = ["reference/parallel/worker.ts", "bench/sweep/workload_worker.ts"];
+const WORKERS = ["reference/parallel/worker.ts", "bench/sweep/inputs/workload_worker.ts"];
 
 const files = await packageFiles();
 

@@ -1,4 +1,4 @@
-import type { SweepRow } from "../../bench/sweep/columns.ts";
+import type { SweepRow } from "../../bench/sweep/rows/columns.ts";
 
 /** A made-up row of a sweep. */
 export function makeSweepRow(changed: Partial<SweepRow> = {}): SweepRow {

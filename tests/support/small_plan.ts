@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { describeEnvironment, type Environment } from "../../bench/sweep/environment.ts";
+import { describeEnvironment, type Environment } from "../../bench/sweep/files/environment.ts";
 import { parseOptions } from "../../bench/sweep/options/options.ts";
-import { planSweep, type SweepPlan } from "../../bench/sweep/plan.ts";
+import { planSweep, type SweepPlan } from "../../bench/sweep/plan/plan.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 
 const SMALL = "--seq 64 --dim 8 --block-m 16 --block-n 16 --densities 1,.5 --no-gpu".split(" ");

@@ -4,7 +4,7 @@
  * @module
  */
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
-import { ALL } from "../methods.ts";
+import { ALL } from "../plan/methods.ts";
 import { cutSentence, readTextSync } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { type CommandLine, readCommandLine, refuseOption } from "../../options/command_line.ts";

@@ -14,11 +14,11 @@ import type { MethodInputs } from "../../../reference/methods/method.ts";
 import { type Order, permuteTokens } from "../../../reference/order/order.ts";
 import { type ArrangedTokens as ArrangedInputs, arrangeTokens } from "../../../reference/order/arrange.ts";
 import { attentionShape, type Qkv, type Tensor } from "../../../reference/tensor.ts";
-import { STRIDE, type SweepCase } from "../cases.ts";
-import type { SweepInput } from "../inputs.ts";
+import { STRIDE, type SweepCase } from "../plan/cases.ts";
+import type { SweepInput } from "../inputs/inputs.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { checkImportance, type ImportanceCheck } from "../truth/importance_check.ts";
-import { type HeadOrders, headOrders } from "../tuned.ts";
+import { type HeadOrders, headOrders } from "../plan/tuned.ts";
 import type { DenseTruth, TruthCall, TruthMaker } from "../truth/maker.ts";
 
 /** Some heads of an input, with their numbers. */
@@ -86,8 +86,8 @@ const NO_TRUTH: DenseTruth = { out: NO_NUMBERS, lse: null, mass: null };
  * @example
  * ```ts
  * import { arrangementOf } from "./arrange.ts";
- * import { casesOf } from "../cases.ts";
- * import { inputSources } from "../inputs.ts";
+ * import { casesOf } from "../plan/cases.ts";
+ * import { inputSources } from "../inputs/inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";
@@ -114,8 +114,8 @@ export function arrangementOf({ layout, importance, tuned }: SweepCase): string 
  * @example
  * ```ts
  * import { arrangeGroup } from "./arrange.ts";
- * import { casesOf } from "../cases.ts";
- * import { inputSources } from "../inputs.ts";
+ * import { casesOf } from "../plan/cases.ts";
+ * import { inputSources } from "../inputs/inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";

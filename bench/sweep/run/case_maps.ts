@@ -8,8 +8,8 @@ import { drawLevels, drawMass } from "../../report/level_maps.ts";
 import type { ReportChart } from "../../report/sections.ts";
 import { choose } from "../../../reference/methods/fit.ts";
 import { type ArrangedTokens, arrangeGroup, arrangementOf, type LoadedGroup } from "./arrange.ts";
-import type { SweepCase } from "../cases.ts";
-import type { SweepInput } from "../inputs.ts";
+import type { SweepCase } from "../plan/cases.ts";
+import type { SweepInput } from "../inputs/inputs.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { MOST_PAIRS, pairsOf } from "../truth/kinds.ts";
 import { cpuTruth } from "../truth/maker.ts";
@@ -41,8 +41,8 @@ export interface MapContext {
  * @example
  * ```ts
  * import { mapsOfInput } from "./case_maps.ts";
- * import { casesOf } from "../cases.ts";
- * import { inputSources } from "../inputs.ts";
+ * import { casesOf } from "../plan/cases.ts";
+ * import { inputSources } from "../inputs/inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";

@@ -17,7 +17,7 @@ import { workersFor } from "../truth/maker.ts";
 import { type ImportanceCheck, joinChecks } from "../truth/importance_check.ts";
 import { checkAllRows, joinAllRows, NO_CHECKS, pickRows, sampleFor } from "./all_rows.ts";
 import type { Arranged, Attended, KernelVerdict } from "./arranged.ts";
-import type { SweepCase } from "../cases.ts";
+import type { SweepCase } from "../plan/cases.ts";
 import { type CaseErrors, errorsByHead, type HeadErrors, joinErrors } from "./errors.ts";
 import { runChecked } from "./kernel.ts";
 import { attendCorrected, isCorrected } from "./corrected.ts";
@@ -58,8 +58,8 @@ export interface Judged extends CaseErrors {
  * ```ts
  * import { cpuTruth } from "../truth/maker.ts";
  * import { arrangeGroup } from "./arrange.ts";
- * import { casesOf } from "../cases.ts";
- * import { inputSources } from "../inputs.ts";
+ * import { casesOf } from "../plan/cases.ts";
+ * import { inputSources } from "../inputs/inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";

@@ -9,7 +9,7 @@ import { poisonOutputs } from "../../../kernels/device/poison.ts";
 import { buildPlan } from "../../../kernels/plan.ts";
 import { createPsa, type PreparedCall, type Psa, type PsaSetup } from "../../../kernels/psa.ts";
 import { requireInput } from "../../../reference/errors.ts";
-import type { SweepCase } from "../cases.ts";
+import type { SweepCase } from "../plan/cases.ts";
 import type { Arranged, GpuCall } from "./arranged.ts";
 import {
   type AttentionShape,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { SweepRow } from "../columns.ts";
-import type { InputFacts } from "../inputs.ts";
+import type { SweepRow } from "../rows/columns.ts";
+import type { InputFacts } from "../inputs/inputs.ts";
 import type { Judged } from "./judge.ts";
 import type { TruthKind } from "../truth/kinds.ts";
 import type { Measured } from "../../timing/interleaved.ts";
@@ -44,8 +44,8 @@ export interface RowContext {
  * ```ts
  * import { cpuTruth } from "../truth/maker.ts";
  * import { arrangeGroup } from "./arrange.ts";
- * import { casesOf } from "../cases.ts";
- * import { inputSources } from "../inputs.ts";
+ * import { casesOf } from "../plan/cases.ts";
+ * import { inputSources } from "../inputs/inputs.ts";
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
  * import { variantsOf } from "../options/variants.ts";
@@ -129,7 +129,7 @@ export function makeRow(
  *
  * @example
  * ```ts
- * import type { SweepRow } from "../columns.ts";
+ * import type { SweepRow } from "../rows/columns.ts";
  * import { withoutTimes } from "./row.ts";
  * console.log(withoutTimes({ gpu_ms_median: 1, density: 0.5 } as SweepRow).gpu_ms_median); // null
  * ```

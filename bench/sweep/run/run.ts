@@ -5,9 +5,9 @@
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { ReportChart } from "../../report/sections.ts";
-import type { SweepCase } from "../cases.ts";
-import type { SweepRow } from "../columns.ts";
-import type { SweepInput } from "../inputs.ts";
+import type { SweepCase } from "../plan/cases.ts";
+import type { SweepRow } from "../rows/columns.ts";
+import type { SweepInput } from "../inputs/inputs.ts";
 import type { VariantOptions } from "../options/variants.ts";
 import { chooseTruth } from "../truth/kinds.ts";
 import { runGroup } from "./group.ts";
@@ -67,7 +67,7 @@ export interface InputResult {
  * ```ts
  * import { METHODS } from "../../../reference/methods/mod.ts";
  * import { parseOptions } from "../options/options.ts";
- * import { planSweep } from "../plan.ts";
+ * import { planSweep } from "../plan/plan.ts";
  * import { runInput } from "./run.ts";
  *
  * const args = ["--workload", "gaussian", "--seq", "128", "--dim", "16", "--densities", ".5", "--no-gpu"];

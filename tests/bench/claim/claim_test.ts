@@ -6,8 +6,8 @@ import { claimPage } from "../../../bench/claim/page.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
 import { METHODS } from "../../../reference/methods/mod.ts";
-import type { SweepRow } from "../../../bench/sweep/columns.ts";
-import { readRun, writeRun } from "../../../bench/sweep/write.ts";
+import type { SweepRow } from "../../../bench/sweep/rows/columns.ts";
+import { readRun, writeRun } from "../../../bench/sweep/files/write.ts";
 import {
   assert,
   assertAlmostEquals,

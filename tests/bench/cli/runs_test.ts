@@ -1,6 +1,6 @@
-import { changesOf, parseLimits, toMarkdown } from "../../../bench/sweep/changes.ts";
-import { readRun, writeRun } from "../../../bench/sweep/write.ts";
-import type { SweepRow } from "../../../bench/sweep/columns.ts";
+import { changesOf, parseLimits, toMarkdown } from "../../../bench/sweep/earlier/changes.ts";
+import { readRun, writeRun } from "../../../bench/sweep/files/write.ts";
+import type { SweepRow } from "../../../bench/sweep/rows/columns.ts";
 import {
   assert,
   assertEquals,

@@ -1,6 +1,6 @@
 /** A sweep stopped by a signal, in its own process: its rows, report and exit code, and the run that resumes it. */
 import { fileURLToPath } from "node:url";
-import { readRun } from "../../../bench/sweep/write.ts";
+import { readRun } from "../../../bench/sweep/files/write.ts";
 import { makeWorkload, writeSafetensors } from "../../../mod.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 import { TemporaryFolder } from "../../support/command.ts";

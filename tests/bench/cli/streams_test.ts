@@ -1,6 +1,6 @@
 /** Standard output that nobody reads, or that is full: the files of a sweep are complete, or hold all finished rows. */
 import { fileURLToPath } from "node:url";
-import { readRun } from "../../../bench/sweep/write.ts";
+import { readRun } from "../../../bench/sweep/files/write.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 

@@ -1,7 +1,7 @@
-import { COLUMN_NAMES } from "../../../bench/sweep/columns.ts";
+import { COLUMN_NAMES } from "../../../bench/sweep/rows/columns.ts";
 import { OPTIONS } from "../../../bench/sweep/options/option_list.ts";
-import { parseRows } from "../../../bench/sweep/csv.ts";
-import { readRun } from "../../../bench/sweep/write.ts";
+import { parseRows } from "../../../bench/sweep/rows/csv.ts";
+import { readRun } from "../../../bench/sweep/files/write.ts";
 import { openGpu } from "../../../kernels/device/open.ts";
 import {
   assert,

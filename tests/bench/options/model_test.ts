@@ -6,7 +6,7 @@ import { readTensorFile } from "../../../fixtures/conformance/tensor_file.ts";
 import { InputError, presetConfig, psa, writeSafetensors } from "../../../mod.ts";
 import type { Qkv, Tensor } from "../../../mod.ts";
 import { DEFAULT_TRACES } from "../../../fixtures/traces.ts";
-import { modelCalls } from "../../../bench/sweep/model_calls.ts";
+import { modelCalls } from "../../../bench/sweep/inputs/model_calls.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { runPsa, TemporaryFolder } from "../../support/command.ts";
 

@@ -5,7 +5,7 @@ import { buildReport } from "../../../bench/report/page.ts";
 import type { ReportRow } from "../../../bench/report/rows.ts";
 import { chartUnits } from "../../../bench/report/units.ts";
 import { verdict } from "../../../bench/report/verdict.ts";
-import { formatTable } from "../../../bench/sweep/table.ts";
+import { formatTable } from "../../../bench/sweep/rows/table.ts";
 import { massEntropy } from "../../../reference/judge/mass.ts";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "../../support/assert.ts";
 import { someRows } from "../../support/report_rows.ts";

@@ -1,15 +1,15 @@
-import { casesOf } from "../../../bench/sweep/cases.ts";
+import { casesOf } from "../../../bench/sweep/plan/cases.ts";
 import { parseOptions } from "../../../bench/sweep/options/options.ts";
 import { variantsOf } from "../../../bench/sweep/options/variants.ts";
 import { estimateLooked } from "../../../bench/timing/statistics.ts";
 import { makeRow } from "../../../bench/sweep/run/row.ts";
-import { COLUMN_NAMES, COLUMNS } from "../../../bench/sweep/columns.ts";
+import { COLUMN_NAMES, COLUMNS } from "../../../bench/sweep/rows/columns.ts";
 import { errorsByHead, joinErrors } from "../../../bench/sweep/run/errors.ts";
 import { configSchema } from "../../../bench/sweep/options/option_list.ts";
 import { formatSeconds, Progress } from "../../../bench/text/progress.ts";
-import { formatTable } from "../../../bench/sweep/table.ts";
-import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
-import { writeWhole } from "../../../bench/sweep/write.ts";
+import { formatTable } from "../../../bench/sweep/rows/table.ts";
+import { formatRows, parseRows } from "../../../bench/sweep/rows/csv.ts";
+import { writeWhole } from "../../../bench/sweep/files/write.ts";
 import { type Tensor, tensor } from "../../../reference/tensor.ts";
 import {
   assertAlmostEquals,

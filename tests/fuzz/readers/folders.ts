@@ -5,9 +5,9 @@
  */
 import fc from "fast-check";
 import { runVerify } from "../../support/kit.ts";
-import { COLUMN_NAMES, isWordColumn, type SweepRow } from "../../../bench/sweep/columns.ts";
-import { formatRows, parseRows } from "../../../bench/sweep/csv.ts";
-import { readRun } from "../../../bench/sweep/write.ts";
+import { COLUMN_NAMES, isWordColumn, type SweepRow } from "../../../bench/sweep/rows/columns.ts";
+import { formatRows, parseRows } from "../../../bench/sweep/rows/csv.ts";
+import { readRun } from "../../../bench/sweep/files/write.ts";
 import { leftOut, readDeclaration } from "../../../fixtures/conformance/declares.ts";
 import { readManifest } from "../../../fixtures/conformance/manifest.ts";
 import { assert, assertEquals } from "../../support/assert.ts";

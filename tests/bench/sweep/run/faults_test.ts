@@ -3,7 +3,7 @@ import { GpuError, InputError, makeWorkload } from "../../../../mod.ts";
 import type { Gpu } from "../../../../kernels/device/gpu.ts";
 import { METHODS } from "../../../../reference/methods/mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
-import { planSweep } from "../../../../bench/sweep/plan.ts";
+import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
 import { RunDevice, statusOfFault } from "../../../../bench/sweep/run/device.ts";
 import { openCall } from "../../../../bench/sweep/run/kernel.ts";
 import { type RunContext, runInput } from "../../../../bench/sweep/run/run.ts";

@@ -1,7 +1,7 @@
 /** Methods that choose masks or correct the output of attention run on kernels, are judged and timed. */
 import { METHODS } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
-import { planSweep } from "../../../../bench/sweep/plan.ts";
+import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
 import { runInput } from "../../../../bench/sweep/run/run.ts";
 import { assert, assertEquals } from "../../../support/assert.ts";
 import { gpuTest } from "../../../support/stage_case.ts";

@@ -2,12 +2,12 @@
 import type { Gpu } from "../../../../kernels/device/gpu.ts";
 import type { Method } from "../../../../reference/methods/method.ts";
 import { METHODS } from "../../../../reference/methods/mod.ts";
-import { describeEnvironment } from "../../../../bench/sweep/environment.ts";
+import { describeEnvironment } from "../../../../bench/sweep/files/environment.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
-import { planSweep } from "../../../../bench/sweep/plan.ts";
-import { resumeRun } from "../../../../bench/sweep/resume.ts";
+import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
+import { resumeRun } from "../../../../bench/sweep/earlier/resume.ts";
 import { runPlan } from "../../../../bench/sweep/runner.ts";
-import { readRun } from "../../../../bench/sweep/write.ts";
+import { readRun } from "../../../../bench/sweep/files/write.ts";
 import { assert, assertEquals } from "../../../support/assert.ts";
 import { TemporaryFolder } from "../../../support/command.ts";
 import { gpuTest } from "../../../support/stage_case.ts";

@@ -2,7 +2,7 @@
 import { METHODS } from "../../../../reference/methods/mod.ts";
 import { type PreparedCall, Psa } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
-import { planSweep } from "../../../../bench/sweep/plan.ts";
+import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
 import { runInput } from "../../../../bench/sweep/run/run.ts";
 import { assert, assertEquals } from "../../../support/assert.ts";
 import { gpuTest } from "../../../support/stage_case.ts";

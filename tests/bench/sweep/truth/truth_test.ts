@@ -1,7 +1,7 @@
 /** Truth from the CPU and from the device gives the same rows; truth of sampled rows estimates them. */
 import { InputError, makeWorkload, sampleQueryRows } from "../../../../mod.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
-import { planSweep } from "../../../../bench/sweep/plan.ts";
+import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
 import { checkAllRows, pickRows } from "../../../../bench/sweep/run/all_rows.ts";
 import { arrangeGroup } from "../../../../bench/sweep/run/arrange.ts";
 import { openCall, runChecked } from "../../../../bench/sweep/run/kernel.ts";
@@ -10,7 +10,7 @@ import { chooseTruth } from "../../../../bench/sweep/truth/kinds.ts";
 import { cpuTruth } from "../../../../bench/sweep/truth/maker.ts";
 import { METHODS } from "../../../../reference/methods/mod.ts";
 import type { Gpu } from "../../../../kernels/device/gpu.ts";
-import type { SweepInput } from "../../../../bench/sweep/inputs.ts";
+import type { SweepInput } from "../../../../bench/sweep/inputs/inputs.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../../../support/assert.ts";
 import { gpuTest } from "../../../support/stage_case.ts";
 
