@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type ChartSpec, renderChart } from "../report/chart.ts";
-import { lineChart, type SeriesPoint } from "../report/charts.ts";
-import type { ReportChart } from "../report/sections.ts";
-import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/theme.ts";
+import { type ChartSpec, renderChart } from "../report/charts/chart.ts";
+import { lineChart, type SeriesPoint } from "../report/charts/charts.ts";
+import type { ReportChart } from "../report/sections/sections.ts";
+import { CHART_CONFIG, scalesAmong, seriesScales } from "../report/charts/theme.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { type Cell, cellsOf, type ClaimRow, type Footing, groupOf, KINDS } from "./cells.ts";
 import { headMedian } from "./verdicts.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { inColours } from "../report/theme.ts";
+import { inColours } from "../report/charts/theme.ts";
 import type { SweepRow } from "../sweep/rows/columns.ts";
 import { optionWords, quoted } from "../options/shell.ts";
 import { describeEnvironment } from "../sweep/files/environment.ts";

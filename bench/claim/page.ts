@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ReportChart } from "../report/sections.ts";
+import type { ReportChart } from "../report/sections/sections.ts";
 import type { StoredRun } from "../sweep/files/write.ts";
 import { plural, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";

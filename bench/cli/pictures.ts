@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { drawPictures } from "../report/pictures.ts";
+import { drawPictures } from "../report/pictures/pictures.ts";
 import { say } from "../text/output.ts";
 import { type Command, perform, runCommand } from "./command.ts";
 

@@ -8,15 +8,15 @@ import switchScript from "./switch.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
 import { isSoftware } from "../text/adapter.ts";
 import { listed, plural } from "../text/number.ts";
-import { paretoCharts } from "./fronts.ts";
-import { markedName, markNote } from "./granularity.ts";
+import { paretoCharts } from "./sections/fronts.ts";
+import { markedName, markNote } from "./rows/granularity.ts";
 import { escapeHtml, sortableTable, type TableColumn } from "./html.ts";
-import { mapSection } from "./map_section.ts";
-import { headMatrices } from "./matrix.ts";
-import { resultsTable } from "./results.ts";
-import { densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
-import { chartGrid, errorCharts, type ReportChart, speedupCharts } from "./sections.ts";
-import { type Verdict, verdict } from "./verdict.ts";
+import { mapSection } from "./maps/map_section.ts";
+import { headMatrices } from "./sections/matrix.ts";
+import { resultsTable } from "./sections/results.ts";
+import { densitiesOf, methodsOf, type ReportRow } from "./rows/rows.ts";
+import { chartGrid, errorCharts, type ReportChart, speedupCharts } from "./sections/sections.ts";
+import { type Verdict, verdict } from "./sections/verdict.ts";
 
 /** The data of a report. */
 export interface ReportData<Row extends ReportRow = ReportRow> {

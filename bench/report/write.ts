@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { COLUMN_NAMES, type SweepRow } from "../sweep/rows/columns.ts";
 import { type StoredRun, writeWhole } from "../sweep/files/write.ts";
 import { buildReport } from "./page.ts";
-import type { ReportChart } from "./sections.ts";
-import { inColours } from "./theme.ts";
+import type { ReportChart } from "./sections/sections.ts";
+import { inColours } from "./charts/theme.ts";
 
 /** Columns that every row of a run shares need no place in the table of the report. */
 function telling(rows: readonly SweepRow[]): (keyof SweepRow)[] {

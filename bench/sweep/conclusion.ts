@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { verdict } from "../report/verdict.ts";
+import { verdict } from "../report/sections/verdict.ts";
 import { fillLines } from "../text/table.ts";
 import { quoted } from "../options/shell.ts";
 import type { SweepOptions } from "./options/options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../../reference/errors.ts";
-import type { ReportChart } from "../report/sections.ts";
+import type { ReportChart } from "../report/sections/sections.ts";
 import { write } from "../text/output.ts";
 import { Progress } from "../text/progress.ts";
 import type { SweepRow } from "./rows/columns.ts";

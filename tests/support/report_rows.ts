@@ -1,4 +1,4 @@
-import type { ReportRow } from "../../bench/report/rows.ts";
+import type { ReportRow } from "../../bench/report/rows/rows.ts";
 
 /** Rows of a made-up run: two inputs, three methods, four densities. */
 export function someRows(change: (row: ReportRow) => ReportRow = (row) => row): ReportRow[] {

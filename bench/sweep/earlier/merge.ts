@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { InputError, requireInput } from "../../../reference/errors.ts";
-import type { ReportChart } from "../../report/sections.ts";
+import type { ReportChart } from "../../report/sections/sections.ts";
 import { writeReport } from "../../report/write.ts";
 import { messageOf, say } from "../../text/output.ts";
 import type { SweepRow } from "../rows/columns.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { withBetween } from "../../text/between.ts";
-import { granularityOf, markedName } from "../../report/granularity.ts";
-import { densitiesOf, meanOf, methodsOf } from "../../report/rows.ts";
+import { granularityOf, markedName } from "../../report/rows/granularity.ts";
+import { densitiesOf, meanOf, methodsOf } from "../../report/rows/rows.ts";
 import { showNumber } from "../../text/number.ts";
 import { markdownTable } from "../../text/table.ts";
 import type { SweepRow } from "./columns.ts";

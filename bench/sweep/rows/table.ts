@@ -4,7 +4,7 @@
  * @module
  */
 import { showFixed, showMilliseconds, showNumber } from "../../text/number.ts";
-import { markedName, markNote } from "../../report/granularity.ts";
+import { markedName, markNote } from "../../report/rows/granularity.ts";
 import { visible } from "../../text/output.ts";
 import { type Align, alignTable, type Colour, fillLines, paint } from "../../text/table.ts";
 import type { SweepRow } from "./columns.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { drawLevels, drawMass } from "../../report/level_maps.ts";
-import type { ReportChart } from "../../report/sections.ts";
+import { drawLevels, drawMass } from "../../report/maps/level_maps.ts";
+import type { ReportChart } from "../../report/sections/sections.ts";
 import { choose } from "../../../reference/methods/fit.ts";
 import { type ArrangedTokens, arrangeGroup, arrangementOf, type LoadedGroup } from "./arrange.ts";
 import type { SweepCase } from "../plan/cases.ts";

@@ -6,7 +6,7 @@
 import { openGpu } from "../../../kernels/device/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { AttentionResult } from "../../../reference/attention/attention.ts";
-import type { ReportChart } from "../../report/sections.ts";
+import type { ReportChart } from "../../report/sections/sections.ts";
 import type { SweepCase } from "../plan/cases.ts";
 import { Stopped } from "../stop.ts";
 import type { VariantOptions } from "../options/variants.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import type { ReportChart } from "../../report/sections.ts";
+import type { ReportChart } from "../../report/sections/sections.ts";
 import type { SweepCase } from "../plan/cases.ts";
 import type { SweepRow } from "../rows/columns.ts";
 import type { SweepInput } from "../inputs/inputs.ts";

@@ -1,6 +1,6 @@
 import type { Browser } from "puppeteer-core";
 import { buildReport } from "../../../bench/report/page.ts";
-import { drawLevels, drawMass } from "../../../bench/report/level_maps.ts";
+import { drawLevels, drawMass } from "../../../bench/report/maps/level_maps.ts";
 import { someRows } from "../../support/report_rows.ts";
 import { findChromium, NO_CHROMIUM, startChromium } from "../../support/chromium.ts";
 import { testWith } from "../../support/skip.ts";

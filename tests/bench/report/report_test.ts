@@ -1,16 +1,22 @@
 import { buildReport } from "../../../bench/report/page.ts";
-import { cellRuns, frameRuns, levelColours, MASS_COLOURS, massClass } from "../../../bench/report/maps.ts";
-import { mapChart } from "../../../bench/report/map_chart.ts";
-import { drawLevels, drawMass } from "../../../bench/report/level_maps.ts";
-import { shortCases } from "../../../bench/report/short_case.ts";
-import { logTicks } from "../../../bench/report/ticks.ts";
-import { inColours, LIGHT_COLOURS } from "../../../bench/report/theme.ts";
-import { verdict } from "../../../bench/report/verdict.ts";
+import {
+  cellRuns,
+  frameRuns,
+  levelColours,
+  MASS_COLOURS,
+  massClass,
+} from "../../../bench/report/maps/maps.ts";
+import { mapChart } from "../../../bench/report/maps/map_chart.ts";
+import { drawLevels, drawMass } from "../../../bench/report/maps/level_maps.ts";
+import { shortCases } from "../../../bench/report/rows/short_case.ts";
+import { logTicks } from "../../../bench/report/charts/ticks.ts";
+import { inColours, LIGHT_COLOURS } from "../../../bench/report/charts/theme.ts";
+import { verdict } from "../../../bench/report/sections/verdict.ts";
 import { escapeHtml, formatNumber, sortableTable } from "../../../bench/report/html.ts";
-import { paretoFront } from "../../../bench/report/pareto.ts";
-import { axisGroups, methodsOf, type ReportRow } from "../../../bench/report/rows.ts";
+import { paretoFront } from "../../../bench/report/rows/pareto.ts";
+import { axisGroups, methodsOf, type ReportRow } from "../../../bench/report/rows/rows.ts";
 import { someRows } from "../../support/report_rows.ts";
-import { errorCharts } from "../../../bench/report/sections.ts";
+import { errorCharts } from "../../../bench/report/sections/sections.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
 
 /** Points with intervals of a width, as a share of their values. */

@@ -3,21 +3,21 @@
  *
  * @module
  */
-import { DEFAULT_TRACES, loadTrace } from "../../fixtures/traces.ts";
-import { levelsForDensity } from "../../reference/levels/budget.ts";
-import { sampledImportance } from "../../reference/importance/importance.ts";
-import { blockMass } from "../../reference/judge/mass.ts";
-import { buildPyramid } from "../../reference/pyramid/pyramid.ts";
-import type { Qkv } from "../../reference/tensor.ts";
-import { judgedCaptures } from "../conformance/departures.ts";
+import { DEFAULT_TRACES, loadTrace } from "../../../fixtures/traces.ts";
+import { levelsForDensity } from "../../../reference/levels/budget.ts";
+import { sampledImportance } from "../../../reference/importance/importance.ts";
+import { blockMass } from "../../../reference/judge/mass.ts";
+import { buildPyramid } from "../../../reference/pyramid/pyramid.ts";
+import type { Qkv } from "../../../reference/tensor.ts";
+import { judgedCaptures } from "../../conformance/departures.ts";
 import { architecturePicture } from "./architecture.ts";
-import { type ChartSpec, renderChart } from "./chart.ts";
-import { escapeHtml } from "./html.ts";
-import { drawLevels, drawMass } from "./level_maps.ts";
+import { type ChartSpec, renderChart } from "../charts/chart.ts";
+import { escapeHtml } from "../html.ts";
+import { drawLevels, drawMass } from "../maps/level_maps.ts";
 import { releasedErrors, tileMergePicture } from "./released.ts";
-import { inColours } from "./theme.ts";
+import { inColours } from "../charts/theme.ts";
 
-const FOLDER = new URL("../../docs/pictures/", import.meta.url);
+const FOLDER = new URL("../../../docs/pictures/", import.meta.url);
 const BLOCKS = { blockM: 128, blockN: 64 } as const;
 const DENSITY = 0.15;
 

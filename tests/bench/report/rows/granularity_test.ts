@@ -1,15 +1,19 @@
 /** Methods of different granularity are never ranked together; stand-ins are marked; the matrix of methods and heads. */
-import { groupsByGranularity, markedName, unitsByGranularity } from "../../../bench/report/granularity.ts";
-import { headMatrices } from "../../../bench/report/matrix.ts";
-import { buildReport } from "../../../bench/report/page.ts";
-import type { ReportRow } from "../../../bench/report/rows.ts";
-import { chartUnits } from "../../../bench/report/units.ts";
-import { verdict } from "../../../bench/report/verdict.ts";
-import { formatTable } from "../../../bench/sweep/rows/table.ts";
-import { massEntropy } from "../../../reference/judge/mass.ts";
-import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "../../support/assert.ts";
-import { someRows } from "../../support/report_rows.ts";
-import { makeSweepRow } from "../../support/rows.ts";
+import {
+  groupsByGranularity,
+  markedName,
+  unitsByGranularity,
+} from "../../../../bench/report/rows/granularity.ts";
+import { headMatrices } from "../../../../bench/report/sections/matrix.ts";
+import { buildReport } from "../../../../bench/report/page.ts";
+import type { ReportRow } from "../../../../bench/report/rows/rows.ts";
+import { chartUnits } from "../../../../bench/report/rows/units.ts";
+import { verdict } from "../../../../bench/report/sections/verdict.ts";
+import { formatTable } from "../../../../bench/sweep/rows/table.ts";
+import { massEntropy } from "../../../../reference/judge/mass.ts";
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "../../../support/assert.ts";
+import { someRows } from "../../../support/report_rows.ts";
+import { makeSweepRow } from "../../../support/rows.ts";
 
 /** Rows of some methods on heads; the error of method m on head h is errors[m][h]. */
 function rowsOf(

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { escapeHtml } from "./html.ts";
-import { LIGHT_COLOURS } from "./theme.ts";
+import { escapeHtml } from "../html.ts";
+import { LIGHT_COLOURS } from "../charts/theme.ts";
 
 /** The stages in the order of the data, and their outputs. */
 const STAGES: readonly (readonly [name: string, makes: string])[] = [

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { isSoftware } from "../text/adapter.ts";
-import { renderChart } from "./chart.ts";
-import { lineChart, type SeriesPoint, speedupChart } from "./charts.ts";
-import { unitsByGranularity } from "./granularity.ts";
-import { figure } from "./html.ts";
-import { timeOf } from "./noise.ts";
-import { meanOf, methodsOf, type ReportRow, takesImportance } from "./rows.ts";
-import { scalesAmong, type SeriesScales, seriesScales } from "./theme.ts";
-import { type ChartUnit, chartUnits } from "./units.ts";
+import { isSoftware } from "../../text/adapter.ts";
+import { renderChart } from "../charts/chart.ts";
+import { lineChart, type SeriesPoint, speedupChart } from "../charts/charts.ts";
+import { unitsByGranularity } from "../rows/granularity.ts";
+import { figure } from "../html.ts";
+import { timeOf } from "../rows/noise.ts";
+import { meanOf, methodsOf, type ReportRow, takesImportance } from "../rows/rows.ts";
+import { scalesAmong, type SeriesScales, seriesScales } from "../charts/theme.ts";
+import { type ChartUnit, chartUnits } from "../rows/units.ts";
 
 /** A chart of the report, with all that a paper needs of it too. */
 export interface ReportChart {

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { Box } from "../../reference/config/config.ts";
-import type { Order } from "../../reference/order/order.ts";
-import type { Tensor } from "../../reference/tensor.ts";
-import { listed, plural } from "../text/number.ts";
+import type { Box } from "../../../reference/config/config.ts";
+import type { Order } from "../../../reference/order/order.ts";
+import type { Tensor } from "../../../reference/tensor.ts";
+import { listed, plural } from "../../text/number.ts";
 import { mapChart } from "./map_chart.ts";
 import { cellRuns, frameRuns, levelColours, levelName, MASS_COLOURS, massClass } from "./maps.ts";
-import type { ReportChart } from "./sections.ts";
+import type { ReportChart } from "../sections/sections.ts";
 
 /** The mass of one head, and the facts about its tokens. */
 export interface MassSource {

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { listed, plural } from "../text/number.ts";
-import { notDenser } from "./fair.ts";
-import { byGranularity } from "./granularity.ts";
-import { escapeHtml, formatNumber } from "./html.ts";
-import { axisGroups, densitiesOf, methodsOf, type ReportRow } from "./rows.ts";
+import { listed, plural } from "../../text/number.ts";
+import { notDenser } from "../rows/fair.ts";
+import { byGranularity } from "../rows/granularity.ts";
+import { escapeHtml, formatNumber } from "../html.ts";
+import { axisGroups, densitiesOf, methodsOf, type ReportRow } from "../rows/rows.ts";
 
 /** A head of an input. */
 interface MatrixHead {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import style from "./style.css" with { type: "text" };
+import style from "../style.css" with { type: "text" };
 import type { ChartSpec } from "./chart.ts";
 
 /** The palette of Okabe and Ito without black and yellow, which vanish on a dark or a light page. */

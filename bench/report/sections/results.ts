@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { showMilliseconds } from "../text/number.ts";
-import { caveatOf } from "./granularity.ts";
-import { sortableTable, type TableColumn } from "./html.ts";
-import { timeOf } from "./noise.ts";
-import type { ReportRow } from "./rows.ts";
-import { shortCases } from "./short_case.ts";
+import { showMilliseconds } from "../../text/number.ts";
+import { caveatOf } from "../rows/granularity.ts";
+import { sortableTable, type TableColumn } from "../html.ts";
+import { timeOf } from "../rows/noise.ts";
+import type { ReportRow } from "../rows/rows.ts";
+import { shortCases } from "../rows/short_case.ts";
 
 /**
  * The table of results.

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { isSoftware } from "../text/adapter.ts";
-import { listed, plural, showNumber } from "../text/number.ts";
-import { notDenser } from "./fair.ts";
-import { groupsByGranularity, markedName } from "./granularity.ts";
-import { formatNumber } from "./html.ts";
-import { fastest, unsteadyTimes } from "./noise.ts";
-import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "./rows.ts";
+import { isSoftware } from "../../text/adapter.ts";
+import { listed, plural, showNumber } from "../../text/number.ts";
+import { notDenser } from "../rows/fair.ts";
+import { groupsByGranularity, markedName } from "../rows/granularity.ts";
+import { formatNumber } from "../html.ts";
+import { fastest, unsteadyTimes } from "../rows/noise.ts";
+import { axisGroups, densitiesOf, meanOf, methodsOf, type ReportRow } from "../rows/rows.ts";
 
 /** The verdict of a run. */
 export interface Verdict {

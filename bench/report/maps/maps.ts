@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LEVEL_COLOURS } from "./theme.ts";
+import { LEVEL_COLOURS } from "../charts/theme.ts";
 
 /** A run of equal cells in one row of a map. */
 export interface CellRun {

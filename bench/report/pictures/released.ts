@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { JudgedCapture } from "../conformance/departures.ts";
-import { showNumber } from "../text/number.ts";
-import type { ChartSpec } from "./chart.ts";
-import { escapeHtml } from "./html.ts";
-import { LIGHT_COLOURS } from "./theme.ts";
+import type { JudgedCapture } from "../../conformance/departures.ts";
+import { showNumber } from "../../text/number.ts";
+import type { ChartSpec } from "../charts/chart.ts";
+import { escapeHtml } from "../html.ts";
+import { LIGHT_COLOURS } from "../charts/theme.ts";
 
 /** The largest value of the axis, where outputs that are not finite are drawn. */
 const END = 3;

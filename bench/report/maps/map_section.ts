@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { escapeHtml, figure } from "./html.ts";
-import type { ReportChart } from "./sections.ts";
+import { escapeHtml, figure } from "../html.ts";
+import type { ReportChart } from "../sections/sections.ts";
 
 /**
  * Maps as HTML: those of one place stand together. Of several methods the first is shown; the switch shows another.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../html.ts";
 import type { CellRun } from "./maps.ts";
 
 /** Titles and colours of a map. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { listed, showMilliseconds } from "../text/number.ts";
+import { listed, showMilliseconds } from "../../text/number.ts";
 import { axisGroups, densitiesOf, type ReportRow } from "./rows.ts";
 
 /** A value and where it lies with confidence; both ends are the value where it is exact. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Basis, Granularity } from "../../reference/methods/method.ts";
-import { METHODS } from "../../reference/methods/mod.ts";
+import type { Basis, Granularity } from "../../../reference/methods/method.ts";
+import { METHODS } from "../../../reference/methods/mod.ts";
 import type { AxisGroup, ReportRow } from "./rows.ts";
 import type { ChartUnit } from "./units.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { METHODS } from "../../reference/methods/mod.ts";
-import { TUNED } from "../sweep/plan/tuned.ts";
-import { listed } from "../text/number.ts";
+import { METHODS } from "../../../reference/methods/mod.ts";
+import { TUNED } from "../../sweep/plan/tuned.ts";
+import { listed } from "../../text/number.ts";
 
 /** One row of a sweep, with the names of the columns of sweep.csv; null is an empty cell. */
 export interface ReportRow {

@@ -4,15 +4,15 @@
  *
  * @module
  */
-import { listed, plural } from "../text/number.ts";
-import { renderChart } from "./chart.ts";
-import { paretoChart } from "./charts.ts";
-import { unitsByGranularity } from "./granularity.ts";
-import { type Interval, timeOf } from "./noise.ts";
-import { type Candidate, paretoFront } from "./pareto.ts";
-import type { ReportRow } from "./rows.ts";
+import { listed, plural } from "../../text/number.ts";
+import { renderChart } from "../charts/chart.ts";
+import { paretoChart } from "../charts/charts.ts";
+import { unitsByGranularity } from "../rows/granularity.ts";
+import { type Interval, timeOf } from "../rows/noise.ts";
+import { type Candidate, paretoFront } from "../rows/pareto.ts";
+import type { ReportRow } from "../rows/rows.ts";
 import { fileName, type ReportChart, scalesOf, softwareWords } from "./sections.ts";
-import { type ChartUnit, chartUnits } from "./units.ts";
+import { type ChartUnit, chartUnits } from "../rows/units.ts";
 
 /** A kind of cost that error is drawn against. */
 interface Cost {
