@@ -6,8 +6,8 @@
 import type { Correction, KeyRule } from "../reference/methods/method.ts";
 import type { Mask } from "../reference/masks/mask.ts";
 import type { Tensor } from "../reference/tensor.ts";
-import type { Stage, StageTimings } from "./device/stage.ts";
-import type { Timing, TimingOptions } from "./device/timing.ts";
+import type { Stage, StageTimings } from "./device/work/stage.ts";
+import type { Timing, TimingOptions } from "./device/work/timing.ts";
 
 /**
  * Levels that replace those selected by importance: int32 [batch, heads, query blocks, key blocks], 0

@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../reference/errors.ts";
-import type { TimingOptions } from "./device/timing.ts";
+import type { TimingOptions } from "./device/work/timing.ts";
 
 /** Options of a call, and of a measurement. */
 export const FORWARD_OPTIONS: readonly string[] = ["levels", "mask"],

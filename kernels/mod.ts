@@ -7,8 +7,8 @@
 export { Gpu, type GpuState, type LiveObjects, type PipelineOptions } from "./device/gpu.ts";
 export type { Capabilities, Capabilities as GpuInfo, MatrixShape } from "./device/capabilities.ts";
 export { GpuError, type GpuErrorKind, NoAdapterError } from "./device/errors.ts";
-export { type GpuOptions, openGpu } from "./device/open.ts";
-export type { BackendName } from "./device/backend.ts";
+export { type GpuOptions, openGpu } from "./device/open/open.ts";
+export type { BackendName } from "./device/open/backend.ts";
 export {
   createPsa,
   type ForwardOptions,
@@ -29,8 +29,8 @@ export {
   type TunedSetup,
 } from "./psa.ts";
 export type { OutputBuffers } from "./buffers.ts";
-export type { ComputePass, Encode } from "./device/pass.ts";
-export type { Timing, TimingOptions } from "./device/timing.ts";
+export type { ComputePass, Encode } from "./device/work/pass.ts";
+export type { Timing, TimingOptions } from "./device/work/timing.ts";
 export {
   estimate,
   type EstimatedBytes,

@@ -10,10 +10,10 @@ import { levelDensity } from "../reference/levels/density.ts";
 import type { AttentionShape, Qkv } from "../reference/tensor.ts";
 import { buildBuffers, type OutputBuffers } from "./buffers.ts";
 import type { Gpu } from "./device/gpu.ts";
-import { type Stage, type StageTimings, submitStages, warmUp } from "./device/stage.ts";
-import { timeWork, type Timing, type TimingOptions } from "./device/timing.ts";
+import { type Stage, type StageTimings, submitStages, warmUp } from "./device/work/stage.ts";
+import { timeWork, type Timing, type TimingOptions } from "./device/work/timing.ts";
 import { download } from "./device/transfer.ts";
-import { Turns } from "./device/turns.ts";
+import { Turns } from "./device/work/turns.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
 import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
 import { givenOf, requireGiven } from "./given.ts";
@@ -28,7 +28,7 @@ export type * from "./calls.ts";
 export type { PsaSetup } from "./plan.ts";
 export type { TunedSetup } from "./tuned/plan.ts";
 export type { QkvBuffers } from "./inputs.ts";
-export type { Stage, StageName, StageOutputs, StageTimings } from "./device/stage.ts";
+export type { Stage, StageName, StageOutputs, StageTimings } from "./device/work/stage.ts";
 
 /**
  * Builds the method for one shape and configuration: kernels are compiled and buffers made, so that calls only move data

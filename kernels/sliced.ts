@@ -9,7 +9,7 @@ import type { AttentionShape, Qkv, Tensor } from "../reference/tensor.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { createPsa, type ForwardOptions, type ForwardResult, type PsaSetup, type TunedSetup } from "./psa.ts";
-import type { StageTimings } from "./device/stage.ts";
+import type { StageTimings } from "./device/work/stage.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions } from "./door.ts";
 import { givenOf } from "./given.ts";
 import { requireInputs } from "./inputs.ts";

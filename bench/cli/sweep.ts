@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import { METHODS } from "../../reference/methods/mod.ts";
 import { sweepHelp } from "../sweep/options/option_list.ts";
 import { optionsOf } from "../sweep/options/options.ts";

@@ -7,7 +7,7 @@
 import { dirname } from "node:path";
 import { WORKLOADS } from "../../fixtures/workloads.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import { FAMILIES, IMPORTANCES, ORDERS } from "../../reference/config/tuned.ts";
 import { readText } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";

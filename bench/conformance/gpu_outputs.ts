@@ -9,7 +9,7 @@ import { readTensorFile } from "../../fixtures/conformance/tensor_file.ts";
 import { orderConfigOf } from "../../fixtures/conformance/call.ts";
 import { writeHere } from "../../fixtures/guarded.ts";
 import { writeSafetensors } from "../../fixtures/safetensors.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { POISON, poisonOutputs } from "../../kernels/device/poison.ts";
 import { download } from "../../kernels/device/transfer.ts";

@@ -10,7 +10,7 @@ import type { Judged } from "../../fixtures/conformance/judge/judge.ts";
 import { importanceKindOf } from "../../fixtures/conformance/stages.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poison } from "../../kernels/device/poison.ts";
-import { type StageName, submitStages } from "../../kernels/device/stage.ts";
+import { type StageName, submitStages } from "../../kernels/device/work/stage.ts";
 import { download, upload } from "../../kernels/device/transfer.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { configErrors } from "../../reference/config/validate.ts";

@@ -8,10 +8,10 @@ import { isSoftware } from "../text/adapter.ts";
 import { messageOf } from "../text/output.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { NoAdapterError } from "../../kernels/device/errors.ts";
-import type { BackendName } from "../../kernels/device/backend.ts";
+import type { BackendName } from "../../kernels/device/open/backend.ts";
 import type { Capabilities } from "../../kernels/device/capabilities.ts";
-import { DAWN_PACKAGE, findDawn } from "../../kernels/device/dawn.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { DAWN_PACKAGE, findDawn } from "../../kernels/device/open/dawn.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import { findChromium } from "./chromium.ts";
 
 /** The system, without its GPU. */

@@ -9,8 +9,8 @@
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poison } from "../../kernels/device/poison.ts";
-import type { Stage, StageName } from "../../kernels/device/stage.ts";
-import { timeWork } from "../../kernels/device/timing.ts";
+import type { Stage, StageName } from "../../kernels/device/work/stage.ts";
+import { timeWork } from "../../kernels/device/work/timing.ts";
 import { download } from "../../kernels/device/transfer.ts";
 import { createPsa, type Psa } from "../../kernels/psa.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type BackendName, BACKENDS } from "../../kernels/device/backend.ts";
+import { type BackendName, BACKENDS } from "../../kernels/device/open/backend.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import type { OptionHelp } from "./command_line.ts";
 import { type OptionReader, requireName } from "./reader.ts";
 

@@ -5,7 +5,7 @@
  */
 import { makeWorkload } from "../../fixtures/workloads.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import type { Timing, TimingOptions } from "../../kernels/device/timing.ts";
+import type { Timing, TimingOptions } from "../../kernels/device/work/timing.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import { medianOf } from "./statistics.ts";
 

@@ -5,9 +5,9 @@
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
-import type { Stage } from "../device/stage.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
+import type { Stage } from "../device/work/stage.ts";
 import { upload } from "../device/transfer.ts";
 import type { ListBuffers } from "../lists/build.ts";
 import { LAYOUT_BYTES, packLayout, type PyramidLayout } from "../pyramid/layout.ts";

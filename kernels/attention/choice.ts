@@ -6,8 +6,8 @@
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
 import { upload } from "../device/transfer.ts";
 import { MOST_LEVELS, type PyramidLayout } from "../pyramid/layout.ts";
 import { expandTemplate } from "../wgsl/template.ts";

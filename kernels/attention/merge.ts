@@ -5,8 +5,8 @@
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
+import { buildKernel, spreadWorkgroups } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
 import { layoutTemplate } from "../pyramid/layout.ts";
 import { expandTemplate } from "../wgsl/template.ts";
 import call from "./call.wgsl" with { type: "text" };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu } from "./gpu.ts";
-import type { Stage } from "./stage.ts";
+import type { Stage } from "./work/stage.ts";
 import { upload } from "./transfer.ts";
 
 /** NaN, as f32 and as f16. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import type { Stage } from "../device/stage.ts";
+import type { Stage } from "../device/work/stage.ts";
 import { productOf } from "./kinds.ts";
 import { buildMeans } from "./means.ts";
 import type { ImportanceOptions } from "./options.ts";

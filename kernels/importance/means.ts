@@ -4,8 +4,8 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
 import { channelsCode } from "../wgsl/packed.ts";
 import type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
 import meansCode from "./means.wgsl" with { type: "text" };

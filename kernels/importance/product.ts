@@ -6,8 +6,8 @@
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { bindKernel } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
+import { bindKernel } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
 import { upload } from "../device/transfer.ts";
 import { type ScoreKernel, scoreKernel } from "./kernel.ts";
 import type { Product } from "./kinds.ts";

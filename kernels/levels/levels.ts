@@ -7,8 +7,8 @@
 import { requireInput } from "../../reference/errors.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import type { Stage } from "../device/stage.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import type { Stage } from "../device/work/stage.ts";
 import { upload } from "../device/transfer.ts";
 import { buildCap } from "./cap.ts";
 import levelsCode from "./levels.wgsl" with { type: "text" };

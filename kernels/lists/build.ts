@@ -4,8 +4,8 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import type { Stage } from "../device/stage.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import type { Stage } from "../device/work/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
 import { entryTemplate, headsAlone } from "./entry.ts";
 import scanCode from "./scan.wgsl" with { type: "text" };

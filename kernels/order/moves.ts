@@ -10,7 +10,7 @@ import { gilbertOrder, type Order, semanticOrder, tileOrder } from "../../refere
 import type { Qkv } from "../../reference/tensor.ts";
 import type { CallBuffers } from "../buffers.ts";
 import type { Gpu } from "../device/gpu.ts";
-import type { Stage } from "../device/stage.ts";
+import type { Stage } from "../device/work/stage.ts";
 import type { PsaPlan } from "../plan.ts";
 import { buildMove, buildOrderBuffer, type OrderBuffer, uploadOrder } from "./order.ts";
 

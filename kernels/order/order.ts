@@ -6,8 +6,8 @@
  */
 import type { Order } from "../../reference/order/order.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
+import { buildKernel, spreadWorkgroups } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
 import { upload } from "../device/transfer.ts";
 import code from "./order.wgsl" with { type: "text" };
 

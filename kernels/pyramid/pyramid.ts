@@ -4,9 +4,9 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel, spreadWorkgroups } from "../device/kernel.ts";
-import type { Encode } from "../device/pass.ts";
-import type { Stage } from "../device/stage.ts";
+import { buildKernel, spreadWorkgroups } from "../device/work/kernel.ts";
+import type { Encode } from "../device/work/pass.ts";
+import type { Stage } from "../device/work/stage.ts";
 import { upload } from "../device/transfer.ts";
 import { expandTemplate } from "../wgsl/template.ts";
 import { LAYOUT_BYTES, layoutTemplate, packLayout, type PyramidLayout } from "./layout.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/kernel.ts";
-import { type Encode, submitPass } from "../device/pass.ts";
+import { buildKernel } from "../device/work/kernel.ts";
+import { type Encode, submitPass } from "../device/work/pass.ts";
 import { download, upload } from "../device/transfer.ts";
 import { expandTemplate } from "../wgsl/template.ts";
 import blocksCode from "./blocks.wgsl" with { type: "text" };

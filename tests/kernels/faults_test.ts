@@ -1,7 +1,7 @@
 /** Faults of the device: each becomes one GpuError that names the fault, the place and the stage. */
 import { createPsa, GpuError, type Psa } from "../../mod.ts";
 import { Gpu } from "../../kernels/device/gpu.ts";
-import { stageTimings } from "../../kernels/device/stage.ts";
+import { stageTimings } from "../../kernels/device/work/stage.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { inputsOf, replace, SMALL } from "../support/small_call.ts";
 import { gpuTest } from "../support/stage_case.ts";

@@ -5,7 +5,7 @@ import { attentionCases } from "./kill_matrix.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
 import { wgslOf } from "../../bench/cli/wgsl.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import { InputError } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { drawn, TEST_SEED } from "../support/seed.ts";

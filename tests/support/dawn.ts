@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DAWN_PACKAGE, findDawn } from "../../kernels/device/dawn.ts";
+import { DAWN_PACKAGE, findDawn } from "../../kernels/device/open/dawn.ts";
 import type { Need } from "./skip.ts";
 
 /** Installs Dawn's package if it is not there. */

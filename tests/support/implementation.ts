@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { openDawn } from "../../kernels/device/dawn.ts";
+import { openDawn } from "../../kernels/device/open/dawn.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { openGpu } from "../../kernels/device/open.ts";
+import { openGpu } from "../../kernels/device/open/open.ts";
 import { emulatedMatrices } from "./emulated_matrices.ts";
 import { leaveOut } from "./skip.ts";
 

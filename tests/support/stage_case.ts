@@ -8,7 +8,7 @@ import fc from "fast-check";
 import type { DType, FloatData, PsaConfig, Ratio, Tensor } from "../../mod.ts";
 import { seededRandom } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { type Encode, submitPass } from "../../kernels/device/pass.ts";
+import { type Encode, submitPass } from "../../kernels/device/work/pass.ts";
 import { poison } from "../../kernels/device/poison.ts";
 import { download, upload } from "../../kernels/device/transfer.ts";
 import type { Shares } from "../../reference/config/config.ts";

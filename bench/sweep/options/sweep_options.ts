@@ -6,7 +6,7 @@
 import type { ModelName } from "../../../reference/config/presets.ts";
 import type { AskedTruth } from "../truth/kinds.ts";
 import type { TunedFile } from "./tuned_file.ts";
-import type { BackendName } from "../../../kernels/device/backend.ts";
+import type { BackendName } from "../../../kernels/device/open/backend.ts";
 
 /** The options of a sweep, with defaults filled in. */
 export interface SweepOptions {

@@ -5,7 +5,7 @@
  */
 import { GpuError } from "../../../kernels/device/errors.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { openGpu } from "../../../kernels/device/open.ts";
+import { openGpu } from "../../../kernels/device/open/open.ts";
 
 /** The outcome of work: its result, or the fault that it met twice; null: no device could be opened any more. */
 export type Attempt<Result> = { readonly result: Result } | { readonly fault: GpuError | null };
@@ -25,7 +25,7 @@ export class RunDevice implements Disposable {
    *
    * @example
    * ```ts
-   * import { openGpu } from "../../../kernels/device/open.ts";
+   * import { openGpu } from "../../../kernels/device/open/open.ts";
    * import { RunDevice } from "./device.ts";
    * using gpu = await openGpu();
    * using device = new RunDevice(gpu, { onReplaced: () => {} });

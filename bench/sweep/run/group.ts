@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openGpu } from "../../../kernels/device/open.ts";
+import { openGpu } from "../../../kernels/device/open/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { AttentionResult } from "../../../reference/attention/attention.ts";
 import type { ReportChart } from "../../report/sections/sections.ts";

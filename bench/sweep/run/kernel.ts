@@ -86,7 +86,7 @@ export function requireFits(
  * @example
  * ```ts
  * import { makeWorkload } from "../../../fixtures/workloads.ts";
- * import { openGpu } from "../../../kernels/device/open.ts";
+ * import { openGpu } from "../../../kernels/device/open/open.ts";
  * import { openCall, runChecked } from "./kernel.ts";
  *
  * using gpu = await openGpu();

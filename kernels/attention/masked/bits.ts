@@ -7,7 +7,7 @@ import { wordsOf } from "../../../reference/masks/bits.ts";
 import { buildMask, type Mask } from "../../../reference/masks/mask.ts";
 import type { AttentionShape } from "../../../reference/tensor.ts";
 import type { Gpu } from "../../device/gpu.ts";
-import type { Encode } from "../../device/pass.ts";
+import type { Encode } from "../../device/work/pass.ts";
 import { download } from "../../device/transfer.ts";
 
 /** The call that a rule chooses keys of. */

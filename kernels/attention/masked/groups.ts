@@ -6,8 +6,8 @@
 import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { AttentionShape } from "../../../reference/tensor.ts";
 import type { Gpu } from "../../device/gpu.ts";
-import { buildKernel } from "../../device/kernel.ts";
-import type { Stage } from "../../device/stage.ts";
+import { buildKernel } from "../../device/work/kernel.ts";
+import type { Stage } from "../../device/work/stage.ts";
 import type { ListBuffers } from "../../lists/build.ts";
 import { entryTemplate, headsAlone, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
 import scanCode from "../../lists/scan.wgsl" with { type: "text" };

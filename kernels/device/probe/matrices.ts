@@ -5,8 +5,8 @@
  */
 import type { Capabilities, MatrixShape } from "../capabilities.ts";
 import type { Gpu } from "../gpu.ts";
-import { buildKernel } from "../kernel.ts";
-import { submitPass } from "../pass.ts";
+import { buildKernel } from "../work/kernel.ts";
+import { submitPass } from "../work/pass.ts";
 import { download } from "../transfer.ts";
 import { MATRIX_DIRECTIVES } from "../../attention/matrix/directives.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Gpu } from "../gpu.ts";
-import { buildKernel } from "../kernel.ts";
-import { submitPass } from "../pass.ts";
+import { buildKernel } from "../work/kernel.ts";
+import { submitPass } from "../work/pass.ts";
 import { download, upload } from "../transfer.ts";
 
 /** Invocations of a workgroup of attention, and numbers that an invocation has in registers: more than half of those it can have. */

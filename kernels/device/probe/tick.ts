@@ -4,8 +4,8 @@
  * @module
  */
 import type { Gpu } from "../gpu.ts";
-import { encodePass } from "../pass.ts";
-import { submitWithTimestamps } from "../timing.ts";
+import { encodePass } from "../work/pass.ts";
+import { submitWithTimestamps } from "../work/timing.ts";
 
 const SPIN = `
 @group(0) @binding(0) var<storage, read_write> result: array<f32>;

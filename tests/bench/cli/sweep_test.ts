@@ -2,7 +2,7 @@ import { COLUMN_NAMES } from "../../../bench/sweep/rows/columns.ts";
 import { OPTIONS } from "../../../bench/sweep/options/option_list.ts";
 import { parseRows } from "../../../bench/sweep/rows/csv.ts";
 import { readRun } from "../../../bench/sweep/files/write.ts";
-import { openGpu } from "../../../kernels/device/open.ts";
+import { openGpu } from "../../../kernels/device/open/open.ts";
 import {
   assert,
   assertAlmostEquals,

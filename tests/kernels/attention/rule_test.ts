@@ -10,7 +10,7 @@ import {
 import { readMask } from "../../../kernels/attention/masked/bits.ts";
 import { buildRule } from "../../../kernels/attention/masked/rule.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { submitPass } from "../../../kernels/device/pass.ts";
+import { submitPass } from "../../../kernels/device/work/pass.ts";
 import { poison } from "../../../kernels/device/poison.ts";
 import { upload } from "../../../kernels/device/transfer.ts";
 import { InputError } from "../../../reference/errors.ts";

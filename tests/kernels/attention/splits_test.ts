@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { compare, parseCase } from "../../../mod.ts";
 import { splitsOf } from "../../../kernels/attention/splits.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { openGpu } from "../../../kernels/device/open.ts";
+import { openGpu } from "../../../kernels/device/open/open.ts";
 import { poison } from "../../../kernels/device/poison.ts";
 import { buildPlan, planSplits } from "../../../kernels/plan.ts";
 import { createPsa, type PsaSetup } from "../../../kernels/psa.ts";

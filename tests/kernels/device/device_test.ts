@@ -2,7 +2,7 @@
 import { assertEquals } from "../../support/assert.ts";
 
 const SCRIPT = `
-import { openGpu } from "${import.meta.resolve("../../../kernels/device/open.ts")}";
+import { openGpu } from "${import.meta.resolve("../../../kernels/device/open/open.ts")}";
 let implementation = { requestAdapter: (options) => navigator.gpu.requestAdapter(options) };
 const seen = new WeakRef(implementation);
 const gpu = await openGpu({ gpu: implementation });

@@ -2,10 +2,10 @@
  * The kernel of scores with matrix units, on a machine that has none: it compiles in Dawn, and, with matrices that are emulated,
  * gives importance within the bounds of sums in float32, and the levels that the reference gives.
  */
-import { openGpu } from "../../../kernels/device/open.ts";
+import { openGpu } from "../../../kernels/device/open/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
-import { MATRIX_FEATURE } from "../../../kernels/device/backend.ts";
-import { openDawn } from "../../../kernels/device/dawn.ts";
+import { MATRIX_FEATURE } from "../../../kernels/device/open/backend.ts";
+import { openDawn } from "../../../kernels/device/open/dawn.ts";
 import { buildImportance } from "../../../kernels/importance/importance.ts";
 import { scoreCode } from "../../../kernels/importance/kernel.ts";
 import { matrixScoreCode, usesMatrixScores } from "../../../kernels/importance/matrix/code.ts";

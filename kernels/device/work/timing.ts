@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Gpu } from "./gpu.ts";
+import type { Gpu } from "../gpu.ts";
 import { type Encode, encodePass } from "./pass.ts";
-import { download } from "./transfer.ts";
+import { download } from "../transfer.ts";
 
 /** The times of one piece of work, in milliseconds. */
 export interface Timing {

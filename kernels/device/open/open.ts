@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { InputError } from "../../reference/errors.ts";
+import { InputError } from "../../../reference/errors.ts";
 import { type BackendName, backendOf, MATRIX_FEATURE } from "./backend.ts";
-import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "./capabilities.ts";
-import { NoAdapterError } from "./errors.ts";
-import { Gpu } from "./gpu.ts";
+import { type Capabilities, FEATURES, LIMITS, toldCapabilities } from "../capabilities.ts";
+import { NoAdapterError } from "../errors.ts";
+import { Gpu } from "../gpu.ts";
 import { requireGpuOptions } from "./options.ts";
-import { probeMatrices } from "./probe/matrices.ts";
-import { probeRoom } from "./probe/room.ts";
-import { probeSubgroups } from "./probe/subgroups.ts";
-import { probeTick } from "./probe/tick.ts";
+import { probeMatrices } from "../probe/matrices.ts";
+import { probeRoom } from "../probe/room.ts";
+import { probeSubgroups } from "../probe/subgroups.ts";
+import { probeTick } from "../probe/tick.ts";
 
 /** Options of {@link openGpu}. */
 export interface GpuOptions {

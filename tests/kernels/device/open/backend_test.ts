@@ -1,9 +1,9 @@
 /** Opening implementations of WebGPU by name, and the sentence where one is not installed. */
-import { InputError, NoAdapterError, openGpu } from "../../../mod.ts";
-import type { BackendName } from "../../../kernels/device/backend.ts";
-import { scopeError } from "../../../kernels/device/errors.ts";
-import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
-import { runPsa } from "../../support/command.ts";
+import { InputError, NoAdapterError, openGpu } from "../../../../mod.ts";
+import type { BackendName } from "../../../../kernels/device/open/backend.ts";
+import { scopeError } from "../../../../kernels/device/errors.ts";
+import { assert, assertEquals, assertRejects } from "../../../support/assert.ts";
+import { runPsa } from "../../../support/command.ts";
 
 Deno.test("backend: a name that is none is refused with those there are", async () => {
   await assertRejects(

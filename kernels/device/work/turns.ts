@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GpuError } from "./errors.ts";
+import { GpuError } from "../errors.ts";
 
 /** Runs pieces of work one after the other until it is closed. */
 export class Turns {

@@ -1,7 +1,7 @@
 /** Workgroups that a device runs at once are counted. */
-import { openGpu } from "../../../mod.ts";
-import { probeRoom } from "../../../kernels/device/probe/room.ts";
-import { assert } from "../../support/assert.ts";
+import { openGpu } from "../../../../mod.ts";
+import { probeRoom } from "../../../../kernels/device/probe/room.ts";
+import { assert } from "../../../support/assert.ts";
 
 Deno.test("room: a power of two, no more than were begun; where nothing can be counted, the usual number", async () => {
   using gpu = await openGpu();

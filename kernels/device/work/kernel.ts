@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { requireInput } from "../../reference/errors.ts";
-import type { Gpu } from "./gpu.ts";
+import { requireInput } from "../../../reference/errors.ts";
+import type { Gpu } from "../gpu.ts";
 import type { Encode } from "./pass.ts";
 
 /** The buffers of one dispatch of a kernel, and its number of workgroups. */

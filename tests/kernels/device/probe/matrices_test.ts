@@ -1,9 +1,13 @@
 /** Kernels choose a product of matrices from the adapter's list; if none fits, a sentence says why. */
-import { openGpu, parseCase } from "../../../mod.ts";
-import { chooseMatrixShape, listsMatrices, matrixProblem } from "../../../kernels/device/probe/matrices.ts";
-import { assert, assertEquals } from "../../support/assert.ts";
-import { checkAttention } from "../../support/attention_check.ts";
-import { EMULATED, emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { openGpu, parseCase } from "../../../../mod.ts";
+import {
+  chooseMatrixShape,
+  listsMatrices,
+  matrixProblem,
+} from "../../../../kernels/device/probe/matrices.ts";
+import { assert, assertEquals } from "../../../support/assert.ts";
+import { checkAttention } from "../../../support/attention_check.ts";
+import { EMULATED, emulatedMatrices } from "../../../support/emulated_matrices.ts";
 
 const halves = (M: number, N: number, K: number) => ({ M, N, K, component: "f16", result: "f32" });
 const LANES = { least: 32, most: 32 };

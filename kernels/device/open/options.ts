@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { requireInput } from "../../reference/errors.ts";
-import { kindOf, requireOptions } from "../door.ts";
+import { requireInput } from "../../../reference/errors.ts";
+import { kindOf, requireOptions } from "../../door.ts";
 
 /** The names of the options. */
 const NAMES = [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "./gpu.ts";
+import type { Gpu } from "../gpu.ts";
 import { type Encode, encodePass } from "./pass.ts";
 import { submitWithTimestamps } from "./timing.ts";
 

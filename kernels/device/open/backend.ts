@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InputError } from "../../reference/errors.ts";
+import { InputError } from "../../../reference/errors.ts";
 import { findDawn, openDawn } from "./dawn.ts";
 
 /**

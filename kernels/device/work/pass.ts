@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "./gpu.ts";
+import type { Gpu } from "../gpu.ts";
 
 /** The part of a pass that kernels use. */
 export type ComputePass = Pick<
