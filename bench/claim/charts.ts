@@ -57,7 +57,10 @@ export async function drawClaim(rows: readonly ClaimRow[]): Promise<ReportChart[
     if (cells.length > 0) charts.push(await drawMap(cells, footing));
   }
   const traces = rows.filter((row) => groupOf(row).endsWith("traces"));
-  const places = Map.groupBy(traces, (row) => `${groupOf(row)}, ${row.order} order`);
+  const places = Map.groupBy(
+    traces.length > 0 ? traces : rows,
+    (row) => `${groupOf(row)}, ${row.order} order`,
+  );
   for (const [title, own] of places) charts.push(await drawLines(title, own));
   return charts;
 }

@@ -90,7 +90,7 @@ export async function runClaim(
   const { folder } = lock, replaces = !resume && await holdsRun(folder);
   const left = resume
     ? await resumeRun(folder, { environment, inputs: plan.inputs })
-    : { done: [], untimed: [] };
+    : { done: [], untimed: [], minutes: 0 };
   await requireFolder(page);
   const run = await runPlan(plan, { gpu, environment, ...left, folder, replaces, stop });
   if (!run.stopped && plan.options.shard.count === 1) return await publish(run, page);

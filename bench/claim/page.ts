@@ -6,6 +6,7 @@
  */
 import type { ReportChart } from "../report/sections/sections.ts";
 import type { StoredRun } from "../sweep/files/write.ts";
+import type { SweepOptions } from "../sweep/options/options.ts";
 import { plural, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";
 import { type Cell, cellsOf, type Footing, KINDS } from "./cells.ts";
@@ -41,7 +42,7 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
     .map((footing) => ({ footing, cells: cellsOf(rows, footing) }));
   const sentences = verdictSentences(footings);
   const markdown = [
-    "# The paper's claim, tested",
+    ...titleOf(environment),
     "",
     ...(sentences.length === 0 ? [] : [sentences.map((sentence) => `**${sentence}**`).join(" "), ""]),
     ...verdictTable(footings),
@@ -67,11 +68,7 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
       ...maskCells(cells, "loss"),
       ...maskCells(cells, "win"),
     ]),
-    "## Error against density",
-    "",
-    ...charts.filter(({ name }) => name.startsWith("claim-lines")).flatMap(({ name }) =>
-      picture(charts, name)
-    ),
+    ...linesOf(charts),
     "## Every comparison at equal density",
     "",
     "The median over heads of PSA's error divided by that of the method, its 95 % interval, and the verdict. Below 1 PSA " +
@@ -82,13 +79,41 @@ export function claimPage({ rows, environment }: StoredRun, charts: readonly Rep
   return { markdown: markdown.join("\n") + "\n", sentences };
 }
 
+/** The title, and for one model what its inputs are. */
+function titleOf({ options }: StoredRun["environment"]): string[] {
+  const { preset, seq, heads, dim, inputs } = Object(options) as Partial<SweepOptions>;
+  if (!preset) return ["# The paper's claim, tested"];
+  const data = inputs?.length ? "a capture of the model" : "the workload `model`";
+  return [
+    `# The paper's claim, tested at the size of ${preset}`,
+    "",
+    `The inputs are ${data}: ${Number(seq).toLocaleString("en")} tokens, ${
+      plural(Number(heads), "head")
+    } of dimension ` +
+    `${dim}. Each head is one measurement.`,
+  ];
+}
+
+/** The plots of errors over densities, with their heading. */
+function linesOf(charts: readonly ReportChart[]): string[] {
+  const lines = charts.filter(({ name }) => name.startsWith("claim-lines"));
+  return lines.length === 0
+    ? []
+    : ["## Error against density", "", ...lines.flatMap(({ name }) => picture(charts, name))];
+}
+
+/** What of a command says where it wrote, and which part of the whole it was. */
+const OWN = / --(?:(?:shard|out) (?:'[^']*'|\S+)|resume|force)/g;
+
 function aboutRun(environment: StoredRun["environment"], rows: number, timed: boolean): string {
-  const { adapter, commit, date, minutes, command } = environment;
+  const { adapter, commit, date, minutes, shards } = environment;
+  const command = String(environment.command).replaceAll(OWN, "");
+  const parts = Array.isArray(shards) ? ` in ${shards.length} parts at the same time` : "";
   const took = typeof minutes === "number" ? `, ${Math.max(1, Math.round(minutes))} minutes` : "";
   const where = timed ? `kernels on ${adapter}` : "the reference alone, without times";
-  return `The run: \`${command}\`, ${rows} cases, ${where}${took}, ${String(date).slice(0, 10)}, commit ${
-    String(commit).slice(0, 8)
-  }.`;
+  return `The run: \`${command}\`${parts}, ${rows} cases, ${where}${took}, ${
+    String(date).slice(0, 10)
+  }, commit ${String(commit).slice(0, 8)}.`;
 }
 
 /** The inputs that two methods share, and their comparisons there. */

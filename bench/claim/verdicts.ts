@@ -1,5 +1,6 @@
 /**
- * Verdicts on cells of the claim: a sign test over heads for each, corrected for the number of cells.
+ * Verdicts on cells of the claim: heads have to agree, and a t-test over their ratios is corrected for the number of
+ * cells.
  *
  * @module
  */
@@ -20,7 +21,10 @@ export interface Judgement {
   /** The 95 % interval of this median, of this cell alone. */
   readonly low: number;
   readonly high: number;
-  /** The chance of heads that agree as much if the median were 1: a sign test, two-sided; 1 if there is no ratio. */
+  /**
+   * The chance of ratios that lie as far on one side, if they were 1 on the mean: Student's t-test on their logarithms,
+   * two-sided. 1 where the sign test alone would not tell a difference, and where there is no ratio.
+   */
   readonly p: number;
   /** The verdict. */
   readonly verdict: CellVerdict;
@@ -36,9 +40,13 @@ const SAME = 1e-3;
 /**
  * Judges ratios of errors, one for each head, before the number of cells is taken into account.
  *
+ * Two tests have to agree. The sign test assumes nothing of the distribution of ratios, but with six heads its chance
+ * cannot be below 2 / 64, which a correction for hundreds of cells never accepts. Student's t-test on the logarithms of
+ * the ratios has no such limit; it takes them as about normal, and one head with a ratio far off cannot make a verdict.
+ *
  * @param ratios error of PSA over error of the other method
  * @param bounds the ratios if all costs are wrong to PSA's advantage, and to its disadvantage; default they are right
- * @returns a win or a loss where the sign test alone would give it: p at most .05
+ * @returns a win or a loss where both tests alone would give it: chances of at most .05
  *
  * @example
  * ```ts
@@ -56,11 +64,43 @@ export function judgeRatios(
 ): Judgement {
   if (ratios.length === 0) return { ratios, median: NaN, low: NaN, high: NaN, p: 1, verdict: "apart" };
   const { median } = headMedian(ratios), { low } = headMedian(least), { high } = headMedian(most);
-  const heads = ratios.length;
-  const win = signTest(most.filter((ratio) => ratio < 1 - SAME).length, heads);
-  const loss = signTest(least.filter((ratio) => ratio > 1 + SAME).length, heads);
+  const win = chanceBelow(most.map(Math.log)), loss = chanceBelow(least.map((ratio) => -Math.log(ratio)));
   const p = Math.min(win, loss), allowed = 1 - CONFIDENCE;
   return { ratios, median, low, high, p, verdict: p > allowed ? "tie" : win < loss ? "win" : "loss" };
+}
+
+/** The chance of logarithms that lie as far below 0 as these, two-sided; 1 if the sign test sees no difference. */
+function chanceBelow(logs: readonly number[]): number {
+  const n = logs.length, mean = logs.reduce((sum, log) => sum + log, 0) / n;
+  const agree = logs.filter((log) => log < -Math.log1p(SAME)).length;
+  if (mean >= 0 || signTest(agree, n) > 1 - CONFIDENCE) return 1;
+  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (n - 1);
+  return studentChance(-mean / Math.sqrt(variance / n), n - 1);
+}
+
+/**
+ * The chance that a number of Student's distribution lies further from 0 than `t`, on either side; closed sums for whole
+ * degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+ *
+ * @param t at least 0, or Infinity
+ * @param freedom degrees of freedom, a whole number of at least 1
+ *
+ * @example
+ * ```ts
+ * import { studentChance } from "./verdicts.ts";
+ * console.log(studentChance(2.5706, 5).toFixed(4)); // 0.0500
+ * ```
+ */
+export function studentChance(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom)), sin = Math.sin(angle), cos = Math.cos(angle);
+  const isOdd = freedom % 2 === 1;
+  let term = isOdd ? cos : 1, sum = freedom === 1 ? 0 : term;
+  for (let k = isOdd ? 3 : 2; k < freedom; k += 2) {
+    term *= (k - 1) / k * cos ** 2;
+    sum += term;
+  }
+  const inside = isOdd ? 2 / Math.PI * (angle + sin * sum) : sin * sum;
+  return Math.max(0, 1 - inside);
 }
 
 /** The chance, doubled for two sides, that at least `count` of `heads` fair coins show heads; at most 1. */

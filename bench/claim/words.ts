@@ -22,11 +22,15 @@ export const HOW: readonly string[] = [
   "PSA's own points, along a straight line on logarithmic axes. A head is left out where PSA's points do not reach that " +
   "density or time, with a margin of 2 %. The two errors give one ratio per head.",
   "",
-  "**Its verdict.** A sign test over heads decides, which assumes nothing of the distribution of the ratios. Some of " +
-  "hundreds of tests would pass by chance. Therefore verdicts are accepted in the order of their chance, as long as at " +
-  "most one in twenty of those accepted is expected to be wrong (Benjamini and Hochberg, over all comparisons at equal " +
-  "density, and so on). All others are called no difference beyond noise. The intervals in the tables are those of each " +
-  "comparison alone. Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no difference.",
+  "**Its verdict.** Two tests over heads have to agree. The sign test (95 %) assumes nothing of the distribution of the " +
+  "ratios: with six or seven heads, all must lie on one side. Student's t-test on the logarithms of the ratios takes them " +
+  "as about normal, and gives the chance that is corrected for the number of comparisons: of hundreds of tests some " +
+  "would pass by chance. Therefore verdicts are accepted in the order of their chance, as long as at most one in twenty " +
+  "of those accepted is expected to be wrong (Benjamini and Hochberg, over all comparisons at equal density, and so on). " +
+  "All others are called no difference beyond noise. (The sign test alone cannot be corrected: with six heads its chance " +
+  "is never below 1 in 32.) Heads of one layer count as independent, which they may not be. The intervals in the tables " +
+  "are those of each comparison alone. Errors below 1e-5 count as rounding, and ratios within a thousandth of 1 as no " +
+  "difference.",
   "",
   "**Times.** Single times are noisy, so times are read from fitted lines. On heads of equal sizes the time of a kernel is " +
   "a constant plus a slope times the density; a head that was slow throughout is corrected for that. Methods that choose " +

@@ -23,6 +23,8 @@ export interface RunnerContext extends Pick<RunContext, "gpu"> {
   readonly done: readonly SweepRow[];
   /** Those of them that run once more since they have no times, by their case; default none. */
   readonly untimed?: readonly string[];
+  /** The minutes that they took; default none. */
+  readonly minutes?: number;
   /** Where rows go. */
   readonly folder: string;
   /** Whether another run is in the folder, which stays until there are rows to replace it; default false. */
@@ -72,14 +74,13 @@ export async function runPlan(
   { inputs }: { readonly inputs: readonly PlannedInput[] },
   context: RunnerContext,
 ): Promise<FinishedRun> {
-  const { environment: about, done, untimed = [], folder, replaces = false, seed, onRows = () => {} } =
-    context;
-  const begin = performance.now(), before = typeof about.minutes === "number" ? about.minutes : 0;
+  const { environment: about, done, untimed = [], minutes = 0, folder, replaces = false, seed } = context;
+  const { onRows = () => {} } = context, begin = performance.now();
   const without = new Set(untimed), known = new Map(done.map((row) => [row.case, row]));
   const made = () => ({
     rows: [...known.values()].sort((a, b) => a.index - b.index),
     environment: {
-      ...{ ...about, minutes: before + (performance.now() - begin) / 60000 },
+      ...{ ...about, minutes: minutes + (performance.now() - begin) / 60000 },
       ...(without.size > 0 ? { untimed: [...without] } : {}),
     },
   });

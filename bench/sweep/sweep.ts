@@ -79,13 +79,13 @@ export async function runSweep(
   await using lock = await openFolder(options);
   await requireRoom(lock.folder, plan.total);
   const { folder } = lock, replaces = !resume && await holdsRun(folder);
-  const { done, untimed } = resume
+  const { done, untimed, minutes } = resume
     ? await resumeRun(folder, { environment, inputs: plan.inputs })
-    : { done: [], untimed: [] };
+    : { done: [], untimed: [], minutes: 0 };
   const emit = (rows: readonly SweepRow[]) => write(rows.map((row) => jsonLine(row) + "\n").join(""));
   if (json) emit(done.filter((row) => !untimed.includes(row.case)));
   const run = await runPlan(plan, {
-    ...{ gpu, environment, done, untimed, folder, replaces, seed: options.seed, stop },
+    ...{ gpu, environment, done, untimed, minutes, folder, replaces, seed: options.seed, stop },
     onRows: (made) => json ? emit(made) : write(formatTable(made, { colour }) + "\n"),
   });
   if (!(replaces && run.rows.length === 0)) await writeReport(folder, { ...run, plots });

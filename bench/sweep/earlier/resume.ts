@@ -25,6 +25,8 @@ export interface Left {
   readonly done: SweepRow[];
   /** Those of them that have no times since it stopped before, by their case. */
   readonly untimed: string[];
+  /** How long it took until it stopped. */
+  readonly minutes: number;
 }
 
 /**
@@ -70,5 +72,9 @@ export async function resumeRun(folder: string, { environment, inputs }: Continu
     );
   }
   const untimed = Array.isArray(before.untimed) ? before.untimed.map(String) : [];
-  return { done: rows, untimed: untimed.filter((name) => rows.some((row) => row.case === name)) };
+  return {
+    done: rows,
+    untimed: untimed.filter((name) => rows.some((row) => row.case === name)),
+    minutes: typeof before.minutes === "number" ? before.minutes : 0,
+  };
 }

@@ -1,7 +1,13 @@
 import { drawn } from "../../support/seed.ts";
 import { cellsOf, type ClaimRow, errorAt, KINDS } from "../../../bench/claim/cells.ts";
-import { type CellVerdict, correctVerdicts, judgeRatios } from "../../../bench/claim/verdicts.ts";
+import {
+  type CellVerdict,
+  correctVerdicts,
+  judgeRatios,
+  studentChance,
+} from "../../../bench/claim/verdicts.ts";
 import { seededRandom } from "../../../reference/random.ts";
+import { drawClaim } from "../../../bench/claim/charts.ts";
 import { claimPage } from "../../../bench/claim/page.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";
 import { WORKLOADS } from "../../../fixtures/workloads.ts";
@@ -96,20 +102,35 @@ Deno.test("claim: orders, kinds of inputs and heads are not mixed", () => {
   assertEquals(cellsOf([...psa, ...causal], "density").map(({ group }) => group)[0], "causal traces");
 });
 
-Deno.test("claim: hundreds of cells without a difference give no verdict, and true ones beside them keep theirs", () => {
+Deno.test("claim: of hundreds of cells the true differences keep their verdicts, and those of chance lose them", () => {
   const random = seededRandom(5);
-  const cell = (factor: number, heads: number) =>
-    judgeRatios(Array.from({ length: heads }, () => factor * Math.exp(0.1 * random.normal())));
-  const fair = Array.from({ length: 400 }, () => cell(1, 6));
-  const clear = Array.from({ length: 200 }, () => cell(0.5, 8));
+  const cell = (factor: number) =>
+    judgeRatios(Array.from({ length: HEADS }, () => factor * Math.exp(0.1 * random.normal())));
+  const fair = Array.from({ length: 400 }, () => cell(1)),
+    clear = Array.from({ length: 200 }, () => cell(0.5));
   const told = (cells: ReturnType<typeof cell>[]) => cells.filter(({ verdict }) => verdict !== "tie").length;
-  assert(told(fair) > 5, "alone, some of them pass");
-  assertEquals(told(correctVerdicts(fair)), 0);
+  assert(told(fair) > 2, "alone, some of them pass");
+  assert(told(correctVerdicts(fair)) <= 1, "corrected, none should: 1 in 20 runs would tell one");
   const both = correctVerdicts([...fair, ...clear]);
   assertEquals(told(both.slice(400)), 200);
-  assert(told(both) - 200 <= told(fair));
-  assertEquals(clear[0].p, 2 / 256);
-  assertEquals(judgeRatios([0.5, 0.6, 0.7, 0.5, 0.9, 0.8, 0.7, 1.4]).p, 2 * 9 / 256);
+  assert(told(both.slice(0, 400)) <= told(fair));
+});
+
+Deno.test("claim: two tests have to agree, Student's and the sign test", () => {
+  assertAlmostEquals(studentChance(12.7062, 1), 0.05, 1e-5);
+  assertAlmostEquals(studentChance(2.57058, 5), 0.05, 1e-5);
+  assertAlmostEquals(studentChance(5.95882, 6), 0.001, 1e-6);
+  assertAlmostEquals(studentChance(2.71808, 11), 0.02, 1e-6);
+  assertEquals([studentChance(0, 5), studentChance(Infinity, 4)], [1, 0]);
+  // The logarithms of these have the mean -.3 and the standard deviation .1: t is .3 / (.1 / sqrt(6)).
+  const logs = [-0.3 - 0.1 * Math.sqrt(5 / 4), -0.3 + 0.1 * Math.sqrt(5 / 4), -0.3 - 0.1 * Math.sqrt(5 / 4)];
+  const six = [...logs, -0.3 + 0.1 * Math.sqrt(5 / 4), -0.3, -0.3].map(Math.exp);
+  assertAlmostEquals(judgeRatios(six).p, studentChance(3 * Math.sqrt(6), 5), 1e-9);
+  assertEquals(judgeRatios(six.map((ratio) => 1 / ratio)).verdict, "loss");
+  const agrees = [0.9, 0.9, 0.9, 0.9, 0.9, 0.01]; // one head decides the mean, and no test of Student's sees it
+  assertEquals([judgeRatios(agrees).verdict, judgeRatios(agrees).p > 0.05], ["tie", true]);
+  const differs = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1.01]; // Student's test alone would tell a win
+  assertEquals([judgeRatios(differs).verdict, judgeRatios(differs).p], ["tie", 1]);
 });
 
 Deno.test("claim: few heads and errors of rounding are ties", () => {
@@ -135,6 +156,19 @@ Deno.test("claim: an error between two points lies on a straight line on logarit
   assertAlmostEquals(errorAt(points, 0.6)!, 0.1, 1e-12);
   assertAlmostEquals(errorAt(points, 0.099)!, 0.04 / 0.099, 1e-12);
   assertEquals([errorAt(points, 0.097), errorAt(points, 0.9), errorAt([], 1)], [null, null, null]);
+});
+
+Deno.test("claim: the page of one model names it, its size and its inputs, and has its lines", async () => {
+  const at = { change: { order: "gilbert" } };
+  const rows = [...rowsOf("psa", { error: usual, ...at }), ...rowsOf("block-topk", { error: usual, ...at })]
+    .map((row) => ({ ...row, case: row.case.replaceAll(/input=\S+/g, "workload=model"), input: "model" }));
+  const options = { preset: "Wan2.1-1.3B", seq: 32760, heads: 12, dim: 128, inputs: [] };
+  const charts = await drawClaim(rows);
+  const { markdown } = claimPage({ rows, environment: { options } }, charts);
+  assert(markdown.startsWith("# The paper's claim, tested at the size of Wan2.1-1.3B\n\n"));
+  assertStringIncludes(markdown, "the workload `model`: 32,760 tokens, 12 heads of dimension 128.");
+  assertStringIncludes(markdown, "## Error against density\n\n![Lines of error");
+  assert(!claimPage({ rows, environment: {} }, []).markdown.includes("## Error against density"));
 });
 
 Deno.test("claim: the page tells losses as plainly as wins", () => {
@@ -242,10 +276,12 @@ if (drawn(0, 2)) {
     assertEquals((await claim()).code, 0);
     const whole = await readRun(folder.at("a"));
     const part = whole.rows.slice(0, 4).map((row): SweepRow => ({ ...row, rel_l2: 0.5 }));
-    await writeRun(folder.at("a"), { ...whole, rows: part });
+    await writeRun(folder.at("a"), { rows: part, environment: { ...whole.environment, minutes: 100 } });
     const { code, stderr } = await claim("--resume");
     assertEquals(code, 0, stderr);
-    assertEquals((await readRun(folder.at("a"))).rows, [...part, ...whole.rows.slice(4)]);
+    const after = await readRun(folder.at("a")), { minutes } = after.environment;
+    assertEquals(after.rows, [...part, ...whole.rows.slice(4)]);
+    assert(Number(minutes) > 100 && Number(minutes) < 110, `the minutes of both parts count, not ${minutes}`);
     const other = ["--quick", "--no-gpu", "--filter", "workload=sinks", "--out", folder.at("a"), "--resume"];
     const refused = await callPsa("claim", other);
     assertEquals(refused.code, 2);
@@ -271,7 +307,9 @@ if (drawn(1, 2)) {
       page,
     ]);
     assertEquals(code, 0, stderr);
-    assertStringIncludes(await Deno.readTextFile(`${page}/claim.md`), "12 cases");
+    const text = (await Deno.readTextFile(`${page}/claim.md`)).replaceAll(/\s+/g, " ");
+    assertStringIncludes(text, "--no-gpu` in 2 parts at the same time, 12 cases");
+    assert(!text.includes(folder.at("")) && !text.includes("--shard"), "no folder, and not one part alone");
     const half = await runPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
     assertEquals([half.code, half.stderr.trim().split("\n").length], [2, 1], half.stderr);
   });
