@@ -1,11 +1,6 @@
 import { drawn } from "../../support/seed.ts";
 import { cellsOf, type ClaimRow, errorAt, KINDS } from "../../../bench/claim/cells.ts";
-import {
-  type CellVerdict,
-  correctVerdicts,
-  judgeRatios,
-  studentChance,
-} from "../../../bench/claim/verdicts.ts";
+import { type CellVerdict, judgeRatios } from "../../../bench/claim/verdicts.ts";
 import { drawClaim } from "../../../bench/claim/charts.ts";
 import { claimPage } from "../../../bench/claim/page.ts";
 import { planClaim } from "../../../bench/claim/plan.ts";
