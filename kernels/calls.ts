@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Correction, KeyRule } from "../reference/methods/method.ts";
+import type { Correction, KeyRule, LevelRule } from "../reference/methods/method.ts";
 import type { Mask } from "../reference/masks/mask.ts";
 import type { Tensor } from "../reference/tensor.ts";
 import type { Stage, StageTimings } from "./device/work/stage.ts";
@@ -45,9 +45,15 @@ export interface GivenMask {
   readonly mask: Mask;
 }
 
-/** A rule in place of a mask: kernels choose keys by it, and make the work lists, each time the call runs. */
+/** A rule in place of levels or a mask: kernels choose by it, and make the work lists, each time the call runs. */
 export interface GivenRule {
-  /** The choice of keys that a method made, in its own words. */
+  /** The choice that a method made, in its own words. */
+  readonly rule: KeyRule | LevelRule;
+}
+
+/** A rule of keys. */
+export interface GivenKeyRule {
+  /** The choice of keys. */
   readonly rule: KeyRule;
 }
 

@@ -75,12 +75,16 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
   );
 }
 
+/** Kinds of rules that kernels know, and a sentence's words for them. */
+const KINDS = ["nearest", "best", "levels"];
+const NAMES = `${KINDS.slice(0, -1).map((kind) => `"${kind}"`).join(", ")} or "${KINDS.at(-1)}"`;
+
 /** Throws unless kernels know a rule. */
 function requireRule({ rule }: GivenRule): void {
   const kind = (rule as { kind?: unknown } | null)?.kind;
   requireInput(
-    kind === "nearest" || kind === "best",
-    () => `\`rule\` is ${kindOf(kind ?? rule)}; its kind should be "nearest" or "best".`,
+    KINDS.includes(kind as string),
+    () => `\`rule\` is ${kindOf(kind ?? rule)}; its kind should be ${NAMES}.`,
   );
 }
 

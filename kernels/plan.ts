@@ -132,7 +132,9 @@ export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
 }
 
 /** All levels that a configuration can choose: a cap may lower one to any level below it. */
-function chosenLevels({ assignment, similarityThresholds = {} }: PsaConfig): number[] {
+export function chosenLevels(
+  { assignment, similarityThresholds = {} }: Pick<PsaConfig, "assignment" | "similarityThresholds">,
+): number[] {
   const listed = assignment.mode === "density"
     ? listShares(assignment.shares ?? DEFAULT_SHARES).map(({ level }) => level)
     : assignment.ratios.map(([level]) => level);

@@ -18,9 +18,10 @@ import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTI
 import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
 import { givenOf, requireGiven } from "./given.ts";
 import { buildMoves } from "./order/moves.ts";
-import { buildDenseCall, buildGivenCall, type Call, type Pipeline } from "./pipeline.ts";
+import type { Call, Pipeline } from "./parts.ts";
 import { guardedCall } from "./prepared.ts";
 import type { PsaPlan, PsaSetup } from "./plan.ts";
+import { buildCall } from "./call.ts";
 import { buildChosenCall } from "./tuned/call.ts";
 import { planCall, type TunedSetup } from "./tuned/plan.ts";
 import type { ForwardOptions, ForwardResult, Given, PreparedCall } from "./calls.ts";
@@ -35,8 +36,7 @@ export type { Stage, StageName, StageOutputs, StageTimings } from "./device/work
  * and run; the first call is as fast as all others.
  *
  * @param gpu the device
- * @param setup `shape` of the calls, `config` of the method or `tuned` choices of each head, `dtype` of the kernels (`f32`, `f16`, or `auto`: `f16`
- * where the device has it)
+ * @param setup `shape` of the calls, `config` of the method or `tuned` choices of each head, and `dtype` of the kernels
  * @throws {InputError} if the configuration is wrong, a dimension is not a multiple of 8 up to 256, the device lacks the
  * element type, or a limit of the device is exceeded, which is named before anything is built; `createSlicedPsa`
  * runs such calls some heads at a time
@@ -247,8 +247,8 @@ export class Psa implements Disposable {
   /** Builds a call; those that depend on no levels are built once, and stay. */
   async #build(given?: Given): Promise<Built> {
     if (given === undefined) return this.#selected ??= await this.#scoped(buildChosenCall);
-    if (given === "dense") return this.#dense ??= await this.#scoped(buildDenseCall);
-    return await this.#scoped((gpu, pipeline) => buildGivenCall(gpu, pipeline, given));
+    const build = () => this.#scoped((gpu, pipeline) => buildCall(gpu, pipeline, given));
+    return given === "dense" ? this.#dense ??= await build() : await build();
   }
 
   async #scoped(build: (gpu: Gpu, pipeline: Pipeline) => Promise<Call>): Promise<Built> {

@@ -232,14 +232,10 @@ function optionsOf({ read }: CommandLine): TuneOptions {
   const isTimed = read.flag("time");
   const names = <Name extends string>(option: string, fallback: string, known: readonly Name[]) =>
     read.list(option, fallback).map((name) => requireName(option, name, known));
-  const methods = names("methods", isTimed ? "ranked" : FAMILIES.join(","), FAMILIES);
+  const methods = names("methods", FAMILIES.join(","), FAMILIES);
   requireInput(
     !isTimed || read.text("budget", "") === "",
     "--time and --budget were given; the budget is either.",
-  );
-  requireInput(
-    !isTimed || methods.every((name) => name === "ranked"),
-    () => `--methods is ${methods.join(",")}; with --time it should be ranked, which kernels run.`,
   );
   return {
     ...{ blockM: block("block-m", 128), blockN: block("block-n", 64) },

@@ -21,16 +21,11 @@ export function choiceLines({ heads, tunedOn, search }: Tuned): string[] {
   const rows = heads.map(({ head, choice, error, density }) => [
     ...[`${head}`, showFixed(error, 4), showFixed(density, 3), candidateOf(choice).name],
   ]);
-  const without = [...new Set(heads.map(({ choice }) => choice.method))].filter((name) => name !== "ranked");
-  const sentence = `createPsa runs choices of ranked, not of ${
-    without.join(", ")
-  }: tune with --methods ranked for it.`;
   return [
     `Chosen on ${namesOf(tunedOn)} among ${search.candidates} candidates per head; ${
       showNumber(100 * search.measured / search.exhaustive)
     } % of the rows that all of them would take.`,
     ...tableLines([["head", "error", "density", "choice"], ...rows]),
-    ...without.length > 0 ? [sentence] : [],
   ];
 }
 

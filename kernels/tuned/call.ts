@@ -11,7 +11,8 @@ import type { CallBuffers, InputBuffers, OutputBuffers } from "../buffers.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { Moves } from "../order/moves.ts";
 import { buildMove, buildOrderBuffer, type OrderBuffer, uploadOrder } from "../order/order.ts";
-import { buildSelectedCall, type Call, type Pipeline } from "../pipeline.ts";
+import type { Call, Pipeline } from "../parts.ts";
+import { buildSelectedCall } from "../pipeline.ts";
 import { shapeOfLevels } from "../plan.ts";
 import { isTuned, type TunedPass } from "./plan.ts";
 

@@ -1,26 +1,20 @@
 /**
- * The plan of a call whose heads have choices of their own: heads that agree in order and importance run together, in one
+ * The plan of a call whose heads have choices of their own: heads that agree in order, importance and method run together, in one
  * pass; shares, densities and what stands for the rest differ by head within a pass, as rows of one table.
  *
  * @module
  */
 import type { PsaConfig } from "../../reference/config/config.ts";
-import {
-  type ChosenHead,
-  importanceNamed,
-  orderNamed,
-  type TunedCall,
-} from "../../reference/config/tuned.ts";
+import { type ChosenHead, orderNamed, type TunedCall } from "../../reference/config/tuned.ts";
 import type { OrderConfig } from "../../reference/config/config.ts";
-import { causalBlocks } from "../../reference/levels/causal.ts";
-import { choiceEnds } from "../../reference/levels/means.ts";
+import { importanceOfChoice } from "../../reference/levels/thresholds.ts";
 import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Capabilities } from "../device/capabilities.ts";
-import type { Quotas } from "../levels/quotas.ts";
-import { TILE_TOKENS } from "../lists/entry.ts";
+import { searchedLevels } from "../levels/search/search.ts";
 import type { RowTokens } from "../lists/given.ts";
-import type { HeadChoices } from "../pipeline.ts";
+import type { HeadChoices } from "../parts.ts";
 import { buildPlan, planLists, type PsaPlan, type PsaSetup, requireSelection } from "../plan.ts";
+import { cutOf, searchedTokens } from "./cut.ts";
 import { boxOf, requireTuned } from "./require.ts";
 
 /**
@@ -53,7 +47,7 @@ export interface TunedSetup extends Omit<PsaSetup, "config"> {
   readonly tuned: TunedCall;
 }
 
-/** Heads that agree in order and importance. */
+/** Heads that agree in order, importance and method. */
 export interface TunedPass {
   /** Places of the heads in the call. */
   readonly heads: readonly number[];
@@ -63,7 +57,7 @@ export interface TunedPass {
   readonly order: OrderConfig;
   /** Sizes and configuration of the pass. */
   readonly plan: PsaPlan;
-  /** How rows of each head are cut. */
+  /** How levels of each head are chosen. */
   readonly choices: HeadChoices;
   /** Whether the pass is the whole call in raster order: it then needs no buffers of its own. */
   readonly isWhole: boolean;
@@ -93,8 +87,8 @@ export function planCall(info: Capabilities, setup: PsaSetup | TunedSetup): PsaP
   requireTuned(tuned, rest);
   const groups = [
     ...Map.groupBy(tuned.heads.keys(), (at) => {
-      const { order, importance } = tuned.heads[at].choice;
-      return `${order} ${importance}`;
+      const { order, importance, method } = tuned.heads[at].choice;
+      return `${order} ${importance} ${method}`;
     }).values(),
   ];
   const isWhole = groups.length === 1 && tuned.heads[0].choice.order === "raster";
@@ -122,22 +116,41 @@ function planPass(
   { tuned, ...setup }: TunedSetup,
   { heads, isWhole }: Pick<TunedPass, "heads" | "isWhole">,
 ): TunedPass {
-  const chosen = heads.map((at) => tuned.heads[at]), { order, importance } = chosen[0].choice;
-  const { cut, tokens } = cutOf(tuned, chosen), levels = cut.quotas.map(({ level }) => level);
+  const chosen = heads.map((at) => tuned.heads[at]), { choice } = chosen[0];
+  const { levels, tokens, choices } = levelsOf(tuned, chosen);
   const kvHeads = keyHeadsOf(heads, setup.shape);
   const own = isWhole
     ? setup.shape
     : { ...setup.shape, batch: 1, heads: heads.length, kvHeads: kvHeads.length };
   const plan = buildPlan(info, {
     ...{ ...setup, shape: own, ready: [], levels: [...levels, ...setup.levels ?? []] },
-    config: { ...configOf(tuned), importance: importanceNamed(importance, tuned.seed) },
+    config: { ...configOf(tuned), importance: importanceOfChoice(choice, tuned.seed) },
   });
   const lists = planLists(plan, { levels, tokens });
   const made = { ...plan, chosen: levels, lists, bytes: { ...plan.bytes, lists: lists.listBytes } };
   requireSelection(info, made);
   return {
-    ...{ heads, kvHeads, isWhole, plan: made, order: orderNamed(order, boxOf(tuned))! },
-    choices: { cut, heads: chosen.map(({ head }) => head) },
+    ...{ heads, kvHeads, isWhole, plan: made, order: orderNamed(choice.order, boxOf(tuned))! },
+    choices: { ...choices, heads: chosen.map(({ head }) => head) },
+  };
+}
+
+/** The levels of heads that agree in their method, the tokens that rows ask for, and how both are chosen. */
+function levelsOf(
+  { shape, blockM, blockN }: TunedCall,
+  heads: readonly ChosenHead[],
+): { readonly levels: readonly number[]; readonly tokens: RowTokens; readonly choices: HeadChoices } {
+  const { method: family } = heads[0].choice;
+  if (family === "ranked") {
+    const { cut, tokens } = cutOf({ ...shape, blockM, blockN }, heads);
+    return { levels: cut.quotas.map(({ level }) => level), tokens, choices: { cut } };
+  }
+  const asked = heads.map((head) => head.asked), search = { kind: "threshold", family, asked } as const;
+  const mean = asked.reduce((sum, density) => sum + density, 0) / asked.length;
+  return {
+    levels: searchedLevels(search),
+    tokens: searchedTokens({ seqK: shape.seqK, blockN }, mean),
+    choices: { search },
   };
 }
 
@@ -147,43 +160,4 @@ function keyHeadsOf(heads: readonly number[], { heads: all, kvHeads }: Attention
   const counts = Map.groupBy(each, (kvHead) => kvHead);
   const sizes = new Set([...counts.values()].map(({ length }) => length));
   return sizes.size === 1 ? [...counts.keys()] : each;
-}
-
-/** Where levels end in the rows of some heads, as one table, and the pooled tokens that rows ask for. */
-function cutOf(
-  { shape: { seqQ, seqK, causal }, blockM, blockN }: TunedCall,
-  heads: readonly ChosenHead[],
-): { readonly cut: Quotas; readonly tokens: RowTokens } {
-  const rows = Math.ceil(seqQ / blockM), columns = Math.ceil(seqK / blockN);
-  const blocks = causal ? causalBlocks({ blockM, blockN, seqQ, seqK }) : null;
-  const all = heads.flatMap((head) => choiceEnds(head, { rows, columns, blockN, blocks }));
-  const levels = [...new Set(all.flatMap((row) => row.map(({ level }) => level)))].sort((a, b) => a - b);
-  const ends = all.map((row) =>
-    levels.map((level) => row.reduce((end, each) => each.level <= level ? Math.max(end, each.end) : end, 0))
-  );
-  const tokensOfRow = (row: readonly number[]) =>
-    levels.reduce((sum, level, i) => {
-      const count = row[i] - (i === 0 ? 0 : row[i - 1]);
-      return sum + tokensOf(count, { perBlock: blockN / level, columns });
-    }, 0);
-  const tokens = ends.map((row) => Math.min(columns * blockN, tokensOfRow(row)));
-  return {
-    cut: { quotas: levels.map((level) => ({ level, unit: 1, energy: 0 })), ends, minFull: 0 },
-    tokens: {
-      most: tokens.reduce((most, each) => Math.max(most, each), 0),
-      meanTiles: tokens.reduce((sum, each) => sum + Math.ceil(each / TILE_TOKENS), 0) / tokens.length,
-    },
-  };
-}
-
-/** Tokens of a group of the work lists at most. */
-const GROUP = 8;
-
-/** Pooled tokens of some blocks of a level in whole groups: blocks of fewer tokens share groups with their neighbours. */
-function tokensOf(
-  count: number,
-  { perBlock, columns }: { readonly perBlock: number; readonly columns: number },
-): number {
-  if (perBlock >= GROUP) return count * perBlock;
-  return GROUP * Math.min(count, Math.ceil(columns * perBlock / GROUP));
 }

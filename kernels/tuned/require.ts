@@ -96,11 +96,6 @@ function requireHead(tuned: TunedCall, at: number): void {
   } catch (error) {
     throw new InputError(`Head ${head} of \`tuned\`: ${(error as Error).message}`, { cause: error });
   }
-  requireInput(
-    choice.method === "ranked",
-    () =>
-      `Head ${head} of \`tuned\` has ${choice.method}, whose threshold no kernel searches; tune with --methods ranked.`,
-  );
   const isThere = orderNamed(choice.order, boxOf(tuned)) !== null && (!causal || choice.order === "raster");
   requireInput(
     isThere,

@@ -41,12 +41,14 @@ export function spentBesideMeans(
  * ```ts
  * import { choiceEnds } from "./means.ts";
  * const choice = { method: "ranked", order: "raster", importance: "pooled", shares: { 1: 1 }, rest: "mean" } as const;
- * const [row] = choiceEnds({ head: 0, choice, asked: 0.5 }, { rows: 1, columns: 8, blockN: 16, blocks: null });
+ * const [row] = choiceEnds({ choice, asked: 0.5 }, { rows: 1, columns: 8, blockN: 16, blocks: null });
  * console.log(row.at(-2), row.at(-1)); // { level: 1, end: 3 } { level: 16, end: 8 }
  * ```
  */
 export function choiceEnds(
-  { choice: { shares, rest }, asked }: ChosenHead,
+  { choice: { shares, rest }, asked }: Pick<ChosenHead, "asked"> & {
+    readonly choice: Pick<ChosenHead["choice"], "shares" | "rest">;
+  },
   options: Omit<BudgetRows, "shares"> & { readonly blockN: number },
 ): LevelEnd[][] {
   const { blockN, columns } = options, own = shares as Shares;

@@ -7,9 +7,11 @@
  */
 import type { AttentionResult } from "../attention/attention.ts";
 import type { CausalSizes } from "../levels/causal.ts";
-import type { Box, ImportanceConfig, PsaConfig } from "../config/config.ts";
+import type { Box, ImportanceConfig } from "../config/config.ts";
 import type { Mask } from "../masks/mask.ts";
 import type { AttentionShape, Qkv, Tensor } from "../tensor.ts";
+import type { Correction, FixedRule, KeyRule, LevelRule, ReleasedQuotas } from "./rule.ts";
+export type * from "./rule.ts";
 
 /**
  * The unit that a method chooses for: blocks of queries (these have levels, and run on the kernels), single queries, whole heads
@@ -25,9 +27,6 @@ export type Basis = "code" | "paper" | "summary" | "stand-in" | "ablation" | "ow
 
 /** Whether the requested density could be kept: `unreachable` if forced blocks alone exceed it. */
 export type SelectionStatus = "ok" | "unreachable";
-
-/** The part of a released configuration that decides levels. */
-export type ReleasedQuotas = Pick<PsaConfig, "assignment" | "similarityThresholds" | "textLength">;
 
 /** One attention call as methods see it; what several of them need is computed once. See `methodInputs`. */
 export interface MethodInputs {
@@ -73,15 +72,6 @@ export interface Chosen {
   readonly density: number;
 }
 
-/**
- * The work of `finish` as data, for kernels: `means`, that every row of a query block becomes (1 - sum of weights) * out + sum of
- * weight * mean value of the key block, with the weights of docs/methods.md [batch, heads, query blocks, key blocks];
- * `first-order`, that the term of PISA is added for all blocks that are read as a mean.
- */
-export type Correction =
-  | { readonly kind: "means"; readonly weights: Tensor<Float64Array> }
-  | { readonly kind: "first-order" };
-
 /** A choice of levels: attention over them is the output, unless there is something to `finish`. */
 export interface BlockSelection extends Chosen {
   /** Int32 [batch, heads, query blocks, key blocks]. */
@@ -90,41 +80,10 @@ export interface BlockSelection extends Chosen {
   readonly finish?: (out: Tensor) => Tensor<Float64Array>;
   /** The same for kernels, if there is one; without it a method that finishes has no time. */
   readonly correction?: Correction;
+  /** The same choice as a rule, if kernels can make it. */
+  readonly rule?: LevelRule | FixedRule;
   /** Where `finish` lets something stand for blocks that `levels` skip: levels that say so. Dropped mass follows them. */
   readonly represented?: Tensor<Int32Array>;
-}
-
-/** A choice of keys as data, for kernels that make the mask. */
-export type KeyRule = NearestCodes | BestKeys;
-
-/** The keys of the nearest codes. */
-export interface NearestCodes {
-  /** Codes are compared. */
-  readonly kind: "nearest";
-  /** Three ascending thresholds of every head, [heads][3]. */
-  readonly thresholds: Float64Array;
-  /** How many keys, from the first on, a query may see. */
-  readonly seen: Int32Array;
-  /** How many of them it takes. */
-  readonly counts: Int32Array;
-}
-
-/** The keys, or the blocks of keys, of the largest query . key or query . mean key. */
-export interface BestKeys {
-  /** Scores are compared. */
-  readonly kind: "best";
-  /** Keys of a block; 1: keys are taken one by one. */
-  readonly unit: number;
-  /** Whether the query heads of a key head add up the softmax of their scores and choose together. */
-  readonly together: boolean;
-  /** How many keys, from the first on, each query may see. */
-  readonly seen: Int32Array;
-  /** How many blocks it takes. */
-  readonly counts: Int32Array;
-  /** The block that it takes first; -1: none. */
-  readonly own: Int32Array;
-  /** Whether those that take a block first take the first of all too. */
-  readonly first: boolean;
 }
 
 /** A choice that no levels express: attention over the mask is the output. */
@@ -132,7 +91,7 @@ export interface MaskSelection extends Chosen {
   /** Which keys every query sees. */
   readonly mask: Mask;
   /** The same as a rule, if kernels can make the mask. */
-  readonly rule?: KeyRule;
+  readonly rule?: KeyRule | FixedRule;
 }
 
 /** The choice of a method: levels, or a mask. */

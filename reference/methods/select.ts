@@ -4,13 +4,13 @@
  * @module
  */
 import { BINARY_SHARES, spendDensity } from "../levels/budget.ts";
-import type { Shares } from "../config/config.ts";
+import type { ImportanceConfig, Shares } from "../config/config.ts";
 import { levelDensity } from "../levels/density.ts";
 import type { Tensor } from "../tensor.ts";
 import { droppedMass } from "../judge/mass.ts";
 import { maskedAttention } from "../masks/attention.ts";
 import { droppedOfLse } from "../masks/loss.ts";
-import type { BlockSelection, MethodInputs, Selection, SelectionStatus } from "./method.ts";
+import type { BlockSelection, LevelRule, MethodInputs, Selection, SelectionStatus } from "./method.ts";
 
 /**
  * A selection of levels and its density.
@@ -89,6 +89,46 @@ export function ranked(
 ): BlockSelection {
   const { causal, sizes } = inputs;
   return selectionOf(inputs, spendDensity(importance, density, { shares, causal, ...sizes }));
+}
+
+/**
+ * A ranked budget of an importance that kernels compute, and the rule by which they make it.
+ *
+ * @param inputs the call
+ * @param importance how key blocks are scored
+ * @param density the mean of 1 / level to spend
+ * @param shares share of the density that each level gets; default all of it to level 1
+ *
+ * @example
+ * ```ts
+ * import { methodInputs } from "./inputs.ts";
+ * import { rankedBy } from "./select.ts";
+ * import { tensor } from "../tensor.ts";
+ * const x = tensor(new Float64Array(32 * 8), [1, 1, 32, 8]);
+ * const inputs = methodInputs({ q: x, k: x, v: x }, { blockM: 32, blockN: 16 });
+ * const { levels, rule } = rankedBy(inputs, { kind: "pooled" }, 0.5);
+ * console.log(levels.data, rule?.kind); // [1, 0] levels
+ * ```
+ */
+export function rankedBy(
+  inputs: MethodInputs,
+  importance: ImportanceConfig,
+  density: number,
+  shares: Shares = BINARY_SHARES,
+): BlockSelection {
+  const cut = { kind: "ranked", shares, rest: "skipped", density } as const;
+  return {
+    ...ranked(inputs, inputs.importanceOf(importance), density, shares),
+    rule: levelRule(inputs, { importance, cut }),
+  };
+}
+
+/** A rule by which kernels choose the levels of a call. */
+export function levelRule(
+  { firstHead }: MethodInputs,
+  rule: Omit<LevelRule, "kind" | "firstHead">,
+): LevelRule {
+  return { kind: "levels", firstHead, ...rule };
 }
 
 /**

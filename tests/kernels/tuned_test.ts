@@ -14,7 +14,8 @@ import {
 } from "../../mod.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { poisonOutputs } from "../../kernels/device/poison.ts";
-import { type Choice, importanceNamed, orderNamed, type TunedCall } from "../../reference/config/tuned.ts";
+import { type Choice, orderNamed, type TunedCall } from "../../reference/config/tuned.ts";
+import { importanceOfChoice } from "../../reference/levels/thresholds.ts";
 import { headSlice, kvHeadOf } from "../../reference/heads.ts";
 import { methodInputs } from "../../reference/methods/inputs.ts";
 import { arrangeTokens } from "../../reference/order/arrange.ts";
@@ -43,6 +44,21 @@ const VIDEO: readonly (readonly [Choice, number])[] = [
   [choice("tile", "sampled", "mean", { 2: 0.5, 4: 0.5 }), 0.2],
   [choice("raster", "pooled", "mean", { 1: 0.8, 2: 0.2 }), 0.15],
   [choice("gilbert", "antidiagonal", "mean", { 1: 0.4, 2: 0.2, 4: 0.2, 8: 0.2 }), 0.35],
+];
+const threshold = (
+  method: Choice["method"],
+  order: Choice["order"],
+  importance: Choice["importance"],
+): Choice => ({
+  ...{ method, order, importance, shares: null, rest: "skipped" },
+});
+
+/** Thresholds, two of them in one pass with densities of their own, beside a rank with the same scores. */
+const THRESHOLDS: readonly (readonly [Choice, number])[] = [
+  [threshold("psa-threshold", "tile", "pooled"), 0.3],
+  [threshold("xattention", "raster", null), 0.2],
+  [choice("tile", "pooled", "mean", { 1: 1 }), 0.3],
+  [threshold("psa-threshold", "tile", "pooled"), 0.15],
 ];
 /** Choices of one pass for heads that have key heads of their own. */
 const ALIKE: readonly (readonly [Choice, number])[] = [
@@ -100,7 +116,7 @@ function checkHeads(qkv: Qkv, tuned: TunedCall, { out, levels, lse }: ForwardRes
     } as Qkv;
     const order = orderNamed(choice.order, grid === null ? undefined : BOX)!;
     const arranged = arrangeTokens(own, { order, textLength });
-    const importance = importanceNamed(choice.importance, seed);
+    const importance = importanceOfChoice(choice, seed);
     const inputs = methodInputs(arranged.qkv, { ...BLOCKS, causal, importance, seed, firstHead: head });
     const want = candidateOf(choice).method.select(inputs, asked).levels,
       got = headSlice(levels, head) as Tensor<Int32Array>;
@@ -146,7 +162,15 @@ gpuTest("tuned: heads in several passes are what the reference makes of each cho
 });
 
 // Each compiles kernels of its own; a commit draws one.
-if (drawn(0, 2)) {
+if (drawn(2, 3)) {
+  gpuTest("tuned: heads with thresholds run in passes of their own, each with its density", async (gpu) => {
+    const qkv = callOf(THRESHOLDS), tuned = tunedOf(qkv, THRESHOLDS, false);
+    const { result, importances } = await runTuned(gpu, qkv, tuned);
+    assertEquals(importances, 3, "passes");
+    checkHeads(qkv, tuned, result);
+  });
+}
+if (drawn(0, 3)) {
   gpuTest(
     "tuned: causal heads of one pass read the inputs where they lie, and differ by the rows of a table",
     async (gpu) => {
@@ -157,7 +181,7 @@ if (drawn(0, 2)) {
     },
   );
 }
-if (drawn(1, 2)) {
+if (drawn(1, 3)) {
   gpuTest("tuned: slices have the choices of their heads", async (gpu) => {
     const qkv = callOf(ALIKE), tuned = tunedOf(qkv, ALIKE, false);
     const { seqQ, seqK, headDim, valueDim } = tuned.shape;
@@ -176,7 +200,6 @@ gpuTest("tuned: files for other calls are refused in a sentence", async (gpu) =>
   const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ, seqK, headDim, valueDim };
   const withHead = (head: object) =>
     ({ ...tuned, heads: [{ ...tuned.heads[0], ...head }, tuned.heads[1]] }) as TunedCall;
-  const threshold = { ...tuned.heads[0].choice, method: "psa-threshold", shares: null, rest: "skipped" };
   const cases: readonly (readonly [object, RegExp])[] = [
     [
       { tuned, shape: { ...shape, seqK: 300 } },
@@ -187,10 +210,6 @@ gpuTest("tuned: files for other calls are refused in a sentence", async (gpu) =>
     [{ tuned, shape, config: {} }, /`config` and `tuned` were given/],
     [{ tuned: {}, shape }, /`tuned.shape` is undefined; it should be what `deno task tune` writes/],
     [{ tuned: null, shape }, /`tuned` is null/],
-    [
-      { tuned: withHead({ choice: threshold }), shape },
-      /Head 0 of `tuned` has psa-threshold, whose threshold no kernel searches/,
-    ],
     [{ tuned: withHead({ asked: 0 }), shape }, /Head 0 of `tuned`: `density` is 0/],
     [
       { tuned: withHead({ choice: { ...tuned.heads[0].choice, order: "tile" } }), shape },

@@ -7,7 +7,7 @@ import { levelDensity } from "../../../reference/levels/density.ts";
 import { droppedMass, massEntropy } from "../../../reference/judge/mass.ts";
 import { droppedOfLse } from "../../../reference/masks/loss.ts";
 import { choose } from "../../../reference/methods/fit.ts";
-import type { BlockSelection, KeyRule, MaskSelection, Selection } from "../../../reference/methods/method.ts";
+import type { BlockSelection, MaskSelection, Selection } from "../../../reference/methods/method.ts";
 import { maskedAttentionParallel } from "../../../reference/parallel/masked.ts";
 import { judges } from "../../../reference/judge/ladder.ts";
 import type { Tolerance } from "../../../reference/judge/tolerance.ts";
@@ -43,8 +43,8 @@ export interface Judged extends CaseErrors {
   readonly ran: Attended | null;
   /** Whether kernels make all of the output: where a correction follows that has none, the method has no time. */
   readonly isWhole: boolean;
-  /** The method's choice of keys, if kernels can make it. */
-  readonly rule?: KeyRule;
+  /** The method's choice as a rule, if kernels can make it, or nothing is to be made. */
+  readonly rule?: Selection["rule"];
   /** The errors of its heads. */
   readonly heads: readonly HeadErrors[];
   /** How near the device's importance is to the reference's; null if the CPU computed it, or the method has none. */
@@ -93,7 +93,7 @@ export async function judgeCase(given: SweepCase, arranged: Arranged): Promise<J
     droppedMass,
     massEntropy: inputs.once("mass entropy", () => massEntropy(inputs.mass())),
     ran,
-    ...(isMask && selection.rule !== undefined ? { rule: selection.rule } : {}),
+    ...(selection.rule === undefined ? {} : { rule: selection.rule }),
     isWhole: isMask || selection.finish === undefined || isCorrected(selection),
     heads,
     check: method.usesImportance ? arranged.check : null,

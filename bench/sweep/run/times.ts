@@ -101,7 +101,8 @@ async function timeCases(
 ): Promise<(CaseTimes | null)[]> {
   const preparedOf = ({ kernel, ran, isWhole }: Judged) =>
     kernel === null || !isWhole ? null : ran?.prepared ?? null;
-  const measuredDense = judged.find(({ given }) => given.method.name === "dense");
+  const isDense = ({ given: { method } }: Judged) => method.name === "dense";
+  const measuredDense = judged.find(isDense);
   const dense = (measuredDense && preparedOf(measuredDense)) ??
     await warmed(await call.psa.prepare("dense"));
   const pieces: WholeCall[] = [
@@ -123,8 +124,8 @@ async function timeCases(
     const prepared = preparedOf(each);
     if (prepared === null) return null;
     const at = pieces.indexOf(prepared), { source } = clocks[at];
-    const own = whole.get(each), isDense = each.given.method.name === "dense"; // which chooses nothing
-    const all = own === undefined ? (options.whole && isDense ? at : -1) : pieces.indexOf(own);
+    const own = whole.get(each), choosesNothing = isDense(each) || each.rule?.kind === "fixed";
+    const all = own === undefined ? (options.whole && choosesNothing ? at : -1) : pieces.indexOf(own);
     return { ...measured[at], source: source(), denseMedian, whole: measured[all]?.estimate ?? null };
   });
 }

@@ -6,9 +6,6 @@
 import { createPsa, type PreparedCall } from "../../../kernels/psa.ts";
 import { errorsByHead, joinErrors } from "./errors.ts";
 import { InputError } from "../../../reference/errors.ts";
-import type { Choice, ChosenHead, ImportanceName, TunedCall } from "../../../reference/config/tuned.ts";
-import { BINARY_SHARES, DEFAULT_SHARES } from "../../../reference/levels/budget.ts";
-import { PSA_1248_SHARES } from "../../../reference/methods/pyramid/psa_1248.ts";
 import { attentionShape, type FloatData, type Tensor } from "../../../reference/tensor.ts";
 import { pickRows } from "./all_rows.ts";
 import type { Arranged, GpuCall } from "./arranged.ts";
@@ -17,24 +14,6 @@ import { typedInputs } from "./kernel.ts";
 
 /** A call that can be timed, and freed. */
 export type WholeCall = Pick<PreparedCall, "time" | "free">;
-
-/** A block method as a choice that kernels make; `null` importance: that of the case. */
-type Recipe = Pick<Choice, "rest" | "shares"> & { readonly importance: ImportanceName | null };
-
-const skipped = (shares: object, importance: ImportanceName | null = null): Recipe => ({
-  ...{ rest: "skipped", importance },
-  shares: shares as Recipe["shares"],
-});
-
-/** The methods of blocks whose choice kernels make. */
-const RECIPES: Readonly<Record<string, Recipe>> = {
-  psa: skipped(DEFAULT_SHARES),
-  "psa-1248": skipped(PSA_1248_SHARES),
-  "block-topk": skipped(BINARY_SHARES),
-  "block-topk-mean": { ...skipped(BINARY_SHARES), rest: "mean" },
-  "pooled-topk": skipped(BINARY_SHARES, "pooled"),
-  "pooled-topk-mean": { ...skipped(BINARY_SHARES, "pooled"), rest: "mean" },
-};
 
 /** How much the error of a whole call may differ from that of the row, relatively and absolutely: near ties fall otherwise. */
 const SLACK = 0.02, LEAST = 1e-4;
@@ -59,21 +38,13 @@ export async function openWhole(
 ): Promise<WholeCall | null> {
   if (bytes.taken > MOST_BYTES || call.psa.extraBytes > MOST_BYTES) return null;
   try {
-    const { rule } = judged;
-    if (rule !== undefined) {
-      const prepared = await call.psa.prepare({ rule });
-      return await checked(judged, arranged, prepared, (await prepared.forward()).out);
+    const { rule } = judged, { whole, tokens: { firstHead } } = arranged;
+    if (whole !== undefined) {
+      return await openTuned(judged, arranged, { whole, call, firstHead, dtype, bytes });
     }
-    const tuned = tunedOf(judged, arranged);
-    if (tuned === null) return null;
-    const { tokens, whole: own } = arranged, { firstHead } = tokens, qkv = own?.raster ?? tokens.qkv;
-    const psa = await createPsa(call.gpu, { shape: attentionShape(qkv), dtype, tuned, firstHead });
-    const typed = typedInputs(qkv, dtype);
-    await psa.load(typed);
-    const { out } = await psa.forward(typed), inOrder = own?.arrange(out) ?? out;
-    bytes.taken += psa.extraBytes;
-    const free = () => psa[Symbol.dispose]();
-    return await checked(judged, arranged, { time: (options) => psa.time(options), free }, inOrder);
+    if (rule === undefined || rule.kind === "fixed") return null;
+    const prepared = await call.psa.prepare({ rule });
+    return checked(judged, arranged, prepared, (await prepared.forward()).out);
   } catch (error) {
     if (error instanceof InputError) return null; // beyond a limit of the device
     throw error;
@@ -93,30 +64,31 @@ function checked(
   return null;
 }
 
-/** The choice of a case as kernels make it; null if they do not. */
-function tunedOf(
-  { given: { method, importance, density, layout: { blockM, blockN } } }: Judged,
-  { tokens: { qkv, firstHead }, inputs: { causal, seed }, whole }: Arranged,
-): TunedCall | null {
-  const heads = qkv.q.shape[0] * qkv.q.shape[1];
-  if (whole !== undefined) {
-    const chosen = whole.choices.heads.slice(firstHead, firstHead + heads);
-    return numbered(whole.choices, chosen.map(({ choice, asked }) => ({ choice, asked })), firstHead);
+/** Opens the call of a tuned file: its orders are its own, so that it has a `Psa` of its own. */
+async function openTuned(
+  judged: Judged,
+  arranged: Arranged,
+  { whole: { raster, choices, arrange }, call, firstHead, dtype, bytes }: {
+    readonly whole: Required<Arranged>["whole"];
+    readonly call: GpuCall;
+    readonly firstHead: number;
+    readonly dtype: "f32" | "f16";
+    readonly bytes: { taken: number };
+  },
+): Promise<WholeCall | null> {
+  const shape = attentionShape(raster), count = shape.batch * shape.heads;
+  const heads = choices.heads.slice(firstHead, firstHead + count).map(({ choice, asked }, i) => ({
+    ...{ head: firstHead + i, choice, asked },
+  }));
+  const tuned = { ...choices, shape: { ...choices.shape, heads: heads.map(({ head }) => head) }, heads };
+  const psa = await createPsa(call.gpu, { shape, dtype, tuned, firstHead });
+  const free = () => psa[Symbol.dispose]();
+  try {
+    const { out } = await psa.forward(typedInputs(raster, dtype));
+    bytes.taken += psa.extraBytes;
+    return checked(judged, arranged, { time: (options) => psa.time(options), free }, arrange(out));
+  } catch (error) {
+    free();
+    throw error;
   }
-  const recipe = RECIPES[method.name];
-  if (recipe === undefined) return null;
-  const { seqQ, seqK, headDim, valueDim } = attentionShape(qkv);
-  const choice: Choice = {
-    ...{ method: "ranked", order: "raster", ...recipe },
-    importance: recipe.importance ?? importance as ImportanceName,
-  };
-  const shape = { seqQ, seqK, headDim, valueDim, heads: [], causal, grid: null, textLength: 0 };
-  const alike = Array.from({ length: heads }, () => ({ choice, asked: density }));
-  return numbered({ shape, blockM, blockN, seed, heads: [] }, alike, firstHead);
-}
-
-/** Choices of heads that are numbered from the first on. */
-function numbered(call: TunedCall, heads: readonly Omit<ChosenHead, "head">[], first: number): TunedCall {
-  const own = heads.map((each, i) => ({ head: first + i, ...each }));
-  return { ...call, shape: { ...call.shape, heads: own.map(({ head }) => head) }, heads: own };
 }

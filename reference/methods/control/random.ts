@@ -21,7 +21,10 @@ export const random: BlockMethod = {
   causal: true,
   usesImportance: false,
   selectionCost: () => 0,
-  select: (inputs, density) => ranked(inputs, drawnImportance(inputs), density),
+  select: (inputs, density) => ({
+    ...ranked(inputs, drawnImportance(inputs), density),
+    rule: { kind: "fixed" }, // the draw knows no token
+  }),
 };
 
 /** Random scores in [0, 1), and 1 for own blocks. */

@@ -34,7 +34,8 @@ export const purekvSt: MaskMethod = {
       markLargest(nearness(places, place), count, (j) => row[j] = 1);
       return row;
     };
-    return placeSelection(inputs, places, { density: count / places.tokens, rowOf });
+    const selection = placeSelection(inputs, places, { density: count / places.tokens, rowOf });
+    return { ...selection, rule: { kind: "fixed" } }; // places alone decide
   },
 };
 

@@ -32,7 +32,8 @@ export const radial: MaskMethod = {
     const ends = { low: LEAST, high: Math.max(MOST, frames) * frame, times: HALVINGS };
     const seen = visibleOffsets(reached ? halved(fits, ends) : LEAST, places);
     const rowOf = (_: number, place: number) => rowAt(seen, place, places);
-    return placeSelection(inputs, places, { density: densityOf(seen, places), rowOf, status });
+    const selection = placeSelection(inputs, places, { density: densityOf(seen, places), rowOf, status });
+    return { ...selection, rule: { kind: "fixed" } }; // places alone decide
   },
 };
 

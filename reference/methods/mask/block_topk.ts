@@ -5,7 +5,7 @@
  */
 import type { BlockMethod } from "../method.ts";
 import { psa } from "../pyramid/psa.ts";
-import { ranked } from "../select.ts";
+import { rankedBy } from "../select.ts";
 
 /** The same importance and the same budget as PSA, spent on level 1 alone: what the pyramid has to beat. */
 export const blockTopk: BlockMethod = {
@@ -13,5 +13,5 @@ export const blockTopk: BlockMethod = {
   name: "block-topk",
   rule: "best blocks in full, the others skipped",
   basis: "ablation",
-  select: (inputs, density) => ranked(inputs, inputs.importanceOf(inputs.importance), density),
+  select: (inputs, density) => rankedBy(inputs, inputs.importance, density),
 };

@@ -6,7 +6,7 @@
 import { sortedBlocks } from "../../levels/assign.ts";
 import type { BlockMethod } from "../method.ts";
 import { importanceCost } from "../cost.ts";
-import { selectionOf } from "../select.ts";
+import { levelRule, selectionOf } from "../select.ts";
 
 const TILE = { width: 8, height: 8, depth: 1 };
 
@@ -37,6 +37,10 @@ export const draft: BlockMethod = {
         if (!row.includes(1)) row[sortedBlocks(scores.subarray(at, at + columns))[0]] = 1;
       }
     }
-    return selectionOf(inputs, { data: levels, shape: importance.shape });
+    const cut = { kind: "pairs", count: Math.round(density * size) } as const;
+    return {
+      ...selectionOf(inputs, { data: levels, shape: importance.shape }),
+      rule: levelRule(inputs, { importance: { kind: "pooled" }, cut }),
+    };
   },
 };

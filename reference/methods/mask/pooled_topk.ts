@@ -5,7 +5,7 @@
  */
 import type { BlockMethod } from "../method.ts";
 import { importanceCost } from "../cost.ts";
-import { ranked } from "../select.ts";
+import { rankedBy } from "../select.ts";
 
 /** Blocks ranked by the scores of their means, as SpargeAttn's top-k, VSA's fine stage and SLA's sparse part do. */
 export const pooledTopk: BlockMethod = {
@@ -17,5 +17,5 @@ export const pooledTopk: BlockMethod = {
   causal: true,
   usesImportance: false,
   selectionCost: ({ sizes }) => importanceCost({ kind: "pooled" }, sizes),
-  select: (inputs, density) => ranked(inputs, inputs.importanceOf({ kind: "pooled" }), density),
+  select: (inputs, density) => rankedBy(inputs, { kind: "pooled" }, density),
 };

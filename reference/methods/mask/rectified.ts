@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { BINARY_SHARES } from "../../levels/budget.ts";
 import { causalBlocks } from "../../levels/causal.ts";
 import { blockMeans, type HeadTokens } from "../../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../../tensor.ts";
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
 import { importanceCost } from "../cost.ts";
-import { ranked } from "../select.ts";
+import { levelRule, ranked } from "../select.ts";
 
 /**
  * Rectified SpaAttn: a mask of the best blocks by mean query . mean key, whose output is corrected afterwards: blocks
@@ -40,6 +41,11 @@ export const rectified: BlockMethod = {
         kind: "means",
         weights: { data: weights.data.map((weight, at) => back[at] * weight), shape },
       },
+      rule: levelRule(inputs, {
+        importance: { kind: "pooled" },
+        cut: { kind: "ranked", shares: BINARY_SHARES, rest: "skipped", density },
+        correction: "means",
+      }),
       finish: (out) => putBack(inputs, out, { weights, back }),
     };
   },

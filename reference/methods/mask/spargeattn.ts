@@ -12,6 +12,7 @@ import type { BlockMethod, MethodInputs } from "../method.ts";
 import { bisectedEntries } from "../bisect.ts";
 import { importanceCost } from "../cost.ts";
 import { massEntries } from "../entries.ts";
+import { levelRule } from "../select.ts";
 
 /** Options of {@link spargeAttention}. */
 export interface SpargeOptions {
@@ -52,7 +53,10 @@ export function spargeAttention({ similarity = -0.1 }: SpargeOptions = {}): Bloc
       const entries = massEntries(inputs, inputs.importanceOf({ kind: "pooled" }), (_, after) => after);
       forceBest(entries.data, entries.shape[3]);
       if (similarity >= 0) forceUnlike(inputs, entries.data, similarity);
-      return bisectedEntries(inputs, density, { entries, inclusive: true });
+      const chosen = bisectedEntries(inputs, density, { entries, inclusive: true });
+      if (similarity >= 0) return chosen; // no kernel measures how alike the tokens of blocks are
+      const cut = { kind: "threshold", family: "spargeattn", density } as const;
+      return { ...chosen, rule: levelRule(inputs, { importance: { kind: "pooled" }, cut }) };
     },
   };
 }

@@ -41,7 +41,8 @@ export const sta: BlockMethod = {
       const best = candidates.reduce((a, b) => errors[head][b] < errors[head][a] ? b : a);
       data.set(masks[best], head * size);
     }
-    return selectionOf(inputs, { data, shape }, fitting.length > 0 ? "ok" : "unreachable");
+    const selection = selectionOf(inputs, { data, shape }, fitting.length > 0 ? "ok" : "unreachable");
+    return { ...selection, rule: { kind: "fixed" } }; // windows are searched beforehand
   },
 };
 

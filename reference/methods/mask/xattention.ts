@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { ImportanceConfig } from "../../config/config.ts";
+import { THRESHOLDS } from "../../levels/thresholds.ts";
 import type { BlockMethod } from "../method.ts";
 import { bisectedEntries } from "../bisect.ts";
 import { importanceCost } from "../cost.ts";
 import { massEntries } from "../entries.ts";
+import { levelRule } from "../select.ts";
 
-const IMPORTANCE: ImportanceConfig = { kind: "antidiagonal", stride: 8 };
+const IMPORTANCE = THRESHOLDS.xattention.importance!;
 
 /**
  * XAttention: antidiagonal scores, and in every row the best blocks while those before them hold less than a share tau
@@ -31,6 +32,10 @@ export const xattention: BlockMethod = {
     for (let at = 0; at < entries.data.length; at += columns) {
       if (entries.data[at] < Infinity) entries.data[at] = -Infinity;
     }
-    return bisectedEntries(inputs, density, { entries, inclusive: false });
+    const cut = { kind: "threshold", family: "xattention", density } as const;
+    return {
+      ...bisectedEntries(inputs, density, { entries, inclusive: false }),
+      rule: levelRule(inputs, { importance: IMPORTANCE, cut }),
+    };
   },
 };

@@ -9,7 +9,7 @@ import { type Head, headOf } from "../../heads.ts";
 import { blockMeans } from "../../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../../tensor.ts";
 import { pooledTopk } from "../mask/pooled_topk.ts";
-import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
+import type { BlockMethod, BlockSelection, LevelRule, MethodInputs } from "../method.ts";
 import { bestAndMeans } from "./block_topk_mean.ts";
 
 /**
@@ -27,11 +27,12 @@ export const pisa: BlockMethod = {
   select(inputs, density): BlockSelection {
     const { qkv: { q }, sizes: { seqK } } = inputs, term = q.shape[3] / (2 * seqK);
     const rest = Math.max(density - term, 1 / seqK); // one block is read in full whatever is left
-    const chosen = bestAndMeans(inputs, inputs.importanceOf({ kind: "pooled" }), rest);
+    const chosen = bestAndMeans(inputs, { kind: "pooled" }, rest);
     return {
       ...chosen,
       density: chosen.density + term,
       correction: { kind: "first-order" },
+      rule: { ...chosen.rule as LevelRule, correction: "first-order" },
       finish: (out) => addFirstOrder(inputs, out, chosen.levels),
     };
   },

@@ -14,5 +14,5 @@ export const pooledTopkMean: BlockMethod = {
   rule: "best blocks by mean query . mean key in full, every other block as one mean token",
   basis: "own",
   source: "this project",
-  select: (inputs, density) => bestAndMeans(inputs, inputs.importanceOf({ kind: "pooled" }), density),
+  select: (inputs, density) => bestAndMeans(inputs, { kind: "pooled" }, density),
 };

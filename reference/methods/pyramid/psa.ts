@@ -6,7 +6,7 @@
 import { DEFAULT_SHARES } from "../../levels/budget.ts";
 import type { BlockMethod } from "../method.ts";
 import { importanceCost } from "../cost.ts";
-import { ranked } from "../select.ts";
+import { rankedBy } from "../select.ts";
 
 /** Pyramid Sparse Attention with the paper's best allocation: levels 1, 2 and 4 get .6, .2 and .2 of the density. */
 export const psa: BlockMethod = {
@@ -18,6 +18,5 @@ export const psa: BlockMethod = {
   causal: true,
   usesImportance: true,
   selectionCost: ({ importance, sizes }) => importanceCost(importance, sizes),
-  select: (inputs, density) =>
-    ranked(inputs, inputs.importanceOf(inputs.importance), density, DEFAULT_SHARES),
+  select: (inputs, density) => rankedBy(inputs, inputs.importance, density, DEFAULT_SHARES),
 };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BlockMethod } from "../method.ts";
-import { ranked } from "../select.ts";
+import { rankedBy } from "../select.ts";
 import { psa } from "./psa.ts";
 
 /** The shares of `psa-1248`. */
@@ -15,6 +15,5 @@ export const psa1248: BlockMethod = {
   ...psa,
   name: "psa-1248",
   rule: "best blocks first at levels 1, 2, 4, 8; they get .4, .2, .2, .2 of the density",
-  select: (inputs, density) =>
-    ranked(inputs, inputs.importanceOf(inputs.importance), density, PSA_1248_SHARES),
+  select: (inputs, density) => rankedBy(inputs, inputs.importance, density, PSA_1248_SHARES),
 };

@@ -7,7 +7,7 @@ import type { Ratio } from "../../config/config.ts";
 import { levelsFromImportance } from "../../levels/by_config.ts";
 import { similarityCap } from "../../levels/similarity.ts";
 import type { BlockMethod, ReleasedQuotas } from "../method.ts";
-import { selectionOf } from "../select.ts";
+import { levelRule, selectionOf } from "../select.ts";
 import { psa } from "./psa.ts";
 
 /** The released default (docs/definition.md#levels). */
@@ -32,6 +32,10 @@ export const psaReleased: BlockMethod = {
     const { released: { assignment, textLength, similarityThresholds: thresholds } = DEFAULT } = inputs;
     const cap = thresholds && similarityCap(k, { blockN: sizes.blockN, thresholds });
     const config = { ...sizes, tile, causal, assignment, textLength };
-    return selectionOf(inputs, levelsFromImportance(importance, config, { ...sizes, cap }));
+    const quotas = { assignment, textLength, similarityThresholds: thresholds };
+    return {
+      ...selectionOf(inputs, levelsFromImportance(importance, config, { ...sizes, cap })),
+      rule: levelRule(inputs, { importance: inputs.importance, cut: { kind: "quotas", tile, quotas } }),
+    };
   },
 };

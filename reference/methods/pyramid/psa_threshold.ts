@@ -5,14 +5,15 @@
  */
 import type { Ratio } from "../../config/config.ts";
 import { assignLevels } from "../../levels/assign.ts";
+import { THRESHOLDS } from "../../levels/thresholds.ts";
 import { headSlice } from "../../heads.ts";
 import type { BlockMethod } from "../method.ts";
 import { bisected } from "../bisect.ts";
+import { levelRule } from "../select.ts";
 import { psa } from "./psa.ts";
 
-/** Cumulative importance at which levels 1, 2, 4 and 8 end, before the factor. */
-const ENDS: readonly (readonly [level: number, end: number])[] = [[1, 0.4], [2, 0.5], [4, 0.6], [8, 0.8]];
-const MOST = 1.25;
+/** Cumulative importance at which levels 1, 2, 4 and 8 end, before the factor; the greatest factor. */
+const { ends: ENDS, most: MOST } = THRESHOLDS["psa-threshold"];
 
 /** {@link psa} with a budget per row: levels end at shares of the importance, times one factor per head. */
 export const psaThreshold: BlockMethod = {
@@ -30,7 +31,11 @@ export const psaThreshold: BlockMethod = {
         causal,
         ...sizes,
       }).data;
-    return bisected(inputs, density, { most: MOST, levelsAt });
+    const cut = { kind: "threshold", family: "psa-threshold", density } as const;
+    return {
+      ...bisected(inputs, density, { most: MOST, levelsAt }),
+      rule: levelRule(inputs, { importance: inputs.importance, cut }),
+    };
   },
 };
 

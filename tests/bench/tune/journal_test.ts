@@ -104,7 +104,6 @@ Deno.test("journal: the command leaves one while it works, goes on with it, and 
   for (
     const [more, sentence] of [
       [["--time", "--budget", "cost"], /--time and --budget were given/],
-      [["--time"], /--methods is xattention; with --time it should be ranked/],
     ] as const
   ) {
     const { message } = await assertRejects(() => run(...more), InputError);

@@ -82,6 +82,8 @@ if (drawn(0, 2)) { // a commit draws it, or not
       });
       assertEquals(await times.spend(PSA), { asked: 0.4, cost: 0.4 });
       assertEquals(known.length, 1, "psa at the density, which is the budget");
+      const threshold: Choice = { ...PSA, method: "xattention", importance: null, shares: null };
+      assert((await times.spend(threshold, 0.3))!.cost > 0);
       const dense: Choice = { ...POOLED, shares: { 1: 1 } }, { shape } = inputs[0];
       const heads = shape.heads.map((head) => ({ head, choice: dense, asked: 1 }));
       const tuned = { shape, ...about, heads, baselineOrder: "raster" } as unknown as Tuned;

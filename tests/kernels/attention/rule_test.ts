@@ -110,8 +110,11 @@ async function checkCall(gpu: Gpu, given: RuleCase): Promise<void> {
   }
   const refused = (rule: unknown, message: string) =>
     assertRejects(() => psa.prepare({ rule } as { rule: KeyRule }), InputError, message);
-  await refused(null, '`rule` is null; its kind should be "nearest" or "best".');
-  await refused({ ...rule, kind: "worst" }, '`rule` is "worst"; its kind should be "nearest" or "best".');
+  await refused(null, '`rule` is null; its kind should be "nearest", "best" or "levels".');
+  await refused(
+    { ...rule, kind: "worst" },
+    '`rule` is "worst"; its kind should be "nearest", "best" or "levels".',
+  );
   await refused({ ...rule, unit: 20 }, "`unit` is 20; it should be 1 or a multiple of 16.");
   await refused(
     { ...rule, counts: new Int32Array(2) },

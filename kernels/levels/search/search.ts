@@ -1,0 +1,173 @@
+/**
+ * Levels by a bound that the device searches for each head: thresholds on the share of a row's importance, and the best pairs of
+ * a head.
+ *
+ * @module
+ */
+import type { PsaConfig } from "../../../reference/config/config.ts";
+import { causalBlocks } from "../../../reference/levels/causal.ts";
+import { type Threshold, THRESHOLDS } from "../../../reference/levels/thresholds.ts";
+import type { ThresholdCut } from "../../../reference/methods/rule.ts";
+import { requireInput } from "../../../reference/errors.ts";
+import type { AttentionShape } from "../../../reference/tensor.ts";
+import type { Gpu } from "../../device/gpu.ts";
+import { buildKernel } from "../../device/work/kernel.ts";
+import type { Encode } from "../../device/work/pass.ts";
+import type { Stage } from "../../device/work/stage.ts";
+import { upload } from "../../device/transfer.ts";
+import ranksCode from "../ranks.wgsl" with { type: "text" };
+import boundCode from "./bound.wgsl" with { type: "text" };
+import cutCode from "./cut.wgsl" with { type: "text" };
+import entriesCode from "./entries.wgsl" with { type: "text" };
+import keysCode from "./keys.wgsl" with { type: "text" };
+
+/** Entries that two digits of a place can number. */
+const MOST_PAIRS = 1 << 22;
+
+/** The search for the levels of heads. */
+export type LevelSearch = ThresholdSearch | PairsSearch;
+
+/** The largest threshold of each head that keeps its density. */
+export interface ThresholdSearch extends Pick<ThresholdCut, "kind" | "family"> {
+  /** The density of each head, or one for all. */
+  readonly asked: readonly number[];
+}
+
+/** The best pairs of blocks of each head. */
+export interface PairsSearch {
+  /** Pairs are compared. */
+  readonly kind: "pairs";
+  /** How many a head takes. */
+  readonly count: number;
+}
+
+/** Options of {@link buildSearch}. */
+export interface SearchOptions {
+  /** float32 [batch, heads, query blocks, key blocks]. */
+  readonly importance: GPUBuffer;
+  /** The sizes of the call. */
+  readonly shape: Pick<AttentionShape, "batch" | "heads" | "seqQ" | "seqK">;
+  /** Block sizes and causality. */
+  readonly config: Pick<PsaConfig, "blockM" | "blockN" | "causal">;
+  /** The search. */
+  readonly search: LevelSearch;
+}
+
+/** Levels that a search can choose, ascending. */
+export function searchedLevels(search: LevelSearch): number[] {
+  return search.kind === "pairs" ? [1] : THRESHOLDS[search.family].ends.map(([level]) => level);
+}
+
+/**
+ * Builds the search for one shape.
+ *
+ * @param gpu the device, to which the buffers belong
+ * @param options importance, sizes, what is searched
+ * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device, or a head has too many pairs
+ */
+export async function buildSearch(
+  gpu: Gpu,
+  options: SearchOptions,
+): Promise<Stage<Readonly<Record<"levels", GPUBuffer>>>> {
+  const { importance, shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN }, search } = options;
+  const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN), all = batch * heads;
+  const isPairs = search.kind === "pairs";
+  requireInput(
+    !isPairs || M * N <= MOST_PAIRS,
+    () => `A head has ${M} x ${N} blocks; the best pairs are searched among ${MOST_PAIRS} at most.`,
+  );
+  const threshold = isPairs ? PAIRS : THRESHOLDS[search.family];
+  const [quotas, budgets, bounds, levels] = [
+    uploaded(gpu, "quotas of a search", quotaTable(threshold)),
+    uploaded(gpu, "budgets of a search", budgetTable(options, threshold)),
+    gpu.createBuffer("bounds of heads", { size: 8 * all }),
+    gpu.createBuffer("levels", { size: 4 * all * M * N }),
+  ];
+  const made = isPairs ? null : await buildEntries(gpu, options, threshold);
+  const entries = made?.entries ?? importance;
+  const constants = {
+    ...{ ENTRIES: M * N, QUOTAS: threshold.ends.length, PAIRS: Number(isPairs) },
+    ...{ SLACK: threshold.slack, MOST: threshold.most },
+  };
+  const bound = await buildKernel(gpu, keysCode + boundCode, {
+    ...{ label: "bounds of heads", constants, workgroups: [all] },
+    buffers: [entries, quotas, budgets, bounds],
+  });
+  const cut = await buildKernel(gpu, keysCode + cutCode, {
+    ...{ label: "levels within bounds", constants: { ...constants, N, M }, workgroups: [M, all] },
+    buffers: [entries, quotas, bounds, levels],
+  });
+  const encodes = [...made === null ? [] : [made.encode], bound, cut];
+  return {
+    name: "levels",
+    encode: (pass) => encodes.forEach((encode) => encode(pass)),
+    outputs: { levels },
+  };
+}
+
+/** Pairs are taken at level 1, at any score. */
+const PAIRS: Omit<Threshold, "importance"> = {
+  ...{ ends: [[1, 1]], slack: 0, most: 1, share: "before", always: "best", pinned: false },
+};
+
+/** The shares of all blocks, float32 [heads, query blocks, key blocks]. */
+async function buildEntries(
+  gpu: Gpu,
+  { importance, shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN, causal = false } }:
+    SearchOptions,
+  { share, always, pinned }: Pick<Threshold, "share" | "always" | "pinned">,
+): Promise<{ readonly entries: GPUBuffer; readonly encode: Encode }> {
+  const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN), all = batch * heads;
+  const entries = gpu.createBuffer("shares of key blocks", { size: 4 * all * M * N });
+  const encode = await buildKernel(gpu, ranksCode + entriesCode, {
+    label: "shares of key blocks",
+    constants: {
+      ...{ N, M, BLOCK_M: blockM, BLOCK_N: blockN, SEQ_Q: seqQ, SEQ_K: seqK, THRESHOLD: 1 },
+      ...{ PIN_CAUSAL: Number(causal && pinned), CAUSAL: Number(causal) },
+      ...{ WITH: Number(share === "with"), ALWAYS_BEST: Number(always === "best") },
+    },
+    buffers: [importance, entries],
+    workgroups: [M, all],
+  });
+  return { entries, encode };
+}
+
+/** Units of cost of a block in full: at every level the cost is a whole number of them. */
+function unitsOf({ ends }: Pick<Threshold, "ends">): number {
+  return ends.reduce((most, [level]) => Math.max(most, level), 1);
+}
+
+/** Level, end, and what a block costs more than at the next level. */
+function quotaTable(threshold: Pick<Threshold, "ends">): ArrayBuffer {
+  const { ends } = threshold, table = new DataView(new ArrayBuffer(12 * ends.length));
+  const units = unitsOf(threshold), costOf = (i: number) => i < ends.length ? units / ends[i][0] : 0;
+  ends.forEach(([level, end], i) => {
+    table.setInt32(12 * i, level, true);
+    table.setFloat32(12 * i + 4, end, true);
+    table.setUint32(12 * i + 8, costOf(i) - costOf(i + 1), true);
+  });
+  return table.buffer;
+}
+
+/** What each head may spend: a share of the blocks that can be seen, or a number of pairs. */
+function budgetTable(
+  { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN, causal = false }, search }: SearchOptions,
+  threshold: Pick<Threshold, "ends">,
+): ArrayBuffer {
+  if (search.kind === "pairs") return new Uint32Array(batch * heads).fill(search.count).buffer;
+  const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN);
+  const { isFuture } = causalBlocks({ blockM, blockN, seqQ, seqK });
+  let seen = M * N;
+  if (causal) { for (let at = 0; at < M * N; at++) if (isFuture(Math.floor(at / N), at % N)) seen--; }
+  const { asked } = search, most = seen * unitsOf(threshold);
+  return Uint32Array.from(
+    { length: batch * heads },
+    (_, head) => Math.floor(asked[head % asked.length] * most * (1 + 1e-12)),
+  ).buffer;
+}
+
+function uploaded(gpu: Gpu, label: string, data: ArrayBuffer): GPUBuffer {
+  const buffer = gpu.createBuffer(label, { size: data.byteLength });
+  upload(gpu, buffer, { data: new Uint8Array(data) });
+  return buffer;
+}
