@@ -40,4 +40,5 @@ export {
 } from "./estimate.ts";
 export { type NearestMask, nearestMask } from "./attention/masked/nearest.ts";
 export { createSlicedPsa, type SlicedPsa } from "./sliced.ts";
+export type { Backflow } from "./truth/gradients.ts";
 export { openTruth, Truth, type TruthImportance, type TruthOptions } from "./truth/truth.ts";

@@ -1,4 +1,5 @@
-// Products in float64, twice in attention: scores from queries and keys, and outputs from weights and values.
+// Products in float64, twice in attention: scores from queries and keys, and outputs from weights and values; and twice
+// in its gradient: products of output gradients and values, and gradients of queries from those of scores and keys.
 //
 // Plain tiled matrix multiplication: a workgroup of 256 invocations makes a tile of 64 x 64 results, each invocation
 // 4 x 4 of them in registers, from pieces of 64 x 16 of both factors in workgroup memory (17 KiB), with float64 in every
@@ -8,6 +9,7 @@
 //
 // OUTPUTS false: scores[row][t] = scale * queries[row] . keys[list[t]] + bias[list[t]], or HIDDEN behind the list's end
 // and where a causal row's position lies before the last token that t covers.
+// OUTPUTS false, PLAIN true: scores[row][t] = queries[row] . keys[list[t]], or 0 behind the list's end.
 // OUTPUTS true: outputs[row][c] = sum over t of weights[row][t] * values[list[t]][c].
 
 @group(0) @binding(1) var<storage, read> left: array<f64>;        // queries [rows][DIM], or weights [tiles * 64][width]
@@ -18,10 +20,12 @@
 @group(0) @binding(5) var<storage, read_write> result: array<f64>; // [rows][DIM]
 //#else
 @group(0) @binding(5) var<storage, read_write> result: array<f64>; // [tiles * 64][width]
+//#if !PLAIN
 @group(0) @binding(6) var<storage, read> tokens: array<Token>;     // by row of `right`
 @group(0) @binding(7) var<storage, read> scale: array<f64>;        // [1]
 
 struct Token { bias: f64, last: i32, unused: i32 }                 // ln(count), and the last position that it covers
+//#end
 //#end
 
 var<workgroup> a: array<array<f64, 65>, 16>;
@@ -86,11 +90,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     if (row < call.rows && c < #{DIM}u) { result[row * #{DIM}u + c] = s#{i}_#{j}; }
 //#else
     let t = group.x * 64u + tx + #{16 * j}u;
+//#if PLAIN
+    let score = s#{i}_#{j};
+//#else
     var score = HIDDEN;
     if (t < length) {
       let token = tokens[lists[list + t]];
       if (token.last <= i32(row) + call.shift) { score = s#{i}_#{j} * scale[0] + token.bias; }
     }
+//#end
     result[(group.y * 64u + ty + #{16 * i}u) * call.width + t] = score;
 //#end
   }

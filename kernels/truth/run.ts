@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { PyramidCall } from "../../reference/attention/call.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { buildKernel } from "../device/work/kernel.ts";
+import { buildKernel, type Dispatch } from "../device/work/kernel.ts";
 import { type Encode, submitPass } from "../device/work/pass.ts";
 import { download, upload } from "../device/transfer.ts";
 import { expandTemplate } from "../wgsl/template.ts";
@@ -34,6 +35,15 @@ export interface HeadCall {
   readonly shift: number;
   /** Bytes that the scores of a chunk may take. */
   readonly bytes: number;
+}
+
+/** The sizes of every head of a call, whose scores may take so many bytes. */
+export function sizesOf({ shape: { seqQ, seqK, headDim }, options }: PyramidCall, bytes: number): HeadCall {
+  return {
+    ...{ rows: seqQ, block: options.blockM, dim: headDim, bytes },
+    scale: options.scale ?? 1 / Math.sqrt(headDim),
+    shift: options.causal ? seqK - seqQ : EVERYTHING,
+  };
 }
 
 /** The steps on a chunk's scores, in order. */
@@ -99,36 +109,18 @@ export async function runHead(
   const sizes: HeadSizes = { rows: call.rows, block: call.block, lengthOf: head.lists.lengthOf };
   const chunks = cutChunks(sizes, call), blocks = Math.ceil(call.rows / call.block);
   const buffers = makeBuffers(scope, head, { call, work, chunks });
-  const { runs } = head.lists,
-    identity = runs === null
-      ? place(scope, "lists", Uint32Array.from({ length: chunks[0].width }, (_, t) => t))
-      : null;
   for (const chunk of chunks) {
-    const { first, end, width } = chunk, listStride = identity ? 0 : width;
+    using own = scope.scope();
+    const { lists, lengths, isShared, write } = makeLists(own, head.lists, { chunk, sizes });
     const numbers = {
-      listStride,
+      listStride: isShared ? 0 : chunk.width,
       shift: call.shift,
       columns: work.blocks?.columns,
       keyBlock: work.blocks?.size,
     };
-    const lists = identity ?? scope.createBuffer("truth: lists", { size: 4 * (end - first) * width });
-    const lengths = place(
-      scope,
-      "lengths",
-      Uint32Array.from({ length: end - first }, (_, m) => sizes.lengthOf(first + m)),
-    );
-    const uniform = placeCall(scope, packCall(sizes, chunk, numbers));
-    const encodes = await buildChunk(scope, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
-    const own = runs ? [place(scope, "runs", runs.of(first, end)), lists] : [];
-    const write = runs
-      ? [
-        await buildKernel(scope, [callCode, listsCode].join("\n"), {
-          ...{ label: "truth: lists", buffers: [uniform, ...own], workgroups: [runs.columns, end - first] },
-        }),
-      ]
-      : [];
-    await submitPass(scope, [...write, ...encodes], { label: "truth" });
-    for (const buffer of [...own, lengths, uniform]) scope.destroyBuffer(buffer);
+    const uniform = placeCall(own, packCall(sizes, chunk, numbers));
+    const encodes = await buildChunk(own, { uniform, lists, lengths, ...buffers }, { call, work, chunk });
+    await submitPass(own, [...await write(uniform), ...encodes], { label: "truth" });
   }
   const read = async (buffer: GPUBuffer | undefined, length: number) =>
     buffer ? new Float64Array(await download(scope, buffer, { size: 8 * length })) : new Float64Array(0);
@@ -138,6 +130,36 @@ export async function runHead(
     lse: work.softmax ? unpadded(padded, call) : padded,
     blocks: await read(buffers.blocks, blockResults(call, work)),
   };
+}
+
+/** The lists of a chunk on the device. */
+export interface PlacedLists {
+  readonly lists: GPUBuffer;
+  readonly lengths: GPUBuffer;
+  /** Whether all query blocks share one list. */
+  readonly isShared: boolean;
+  /** The dispatches that write them, given the numbers of the chunk. */
+  readonly write: (uniform: GPUBuffer) => Promise<Encode[]>;
+}
+
+/** Makes room for the lists of a chunk; one that all query blocks share is there at once. */
+export function makeLists(
+  gpu: Gpu,
+  { runs }: Lists,
+  { chunk: { first, end, width }, sizes }: { readonly chunk: Chunk; readonly sizes: HeadSizes },
+): PlacedLists {
+  const lengths = Uint32Array.from({ length: end - first }, (_, m) => sizes.lengthOf(first + m));
+  const lists = runs === null
+    ? place(gpu, "lists", Uint32Array.from({ length: width }, (_, t) => t))
+    : gpu.createBuffer("truth: lists", { size: 4 * (end - first) * width });
+  const write = async (uniform: GPUBuffer) => {
+    if (runs === null) return [];
+    const buffers = [uniform, place(gpu, "runs", runs.of(first, end)), lists];
+    const workgroups = [runs.columns, end - first];
+    const code = [callCode, listsCode].join("\n");
+    return [await buildKernel(gpu, code, { label: "truth: lists", buffers, workgroups })];
+  };
+  return { lists, lengths: place(gpu, "lengths", lengths), isShared: runs === null, write };
 }
 
 /** Numbers of key blocks: one for each pair of blocks, or for each row of the tiles. */
@@ -190,27 +212,22 @@ async function buildChunk(
 ): Promise<Encode[]> {
   const { uniform, lists, lengths, queries, keys, values, facts, scale, scores, lse, out, blocks } = buffers;
   const { tiles, width } = chunk;
-  const kernel = (
-    label: string,
-    code: string,
-    rest: { buffers: GPUBuffer[]; workgroups: number[]; constants?: Record<string, number> },
-  ) => buildKernel(gpu, [float64Code, callCode, code].join("\n"), { label: `truth: ${label}`, ...rest });
-  const product = (parameters: { OUTPUTS: boolean; DIM: number }) =>
-    expandTemplate(productTemplate, parameters);
   const encodes = [
-    await kernel("scores", product({ OUTPUTS: false, DIM: call.dim }), {
+    await buildTruth(gpu, "scores", product({ OUTPUTS: false, PLAIN: false, DIM: call.dim }), {
       buffers: [uniform, queries, keys, lists, lengths, scores, facts, scale],
       workgroups: [width / TILE, tiles],
     }),
   ];
   if (work.softmax) {
     encodes.push(
-      await kernel("softmax", softmaxCode, { buffers: [uniform, scores, lse], workgroups: [tiles * TILE] }),
+      await buildTruth(gpu, "softmax", softmaxCode, {
+        ...{ buffers: [uniform, scores, lse], workgroups: [tiles * TILE] },
+      }),
     );
   }
   if (work.valueDim) {
     encodes.push(
-      await kernel("outputs", product({ OUTPUTS: true, DIM: work.valueDim }), {
+      await buildTruth(gpu, "outputs", product({ OUTPUTS: true, PLAIN: false, DIM: work.valueDim }), {
         buffers: [uniform, scores, values, lists, lengths, out],
         workgroups: [Math.ceil(work.valueDim / TILE), tiles],
       }),
@@ -218,7 +235,7 @@ async function buildChunk(
   }
   if (work.blocks && blocks) {
     encodes.push(
-      await kernel("key blocks", blocksCode, {
+      await buildTruth(gpu, "key blocks", blocksCode, {
         constants: { MAXIMA: Number(work.blocks.maxima), N: work.blocks.count },
         buffers: [uniform, scores, blocks],
         workgroups: [
@@ -231,14 +248,32 @@ async function buildChunk(
   return encodes;
 }
 
+/** The text of a product: outputs, scores, or, plain, scores without scale, bias and mask. */
+export function product(
+  parameters: { readonly OUTPUTS: boolean; readonly PLAIN: boolean; readonly DIM: number },
+): string {
+  return expandTemplate(productTemplate, parameters);
+}
+
+/** Builds a kernel of the truth, with float64 functions and the numbers of the call before its own text. */
+export function buildTruth(
+  gpu: Gpu,
+  label: string,
+  code: string,
+  rest: Pick<Dispatch, "buffers" | "workgroups"> & { readonly constants?: Readonly<Record<string, number>> },
+): Promise<Encode> {
+  return buildKernel(gpu, [float64Code, callCode, code].join("\n"), { label: `truth: ${label}`, ...rest });
+}
+
 /** A buffer with data in it. */
-function place(gpu: Gpu, label: string, data: ArrayBufferView): GPUBuffer {
+export function place(gpu: Gpu, label: string, data: ArrayBufferView): GPUBuffer {
   const buffer = gpu.createBuffer(`truth: ${label}`, { size: Math.max(16, data.byteLength) });
   upload(gpu, buffer, { data: data as ArrayBufferView<ArrayBuffer> });
   return buffer;
 }
 
-function placeCall(gpu: Gpu, data: Int32Array<ArrayBuffer>): GPUBuffer {
+/** The numbers of a chunk on the device. */
+export function placeCall(gpu: Gpu, data: Int32Array<ArrayBuffer>): GPUBuffer {
   const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
   const buffer = gpu.createBuffer("truth: numbers of a chunk", { size: data.byteLength, usage });
   upload(gpu, buffer, { data });

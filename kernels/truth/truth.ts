@@ -8,6 +8,7 @@
 import { type AttentionResult, emptyResult } from "../../reference/attention/attention.ts";
 import { type PyramidAttentionOptions, requireCall } from "../../reference/attention/call.ts";
 import { headSlice, kvHeadOf } from "../../reference/heads.ts";
+import type { AttentionGradient } from "../../reference/attention/gradient.ts";
 import type { PsaConfig } from "../../reference/config/config.ts";
 import { InputError } from "../../reference/errors.ts";
 import { pooledImportance, sampleOffsets } from "../../reference/importance/importance.ts";
@@ -22,9 +23,10 @@ import type { MassOptions } from "../../reference/judge/mass.ts";
 import { type Qkv, queryKeyShape, type Tensor, toFloat64 } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { TILE } from "./chunks.ts";
+import { type Backflow, gradientOfHeads } from "./gradients.ts";
 import { allLists, allTokens, listsOf } from "./head.ts";
 import { KeptHeads } from "./kept.ts";
-import { type ChunkWork, EVERYTHING, type HeadResult, placeTokens, runHead } from "./run.ts";
+import { type ChunkWork, EVERYTHING, type HeadResult, placeTokens, runHead, sizesOf } from "./run.ts";
 
 /** Options of {@link openTruth}. */
 export interface TruthOptions {
@@ -97,14 +99,10 @@ export class Truth implements Disposable {
     options: Partial<PyramidAttentionOptions> & { readonly onHead?: (done: number, of: number) => void } = {},
   ): Promise<AttentionResult> {
     const call = requireCall(qkv, levels, options),
-      { batch, heads, seqQ, seqK, headDim, valueDim } = call.shape;
+      { batch, heads, seqQ, seqK, valueDim } = call.shape;
     const { out, lse } = emptyResult(call.shape);
     for (let index = 0; index < batch * heads; index++) {
-      const sizes = {
-        ...{ rows: seqQ, block: call.options.blockM, dim: headDim, bytes: this.#bytes },
-        scale: call.options.scale ?? 1 / Math.sqrt(headDim),
-        shift: call.options.causal ? seqK - seqQ : EVERYTHING,
-      };
+      const sizes = sizesOf(call, this.#bytes);
       const own = headSlice(call.levels, index);
       const result = await this.#kept.with(
         qkv,
@@ -121,6 +119,28 @@ export class Truth implements Disposable {
       options.onHead?.(index + 1, batch * heads);
     }
     return { out, lse };
+  }
+
+  /**
+   * The gradient of attention with the levels held fixed (docs/definition.md#gradients), as the reference's
+   * `pyramidAttentionGradient`.
+   *
+   * @param qkv queries, keys and values
+   * @param levels int32 [batch, heads, query blocks, key blocks], or null for dense attention
+   * @param options those of {@link attention}; `dout` [batch, heads, query tokens, value dimension] flows back into the
+   * outputs, and `dlse` [batch, heads, query tokens], if it is given, into the log-sum-exps
+   * @returns dq, dk and dv, each of its input's shape
+   * @throws {InputError} if the tensors disagree, or a head is beyond a limit of the device
+   */
+  async gradient(
+    qkv: Qkv,
+    levels: Tensor<Int32Array> | null,
+    options: Partial<PyramidAttentionOptions> & Backflow,
+  ): Promise<AttentionGradient> {
+    const call = requireCall(qkv, levels, options);
+    return await gradientOfHeads(this.#gpu, this.#kept, {
+      ...{ qkv, call, isDense: levels === null, bytes: this.#bytes, flow: options },
+    });
   }
 
   /**

@@ -17,7 +17,7 @@ import {
   softmaxRow,
   transpose,
 } from "./rows.ts";
-import type { FloatData, Qkv, Tensor } from "../tensor.ts";
+import type { AttentionShape, FloatData, Qkv, Tensor } from "../tensor.ts";
 import { headOf, headSlice, kvHeadOf } from "../heads.ts";
 import { headPyramid, type VisibleBlock, visibleBlock, type VisibleTokens } from "./visible.ts";
 import { type PyramidAttentionOptions, requirePyramidCall } from "./call.ts";
@@ -81,9 +81,8 @@ export function pyramidAttentionGradient(
   dout: Tensor<FloatData>,
   options: GradientOptions,
 ): AttentionGradient {
-  const { batch, heads, seqQ, valueDim } = requirePyramidCall(qkv, levels, options);
-  requireGradientShape("dout", dout, [batch, heads, seqQ, valueDim]);
-  if (options.dlse) requireGradientShape("dlse", options.dlse, [batch, heads, seqQ]);
+  const shape = requirePyramidCall(qkv, levels, options), { batch, heads, seqQ } = shape;
+  requireGradientShapes(shape, { dout, dlse: options.dlse });
   const [dq, dk, dv] = [qkv.q, qkv.k, qkv.v].map(({ data, shape }) => ({
     data: new Float64Array(data.length),
     shape,
@@ -99,6 +98,15 @@ export function pyramidAttentionGradient(
     });
   }
   return { dq, dk, dv };
+}
+
+/** Throws unless the gradients that flow back have the shapes of outputs and log-sum-exps. */
+export function requireGradientShapes(
+  { batch, heads, seqQ, valueDim }: Pick<AttentionShape, "batch" | "heads" | "seqQ" | "valueDim">,
+  { dout, dlse }: { readonly dout: Tensor<FloatData>; readonly dlse?: Tensor<FloatData> },
+): void {
+  requireGradientShape("dout", dout, [batch, heads, seqQ, valueDim]);
+  if (dlse) requireGradientShape("dlse", dlse, [batch, heads, seqQ]);
 }
 
 /** Throws unless a gradient has the shape of its tensor. */

@@ -11,10 +11,13 @@ import {
   type ImportanceConfig,
   makeWorkload,
   pyramidAttention,
+  pyramidAttentionGradient,
+  type Qkv,
   seededRandom,
   type Tensor,
 } from "../../../mod.ts";
-import { assert, assertThrows } from "../../support/assert.ts";
+import { assert, assertRejects, assertThrows } from "../../support/assert.ts";
+import { TEST_SEED } from "../../support/seed.ts";
 import { gpuTest } from "../../support/stage_case.ts";
 
 /** Relative L2 distance; infinite where only one of two values is finite, or they are different infinities. */
@@ -58,6 +61,59 @@ gpuTest("truth on the device: dense attention, causal or not, with shared heads 
     assert(distance(got.out, want.out) <= 1e-12 && distance(got.lse, want.lse) <= 1e-12, `causal ${causal}`);
   }
 });
+
+/** Gradients that flow back into a call. */
+function backflow({ q, v }: Qkv, seed: number) {
+  const { normal } = seededRandom(seed), rows = q.shape.slice(0, 3), shape = [...rows, v.shape[3]];
+  const draw = (of: number[]) => ({
+    data: new Float64Array(of.reduce((n, x) => n * x)).map(normal),
+    shape: of,
+  });
+  return { dout: draw(shape), dlse: draw(rows) };
+}
+
+gpuTest("truth on the device: gradients, on a draw of the cases of the standard suite", async (gpu) => {
+  const truth = openTruth(gpu, { scratch: 1 << 19 });
+  for (
+    const given of suiteCases("standard").filter(({ stage }, i) =>
+      stage === "gradient" || (i + TEST_SEED) % 12 === 0
+    )
+  ) {
+    if (given.stage !== "attention" && given.stage !== "gradient") continue;
+    const call = callOf(given), qkv = arranged(call), { dout, dlse } = backflow(qkv, 5);
+    const want = pyramidAttentionGradient(qkv, call.levels, dout, { ...call.options, dlse });
+    const got = await truth.gradient(qkv, call.levels, { ...call.options, dout, dlse });
+    for (const name of ["dq", "dk", "dv"] as const) {
+      const far = distance(got[name], want[name]);
+      assert(far <= 1e-12, `${caseName(given)}: \`${name}\` is ${far} from the reference`);
+    }
+  }
+});
+
+gpuTest(
+  "truth on the device: gradients of dense attention with shared heads, and of wrong shapes none",
+  async (gpu) => {
+    const truth = openTruth(gpu, { scratch: 1 << 18 });
+    for (const causal of [false, true]) {
+      const sizes = { batch: 2, heads: 4, kvHeads: 2, seqQ: 130, seqK: 77, headDim: 20 };
+      const { qkv } = makeWorkload("gaussian", sizes),
+        { dout } = backflow(qkv, 6),
+        blocks = { blockM: 130, blockN: 77 };
+      const ones = { data: new Int32Array(8).fill(1), shape: [2, 4, 1, 1] };
+      const want = pyramidAttentionGradient(qkv, ones, dout, { ...blocks, causal });
+      const got = await truth.gradient(qkv, null, { causal, dout });
+      for (const name of ["dq", "dk", "dv"] as const) {
+        assert(distance(got[name], want[name]) <= 1e-12, `${name}, causal ${causal}`);
+      }
+      const short = { ...dout, shape: [2, 4, 65, 40] };
+      await assertRejects(
+        () => truth.gradient(qkv, null, { dout: short }),
+        Error,
+        "`dout` has shape [2,4,65,40]",
+      );
+    }
+  },
+);
 
 const IMPORTANCE: readonly ImportanceConfig[] = [
   { kind: "full" },
