@@ -65,13 +65,13 @@ function requireMaskBindings(gpu: Gpu): void {
  * @throws {InputError} if the rule is for another call, or its buffers are beyond a limit of the device
  */
 export async function buildRuledCall(gpu: Gpu, pipeline: Pipeline, { rule }: GivenKeyRule): Promise<Call> {
-  const { plan, buffers: { arranged: { q, k } }, moves } = pipeline, { shape, dtype, scale } = plan;
+  const { plan, buffers: { arranged: { q, k, v } }, moves } = pipeline, { shape, dtype, scale } = plan;
   requireMaskBindings(gpu);
   const { causal = false, blockM, blockN } = plan.config;
-  const bits = await inStage("levels", () => buildRule(gpu, { shape, dtype, scale, q, k }, rule));
+  const bits = await inStage("levels", () => buildRule(gpu, { shape, dtype, scale, q, k, v }, rule));
   const { stage, lists, rowMasks } = await inStage(
     "lists",
-    () => buildMaskGroups(gpu, bits.mask, { shape, blockM }),
+    () => buildMaskGroups(gpu, bits, { shape, blockM }),
   );
   const attention = await attentionOf(gpu, pipeline, { levels: [1], lists, rowMasks });
   const choosing: Stage = {
@@ -83,7 +83,7 @@ export async function buildRuledCall(gpu: Gpu, pipeline: Pipeline, { rule }: Giv
   return {
     stages: [...moves.gather, choosing, stage, attention, ...moves.scatter],
     readLevels: async () => {
-      const mask = await readMask(gpu, bits.mask, shape);
+      const mask = await readMask(gpu, bits, shape);
       const made = makeMaskLists(mask, { causal, blockM, blockN, info: gpu.info });
       density = made.density;
       return made.levels;

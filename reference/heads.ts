@@ -34,3 +34,26 @@ export function headSlice<Data extends FloatData | Int32Array>(
   const size = shape[2] * shape[3];
   return { data: data.subarray(index * size, (index + 1) * size) as Data, shape: [1, 1, shape[2], shape[3]] };
 }
+
+/** Some heads of a tensor, counted through all batch entries, as copies in a tensor [1, heads, tokens, dim]; one may come several times. */
+export function takeHeads<Data extends FloatData>(
+  { data, shape: [, , tokens, dim] }: Tensor<Data>,
+  heads: readonly number[],
+): Tensor<Data> {
+  const size = tokens * dim, Type = data.constructor as new (length: number) => Data;
+  const taken = new Type(heads.length * size);
+  heads.forEach((head, i) => taken.set(data.subarray(head * size, (head + 1) * size), i * size));
+  return { data: taken, shape: [1, heads.length, tokens, dim] };
+}
+
+/** A call in which every query head has a key head of its own: keys and values are repeated where heads share them. */
+export function ownKeyHeads({ q, k, v }: Qkv): Qkv {
+  const [batch, heads] = q.shape;
+  if (k.shape[1] === heads) return { q, k, v };
+  const kvHeads = Array.from({ length: batch * heads }, (_, head) => kvHeadOf({ q, k }, head));
+  const repeated = (rows: Tensor<FloatData>) => {
+    const { data, shape: [, , tokens, dim] } = takeHeads(rows, kvHeads);
+    return { data, shape: [batch, heads, tokens, dim] };
+  };
+  return { q, k: repeated(k), v: repeated(v) };
+}

@@ -8,7 +8,8 @@ import { buildKernel } from "../device/work/kernel.ts";
 import type { Stage } from "../device/work/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
 import { entryTemplate, headsAlone } from "./entry.ts";
-import scanCode from "./scan.wgsl" with { type: "text" };
+import offsetsCode from "./scan.wgsl" with { type: "text" };
+import scanTemplate from "../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "./turn.wgsl" with { type: "text" };
 
 /** Work lists of all rows of levels on the device. */
@@ -55,7 +56,7 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
   const list = gpu.createBuffer("work lists", { size: listBytes });
   const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (2 * rows + 1) });
   const walk = (label: string, count: boolean) =>
-    buildKernel(gpu, entryTemplate + listsCode + turnCode, {
+    buildKernel(gpu, entryTemplate + scanTemplate + listsCode + turnCode, {
       label,
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
@@ -67,7 +68,7 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
     });
   const encodes = [
     await walk("work lists: lengths", true),
-    await buildKernel(gpu, scanCode, {
+    await buildKernel(gpu, offsetsCode, {
       ...{ label: "work lists: offsets", constants: { ROWS: rows } },
       ...{ buffers: [offsets], workgroups: [1] },
     }),

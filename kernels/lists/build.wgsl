@@ -23,8 +23,6 @@ override REPLICATE: bool;   // pooled tokens behind the end exist: the last toke
 @group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows [heads * M]
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // entries
 
-const THREADS = 256u;
-var<workgroup> scan: array<u32, 256>;
 
 // How many pooled tokens of a level a head has.
 fn pooled_tokens(level: u32) -> u32 {
@@ -77,16 +75,8 @@ fn main(
   let begin = at;
   for (var first = 0u; first < N; first += THREADS) {
     let count = groups_of(row, first + lid);
-    scan[lid] = count;
-    workgroupBarrier();
-    for (var step = 1u; step < THREADS; step *= 2u) {
-      var sum = scan[lid];
-      if (lid >= step) { sum += scan[lid - step]; }
-      workgroupBarrier();
-      scan[lid] = sum;
-      workgroupBarrier();
-    }
-    if (!COUNT && count > 0u) { write_groups(row, first + lid, at + scan[lid] - count, count); }
+    let upto = summed(count, lid);
+    if (!COUNT && count > 0u) { write_groups(row, first + lid, at + upto - count, count); }
     at += scan[THREADS - 1u];
     workgroupBarrier();
   }

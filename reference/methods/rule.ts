@@ -5,6 +5,7 @@
  */
 import type { ImportanceConfig, PsaConfig, Shares } from "../config/config.ts";
 import type { Family, Rest } from "../config/tuned.ts";
+import type { Mask } from "../masks/mask.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The part of a released configuration that decides levels. */
@@ -20,7 +21,7 @@ export type Correction =
   | { readonly kind: "first-order" };
 
 /** A choice of keys as data, for kernels that make the mask. */
-export type KeyRule = NearestCodes | BestKeys;
+export type KeyRule = NearestCodes | BestKeys | ListedKeys | EitherMask | GatedBlocks;
 
 /** The keys of the nearest codes. */
 export interface NearestCodes {
@@ -50,6 +51,44 @@ export interface BestKeys {
   readonly own: Int32Array;
   /** Whether those that take a block first take the first of all too. */
   readonly first: boolean;
+}
+
+/** One list of keys for all queries of a head: those that receive most of the softmax of some queries together. */
+export interface ListedKeys {
+  /** A head has one list. */
+  readonly kind: "listed";
+  /** The queries whose softmax is added up; null: all. */
+  readonly probes: Int32Array | null;
+  /** Whether what a key receives counts times the norm of its value. */
+  readonly weighted: boolean;
+  /** How many keys a head takes. */
+  readonly count: number;
+}
+
+/** For each head the better of two masks: the one under which some rows err less, the first if they err alike. */
+export interface EitherMask {
+  /** Masks are tried. */
+  readonly kind: "either";
+  /** Both masks, of one head, [1, 1, query tokens, key tokens]. */
+  readonly masks: readonly [Mask, Mask];
+  /** The queries whose rows are tried. */
+  readonly probes: Int32Array;
+}
+
+/** For every query the blocks of keys of the largest gates, up to a share of them: one bound for each head, that keeps a number of pairs. */
+export interface GatedBlocks {
+  /** Shares of gates are compared. */
+  readonly kind: "gated";
+  /** Keys of a block. */
+  readonly unit: number;
+  /** How many keys, from the first on, each query may see. */
+  readonly seen: Int32Array;
+  /** The block that it takes first; -1: none. */
+  readonly own: Int32Array;
+  /** Whether those that take a block first take the first of all too. */
+  readonly first: boolean;
+  /** How many pairs of a query and a key a head may show. */
+  readonly pairs: number;
 }
 
 /** A choice of levels as data, for kernels that make it. */

@@ -10,6 +10,7 @@ import { nearestCube, roundTo, type WorkloadName } from "../../../fixtures/workl
 import type { Box } from "../../../reference/config/config.ts";
 import { boxOf } from "../../options/model.ts";
 import { requireInput } from "../../../reference/errors.ts";
+import { ownKeyHeads } from "../../../reference/heads.ts";
 import type { AttentionShape, FloatData, Qkv, Tensor } from "../../../reference/tensor.ts";
 import { cutHeads, type HeadGroup, planMemory } from "./groups.ts";
 import { visible } from "../../text/output.ts";
@@ -140,19 +141,8 @@ function ofTrace(trace: TraceFile, options: VariantOptions): ReadableCall {
 }
 
 /** A call in which every head has its own key head, if that is requested. */
-function ownKeys({ q, k, v }: Qkv, isAsked: boolean): Qkv {
-  const group = q.shape[1] / k.shape[1];
-  if (!isAsked || group === 1) return { q, k, v };
-  const repeated = ({ data, shape: [, heads, tokens, dim] }: Tensor<FloatData>) => {
-    const size = tokens * dim, Type = data.constructor as new (length: number) => FloatData;
-    const all = new Type(size * heads * group);
-    for (let head = 0; head < heads * group; head++) {
-      const own = Math.floor(head / group);
-      all.set(data.subarray(own * size, (own + 1) * size), head * size);
-    }
-    return { data: all, shape: [1, heads * group, tokens, dim] };
-  };
-  return { q, k: repeated(k), v: repeated(v) };
+function ownKeys(qkv: Qkv, isAsked: boolean): Qkv {
+  return isAsked ? ownKeyHeads(qkv) : qkv;
 }
 
 function workloadShape({ batch, heads, kvHeads, seq, dim }: VariantOptions): AttentionShape {

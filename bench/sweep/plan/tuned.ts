@@ -5,7 +5,7 @@
  */
 import { importanceNamed, orderNamed, type TunedCall } from "../../../reference/config/tuned.ts";
 import { requireInput } from "../../../reference/errors.ts";
-import { headSlice } from "../../../reference/heads.ts";
+import { headSlice, ownKeyHeads } from "../../../reference/heads.ts";
 import { methodInputs } from "../../../reference/methods/inputs.ts";
 import type { BlockMethod, MethodInputs } from "../../../reference/methods/method.ts";
 import { levelShape, selectionOf } from "../../../reference/methods/select.ts";
@@ -126,24 +126,9 @@ export function headOrders({ call }: TunedInput, firstHead: number): HeadOrders 
   };
   return {
     arrange,
-    qkv: ({ q, k, v }) => ({
-      q: arrange(q),
-      k: arrange(repeated(k, q.shape[1])),
-      v: arrange(repeated(v, q.shape[1])),
-    }),
+    qkv: (shared) => {
+      const { q, k, v } = ownKeyHeads(shared);
+      return { q: arrange(q), k: arrange(k), v: arrange(v) };
+    },
   };
-}
-
-/** Key heads, each repeated for all query heads that read it. */
-function repeated(
-  { data, shape: [batch, own, tokens, dim] }: Tensor<FloatData>,
-  heads: number,
-): Tensor<FloatData> {
-  const size = tokens * dim, Type = data.constructor as new (length: number) => FloatData;
-  const all = new Type(batch * heads * size);
-  for (let head = 0; head < batch * heads; head++) {
-    const from = Math.floor(head * own / heads) * size;
-    all.set(data.subarray(from, from + size), head * size);
-  }
-  return { data: all, shape: [batch, heads, tokens, dim] };
 }

@@ -20,28 +20,12 @@ override FIRST: bool;       // queries that take a block first take block 0 too
 @group(0) @binding(3) var<storage, read_write> units: array<u32>;    // [the same][UNIT_WORDS]: bits of blocks
 @group(0) @binding(4) var<storage, read_write> mask: array<u32>;     // [query heads][QUERIES][MASK_WORDS]
 
-const THREADS = 256u;
 const NONE = 0xffffffffu;
 const FORCED = 0xffffffffu;
 var<workgroup> sizes: array<atomic<u32>, 256>;   // scores by a byte
-var<workgroup> scan: array<u32, 256>;
 var<workgroup> partial: array<f32, 256>;
 var<workgroup> digit: u32;                       // the byte of the last score that is taken
 var<workgroup> left: u32;                        // how many are taken of those that have it
-
-// The sum over the invocations up to this one.
-fn summed(own: u32, lid: u32) -> u32 {
-  scan[lid] = own;
-  for (var step = 1u; step < THREADS; step *= 2u) {
-    workgroupBarrier();
-    var sum = scan[lid];
-    if (lid >= step) { sum += scan[lid - step]; }
-    workgroupBarrier();
-    scan[lid] = sum;
-  }
-  workgroupBarrier();
-  return scan[lid];
-}
 
 fn reduced(own: f32, lid: u32, largest: bool) -> f32 {
   workgroupBarrier();
@@ -81,13 +65,6 @@ fn rank_of(row: u32, unit: u32, own: u32) -> u32 {
   if (score == 0.0) { return 0x80000000u; }
   let bits = bitcast<u32>(score);
   return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
-}
-
-// The first bits of a word, so many of them.
-fn first_bits(word: u32, count: u32) -> u32 {
-  var rest = word;
-  for (var i = 0u; i < count && rest != 0u; i++) { rest &= rest - 1u; }
-  return word & ~rest;
 }
 
 // The bits of the keys of a word, of those that a query may see, from the bits of their blocks.
@@ -150,11 +127,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
       if (rank > bound) { near |= 1u << b; }
       if (rank == bound) { ties |= 1u << b; }
     }
-    let own_ties = countOneBits(ties);
-    let earlier = before + summed(own_ties, lid) - own_ties;
-    if (word < UNIT_WORDS) {
-      units[row * UNIT_WORDS + word] = near | first_bits(ties, wanted - min(wanted, earlier));
-    }
+    let bits = taken_bits(near, ties, before, wanted, lid);
+    if (word < UNIT_WORDS) { units[row * UNIT_WORDS + word] = bits; }
     before += scan[THREADS - 1u];
     workgroupBarrier();
   }

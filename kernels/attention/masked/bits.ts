@@ -22,6 +22,8 @@ export interface KeyRuleCall {
   readonly q: GPUBuffer;
   /** Keys [key heads of all batch entries][key tokens][channels]; what lies behind them is not read. */
   readonly k: GPUBuffer;
+  /** Values, as keys. */
+  readonly v: GPUBuffer;
   /** Bytes of scores at a time, unless one query needs more; default 256 MiB. */
   readonly scoreBytes?: number;
 }
@@ -32,18 +34,24 @@ export interface ChosenBits {
   readonly encodes: readonly Encode[];
   /** Bits [heads of all batch entries][query tokens][words of the keys]. */
   readonly mask: GPUBuffer;
+  /** Whether it has one row for all queries of a head; default one for each. */
+  readonly isShared?: boolean;
 }
 
 /** The mask of bits on the device, which are copied to the CPU. */
 export async function readMask(
   gpu: Gpu,
-  mask: GPUBuffer,
+  { mask, isShared = false }: Pick<ChosenBits, "mask" | "isShared">,
   { batch, heads, seqQ, seqK }: AttentionShape,
 ): Promise<Mask> {
-  const words = wordsOf(seqK), size = 4 * batch * heads * seqQ * words;
-  const bits = new Uint32Array(await download(gpu, mask, { size }));
+  const words = wordsOf(seqK), rowsOfHead = isShared ? 1 : seqQ;
+  const bits = new Uint32Array(await download(gpu, mask, { size: 4 * batch * heads * rowsOfHead * words }));
   return buildMask([batch, heads, seqQ, seqK], {
-    fill: (row, head, first, end) =>
-      row.set(bits.subarray((head * seqQ + first) * words, (head * seqQ + end) * words)),
+    fill: (rows, head, first, end) => {
+      for (let i = first; i < end; i++) {
+        const from = (head * rowsOfHead + (isShared ? 0 : i)) * words;
+        rows.set(bits.subarray(from, from + words), (i - first) * words);
+      }
+    },
   });
 }

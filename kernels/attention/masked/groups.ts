@@ -10,9 +10,11 @@ import { buildKernel } from "../../device/work/kernel.ts";
 import type { Stage } from "../../device/work/stage.ts";
 import type { ListBuffers } from "../../lists/build.ts";
 import { entryTemplate, headsAlone, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
-import scanCode from "../../lists/scan.wgsl" with { type: "text" };
+import offsetsCode from "../../lists/scan.wgsl" with { type: "text" };
+import scanTemplate from "../../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "../../lists/turn.wgsl" with { type: "text" };
 import type { ListsPlan } from "../../plan.ts";
+import type { ChosenBits } from "./bits.ts";
 import groupsCode from "./groups.wgsl" with { type: "text" };
 
 /** Keys of a group, and groups of a tile. */
@@ -32,13 +34,13 @@ export interface MaskGroups {
  * Builds the work lists of a mask. They have room for all keys: how many groups there are is known on the device alone.
  *
  * @param gpu the device, to which the buffers belong
- * @param mask bits [heads of all batch entries][query tokens][words of the keys]
+ * @param chosen bits [heads of all batch entries][query tokens][words of the keys], or one row for all queries of a head
  * @param options sizes, and the query block size in tokens
  * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device
  */
 export async function buildMaskGroups(
   gpu: Gpu,
-  mask: GPUBuffer,
+  { mask, isShared = false }: Pick<ChosenBits, "mask" | "isShared">,
   { shape: { batch, heads, seqQ, seqK }, blockM }: {
     readonly shape: AttentionShape;
     readonly blockM: number;
@@ -54,18 +56,18 @@ export async function buildMaskGroups(
   const offsets = gpu.createBuffer("offsets of a mask's work lists", { size: 4 * (2 * rows + 1) });
   const rowMasks = gpu.createBuffer("rows of a mask", { size: entries * blockM });
   const walk = (label: string, count: boolean) =>
-    buildKernel(gpu, entryTemplate + groupsCode + turnCode, {
+    buildKernel(gpu, entryTemplate + scanTemplate + groupsCode + turnCode, {
       label,
       constants: {
         ...{ COUNT: Number(count), M, BLOCK: blockM, QUERIES: seqQ, MASK_WORDS: wordsOf(seqK) },
-        ROWS_ALONE: headsAlone(all, M) * M,
+        ...{ ROWS_ALONE: headsAlone(all, M) * M, SHARED: Number(isShared) },
       },
       buffers: [mask, offsets, list, rowMasks],
       workgroups: [M, all],
     });
   const encodes = [
     await walk("groups of a mask: lengths", true),
-    await buildKernel(gpu, scanCode, {
+    await buildKernel(gpu, offsetsCode, {
       ...{ label: "groups of a mask: offsets", constants: { ROWS: rows } },
       ...{ buffers: [offsets], workgroups: [1] },
     }),

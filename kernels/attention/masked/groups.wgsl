@@ -10,18 +10,22 @@ override M: u32;            // query blocks
 override BLOCK: u32;        // queries a block
 override QUERIES: u32;      // queries a head
 override MASK_WORDS: u32;   // words of a row of the mask
+override SHARED: bool;      // all queries of a head have the one row of its mask
 override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
 
-@group(0) @binding(0) var<storage, read> mask: array<u32>;               // [heads][QUERIES][MASK_WORDS]
+@group(0) @binding(0) var<storage, read> mask: array<u32>;               // [heads][QUERIES][MASK_WORDS]; SHARED: [heads][MASK_WORDS]
 @group(0) @binding(1) var<storage, read_write> offsets: array<u32>;      // [heads * M + 1]; COUNT: lengths; order of rows [heads * M]
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;         // entries
 @group(0) @binding(3) var<storage, read_write> row_masks: array<u32>;    // [entries][BLOCK / 4]: 8 bits for each row
 
-const THREADS = 256u;
 const TILE = 16u;           // groups of a tile of 128 keys
-var<workgroup> scan: array<u32, 256>;
 
-fn write_groups(first_row: u32, rows: u32, word: u32, seen: u32, begin: u32) {
+// A word of a row of a head's mask.
+fn mask_at(head: u32, query: u32, word: u32) -> u32 {
+  return mask[select(head * QUERIES + query, head, SHARED) * MASK_WORDS + word];
+}
+
+fn write_groups(head: u32, first_row: u32, rows: u32, word: u32, seen: u32, begin: u32) {
   var at = begin;
   for (var byte = 0u; byte < 4u; byte++) {
     let counts = (seen >> (8u * byte)) & 255u;
@@ -32,7 +36,7 @@ fn write_groups(first_row: u32, rows: u32, word: u32, seen: u32, begin: u32) {
   for (var part = 0u; part < BLOCK / 4u; part++) {
     var words = vec4u();
     for (var r = 0u; r < 4u; r++) {
-      if (part * 4u + r < rows) { words[r] = mask[(first_row + part * 4u + r) * MASK_WORDS + word]; }
+      if (part * 4u + r < rows) { words[r] = mask_at(head, first_row + part * 4u + r, word); }
     }
     at = begin;
     for (var byte = 0u; byte < 4u; byte++) {
@@ -49,8 +53,8 @@ fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lid: u32,
 ) {
   let index = group.y * M + group.x;
-  let first_row = group.y * QUERIES + group.x * BLOCK;
-  let rows = min(BLOCK, QUERIES - group.x * BLOCK);
+  let first_row = group.x * BLOCK;
+  let rows = min(BLOCK, QUERIES - first_row);
   var at = 0u;
   if (!COUNT) { at = offsets[index]; }
   let begin = at;
@@ -58,20 +62,12 @@ fn main(
     let word = first + lid;
     var seen = 0u;
     if (word < MASK_WORDS) {
-      for (var r = 0u; r < rows; r++) { seen |= mask[(first_row + r) * MASK_WORDS + word]; }
+      for (var r = 0u; r < select(rows, 1u, SHARED); r++) { seen |= mask_at(group.y, first_row + r, word); }
     }
     var count = 0u;
     for (var byte = 0u; byte < 4u; byte++) { count += select(0u, 1u, ((seen >> (8u * byte)) & 255u) != 0u); }
-    scan[lid] = count;
-    workgroupBarrier();
-    for (var step = 1u; step < THREADS; step *= 2u) {
-      var sum = scan[lid];
-      if (lid >= step) { sum += scan[lid - step]; }
-      workgroupBarrier();
-      scan[lid] = sum;
-      workgroupBarrier();
-    }
-    if (!COUNT && count > 0u) { write_groups(first_row, rows, word, seen, at + scan[lid] - count); }
+    let upto = summed(count, lid);
+    if (!COUNT && count > 0u) { write_groups(group.y, first_row, rows, word, seen, at + upto - count); }
     at += scan[THREADS - 1u];
     workgroupBarrier();
   }

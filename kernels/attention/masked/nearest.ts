@@ -14,8 +14,10 @@ import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import { timeWork, type Timing, type TimingOptions } from "../../device/work/timing.ts";
 import { upload } from "../../device/transfer.ts";
+import scanCode from "../../wgsl/scan.wgsl" with { type: "text" };
 import codesCode from "./codes.wgsl" with { type: "text" };
 import nearestCode from "./nearest.wgsl" with { type: "text" };
+import tiesCode from "./ties.wgsl" with { type: "text" };
 import { type ChosenBits, type KeyRuleCall, readMask } from "./bits.ts";
 
 /** Workgroups along one axis; more tokens take several rows of them. */
@@ -67,7 +69,7 @@ export async function nearestMask(gpu: Gpu, qkv: Qkv, codes: NearestCodes): Prom
     return {
       choose: async () => {
         await submitPass(scope, encodes, { label });
-        return await readMask(scope, mask, shape);
+        return await readMask(scope, { mask }, shape);
       },
       time: (options = {}) =>
         timeWork(scope, (pass) => encodes.forEach((encode) => encode(pass)), { ...options, label }),
@@ -90,7 +92,7 @@ export async function nearestMask(gpu: Gpu, qkv: Qkv, codes: NearestCodes): Prom
  */
 export async function buildNearest(
   gpu: Gpu,
-  { shape, dtype, q, k }: Omit<KeyRuleCall, "scale">,
+  { shape, dtype, q, k }: Omit<KeyRuleCall, "scale" | "v">,
   codes: NearestCodes,
 ): Promise<ChosenBits> {
   requireCodes(shape, codes);
@@ -106,7 +108,7 @@ export async function buildNearest(
     buildCodes(gpu, { source, tokens, heads: rows, group: rows / (batch * own), headDim, dtype, thresholds });
   const queries = await codesOf(q, heads, seqQ), keys = await codesOf(k, kvHeads, seqK);
   const mask = gpu.createBuffer("bits of nearest keys", { size: 4 * rows * seqQ * maskWords });
-  const choose = await buildKernel(gpu, nearestCode, {
+  const choose = await buildKernel(gpu, scanCode + tiesCode + nearestCode, {
     label: "nearest codes",
     constants: { WORDS: words, QUERIES: seqQ, KEYS: seqK, MASK_WORDS: maskWords, ACROSS },
     buffers: [queries.codes, keys.codes, counts, mask],

@@ -14,24 +14,15 @@ override ACROSS: u32;       // workgroups along x
 @group(0) @binding(2) var<storage, read> counts: array<vec2u>;       // [QUERIES]: keys that a query may see, and how many it takes
 @group(0) @binding(3) var<storage, read_write> mask: array<u32>;     // [heads][QUERIES][MASK_WORDS]
 
-const THREADS = 256u;
 var<workgroup> own: array<u32, 24>;
 var<workgroup> sizes: array<atomic<u32>, 769>;   // keys at each distance
 var<workgroup> bound: u32;                       // the largest distance that is taken
 var<workgroup> left: u32;                        // keys at this distance that are taken
-var<workgroup> scan: array<u32, 256>;
 
 fn distance_to(key: u32) -> u32 {
   var distance = 0u;
   for (var w = 0u; w < WORDS; w++) { distance += countOneBits(own[w] ^ key_codes[key * WORDS + w]); }
   return distance;
-}
-
-// The first bits of a word, so many of them.
-fn first_bits(word: u32, count: u32) -> u32 {
-  var rest = word;
-  for (var i = 0u; i < count && rest != 0u; i++) { rest &= rest - 1u; }
-  return word & ~rest;
 }
 
 @compute @workgroup_size(256)
@@ -67,18 +58,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
       if (distance < bound) { near |= 1u << b; }
       if (distance == bound) { ties |= 1u << b; }
     }
-    let own_ties = countOneBits(ties);
-    scan[lid] = own_ties;
-    for (var step = 1u; step < THREADS; step *= 2u) {
-      workgroupBarrier();
-      var sum = scan[lid];
-      if (lid >= step) { sum += scan[lid - step]; }
-      workgroupBarrier();
-      scan[lid] = sum;
-    }
-    workgroupBarrier();
-    let earlier = before + scan[lid] - own_ties;
-    if (word < MASK_WORDS) { mask[row * MASK_WORDS + word] = near | first_bits(ties, left - min(left, earlier)); }
+    let bits = taken_bits(near, ties, before, left, lid);
+    if (word < MASK_WORDS) { mask[row * MASK_WORDS + word] = bits; }
     before += scan[THREADS - 1u];
     workgroupBarrier();
   }

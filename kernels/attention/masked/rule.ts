@@ -7,6 +7,9 @@ import type { KeyRule } from "../../../reference/methods/method.ts";
 import type { Gpu } from "../../device/gpu.ts";
 import { buildBest } from "./best.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
+import { buildEither } from "./either.ts";
+import { buildGated } from "./gated.ts";
+import { buildListed } from "./listed.ts";
 import { buildNearest } from "./nearest.ts";
 
 /**
@@ -18,5 +21,16 @@ import { buildNearest } from "./nearest.ts";
  * @throws {InputError} if the rule is for another call, or a buffer or a dispatch is beyond a limit of the device
  */
 export function buildRule(gpu: Gpu, call: KeyRuleCall, rule: KeyRule): Promise<ChosenBits> {
-  return rule.kind === "nearest" ? buildNearest(gpu, call, rule) : buildBest(gpu, call, rule);
+  switch (rule.kind) {
+    case "nearest":
+      return buildNearest(gpu, call, rule);
+    case "best":
+      return buildBest(gpu, call, rule);
+    case "listed":
+      return buildListed(gpu, call, rule);
+    case "either":
+      return buildEither(gpu, call, rule);
+    case "gated":
+      return buildGated(gpu, call, rule);
+  }
 }

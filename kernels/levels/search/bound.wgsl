@@ -6,36 +6,31 @@
 // digits: entries of one key are taken together or not at all. With PAIRS two digits of the place follow.
 // Entries are read once a digit, four at a time, neighbours by neighbours.
 
+override UNIT: u32;         // entries are blocks of so many keys of single queries; 0: they are not
+override COLUMNS: u32;      // blocks of a query
+
 @group(0) @binding(2) var<storage, read> budgets: array<u32>;           // [heads], in units of cost
 @group(0) @binding(3) var<storage, read_write> bounds: array<vec2u>;    // [heads]: key, and the place among entries that have it
+@group(0) @binding(4) var<storage, read> seen: array<u32>;              // keys that each query sees
 
-const THREADS = 256u;
 const DIGITS = 2048u;
 const EACH = 8u;             // digits of an invocation
 var<workgroup> costs: array<atomic<u32>, 2048>;
-var<workgroup> scan: array<u32, 256>;
 var<workgroup> always: atomic<u32>;
 var<workgroup> digit: u32;
 var<workgroup> before: u32;  // the cost of all that comes before the digit
 
-// The sum over the invocations up to this one.
-fn summed(own: u32, lid: u32) -> u32 {
-  scan[lid] = own;
-  for (var step = 1u; step < THREADS; step *= 2u) {
-    workgroupBarrier();
-    var sum = scan[lid];
-    if (lid >= step) { sum += scan[lid - step]; }
-    workgroupBarrier();
-    scan[lid] = sum;
-  }
-  workgroupBarrier();
-  return scan[lid];
+// What an entry costs beside its level: 1, or the keys of its block that its query sees.
+fn keys_of(at: u32) -> u32 {
+  if (UNIT == 0u) { return 1u; }
+  let first = at % COLUMNS * UNIT;
+  return min(seen[at / COLUMNS], first + UNIT) - min(seen[at / COLUMNS], first);
 }
 
 // Adds the cost of an entry to its digit, at all levels at which it has one.
 fn count(entry: f32, at: u32, round: u32, bound: vec2u) {
   if (is_always(entry)) {
-    if (round == 0u) { for (var i = 0u; i < QUOTAS; i++) { atomicAdd(&always, quotas[i].cost); } }
+    if (round == 0u) { for (var i = 0u; i < QUOTAS; i++) { atomicAdd(&always, keys_of(at) * quotas[i].cost); } }
     return;
   }
   for (var i = 0u; i < QUOTAS; i++) {
@@ -46,7 +41,7 @@ fn count(entry: f32, at: u32, round: u32, bound: vec2u) {
     if (round == 2u) { here = select(NONE, key & 1023u, (key >> 10u) == bound.x); }
     if (round == 3u) { here = select(NONE, at >> 11u, key == bound.x); }
     if (round == 4u) { here = select(NONE, at & 2047u, key == bound.x && (at >> 11u) == bound.y); }
-    if (here != NONE) { atomicAdd(&costs[here], quotas[i].cost); }
+    if (here != NONE) { atomicAdd(&costs[here], keys_of(at) * quotas[i].cost); }
   }
 }
 

@@ -14,9 +14,8 @@ import type { Gpu } from "../../device/gpu.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import type { Stage } from "../../device/work/stage.ts";
-import { upload } from "../../device/transfer.ts";
 import ranksCode from "../ranks.wgsl" with { type: "text" };
-import boundCode from "./bound.wgsl" with { type: "text" };
+import { buildBounds, unitsOf, uploaded } from "./bound.ts";
 import cutCode from "./cut.wgsl" with { type: "text" };
 import entriesCode from "./entries.wgsl" with { type: "text" };
 import keysCode from "./keys.wgsl" with { type: "text" };
@@ -77,21 +76,12 @@ export async function buildSearch(
     () => `A head has ${M} x ${N} blocks; the best pairs are searched among ${MOST_PAIRS} at most.`,
   );
   const threshold = isPairs ? PAIRS : THRESHOLDS[search.family];
-  const [quotas, budgets, bounds, levels] = [
-    uploaded(gpu, "quotas of a search", quotaTable(threshold)),
-    uploaded(gpu, "budgets of a search", budgetTable(options, threshold)),
-    gpu.createBuffer("bounds of heads", { size: 8 * all }),
-    gpu.createBuffer("levels", { size: 4 * all * M * N }),
-  ];
+  const levels = gpu.createBuffer("levels", { size: 4 * all * M * N });
+  const budgets = uploaded(gpu, "budgets of a search", budgetTable(options, threshold));
   const made = isPairs ? null : await buildEntries(gpu, options, threshold);
   const entries = made?.entries ?? importance;
-  const constants = {
-    ...{ ENTRIES: M * N, QUOTAS: threshold.ends.length, PAIRS: Number(isPairs) },
-    ...{ SLACK: threshold.slack, MOST: threshold.most },
-  };
-  const bound = await buildKernel(gpu, keysCode + boundCode, {
-    ...{ label: "bounds of heads", constants, workgroups: [all] },
-    buffers: [entries, quotas, budgets, bounds],
+  const { bounds, quotas, constants, encode: bound } = await buildBounds(gpu, {
+    ...{ entries, size: M * N, heads: all, threshold, budgets, isPairs },
   });
   const cut = await buildKernel(gpu, keysCode + cutCode, {
     ...{ label: "levels within bounds", constants: { ...constants, N, M }, workgroups: [M, all] },
@@ -132,23 +122,6 @@ async function buildEntries(
   return { entries, encode };
 }
 
-/** Units of cost of a block in full: at every level the cost is a whole number of them. */
-function unitsOf({ ends }: Pick<Threshold, "ends">): number {
-  return ends.reduce((most, [level]) => Math.max(most, level), 1);
-}
-
-/** Level, end, and what a block costs more than at the next level. */
-function quotaTable(threshold: Pick<Threshold, "ends">): ArrayBuffer {
-  const { ends } = threshold, table = new DataView(new ArrayBuffer(12 * ends.length));
-  const units = unitsOf(threshold), costOf = (i: number) => i < ends.length ? units / ends[i][0] : 0;
-  ends.forEach(([level, end], i) => {
-    table.setInt32(12 * i, level, true);
-    table.setFloat32(12 * i + 4, end, true);
-    table.setUint32(12 * i + 8, costOf(i) - costOf(i + 1), true);
-  });
-  return table.buffer;
-}
-
 /** What each head may spend: a share of the blocks that can be seen, or a number of pairs. */
 function budgetTable(
   { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN, causal = false }, search }: SearchOptions,
@@ -164,10 +137,4 @@ function budgetTable(
     { length: batch * heads },
     (_, head) => Math.floor(asked[head % asked.length] * most * (1 + 1e-12)),
   ).buffer;
-}
-
-function uploaded(gpu: Gpu, label: string, data: ArrayBuffer): GPUBuffer {
-  const buffer = gpu.createBuffer(label, { size: data.byteLength });
-  upload(gpu, buffer, { data: new Uint8Array(data) });
-  return buffer;
 }

@@ -6,8 +6,9 @@
 import { headSlice, kvHeadOf } from "../../heads.ts";
 import { attendRows } from "../../masks/attention.ts";
 import { setBit, setRange, wordsOf } from "../../masks/bits.ts";
+import { buildMask } from "../../masks/mask.ts";
 import { headsOf } from "../masks.ts";
-import type { MaskMethod, MaskSelection, MethodInputs, SelectionStatus } from "../method.ts";
+import type { EitherMask, MaskMethod, MaskSelection, MethodInputs, SelectionStatus } from "../method.ts";
 import { inRaster, type Places, placeSelection, placesOf } from "./places.ts";
 
 /** Rows that the two masks of a head are tried on. */
@@ -87,7 +88,35 @@ function bandSelection(
     return time < frames ? inTime : inFrames;
   });
   const rowOf = (head: number, place: number) => rowAt(chosen[head], place, places);
-  return placeSelection(inputs, places, { density: densityOf(inFrames, places.tokens), rowOf, status });
+  const selection = placeSelection(inputs, places, {
+    density: densityOf(inFrames, places.tokens),
+    rowOf,
+    status,
+  });
+  return { ...selection, rule: ruleOf(inputs, places, [inFrames, inTime]) };
+}
+
+/** The choice as a rule: both bands as masks of one head, and the rows that they are tried on. */
+function ruleOf(inputs: MethodInputs, places: Places, bands: readonly [Band, Band]): EitherMask {
+  const { seqQ, seqK } = inputs.sizes, words = wordsOf(seqK);
+  const maskOf = (band: Band) =>
+    buildMask([1, 1, seqQ, seqK], {
+      fill: (bits, _, first, end) => {
+        for (let i = first; i < end; i++) {
+          const row = bits.subarray((i - first) * words, (i - first + 1) * words);
+          rowAt(band, places.placeOf[i], places).forEach((seen, place) =>
+            seen === 1 && setBit(row, places.tokenAt[place])
+          );
+        }
+      },
+    });
+  const probes = Int32Array.from(triedRows(places), (place) => places.tokenAt[place]);
+  return { kind: "either", masks: [maskOf(bands[0]), maskOf(bands[1])], probes };
+}
+
+/** The places of the rows that bands are tried on. */
+function triedRows({ tokens }: Places): number[] {
+  return Array.from({ length: ROWS }, (_, i) => Math.floor(i * tokens / ROWS));
 }
 
 /** The keys that a place sees, in raster order. */
@@ -116,7 +145,7 @@ function bandErrors(
   const { tokens } = places, dim = q.shape[3], kvHead = kvHeadOf({ q, k }, head), words = wordsOf(tokens);
   const sorted = (x: typeof q, index: number) => inRaster(headSlice(x, index).data, x.shape[3], places);
   const queries = sorted(q, head), keys = sorted(k, kvHead), values = sorted(v, kvHead);
-  const rows = Array.from({ length: ROWS }, (_, i) => Math.floor(i * tokens / ROWS));
+  const rows = triedRows(places);
   const some = new Float64Array(ROWS * dim), all = new Uint32Array(ROWS * words);
   rows.forEach((place, i) => {
     some.set(queries.subarray(place * dim, (place + 1) * dim), i * dim);

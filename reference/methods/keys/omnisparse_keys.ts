@@ -32,17 +32,23 @@ export const omnisparseKeys: MaskMethod = {
       "scores of omnisparse",
       () => headsOf(inputs).map((head) => scoresOf(inputs, head)),
     );
-    return listSelection(inputs, scores.map((each) => bestKeys(each, count)));
+    return {
+      ...listSelection(inputs, scores.map((each) => bestKeys(each, count))),
+      rule: { kind: "listed", probes: probesOf(inputs), weighted: false, count },
+    };
   },
 };
 
+/** The queries that represent all. */
+function probesOf({ sizes: { seqQ } }: MethodInputs): Int32Array {
+  return Int32Array.from({ length: PROBES }, (_, i) => Math.floor(i * (seqQ - 1) / (PROBES - 1)));
+}
+
 /** The score that the probes give each key of a head. */
-function scoresOf({ qkv: { q, k }, scale, sizes: { seqQ } }: MethodInputs, head: number): Float64Array {
+function scoresOf(inputs: MethodInputs, head: number): Float64Array {
+  const { qkv: { q, k }, scale } = inputs;
   const dim = q.shape[3], all = toFloat64(headSlice(q, head)).data, probes = new Float64Array(PROBES * dim);
-  for (let i = 0; i < PROBES; i++) {
-    const from = Math.floor(i * (seqQ - 1) / (PROBES - 1));
-    probes.set(all.subarray(from * dim, (from + 1) * dim), i * dim);
-  }
+  probesOf(inputs).forEach((from, i) => probes.set(all.subarray(from * dim, (from + 1) * dim), i * dim));
   const keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, head)));
   return columnSums({ data: probes, shape: [1, 1, PROBES, dim] }, keys, scale);
 }

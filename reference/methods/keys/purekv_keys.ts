@@ -27,7 +27,10 @@ export const purekvKeys: MaskMethod = {
   select(inputs, density) {
     const count = keysFor(density, inputs.sizes.seqK);
     const scores = inputs.once("purekv scores", () => headsOf(inputs).map((head) => scoresOf(inputs, head)));
-    return listSelection(inputs, scores.map((own) => bestKeys(own, count)));
+    return {
+      ...listSelection(inputs, scores.map((own) => bestKeys(own, count))),
+      rule: { kind: "listed", probes: null, weighted: true, count },
+    };
   },
 };
 

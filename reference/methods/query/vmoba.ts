@@ -8,7 +8,7 @@ import { setBit } from "../../masks/bits.ts";
 import { seenKeys } from "../../masks/mask.ts";
 import { halved } from "../bisect.ts";
 import { ChosenBlocks, headsOf, pairsOfHead, type QueryBlocks, queryBlocks } from "../masks.ts";
-import type { MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
+import type { GatedBlocks, MaskMethod, MethodInputs, SelectionStatus } from "../method.ts";
 import { forEachGate, gateCost } from "./moba.ts";
 
 /** Halvings of the search for tau. */
@@ -45,9 +45,22 @@ export const vmoba: MaskMethod = {
         for (let j = 0; j < blocks.columns; j++) if (entries[at + j] < low) setBit(row, j);
       }
     }
-    return chosen.select(status);
+    return { ...chosen.select(status), rule: ruleOf(inputs, blocks, density * pairs) };
   },
 };
+
+/** The choice as a rule. */
+function ruleOf(
+  { causal, sizes: { seqQ, seqK } }: MethodInputs,
+  { block, forced }: QueryBlocks,
+  pairs: number,
+): GatedBlocks {
+  return {
+    ...{ kind: "gated", unit: block, first: causal, pairs },
+    seen: Int32Array.from({ length: seqQ }, (_, i) => seenKeys(i, { seqQ, seqK, causal })),
+    own: Int32Array.from({ length: seqQ }, (_, i) => forced(i)[0] ?? -1),
+  };
+}
 
 /** Of every block of every query the share of gates that lies before it; -Infinity: taken first, Infinity: not seen. */
 function entriesOf(

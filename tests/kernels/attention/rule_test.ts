@@ -63,16 +63,16 @@ gpuTest(
       const qkv = callOf(given), shape = attentionShape(qkv), { mask, rule } = chosen(given, qkv);
       for (const scoreBytes of [undefined, 4 * 3 * 2 * shape.seqK]) { // the other: 3 queries of 2 heads, of keys
         using scope = gpu.scope();
-        const [q, k] = (["q", "k"] as const).map((name) => {
+        const [q, k, v] = (["q", "k", "v"] as const).map((name) => {
           const buffer = scope.createBuffer(name, { size: qkv[name].data.byteLength });
           upload(scope, buffer, { data: qkv[name].data as Float32Array<ArrayBuffer> });
           return buffer;
         });
         const scale = 1 / Math.sqrt(given.dim);
-        const made = await buildRule(scope, { shape, dtype: given.dtype, scale, q, k, scoreBytes }, rule);
+        const made = await buildRule(scope, { shape, dtype: given.dtype, scale, q, k, v, scoreBytes }, rule);
         poison(scope, made.mask);
         await submitPass(scope, made.encodes, { label: "rule" });
-        const got = await readMask(scope, made.mask, shape);
+        const got = await readMask(scope, made, shape);
         for (let head = 0; head < 4; head++) {
           const what = `${JSON.stringify(given)}, head ${head}, ${scoreBytes} bytes`;
           assertEquals(got.rows(head, 0, given.seqQ), mask.rows(head, 0, given.seqQ), what);
@@ -110,10 +110,13 @@ async function checkCall(gpu: Gpu, given: RuleCase): Promise<void> {
   }
   const refused = (rule: unknown, message: string) =>
     assertRejects(() => psa.prepare({ rule } as { rule: KeyRule }), InputError, message);
-  await refused(null, '`rule` is null; its kind should be "nearest", "best" or "levels".');
+  await refused(
+    null,
+    '`rule` is null; its kind should be "nearest", "best", "listed", "either", "gated" or "levels".',
+  );
   await refused(
     { ...rule, kind: "worst" },
-    '`rule` is "worst"; its kind should be "nearest", "best" or "levels".',
+    '`rule` is "worst"; its kind should be "nearest", "best", "listed", "either", "gated" or "levels".',
   );
   await refused({ ...rule, unit: 20 }, "`unit` is 20; it should be 1 or a multiple of 16.");
   await refused(
