@@ -76,7 +76,7 @@ export function requireGiven(given: Given | undefined, plan: PsaPlan): void {
 }
 
 /** Kinds of rules that kernels know, and a sentence's words for them. */
-const KINDS = ["nearest", "best", "listed", "either", "gated", "levels"];
+const KINDS = ["nearest", "best", "listed", "either", "gated", "changed", "levels"];
 const NAMES = `${KINDS.slice(0, -1).map((kind) => `"${kind}"`).join(", ")} or "${KINDS.at(-1)}"`;
 
 /** Throws unless kernels know a rule. */

@@ -159,6 +159,7 @@ export type {
   BlockMethod,
   BlockSelection,
   CallFacts,
+  ChangedKeys,
   Chosen,
   Correction,
   CostFacts,

@@ -21,7 +21,7 @@ export type Correction =
   | { readonly kind: "first-order" };
 
 /** A choice of keys as data, for kernels that make the mask. */
-export type KeyRule = NearestCodes | BestKeys | ListedKeys | EitherMask | GatedBlocks;
+export type KeyRule = NearestCodes | BestKeys | ListedKeys | EitherMask | GatedBlocks | ChangedKeys;
 
 /** The keys of the nearest codes. */
 export interface NearestCodes {
@@ -62,6 +62,18 @@ export interface ListedKeys {
   /** Whether what a key receives counts times the norm of its value. */
   readonly weighted: boolean;
   /** How many keys a head takes. */
+  readonly count: number;
+}
+
+/** One list of keys for all queries of a head, frame by frame of a video: the keys that change most, more in frames that change more. */
+export interface ChangedKeys {
+  /** Frames are compared. */
+  readonly kind: "changed";
+  /** How many frames there are. */
+  readonly frames: number;
+  /** The token of the call at every place of the video, in raster order. */
+  readonly tokenAt: Int32Array;
+  /** How many keys a head keeps at most. */
   readonly count: number;
 }
 

@@ -64,6 +64,8 @@ export interface ChoiceOptions {
   readonly mask: GPUBuffer;
   /** For each query the keys that it may see, blocks that it takes, its own block, 0. */
   readonly table: GPUBuffer;
+  /** Whether every head has such a table; default one for all. */
+  readonly ownTables?: boolean;
 }
 
 /**
@@ -74,7 +76,8 @@ export interface ChoiceOptions {
  */
 export async function buildChoice(
   gpu: Gpu,
-  { units, unit, group, queries, maskWords, together, first, rows, scores, mask, table }: ChoiceOptions,
+  { units, unit, group, queries, maskWords, together, first, rows, scores, mask, table, ownTables = false }:
+    ChoiceOptions,
 ): Promise<(chunk: Chunk & { readonly buffer: GPUBuffer }) => Promise<Encode>> {
   const unitWords = wordsOf(units),
     chosen = gpu.createBuffer("bits of best blocks", { size: 4 * rows * unitWords });
@@ -83,7 +86,7 @@ export async function buildChoice(
     constants: {
       ...{ QUERIES: queries, UNITS: units, GROUP: group, UNIT: unit },
       ...{ MASK_WORDS: maskWords, UNIT_WORDS: unitWords },
-      ...{ TOGETHER: Number(together), FIRST: Number(first) },
+      ...{ TOGETHER: Number(together), FIRST: Number(first), OWN_TABLES: Number(ownTables) },
     },
   });
   return (chunk) =>

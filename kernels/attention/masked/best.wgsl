@@ -12,9 +12,10 @@ override GROUP: u32;        // query heads that share a key head
 override MASK_WORDS: u32;   // words of a row of the mask
 override UNIT_WORDS: u32;   // words of a row of blocks
 override TOGETHER: bool;    // query heads of a key head choose together
+override OWN_TABLES: bool;  // every head has a rule of its own
 override FIRST: bool;       // queries that take a block first take block 0 too
 
-@group(0) @binding(0) var<storage, read> rule: array<vec4u>;         // [QUERIES]: keys that a query may see, blocks it takes, its own
+@group(0) @binding(0) var<storage, read> rule: array<vec4u>;         // [QUERIES]: keys that a query may see, blocks it takes, its own; OWN_TABLES: [query heads][QUERIES]
 @group(0) @binding(1) var<storage, read> chunk: array<u32>;          // first key head, first query, queries
 @group(0) @binding(2) var<storage, read_write> scores: array<f32>;   // [key heads of the chunk][its queries][GROUP][UNITS]
 @group(0) @binding(3) var<storage, read_write> units: array<u32>;    // [the same][UNIT_WORDS]: bits of blocks
@@ -82,16 +83,18 @@ fn keys_of(word: u32, row: u32, seen: u32) -> u32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
   let query = chunk[1] + group.x;
   let row = (group.z * chunk[2] + group.x) * GROUP + group.y;
-  let keys = rule[query].x;
+  let head = (chunk[0] + group.z) * GROUP + group.y;
+  let own_rule = rule[query + select(0u, head * QUERIES, OWN_TABLES)];
+  let keys = own_rule.x;
   let seen = (keys + UNIT - 1u) / UNIT;
-  let own = rule[query].z;
+  let own = own_rule.z;
   if (TOGETHER) {
     join_heads(row, seen, lid);
     storageBarrier();
     workgroupBarrier();
   }
   var bound = 0u;
-  var wanted = rule[query].y;
+  var wanted = own_rule.y;
   for (var shift = 24u; shift < 32u; shift -= 8u) { // ends below 0
     atomicStore(&sizes[lid], 0u);
     if (lid == 0u) {
@@ -134,7 +137,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
   }
   storageBarrier();
   workgroupBarrier();
-  let head = (chunk[0] + group.z) * GROUP + group.y;
   for (var word = lid; word < MASK_WORDS; word += THREADS) {
     var bits = 0u;
     if (UNIT == 1u) { bits = units[row * UNIT_WORDS + word]; } else { bits = keys_of(word, row, keys); }

@@ -6,6 +6,7 @@
 import type { KeyRule } from "../../../reference/methods/method.ts";
 import type { Gpu } from "../../device/gpu.ts";
 import { buildBest } from "./best.ts";
+import { buildChanged } from "./changed.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
 import { buildEither } from "./either.ts";
 import { buildGated } from "./gated.ts";
@@ -30,6 +31,8 @@ export function buildRule(gpu: Gpu, call: KeyRuleCall, rule: KeyRule): Promise<C
       return buildListed(gpu, call, rule);
     case "either":
       return buildEither(gpu, call, rule);
+    case "changed":
+      return buildChanged(gpu, call, rule);
     case "gated":
       return buildGated(gpu, call, rule);
   }

@@ -43,7 +43,11 @@ export const sharpvKeys: MaskMethod = {
         keptAt(factor).reduce((sum, count) => sum + count, 0) <= density * tokens;
       return listOf(known.scores, keptAt(largestFactor(fits, known.shares)), places);
     });
-    return listSelection(inputs, lists);
+    const { frames, tokenAt } = places;
+    return {
+      ...listSelection(inputs, lists),
+      rule: { kind: "changed", frames, tokenAt, count: Math.floor(density * tokens) },
+    };
   },
 };
 

@@ -112,11 +112,11 @@ async function checkCall(gpu: Gpu, given: RuleCase): Promise<void> {
     assertRejects(() => psa.prepare({ rule } as { rule: KeyRule }), InputError, message);
   await refused(
     null,
-    '`rule` is null; its kind should be "nearest", "best", "listed", "either", "gated" or "levels".',
+    '`rule` is null; its kind should be "nearest", "best", "listed", "either", "gated", "changed" or "levels".',
   );
   await refused(
     { ...rule, kind: "worst" },
-    '`rule` is "worst"; its kind should be "nearest", "best", "listed", "either", "gated" or "levels".',
+    '`rule` is "worst"; its kind should be "nearest", "best", "listed", "either", "gated", "changed" or "levels".',
   );
   await refused({ ...rule, unit: 20 }, "`unit` is 20; it should be 1 or a multiple of 16.");
   await refused(

@@ -41,6 +41,7 @@ const CASES: readonly ShareCase[] = [
   { method: "omnisparse-keys", causal: false, seqQ: 300, seqK: 90, dtype: "f32", ties: 2 },
   { method: "vmoba", causal: false, seqQ: 100, seqK: 104, dtype: "f32", ties: 16 },
   { method: "vmoba", causal: true, seqQ: 220, seqK: 200, dtype: "f32", ties: 16 }, // queries that see nothing
+  { method: "sharpv-keys", causal: false, seqQ: 160, seqK: 160, dtype: "f32", ties: 2 },
   { method: "svg", causal: false, seqQ: 160, seqK: 160, dtype: "f32", ties: 0 },
   { method: "svg-sink", causal: false, seqQ: 160, seqK: 160, dtype: "f32", ties: 0 },
 ];
@@ -123,10 +124,10 @@ gpuTest(
 gpuTest(
   "share rules: heads take different masks, and a call gives what it gives for the mask",
   async (gpu) => {
-    for (const at of [0, 5]) {
+    for (const at of [0, 6]) {
       const given = CASES[at], qkv = callOf(given), shape = attentionShape(qkv);
       const { mask, rule } = methodOf(given.method).select(inputsOf(given, qkv), 0.3) as MaskSelection;
-      if (at === 5) assert(`${mask.rows(0, 80, 81)}` !== `${mask.rows(2, 80, 81)}`, "both bands are taken");
+      if (at === 6) assert(`${mask.rows(0, 80, 81)}` !== `${mask.rows(2, 80, 81)}`, "both bands are taken");
       using psa = await createPsa(gpu, {
         ...{ shape, ready: [] },
         config: {

@@ -3,6 +3,7 @@ import { InputError, METHODS } from "../../../../mod.ts";
 import type { SweepRow } from "../../../../bench/sweep/rows/columns.ts";
 import { methodsFor } from "../../../../bench/sweep/plan/methods.ts";
 import { methodsTable, withErrors } from "../../../../bench/sweep/rows/methods_table.ts";
+import { timesTable, withTimes } from "../../../../bench/sweep/rows/times_table.ts";
 import { parseOptions } from "../../../../bench/sweep/options/options.ts";
 import { planSweep } from "../../../../bench/sweep/plan/plan.ts";
 import { runInput } from "../../../../bench/sweep/run/run.ts";
@@ -146,6 +147,27 @@ Deno.test("all methods: the table of errors has means over heads, reached densit
       ["`moga`*", "group", "0.5", "", "0.25"],
     ],
   );
+  const times = timesTable([
+    row("moga", {
+      rel_l2: 0.5,
+      gpu_ms_median: 2,
+      whole_ms_median: null,
+      whole_ms_low: null,
+      whole_ms_high: null,
+    }),
+    row("psa", {
+      rel_l2: 0.25,
+      gpu_ms_median: 1,
+      whole_ms_median: 1.5,
+      whole_ms_low: 1.4,
+      whole_ms_high: 1.6,
+    }),
+  ]);
+  assertEquals(times.slice(2).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim())), [
+    ["`moga`*", "group", "0.1", "0.5", "2", "", ""],
+    ["`psa`", "block", "0.1", "0.25", "1", "1.5", "1.4 to 1.6"],
+  ]);
+  assertThrows(() => withTimes("", []), Error, "has no place for the table");
   const page = "a\n<!-- errors: deno task methods --write -->\nold\n<!-- end of errors -->\nb";
   assertEquals(withErrors(page, ["new"]).replaceAll("\n\n", "\n"), page.replace("old", "new"));
   assertThrows(() => withErrors("", []), Error, "has no place for the table");
