@@ -14,7 +14,8 @@ async function runTests(code: string, env: Record<string, string>) {
       `import { leaveOut, testWith } from "${SKIP}";\n${code}`,
     );
     const { code: exit, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-config", RUN, "-A", "--no-config", "--no-check", folder],
+      args: ["run", "-A", "--no-config", RUN, "-A", "--no-config", "--no-check", "."],
+      cwd: folder,
       env: { NO_COLOR: "1", ...env },
     }).output();
     return { exit, lines: new TextDecoder().decode(stdout).trim().split("\n") };

@@ -71,10 +71,15 @@ export async function callPsa(name: string, args: readonly string[]): Promise<Co
   }
 }
 
-/** The sweep on a small workload without a GPU. */
+/** Arguments of the sweep on a small workload without a GPU. */
+export const SMALL_SWEEP: readonly string[] = [
+  ...["--workload", "video", "--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"],
+  ...["--no-gpu", "--densities", "1,.25"],
+];
+
+/** The sweep on a small workload without a GPU, in this process. */
 export function smallSweep(out: string, ...args: string[]): Promise<CommandResult> {
-  const small = ["--workload", "video", "--seq", "256", "--dim", "16", "--block-m", "32", "--block-n", "16"];
-  return runPsa("sweep", [...small, "--no-gpu", "--densities", "1,.25", "--out", out, ...args]);
+  return callPsa("sweep", [...SMALL_SWEEP, "--out", out, ...args]);
 }
 
 /** A folder that goes away with the test. */

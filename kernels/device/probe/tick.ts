@@ -16,6 +16,11 @@ const ROUNDS = 16384u; // software Vulkan stops a loop after 65535 rounds
   result[id.x & 63u] = x;
 }`;
 
+/** Workgroups of the first try, and how many times as many each further one has. */
+const FIRST = 64, MORE = 8, TRIES = 7;
+/** Nanoseconds of work after which a ratio near 1 is believed, and after which any other is. */
+const SHORT = 50e6, LONG = 150e6;
+
 /**
  * Nanoseconds per tick. Timestamps can come as raw ticks, so work that is long enough for wall-clock time to
  * measure is timed by both; a ratio near 1 means nanoseconds.
@@ -26,7 +31,7 @@ export async function probeTick(gpu: Gpu): Promise<number> {
     const pipeline = await gpu.createPipeline(SPIN, { label: "calibration" });
     const layout = pipeline.getBindGroupLayout(0);
     const group = gpu.device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer } }] });
-    for (let rows = 1; rows <= 32768; rows *= 8) {
+    for (let i = 0, workgroups = FIRST; i < TRIES; i++, workgroups *= MORE) {
       const begin = performance.now();
       const [ticks] = await submitWithTimestamps(
         gpu,
@@ -35,15 +40,14 @@ export async function probeTick(gpu: Gpu): Promise<number> {
           encodePass(encoder, (pass) => {
             pass.setPipeline(pipeline);
             pass.setBindGroup(0, group);
-            pass.dispatchWorkgroups(512, rows);
+            pass.dispatchWorkgroups(Math.min(workgroups, 512), Math.max(1, workgroups / 512));
           }, writes(0)),
         1,
       );
       const wall = (performance.now() - begin) * 1e6;
-      if (wall < 150e6) continue;
-      if (!(ticks > 0)) return 0;
       const ratio = wall / ticks;
-      return ratio > 0.5 && ratio < 2 ? 1 : ratio;
+      if (wall > SHORT && ratio > 0.5 && ratio < 2) return 1; // waiting makes a ratio larger, never smaller
+      if (wall > LONG) return ticks > 0 ? ratio : 0;
     }
     return 0;
   } finally {

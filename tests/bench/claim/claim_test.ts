@@ -192,7 +192,7 @@ Deno.test("claim: the command writes page, plots and rows, and writes them again
     const svg = await Deno.readTextFile(folder.at(`a/${link}`));
     assert(svg.startsWith("<svg") && !svg.includes("var("), link);
   }
-  const again = await runPsa("claim", ["--from", folder.at("a"), "--out", folder.at("b")]);
+  const again = await callPsa("claim", ["--from", folder.at("a"), "--out", folder.at("b")]);
   assertEquals([again.code, await Deno.readTextFile(folder.at("b/claim.md"))], [0, page]);
 });
 
@@ -211,7 +211,7 @@ Deno.test("claim: bad input is told in one sentence, and nothing is written", as
     assertMatch(stderr, sentence);
     assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [2, "", 1]);
   }
-  const { stdout } = await runPsa("claim", [
+  const { stdout } = await callPsa("claim", [
     "--quick",
     "--list",
     "--filter",
@@ -234,7 +234,7 @@ if (drawn(0, 2)) {
     await using folder = new TemporaryFolder();
     const claim = (...args: string[]) => {
       const request = ["--quick", "--no-gpu", "--filter", "workload=gaussian method=psa"];
-      return runPsa("claim", [...request, "--out", folder.at("a"), ...args]);
+      return callPsa("claim", [...request, "--out", folder.at("a"), ...args]);
     };
     assertEquals((await claim()).code, 0);
     const whole = await readRun(folder.at("a"));
@@ -258,13 +258,13 @@ if (drawn(1, 2)) {
     const args = ["--quick", "--filter", "workload=gaussian method=block-topk", "--no-gpu"];
     const folders = [1, 2].map((part) => folder.at(`${part}`));
     for (const [i, out] of folders.entries()) {
-      const { code, stderr } = await runPsa("claim", [...args, "--shard", `${i + 1}/2`, "--out", out]);
+      const { code, stderr } = await callPsa("claim", [...args, "--shard", `${i + 1}/2`, "--out", out]);
       assertEquals(code, 0, stderr);
       assertMatch(stderr, /6 of 12 cases are in .*; --from all shards writes the page\./);
       assertEquals([...Deno.readDirSync(out)].some(({ name }) => name === "claim.md"), false);
     }
     const page = folder.at("page");
-    const { code, stderr } = await runPsa("claim", [
+    const { code, stderr } = await callPsa("claim", [
       ...folders.flatMap((out) => ["--from", out]),
       "--out",
       page,
@@ -273,7 +273,7 @@ if (drawn(1, 2)) {
     const text = (await Deno.readTextFile(`${page}/claim.md`)).replaceAll(/\s+/g, " ");
     assertStringIncludes(text, "--no-gpu` in 2 parts at the same time, 12 cases");
     assert(!text.includes(folder.at("")) && !text.includes("--shard"), "no folder, and not one part alone");
-    const half = await runPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
+    const half = await callPsa("claim", ["--from", folders[0], "--from", folders[0], "--out", page]);
     assertEquals([half.code, half.stderr.trim().split("\n").length], [2, 1], half.stderr);
   });
 }

@@ -8,7 +8,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../support/assert.ts";
-import { callPsa, runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, SMALL_SWEEP, smallSweep, TemporaryFolder } from "../../support/command.ts";
 import { makeSweepRow } from "../../support/rows.ts";
 
 /** The figures of a report, without the numbers of clipping paths: Vega counts those over the whole process. */
@@ -78,7 +78,8 @@ Deno.test("resume: a run that stopped goes on where it was, and becomes the run 
     rel_l2: row.rel_l2 === null ? null : 42,
   }));
   await writeRun(folder.path, { ...whole, rows: part });
-  const { code } = await smallSweep(folder.path, ...MORE, "--resume");
+  // Another process, which knows nothing of the first run but its files
+  const { code } = await runPsa("sweep", [...SMALL_SWEEP, ...MORE, "--out", folder.path, "--resume"]);
   assertEquals(code, 0);
   assertEquals((await readRun(folder.path)).rows, [...part, ...whole.rows.slice(5)]);
   assertEquals(await mapsOf(folder.path), maps, "also those of the input that was done before");
@@ -90,7 +91,7 @@ Deno.test("merge: where an input cannot be had, the report says so and has no ma
   const { rows, environment } = await readRun(folder.at("part"));
   const options = { ...Object(environment.options), inputs: [folder.at("gone.safetensors")] };
   await writeRun(folder.at("part"), { rows, environment: { ...environment, options } });
-  const { code, stderr } = await runPsa("merge", [folder.at("part"), "--out", folder.at("merged")]);
+  const { code, stderr } = await callPsa("merge", [folder.at("part"), "--out", folder.at("merged")]);
   assertEquals(code, 0);
   assertMatch(stderr, /^The report has no maps, .* There is no file or folder .*gone/);
   assertEquals(await mapsOf(folder.at("merged")), []);
@@ -169,10 +170,10 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
   await writeRun(other, { rows: [makeSweepRow({ case: "other" })], environment: {} });
   const same = await runPsa("compare", [before, before, "--fail-on", "rel_l2>1.05x"]);
   assertEquals([same.code, same.stdout], [0, "1 case compared: nothing changed beyond noise.\n"]);
-  const worse = await runPsa("compare", [before, after, "--fail-on", "rel_l2>1.05x"]);
+  const worse = await callPsa("compare", [before, after, "--fail-on", "rel_l2>1.05x"]);
   assertEquals(worse.code, 1);
   assertStringIncludes(worse.stdout, "| rel_l2 | 0.3 | 0.6 | 2.000x | **fails** |");
-  assertEquals((await runPsa("compare", [before, after])).code, 0);
+  assertEquals((await callPsa("compare", [before, after])).code, 0);
   for (
     const [args, sentence] of [
       [[before, other], /no case in common/],

@@ -10,7 +10,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { runPsa, smallSweep, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, SMALL_SWEEP, smallSweep, TemporaryFolder } from "../../support/command.ts";
 
 /** The columns that readers of sweep.csv rely on, in their order. */
 const FIRST_COLUMNS =
@@ -19,7 +19,7 @@ const FIRST_COLUMNS =
   "gpu_ms_iqr,speedup,tflops_actual,tflops_effective";
 
 Deno.test("sweep: --help names every option and exits with 0", async () => {
-  const { code, stdout } = await runPsa("sweep", ["--help"]);
+  const { code, stdout } = await callPsa("sweep", ["--help"]);
   assertEquals(code, 0);
   for (const { name } of OPTIONS) assertStringIncludes(stdout, `--${name}`);
   assert(stdout.split("\n").every((line) => line.length <= 80));
@@ -27,7 +27,7 @@ Deno.test("sweep: --help names every option and exits with 0", async () => {
 
 Deno.test("sweep --no-gpu: rows say so, and hold errors but no times", async () => {
   await using folder = new TemporaryFolder();
-  const { code, stdout } = await smallSweep(folder.path);
+  const { code, stdout } = await runPsa("sweep", [...SMALL_SWEEP, "--out", folder.path]);
   assertEquals(code, 0);
   assertStringIncludes(stdout, "No kernel ran");
   const text = await Deno.readTextFile(folder.at("sweep.csv"));
@@ -131,7 +131,7 @@ Deno.test("sweep --config: options come from a file; the command line goes first
   const config = { $schema: "./sweep.schema.json", densities: [0.5, 0.25], methods: "psa", seed: 3 };
   await Deno.writeTextFile(folder.at("sweep.json"), JSON.stringify(config));
   const args = ["--workload", "gaussian", "--seq", "128", "--no-gpu", "--list", "--seed", "4"];
-  const { stdout } = await runPsa("sweep", [...args, "--config", folder.at("sweep.json")]);
+  const { stdout } = await callPsa("sweep", [...args, "--config", folder.at("sweep.json")]);
   assertMatch(stdout, /density=0\.5 seed=4\n.* density=0\.25 seed=4\n2 cases\n$/);
 });
 
@@ -170,7 +170,7 @@ Deno.test("sweep: a shape beyond a limit of the adapter names the limit", async 
   if (limit > 2 ** 28) return; // inputs that large take longer to make than a test may take
   const tokens = Math.ceil(limit / (256 * 4)) + 128;
   const args = ["--workload", "constant", "--heads", "1", "--dim", "256", "--seq", String(tokens)];
-  const { code, stderr } = await runPsa("sweep", [...args, "--out", folder.at("out")]);
+  const { code, stderr } = await callPsa("sweep", [...args, "--out", folder.at("out")]);
   assertEquals(code, 2, stderr);
   assertMatch(stderr, /the limit max\w+ of this adapter is \d+/);
   assert(!await exists(folder.at("out")));

@@ -1,6 +1,6 @@
 /** `deno task bench:gpu` as a user runs it: rows that add up, and bad input refused. */
 import { drawn } from "../../support/seed.ts";
-import { runPsa } from "../../support/command.ts";
+import { callPsa, runPsa } from "../../support/command.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 
 // Each takes a quarter of a minute: a commit draws one.
@@ -54,7 +54,7 @@ for (
   ] as const
 ) {
   Deno.test(`bench:gpu refuses ${args.join(" ")}`, async () => {
-    const { code, stderr } = await runPsa("bench", args);
+    const { code, stderr } = await callPsa("bench", args);
     assertEquals(code, 2);
     assertEquals(stderr.trim().split("\n").at(-1), sentence);
   });

@@ -8,7 +8,7 @@ import type { Qkv, Tensor } from "../../../mod.ts";
 import { DEFAULT_TRACES } from "../../../fixtures/traces.ts";
 import { modelCalls } from "../../../bench/sweep/inputs/model_calls.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
-import { runPsa, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, TemporaryFolder } from "../../support/command.ts";
 
 const COMMANDS = ["sweep", "claim", "bench", "export"] as const;
 
@@ -85,7 +85,7 @@ for (
 }
 
 Deno.test("presets: a refusal is exit code 2 and one line", async () => {
-  const { code, stderr } = await runPsa("bench", ["--preset", "Wan2.1-1.3B", "--heads", "13"]);
+  const { code, stderr } = await callPsa("bench", ["--preset", "Wan2.1-1.3B", "--heads", "13"]);
   assertEquals([code, stderr.trim()], [2, "--heads is 13; Wan2.1-1.3B has 12 heads."]);
 });
 

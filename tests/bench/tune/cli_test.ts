@@ -9,7 +9,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { runPsa, TemporaryFolder } from "../../support/command.ts";
+import { callPsa, runPsa, TemporaryFolder } from "../../support/command.ts";
 
 const SMALL = ["--workload", "video", "--seq", "128", "--dim", "8", "--block-m", "16", "--block-n", "16"];
 const RUN = [...SMALL, "--seeds", "2", "--density", ".25", "--methods", "ranked", "--importance", "pooled"];
@@ -29,13 +29,13 @@ Deno.test("tune: chooses, proves, writes, and proves the file again on other inp
   const proof = (text: string) =>
     text.slice(text.indexOf("Proved on"), text.indexOf(" psa ", text.indexOf("Tuned ")));
   assertEquals(proof(again.stdout), proof(first.stdout));
-  const other = await runPsa("tune", [...SMALL, "--heads", "1", "--from", out]);
+  const other = await callPsa("tune", [...SMALL, "--heads", "1", "--from", out]);
   assertEquals([other.code, other.stdout], [2, ""]);
   assertMatch(
     other.stderr,
     /^\S+ is for `heads` \[0,1\]; video has \[0\]: tune on inputs of this shape\.\n$/,
   );
-  const only = await runPsa("tune", [...SMALL, "--seeds", "1", "--out", folder.at("b.json")]);
+  const only = await callPsa("tune", [...SMALL, "--seeds", "1", "--out", folder.at("b.json")]);
   assertEquals([only.code, only.stdout], [2, ""]);
   assertMatch(only.stderr, /^video is the only input: nothing to prove on; .*\n$/);
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["tuned.json"]);
