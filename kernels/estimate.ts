@@ -6,13 +6,15 @@
 import { causalBlocks } from "../reference/levels/causal.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
 import { choiceBytes } from "./attention/choice.ts";
-import { splitBytes } from "./attention/merge.ts";
+import { CALL_BYTES } from "./attention/attention.ts";
+import { partialBytes } from "./attention/merge.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
 import { quotasOf } from "./levels/quotas.ts";
 import { requireGpu, requireOptions } from "./door.ts";
-import { buildPlan, planSplits, type PsaPlan, type PsaSetup } from "./plan.ts";
+import { planParts } from "./key_parts.ts";
+import { buildPlan, type PsaPlan, type PsaSetup } from "./plan.ts";
 import { LAYOUT_BYTES } from "./pyramid/layout.ts";
 import { cutCall } from "./sliced.ts";
 
@@ -187,8 +189,8 @@ function bytesOf(info: Capabilities, plan: PsaPlan): EstimatedBytes {
 }
 
 function splitsBytes(info: Capabilities, plan: PsaPlan): number {
-  const splits = planSplits(info, plan, plan.lists), { parts, sums } = splitBytes(plan.shape);
-  return splits > 1 ? splits * (parts + sums) : 0;
+  const parts = planParts(info, plan, plan.lists);
+  return parts === null ? 0 : parts.rows * parts.parts * partialBytes(plan.shape, plan.config);
 }
 
 function orderBytes({ shape, config: { order, textLength = 0 }, bytes }: PsaPlan): number {
@@ -209,7 +211,7 @@ function tableBytes(info: Capabilities, plan: PsaPlan): number {
     { shape, product, scratch: SCRATCH_BYTES, blocks: [M, N] },
     info.limits.maxStorageBufferBindingSize,
   );
-  const calls = choiceBytes(config.causal ?? false, shape) + 32 + LAYOUT_BYTES +
+  const calls = choiceBytes(config.causal ?? false, shape) + CALL_BYTES +
     (chosen.every((level) => level === 1) ? 0 : 2 * (16 + LAYOUT_BYTES));
   const thresholds = 8 * Object.keys(config.similarityThresholds ?? {}).length;
   const sampled = 4 * product.offsets.flat().length;

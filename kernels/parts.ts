@@ -14,7 +14,8 @@ import type { Quotas } from "./levels/quotas.ts";
 import type { LevelSearch } from "./levels/search/search.ts";
 import { buildLists, type ListBuffers, type ListOutputs } from "./lists/build.ts";
 import type { Moves } from "./order/moves.ts";
-import { type ListsPlan, planSplits, type PsaPlan } from "./plan.ts";
+import { planParts } from "./key_parts.ts";
+import type { ListsPlan, PsaPlan } from "./plan.ts";
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
 
@@ -97,6 +98,6 @@ export function attentionOf(
     buildAttention(gpu, {
       ...{ shape, blockM, blockN, causal, dtype, scale, tail, buffers: arranged, lists, rowMasks },
       layout: onlyLevels(plan.layout, levels),
-      splits: planSplits(gpu.info, plan, lists),
+      parts: planParts(gpu.info, plan, lists),
     }));
 }

@@ -19,11 +19,8 @@ import { requireInput } from "../reference/errors.ts";
 import { DEFAULT_SHARES } from "../reference/levels/budget.ts";
 import { listShares } from "../reference/levels/ratios.ts";
 import type { AttentionShape } from "../reference/tensor.ts";
-import { splitBytes } from "./attention/merge.ts";
-import { splitsOf, type TileCount } from "./attention/splits.ts";
-import { columnParts } from "./attention/options.ts";
+import type { TileCount } from "./attention/splits.ts";
 import { attentionWorkgroupBytes } from "./attention/variant.ts";
-import { usesMatrices } from "./attention/matrix/code.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { SCORE_WORKGROUP_BYTES } from "./importance/kernel.ts";
@@ -162,48 +159,8 @@ export function planLists(
   return {
     group,
     listBytes: 4 * (batch * heads * M * most + 1) * TILE_TOKENS / group,
-    tiles: { most, mean: tokens.meanTiles },
+    tiles: { most, mean: tokens.meanTiles, blocks: tokens.rowsOfTiles },
   };
-}
-
-/**
- * How many workgroups share the keys of a query block ({@link splitsOf}), in as many buffers as the device can bind.
- *
- * @param info the capabilities of the device
- * @param plan sizes, block sizes, element type
- * @param lists what the work lists of the call need; left out: dense attention
- */
-export function planSplits(info: Capabilities, plan: PsaPlan, lists?: ListsPlan): number {
-  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan;
-  const kernel = {
-    ...{ shape, blockM, dtype, causal },
-    dense: !lists,
-    masked: lists?.masked,
-    partial: false,
-    group: lists?.group ?? 8,
-  } as const;
-  const splits = splitsOf(info, {
-    workgroups: shape.batch * shape.heads * M * columnParts(shape.valueDim),
-    tiles: lists?.tiles ?? denseTiles(plan),
-    matrices: usesMatrices(info, kernel),
-  });
-  const { parts } = splitBytes(shape), { maxStorageBufferBindingSize, maxBufferSize } = info.limits;
-  return Math.max(
-    1,
-    Math.min(splits, Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / parts)),
-  );
-}
-
-/** Tiles of keys that query blocks of dense attention walk. */
-function denseTiles(
-  { shape: { seqQ, seqK }, config: { blockM, causal = false }, blocks: { M } }: PsaPlan,
-): TileCount {
-  if (!causal) return { most: Math.ceil(seqK / TILE_TOKENS), mean: Math.ceil(seqK / TILE_TOKENS) };
-  const tiles = Array.from({ length: M }, (_, m) => {
-    const past = Math.min((m + 1) * blockM, seqQ) + seqK - seqQ;
-    return Math.ceil(Math.max(0, Math.min(seqK, past)) / TILE_TOKENS);
-  });
-  return { most: tiles[M - 1], mean: tiles.reduce((sum, each) => sum + each, 0) / M };
 }
 
 function bytesOf(

@@ -16,13 +16,14 @@ import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
 import { usesMatrices } from "./matrix/code.ts";
 import { buildMerge } from "./merge.ts";
 import { columnParts } from "./options.ts";
+import type { KeyParts } from "./splits.ts";
 import { attentionCode, type AttentionKernelOptions } from "./variant.ts";
 
 /** Options of one attention call, and the buffers that it reads and writes. */
 export interface AttentionOptions extends
   Omit<
     AttentionKernelOptions,
-    "shape" | "dense" | "masked" | "partial" | "whole" | "careful" | "group" | "splits"
+    "shape" | "dense" | "masked" | "partial" | "whole" | "careful" | "group" | "shared"
   > {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
@@ -40,9 +41,12 @@ export interface AttentionOptions extends
   readonly lists?: ListBuffers & { readonly group: 4 | 8 };
   /** Which tokens of each group each query row sees (masked/lists.ts); left out: all rows of a query block see all tokens. */
   readonly rowMasks?: GPUBuffer;
-  /** Workgroups that share the keys of a query block; default 1. */
-  readonly splits?: number;
+  /** How workgroups share the keys of query blocks; default not at all. */
+  readonly parts?: KeyParts | null;
 }
+
+/** Bytes of the numbers of a call. */
+export const CALL_BYTES = 64 + LAYOUT_BYTES;
 
 /** The buffers that the stage writes: outputs in the element type, log-sum-exps in float32. */
 export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
@@ -54,8 +58,10 @@ export type AttentionOutputs = Readonly<Record<"out" | "lse", GPUBuffer>>;
  * @param options shape, block sizes, buffers, lists
  */
 export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promise<Stage<AttentionOutputs>> {
-  const { shape, blockM, lists, rowMasks, splits = 1, buffers: { q, k, v, out, lse } } = options;
-  const { batch, heads, seqQ, valueDim } = shape;
+  const { shape, blockM, lists, rowMasks, parts = null, buffers: { q, k, v, out, lse } } = options;
+  const { batch, heads, seqQ, valueDim } = shape,
+    blocks = Math.ceil(seqQ / blockM),
+    rows = batch * heads * blocks;
   const kernel = {
     ...options,
     dense: lists === undefined,
@@ -64,11 +70,13 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     whole: hasWholeGroups(options),
     full: shape.seqK % 32 === 0,
     group: lists?.group ?? 8,
-    splits: splits > 1,
-  };
-  const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, options, matrices);
-  const workgroups = [Math.ceil(seqQ / blockM), batch * heads, columnParts(valueDim) * splits] as const;
-  const merge = splits > 1 ? await buildMerge(gpu, { ...options, splits, call, out, lse }) : undefined;
+    shared: parts === null ? "none" : parts.rows < rows ? "some" : "all",
+  } as const;
+  const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, { ...options, parts, matrices });
+  const workgroups = parts === null
+    ? [blocks, batch * heads, columnParts(valueDim)] as const
+    : [rows + parts.rows * (parts.parts - 1), 1, columnParts(valueDim)] as const;
+  const merge = parts === null ? undefined : await buildMerge(gpu, { ...options, parts, call, out, lse });
   const build = (careful: boolean, indirect?: Indirect) =>
     buildKernel(gpu, attentionCode(gpu.info, { ...kernel, careful }), {
       label: "attention",
@@ -78,8 +86,8 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
         q,
         k,
         v,
-        merge?.parts ?? out,
-        merge?.sums ?? lse,
+        ...(kernel.shared === "all" ? [] : [out, lse]),
+        ...(merge ? [merge.partial] : []),
         ...(lists ? [lists.list, lists.offsets] : []),
         ...(rowMasks ? [rowMasks] : []),
       ],
@@ -117,21 +125,24 @@ function hasWholeGroups({ shape: { seqK }, blockN, lists, layout }: AttentionOpt
 }
 
 /** The numbers of a call, as the kernel reads them. */
-function uploadCall(gpu: Gpu, options: AttentionOptions, matrices: boolean): GPUBuffer {
-  const { shape: { headDim, heads, kvHeads, seqQ, seqK }, dtype, lists, scale, tail, blockN, layout } =
+function uploadCall(gpu: Gpu, options: AttentionOptions & { readonly matrices: boolean }): GPUBuffer {
+  const { shape: { batch, headDim, heads, kvHeads, seqQ, seqK }, dtype, lists, scale, tail, blockM, blockN } =
     options;
+  const { layout, matrices, parts } = options;
   const uniform = gpu.createBuffer("attention call", {
-    size: 32 + LAYOUT_BYTES,
+    size: CALL_BYTES,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
   const end = tail === "replicate" && lists ? Math.ceil(seqK / blockN) * blockN : seqK;
-  const call = new DataView(new ArrayBuffer(32 + LAYOUT_BYTES));
+  const call = new DataView(new ArrayBuffer(CALL_BYTES)), blocks = Math.ceil(seqQ / blockM);
   const halvings = matrices ? 0 : preshift(dtype, headDim);
   call.setFloat32(0, scale * Math.LOG2E * 2 ** halvings, true);
   call.setFloat32(4, -Infinity, true);
-  [seqQ, end, seqK - seqQ, heads, kvHeads, 1, ...packLayout(layout)].forEach((each, i) =>
-    call.setInt32(8 + 4 * i, each, true)
-  );
+  const { rows = 0, parts: count = 1, share = 1 } = parts ?? {};
+  [
+    ...[seqQ, end, seqK - seqQ, heads, kvHeads, 1, ...packLayout(layout)],
+    ...[batch * heads * blocks, blocks, rows, count, share],
+  ].forEach((each, i) => call.setInt32(8 + 4 * i, each, true));
   upload(gpu, uniform, { data: call });
   return uniform;
 }

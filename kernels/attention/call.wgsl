@@ -10,4 +10,9 @@ struct Call {
   kv_heads: u32,           // key heads a batch entry
   one: u32,                // 1: a step that compilers do not know, so that they unroll no loop over tiles
   levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
+  rows: u32,               // query blocks of all heads
+  blocks: u32,             // query blocks of a head
+  shared_blocks: u32,             // query blocks whose keys several workgroups share: the first ones in the order in which they are taken
+  parts: u32,              // workgroups that share the keys of such a block
+  share: u32,              // tiles of 128 keys that each of them has at least, if there are so many
 }

@@ -11,20 +11,21 @@ import { layoutTemplate } from "../pyramid/layout.ts";
 import { expandTemplate } from "../wgsl/template.ts";
 import call from "./call.wgsl" with { type: "text" };
 import merge from "./merge.wgsl" with { type: "text" };
+import { partialPitch } from "./options.ts";
+import type { KeyParts } from "./splits.ts";
 
-/** Bytes of the partial results of one split: outputs, and maximum and sum of each row. */
-export function splitBytes(
-  { batch, heads, seqQ, valueDim }: AttentionShape,
-): { parts: number; sums: number } {
-  const rows = batch * heads * seqQ;
-  return { parts: 4 * rows * valueDim, sums: 8 * rows };
+/** Bytes of the partial results of one workgroup: outputs, and maximum and sum of each row. */
+export function partialBytes(
+  { valueDim }: Pick<AttentionShape, "valueDim">,
+  { blockM }: { readonly blockM: number },
+): number {
+  return 16 * blockM * partialPitch(valueDim);
 }
 
-/** The partial results of splits, and the pass that adds them up. */
+/** The partial results of shared blocks, and the pass that adds them up. */
 export interface Merge {
-  /** The buffers that attention writes in place of outputs and log-sum-exps. */
-  readonly parts: GPUBuffer;
-  readonly sums: GPUBuffer;
+  /** The buffer that attention writes in place of the outputs of these blocks. */
+  readonly partial: GPUBuffer;
   /** Adds it up. */
   readonly encode: Encode;
 }
@@ -33,30 +34,38 @@ export interface Merge {
  * Builds the merge of a call.
  *
  * @param gpu the device
- * @param options how many workgroups share the keys of a query block, and where the results go
+ * @param options which query blocks are shared by how many workgroups, and where the results go
  */
 export async function buildMerge(
   gpu: Gpu,
-  { splits, shape, dtype, call: uniform, out, lse }: {
-    readonly splits: number;
+  { parts, shape, blockM, causal, dtype, lists, call: uniform, out, lse }: {
+    readonly parts: KeyParts;
     readonly shape: AttentionShape;
+    readonly blockM: number;
+    readonly causal: boolean;
     readonly dtype: "f32" | "f16";
+    /** The order in which blocks are taken; left out: that of dense attention. */
+    readonly lists?: { readonly offsets: GPUBuffer };
     /** The numbers of the call. */
     readonly call: GPUBuffer;
     readonly out: GPUBuffer;
     readonly lse: GPUBuffer;
   },
 ): Promise<Merge> {
-  const { batch, heads, seqQ, valueDim } = shape, bytes = splitBytes(shape), f16 = dtype === "f16";
-  const parts = gpu.createBuffer("outputs of splits", { size: splits * bytes.parts });
-  const sums = gpu.createBuffer("sums of splits", { size: splits * bytes.sums });
-  const rows = batch * heads * seqQ, pieces = valueDim / 4;
-  const text = [layoutTemplate, call, merge].join("\n");
-  const encode = await buildKernel(gpu, expandTemplate(text, { F16: f16 }), {
-    label: "attention merge",
-    constants: { SPLITS: splits, ROWS: rows, PIECES: pieces },
-    buffers: [uniform, parts, sums, out, lse],
-    workgroups: spreadWorkgroups(Math.ceil(rows * pieces / (f16 ? 2 : 1) / 64)),
+  const f16 = dtype === "f16", pieces = shape.valueDim / 4;
+  const partial = gpu.createBuffer("partial results", {
+    size: parts.rows * parts.parts * partialBytes(shape, { blockM }),
   });
-  return { parts, sums, encode };
+  const rows = Math.min(blockM, shape.seqQ);
+  const parameters = {
+    ...{ F16: f16, DENSE: lists === undefined, CAUSAL: causal, BM: blockM, ROWS: rows },
+    ...{ PIECES: pieces, PITCH: partialPitch(shape.valueDim) },
+  };
+  const text = [layoutTemplate, call, merge].join("\n");
+  const encode = await buildKernel(gpu, expandTemplate(text, parameters), {
+    label: "attention merge",
+    buffers: [uniform, partial, out, lse, ...(lists ? [lists.offsets] : [])],
+    workgroups: spreadWorkgroups(Math.ceil(parts.rows * rows * pieces / (f16 ? 2 : 1) / 64)),
+  });
+  return { partial, encode };
 }

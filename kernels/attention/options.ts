@@ -9,6 +9,19 @@ import type { Capabilities } from "../device/capabilities.ts";
 /** The widest columns of values that one workgroup makes, in every attention kernel. */
 export const WIDEST_COLUMNS = 128;
 
+/** Which query blocks are shared, as the kernels' templates have it, and the binding of the first list, behind the outputs. */
+export function sharedParameters(
+  { shared = "none", shape: { valueDim } }: Pick<AttentionKernelOptions, "shared" | "shape">,
+): { SHARED: number; LISTS_AT: number; PARTIAL_PITCH: number } {
+  const SHARED = { none: 0, some: 1, all: 2 }[shared];
+  return { SHARED, LISTS_AT: [6, 7, 5][SHARED], PARTIAL_PITCH: partialPitch(valueDim) };
+}
+
+/** Pieces of four numbers of a row of partial results: its outputs, then its maximum and its sum. */
+export function partialPitch(valueDim: number): number {
+  return valueDim / 4 + 1;
+}
+
 /** How many workgroups share the columns of one query block's values. */
 export function columnParts(valueDim: number): number {
   return Math.ceil(valueDim / WIDEST_COLUMNS);
@@ -39,8 +52,8 @@ export interface AttentionKernelOptions {
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;
-  /** Whether several workgroups share the keys of a query block; default false. */
-  readonly splits?: boolean;
+  /** Whether several workgroups share the keys of no query block, of some, or of all; default none. */
+  readonly shared?: "none" | "some" | "all";
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

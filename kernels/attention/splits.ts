@@ -1,7 +1,9 @@
 /**
- * How many workgroups share the keys of a query block. A call with few query blocks leaves most of a large device idle, and
- * one whose query blocks have lists of different lengths waits for the longest. Splitting helps in both cases, at a cost:
- * every workgroup reads its queries and writes outputs in float32, and one more kernel adds them up (merge.wgsl).
+ * How workgroups share the keys of query blocks. A call with few query blocks leaves most of a large device idle, and one whose
+ * query blocks have lists of different lengths waits for the longest. Splitting helps in both cases, at a cost: every
+ * workgroup reads its queries and leaves outputs in float32, and one more kernel adds them up (merge.wgsl). So only the
+ * blocks with the longest lists are shared, those that would end last; blocks are taken in the order of their lengths, so
+ * these are the first ones.
  *
  * @module
  */
@@ -12,64 +14,158 @@ export interface TileCount {
   readonly most: number;
   /** On average. */
   readonly mean: number;
+  /** How many blocks walk 0, 1, 2, … tiles; left out: not known. */
+  readonly blocks?: readonly number[];
 }
 
-/** The properties of a call that decide into how many parts its keys are split. */
+/** How workgroups share the keys of query blocks. */
+export interface KeyParts {
+  /** Query blocks of all heads that are shared: the first ones in the order in which blocks are taken. */
+  readonly rows: number;
+  /** Workgroups of each. */
+  readonly parts: number;
+  /** Tiles that a workgroup has at least, if there are so many: those of shorter lists stay together. */
+  readonly share: number;
+}
+
+/** The properties of a call that decide how its keys are shared. */
 export interface SplitCall {
-  /** Query blocks of all heads, times the parts of the value columns. */
-  readonly workgroups: number;
+  /** Query blocks of all heads. */
+  readonly rows: number;
+  /** Workgroups that share the value columns of a block; default 1. */
+  readonly columns?: number;
   /** Tiles that they walk. */
   readonly tiles: TileCount;
   /** Whether attention uses matrix units. */
   readonly matrices: boolean;
+  /** Channels of a query or a value, whichever has more; default 128. */
+  readonly width?: number;
 }
 
 /** The cost of splitting; the unit is the time that a workgroup takes for a tile. */
 interface SplitCost {
   /** The fixed cost of a workgroup, beside its tiles. */
   readonly workgroup: number;
-  /** The cost of adding up the parts. */
+  /** The cost of adding up the parts: of the kernel, and of each part. */
   readonly merge: number;
+  readonly part: number;
 }
 
-/** On an H200: 13 and 8.5 of the 13 microseconds of a tile in float32 at D=64; by matrix units a tile takes 4.4 (docs/performance.md). */
+/**
+ * On an H200: 2.7, 4 and .1 of the 13 microseconds of a tile in float32 at D=64. By matrix units a tile of D=128 takes 4.2, and the
+ * costs of a workgroup and of the merge are nearly the same for narrower ones (docs/short-calls.md).
+ */
 const COSTS: Readonly<Record<"tiled" | "matrix", SplitCost>> = {
-  tiled: { workgroup: 1, merge: 0.65 },
-  matrix: { workgroup: 2, merge: 2 },
+  tiled: { workgroup: 0.2, merge: 0.3, part: 0.01 },
+  matrix: { workgroup: 1.2, merge: 1, part: 0.006 },
 };
+/** The width of queries and values for which the costs of matrix units hold; a tile takes half of the time at half of it, not less. */
+const MATRIX_WIDTH = 128;
+/** The time of a workgroup that finds no tile for it. */
+const EMPTY = 0.1;
 
-/** Splits at most, and the share of the time that they have to save. */
-const MOST_SPLITS = 64, LEAST_GAIN = 0.15;
+/** The share of the time that parts have to save, and rounds of workgroups from which on nothing is split. */
+const LEAST_GAIN = 0.1, MANY_ROUNDS = 16;
+/** What a plan with fewer parts has to save to be taken in place of one with more. */
+const FEWER = 0.98;
+/** Numbers of parts that are tried; where lengths differ and are known, all shares of lists up to this length are. */
+const PARTS = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2], SHORT_LIST = 32;
 
 /**
- * How many workgroups share the keys of a query block; 1: nothing is split.
+ * How workgroups share the keys of query blocks; null: nothing is shared.
  *
- * The time of a call is that of its longest workgroup, or the total work divided by the number of workgroups that run at once, whichever is
- * more. The fewest splits that come within 2 % of the least time are taken, if they save enough.
+ * Workgroups are given to the device one after the other, in the order in which they are begun, for every number of parts; the plan that ends
+ * first is taken, if it saves enough.
  *
  * @param device how many workgroups keep it busy
  * @param call the properties of the call
  *
  * @example
  * ```ts
- * import { splitsOf } from "./splits.ts";
+ * import { keyParts } from "./splits.ts";
  * const device = { busyWorkgroups: 128 }, tiles = { most: 64, mean: 64 };
- * console.log(splitsOf(device, { workgroups: 16, tiles, matrices: false })); // 8
- * console.log(splitsOf(device, { workgroups: 128, tiles, matrices: false })); // 1
+ * console.log(keyParts(device, { rows: 16, tiles, matrices: false })); // { rows: 16, parts: 8, share: 8 }
+ * console.log(keyParts(device, { rows: 128, tiles, matrices: false })); // null
  * ```
  */
-export function splitsOf(
+export function keyParts(
   { busyWorkgroups }: { readonly busyWorkgroups: number },
-  { workgroups, tiles: { most, mean }, matrices }: SplitCall,
-): number {
-  const cost = COSTS[matrices ? "matrix" : "tiled"];
-  const time = (splits: number) => {
-    const longest = Math.ceil(most / splits) + cost.workgroup, working = Math.min(splits, Math.max(1, mean));
-    const work = workgroups * (mean + working * cost.workgroup) / busyWorkgroups;
-    return Math.max(longest, work) + (splits > 1 ? cost.merge : 0);
+  { rows, columns = 1, tiles, matrices, width = MATRIX_WIDTH }: SplitCall,
+): KeyParts | null {
+  if (rows * columns > MANY_ROUNDS * busyWorkgroups || tiles.most < 2) return null;
+  const cost = COSTS[matrices ? "matrix" : "tiled"],
+    scale = matrices ? MATRIX_WIDTH / Math.max(width, MATRIX_WIDTH / 2) : 1;
+  const lengths = lengthsOf(rows, tiles), device = { slots: busyWorkgroups, columns };
+  const time = (plan: KeyParts | null) => {
+    const merge = plan === null ? 0 : cost.merge + cost.part * plan.rows * plan.parts;
+    return scale * merge + endOf(workOf(lengths, plan), { ...device, fixed: scale * cost.workgroup });
   };
-  const counts = Array.from({ length: Math.max(1, Math.min(most, MOST_SPLITS)) }, (_, i) => i + 1);
-  const least = counts.reduce((best, splits) => Math.min(best, time(splits)), Infinity);
-  if (!(least <= (1 - LEAST_GAIN) * time(1))) return 1;
-  return counts.find((splits) => time(splits) <= 1.02 * least) ?? 1;
+  const alone = time(null);
+  let best: KeyParts | null = null, least = (1 - LEAST_GAIN) * alone;
+  for (const share of sharesOf(tiles)) {
+    const plan = { rows: longerThan(share, rows, tiles), parts: Math.ceil(tiles.most / share), share };
+    const its = time(plan);
+    if (its < (best === null ? 1 : FEWER) * least) [best, least] = [plan, its];
+  }
+  return best;
+}
+
+/** Tiles of a part that are tried, the fewest first. */
+function sharesOf({ most, blocks }: TileCount): number[] {
+  if (blocks !== undefined && most <= SHORT_LIST) return Array.from({ length: most - 1 }, (_, i) => i + 1);
+  return [...new Set(PARTS.filter((parts) => parts <= most).map((parts) => Math.ceil(most / parts)))];
+}
+
+/** How many query blocks walk more tiles than some; all of them where that is not known. */
+function longerThan(share: number, rows: number, { blocks }: TileCount): number {
+  return blocks?.slice(share + 1).reduce((sum, count) => sum + count, 0) ?? rows;
+}
+
+/** Tiles of every query block, longest first. Where only their mean is known, all are of one length but the longest. */
+function lengthsOf(rows: number, { most, mean, blocks }: TileCount): number[] {
+  if (blocks !== undefined) {
+    return blocks.flatMap((count, length) => Array<number>(count).fill(length)).reverse();
+  }
+  const usual = Math.min(most, Math.ceil((mean * rows - most) / Math.max(1, rows - 1)));
+  return Array.from({ length: rows }, (_, i) => i === 0 ? most : Math.max(0, usual));
+}
+
+/** Tiles of every workgroup, in the order in which they are begun; a part of a list that is too short for it has none. */
+function workOf(lengths: readonly number[], plan: KeyParts | null): number[] {
+  if (plan === null) return [...lengths];
+  const { rows, parts } = plan;
+  return lengths.flatMap((length, row) => {
+    if (row >= rows) return [length];
+    const share = Math.max(plan.share, Math.ceil(length / parts));
+    return Array.from({ length: parts }, (_, part) => Math.max(0, Math.min(share, length - part * share)));
+  });
+}
+
+/** When the last of the workgroups ends, each of which is begun as soon as one before it has ended. */
+function endOf(
+  work: readonly number[],
+  { slots, columns, fixed }: { readonly slots: number; readonly columns: number; readonly fixed: number },
+): number {
+  const ends = new Float64Array(Math.min(slots, work.length * columns)); // a heap: the slot that is free first is the first
+  let last = 0;
+  for (let column = 0; column < columns; column++) {
+    for (const tiles of work) {
+      const end = ends[0] + (tiles > 0 ? tiles + fixed : EMPTY);
+      replaceFirst(ends, end);
+      last = Math.max(last, end);
+    }
+  }
+  return last;
+}
+
+/** Puts another number in place of the least of a heap. */
+function replaceFirst(heap: Float64Array, value: number): void {
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    if (child + 1 < heap.length && heap[child + 1] < heap[child]) child++;
+    if (heap[child] >= value) break;
+    heap[at] = heap[child];
+    at = child;
+  }
+  heap[at] = value;
 }

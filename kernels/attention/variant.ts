@@ -8,9 +8,10 @@ import { entryTemplate } from "../lists/entry.ts";
 import { layoutTemplate } from "../pyramid/layout.ts";
 import { packedTemplate, preshift } from "../wgsl/packed.ts";
 import { expandTemplate, type TemplateParameters } from "../wgsl/template.ts";
+import block from "./block.wgsl" with { type: "text" };
 import call from "./call.wgsl" with { type: "text" };
 import { matrixCode, usesMatrices } from "./matrix/code.ts";
-import { type AttentionDevice, type AttentionKernelOptions, columnParts } from "./options.ts";
+import { type AttentionDevice, type AttentionKernelOptions, sharedParameters } from "./options.ts";
 import masked from "./masked/masked.wgsl" with { type: "text" };
 import strange from "./tiled/strange.wgsl" with { type: "text" };
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
@@ -49,6 +50,7 @@ export function attentionCode(device: AttentionDevice, options: AttentionKernelO
     layoutTemplate,
     entryTemplate,
     call,
+    block,
     strange,
     masked,
     tiles,
@@ -72,12 +74,13 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
     partial,
     whole = true,
     careful = true,
-    splits = false,
+    shared = "none",
   } = options;
   const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
   const columns = columnsAtOnce(valueDim), split = columns === 64, units = f16 ? 4 : 8;
   const chunks = Math.ceil(headDim / perPiece / 4);
+  const short = shared === "some" && !f16 && !causal;
   const fits = attentionWorkgroupBytes(blockM, 4) <= device.limits.maxComputeWorkgroupStorageSize;
   const buffers = fits ? 4 : 2;
   return {
@@ -90,10 +93,11 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       PARTIAL: partial,
       WHOLE: whole,
       SUBGROUPS: subgroups,
-      UNROLL: subgroups,
-      KEY_SPLITS: splits,
+      UNROLL: short ? 4 : subgroups ? 16 : 1,
+      NEST: short,
     },
-    ...{ COLUMN_PARTS: columnParts(valueDim) },
+    ...sharedParameters(options),
+    HEADS_TOGETHER: 1,
     ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
     ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
     ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },

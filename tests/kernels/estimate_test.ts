@@ -12,7 +12,7 @@ const PURPOSES: Readonly<Record<string, RegExp>> = {
   scores: /^scores of key blocks$/,
   levels: /^(levels|similarity cap)$/,
   lists: /work lists$/,
-  splits: /of splits$/,
+  splits: /^partial results$/,
   tables:
     /^(quotas|ends of quotas|.* call|similarity thresholds|offsets of sampled tokens|range of row tiles)$/,
   tokens: /^(q|k|v|out|lse)( as given)?$|^token order$/,

@@ -15,7 +15,7 @@
 // decides in advance whether careful products are needed (choice.wgsl).
 
 //#if MASK
-@group(0) @binding(8) var<storage, read> row_masks: array<vec2u>; // [entries of the lists][#{TY}]: 8 rows of 8 keys
+@group(0) @binding(#{LISTS_AT + 2}) var<storage, read> row_masks: array<vec2u>; // [entries of the lists][#{TY}]: 8 rows of 8 keys
 //#end
 
 // A token that a row does not see gets the score of a masked token, even where its own score is NaN.

@@ -9,9 +9,10 @@ import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts"
 import {
   type AttentionDevice,
   type AttentionKernelOptions,
-  columnParts,
+  sharedParameters,
   WIDEST_COLUMNS,
 } from "../options.ts";
+import block from "../block.wgsl" with { type: "text" };
 import call from "../call.wgsl" with { type: "text" };
 import { MATRIX_DIRECTIVES } from "./directives.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
@@ -25,6 +26,8 @@ const PIECE_BYTES = 16;
 /** The widest queries whose matrices fit into registers. */
 const WIDEST = 128;
 
+/** Heads whose query blocks take turns in dense causal calls: their keys, as far as they are in use at a time, fit into caches. */
+const HEADS_TOGETHER = 16;
 /** The most pieces of rows for which a subgroup has room for the sums of all columns. */
 const NARROW = 8;
 
@@ -71,7 +74,9 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
 
 /** The WGSL of attention with matrices. */
 export function matrixCode(options: AttentionKernelOptions): string {
-  const template = [layoutTemplate, entryTemplate, call, memory, steps, sample, output, kernel].join("\n");
+  const template = [layoutTemplate, entryTemplate, call, block, memory, steps, sample, output, kernel].join(
+    "\n",
+  );
   return MATRIX_DIRECTIVES + expandTemplate(template, parametersOf(options));
 }
 
@@ -85,7 +90,6 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     partial,
     whole = true,
     full = false,
-    splits = false,
     group,
   } = options;
   const { across, rows, rowTiles, region, tileGroups, alone } = sizesOf(options);
@@ -93,7 +97,8 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
     ...{ ALONE: alone, BUFFERS: alone ? 2 : 1, KEYS_EARLY: dense || alone },
-    ...{ KEY_SPLITS: splits, COLUMN_PARTS: columnParts(valueDim) },
+    ...sharedParameters(options),
+    HEADS_TOGETHER,
     ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{

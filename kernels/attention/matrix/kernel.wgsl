@@ -18,7 +18,8 @@
 // rows of a list's tile lie is looked up in phase 1, so that a load has nothing to wait for. Rows are padded by 16 bytes, scores to
 // 24 numbers: then no two lanes access the same bank.
 //
-// Causal calls walk in two loops: tiles that all rows of the block see, without comparisons, then those at the diagonal.
+// Causal calls walk in two loops: tiles that all rows of the block see, without comparisons, then those at the diagonal. Dense ones
+// take the blocks of several heads in turn (block.wgsl): a tile costs a fifth less if workgroups read the same keys at the same time.
 //
 // The beginning is a chain of lookups, and nothing overlaps with it: a multiprocessor has room for one workgroup. So queries are
 // asked for first, then the first entries of the list together with its length, and the first keys (KEYS_EARLY) before queries are
@@ -67,23 +68,8 @@ fn main(
   let p#{z}_at = own + (lane + #{32 * z}u) * 3u;
 //#end
 
-//#if DENSE
-  let head = wg.y;
-  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
-//#else
-  let list_row = offsets[grid.x * grid.y + 1u + wg.y * grid.x + wg.x];
-  let head = list_row / grid.x;
-  let block = list_row % grid.x;
-//#end
-  let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
-//#if KEY_SPLITS
-  let key_split = wg.z / #{COLUMN_PARTS}u;
-  let column_part = wg.z % #{COLUMN_PARTS}u;
-  let out_head = key_split * grid.y + head;
-//#else
+//#use find_block
   let column_part = wg.z;
-  let out_head = head;
-//#end
   let first_piece = #{V_PIECES <= V_ACROSS ? "0u" : "column_part * " + V_ACROSS + "u"};
   let first_row = block * #{BM}u;
   let row_end = min(first_row + #{BM}u, call.seq_q);
@@ -102,7 +88,7 @@ fn main(
 //#else
   let list_begin = offsets[list_row];
   let all_groups = offsets[list_row + 1u] - list_begin;
-//#if !KEY_SPLITS
+//#if SHARED == 0
   // The first entries are asked for together with those that tell how many there are.
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[list_begin + min(lid, max(all_groups, 1u) - 1u)], kv_head); }
 //#end
@@ -112,11 +98,10 @@ fn main(
 //#use count_tiles
   let all_tiles = workgroupUniformLoad(&counted);
 //#end
-//#if KEY_SPLITS
+//#if SHARED > 0
   // This workgroup's share of the tiles; one that has none leaves sums of 0, which merge.wgsl passes over.
-  let key_splits = grid.z / #{COLUMN_PARTS}u;
-  let share = (all_tiles + key_splits - 1u) / key_splits;
-  let tiles_before = min(key_split * share, all_tiles);
+  let share = select(all_tiles, max((all_tiles + call.parts - 1u) / call.parts, 4u * call.share), is_shared);
+  let tiles_before = min(part * share, all_tiles);
   let tiles = min(share, all_tiles - tiles_before);
 //#else
   let tiles_before = 0u;
@@ -126,17 +111,16 @@ fn main(
   let first_group = list_begin + tiles_before * #{TILE_GROUPS}u;
   let groups = all_groups - tiles_before * #{TILE_GROUPS}u;
 //#end
-//#if DENSE && KEY_SPLITS
+//#if DENSE && SHARED > 0
   first_tile = tiles_before;
 //#end
-//#if KEY_SPLITS
-  if (tiles == 0u) {
-    if (lid < #{ROWS}u && first_row + lid < row_end && column_part == 0u) {
-      lse[out_head * call.seq_q + first_row + lid] = vec2f();
-    }
+//#if SHARED > 0
+  if (tiles == 0u && is_shared) {
+    if (lid < #{BM}u && column_part == 0u) { partials[(wg.x * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
     return;
   }
-//#else
+//#end
+//#if SHARED < 2
   if (tiles == 0u) {
     for (var at = lid; at < #{ROWS * V_ACROSS}u; at += #{THREADS}u) {
       let row = first_row + at / #{V_ACROSS}u;
@@ -149,7 +133,7 @@ fn main(
 //#end
   let last = tiles - 1u;
 
-//#if !DENSE && KEY_SPLITS
+//#if !DENSE && SHARED > 0
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
   workgroupBarrier();
 //#end

@@ -7,16 +7,16 @@ alias Piece = vec4<u32>; // 8 halves
 @group(0) @binding(1) var<storage, read_write> q: array<Piece>; // none of these is written: compilers move loads of read-only memory
 @group(0) @binding(2) var<storage, read_write> k: array<Piece>;
 @group(0) @binding(3) var<storage, read_write> v: array<Piece>;
-//#if KEY_SPLITS
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
-@group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
-//#else
+//#if SHARED < 2
 @group(0) @binding(4) var<storage, read_write> out: array<Piece>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 //#end
+//#if SHARED > 0
+@group(0) @binding(#{LISTS_AT - 1}) var<storage, read_write> partials: array<vec4f>; // of workgroups that share keys, for merge.wgsl
+//#end
 //#if !DENSE
-@group(0) @binding(6) var<storage, read> list: array<u32>;
-@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
+@group(0) @binding(#{LISTS_AT}) var<storage, read> list: array<u32>;
+@group(0) @binding(#{LISTS_AT + 1}) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
 //#end
 
 var<workgroup> keys: array<Piece, #{BUFFERS * 32 * K_PITCH}>; // a tile of keys, and one of values, or two
@@ -36,7 +36,7 @@ var<workgroup> seen: u32;                  // tiles before it
 //#end
 //#end
 
-//#if DENSE && KEY_SPLITS
+//#if DENSE && SHARED > 0
 var<private> first_tile: u32; // of this split: dense tiles are counted from it
 //#end
 
@@ -75,7 +75,7 @@ fn sampled_tile(place: u32, tiles: u32, first_row: u32) -> u32 {
 }
 
 // The first key of a tile.
-fn key_of(tile: u32) -> u32 { return #{KEY_SPLITS ? "(first_tile + tile)" : "tile"} * 32u; }
+fn key_of(tile: u32) -> u32 { return #{SHARED > 0 ? "(first_tile + tile)" : "tile"} * 32u; }
 //#end
 
 // The row in K and V of a row of a tile.

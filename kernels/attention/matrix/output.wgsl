@@ -9,10 +9,11 @@
   let is_empty#{z} = sum#{z} == 0.0;
   let inverse#{z} = select(1.0 / sum#{z}, 0.0, is_empty#{z});
   if (first_row + row#{z} < row_end && half == 0u && column_part == 0u) {
-//#if KEY_SPLITS
-    lse[out_head * call.seq_q + first_row + row#{z}] = vec2f(max#{z}, sum#{z});
-//#else
-    lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z});
+//#if SHARED > 0
+    if (is_shared) { partials[(wg.x * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(max#{z}, sum#{z}, 0.0, 0.0); }
+//#end
+//#if SHARED < 2
+    #{SHARED > 0 ? "if (!is_shared) " : ""}{ lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z}); }
 //#end
   }
 //#end
@@ -64,12 +65,15 @@
     }
 //#end
     if (row < row_end && piece < #{V_PIECES}u) {
-      let at = (out_head * call.seq_q + row) * #{V_PIECES}u + piece;
-//#if KEY_SPLITS
-      out[2u * at] = low;
-      out[2u * at + 1u] = high;
-//#else
-      out[at] = halves(low, high);
+//#if SHARED > 0
+      if (is_shared) {
+        let place = (wg.x * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + 2u * piece;
+        partials[place] = low;
+        partials[place + 1u] = high;
+      }
+//#end
+//#if SHARED < 2
+      #{SHARED > 0 ? "if (!is_shared) " : ""}{ out[(head * call.seq_q + row) * #{V_PIECES}u + piece] = halves(low, high); }
 //#end
     }
   }

@@ -35,6 +35,10 @@
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
 // whose maximum stays there saw nothing.
 //
+// Short calls (NEST: float32, lists of which the longest are shared) are over before the text of 16 unrolled steps has come to the
+// instruction cache, which costs 10 microseconds: they unroll 4 steps, a third of the text, and leave out values of groups that only fill up a
+// list. A tile takes longer then, so that from 4,096 tokens on it does not pay. Arrays have one more level, whose last index is a constant.
+//
 // Without subgroups the inner loops are not unrolled: software Vulkan then compiles in half the time and runs as fast.
 // bench/README.md has the gain of each of these, and changes that gained nothing.
 //
@@ -55,24 +59,8 @@ fn main(
 //#else
   let column = tx;
 //#end
-//#if DENSE
-  let head = wg.y;
-  let block = #{CAUSAL ? "grid.x - 1u - wg.x" : "wg.x"};
-//#else
-  // The query block, those with the most tiles first.
-  let list_row = offsets[grid.x * grid.y + 1u + wg.y * grid.x + wg.x];
-  let head = list_row / grid.x;
-  let block = list_row % grid.x;
-//#end
-  let kv_head = (head / call.heads) * call.kv_heads + (head % call.heads) / (call.heads / call.kv_heads);
-//#if KEY_SPLITS
-  let key_split = wg.z / #{COLUMN_PARTS}u;
-  let column_part = wg.z % #{COLUMN_PARTS}u;
-  let out_head = key_split * grid.y + head;
-//#else
+//#use find_block
   let column_part = wg.z;
-  let out_head = head;
-//#end
   let first_piece = column_part * #{COLUMN_PIECES}u;
 
   // Its tiles.
@@ -89,16 +77,13 @@ fn main(
   let list_begin = offsets[list_row];
   let all_tiles = (offsets[list_row + 1u] - list_begin) / #{16 * PER_LANE}u;
 //#end
-//#if KEY_SPLITS
+//#if SHARED > 0
   // This workgroup's share of the tiles; one that has none leaves sums of 0, which merge.wgsl passes over.
-  let key_splits = grid.z / #{COLUMN_PARTS}u;
-  let share = (all_tiles + key_splits - 1u) / key_splits;
-  let first_tile = min(key_split * share, all_tiles);
+  let share = select(all_tiles, max((all_tiles + call.parts - 1u) / call.parts, call.share), is_shared);
+  let first_tile = min(part * share, all_tiles);
   let tiles = min(share, all_tiles - first_tile);
-  if (tiles == 0u) {
-    if (lid < #{BM}u && first_row + lid < call.seq_q && column_part == 0u) {
-      lse[out_head * call.seq_q + first_row + lid] = vec2f();
-    }
+  if (tiles == 0u && is_shared) {
+    if (lid < #{BM}u && column_part == 0u) { partials[(wg.x * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
     return;
   }
 //#else
@@ -171,6 +156,17 @@ fn main(
 //#else
     let v_entry#{n}_#{e} = group_at((tile * 16u + v_group#{n}) * #{PER_LANE}u + #{e}u, first_group);
 //#end
+//#end
+//#end
+//#if UNROLL < 16
+    var used = #{16 / UNROLL}u;
+//#if NEST
+    // Groups that only fill up the last tile have weights of zero: their values are left out, four groups at a time.
+    if (tile + 1u == tiles) {
+//#for n in 1 .. 4
+      if (entry_fills(group_at((tile * 16u + #{4 * n}u) * #{PER_LANE}u, first_group))) { used -= 1u; }
+//#end
+    }
 //#end
 //#end
 

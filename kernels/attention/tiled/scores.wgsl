@@ -25,15 +25,18 @@
 //#use request_values
         }
         workgroupBarrier();
-//#for step in 0 .. UNROLL ? 16 : 1
-        #{UNROLL ? "" : "for (var p = 0u; p < 16u; p++)"} {
-          #{UNROLL ? "const p = " + step + "u;" : ""}
+//#if UNROLL < 16
+        for (var outer = 0u; outer < #{16 / UNROLL}u; outer++) {
+//#end
+//#for step in 0 .. UNROLL
+        {
+          #{UNROLL == 16 ? "const p = " + step + "u" : NEST ? "let p = outer * 4u" : "let p = outer"};
           let row_lane = (ty ^ ((p >> 2u) << 1u)) & #{TY - 1}u;
           let key_lane = tx ^ ((p >> 2u) << 1u);
-          let qa = qp[q_now][p][0][row_lane];
-          let qb = qp[q_now][p][1][row_lane];
-          let ka = kv[now][p][0][key_lane];
-          let kb = kv[now][p][1][key_lane];
+          let qa = qp[q_now][#{NEST ? "outer][" + step + "u" : "p"}][0][row_lane];
+          let qb = qp[q_now][#{NEST ? "outer][" + step + "u" : "p"}][1][row_lane];
+          let ka = kv[now][#{NEST ? "outer][" + step + "u" : "p"}][0][key_lane];
+          let kb = kv[now][#{NEST ? "outer][" + step + "u" : "p"}][1][key_lane];
 //#for i in 0 .. 8
           let query#{i} = pair(q#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
           let key#{i} = pair(k#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
@@ -43,6 +46,9 @@
           s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j} = fma(query#{j % 2 ? n ^ (F16 ? 6 : 7) : n}, key#{j}, s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j});
 //#end
 //#end
+        }
+//#end
+//#if UNROLL < 16
         }
 //#end
         if (more) {

@@ -49,9 +49,9 @@
       top = max(top, subgroupShuffleXor(top, #{2 ** n}u));
 //#end
 //#else
-      qp[0][tx][#{h}][ty] = to_piece(top);
+      qp[0][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][#{h}][ty] = to_piece(top);
       workgroupBarrier();
-      for (var other = 0u; other < 16u; other++) { top = max(top, from_piece(qp[0][other][#{h}][ty])); }
+      for (var other = 0u; other < 16u; other++) { top = max(top, from_piece(qp[0][#{NEST ? "other / 4u][other % 4u" : "other"}][#{h}][ty])); }
 //#end
       let grown = max(max_#{"ab"[h]}, top);
       let shrink = exp2(max_#{"ab"[h]} - grown);
@@ -85,9 +85,9 @@
 //#for u in 0 .. PBUF
 //#for h in 0 .. 2
 //#if F16
-      qp[#{u}][tx][#{h}][ty_write] = pack_pairs(t#{"ab"[h]}#{2 * u}, t#{"ab"[h]}#{2 * u + 1});
+      qp[#{u}][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][#{h}][ty_write] = pack_pairs(t#{"ab"[h]}#{2 * u}, t#{"ab"[h]}#{2 * u + 1});
 //#else
-      qp[#{u}][tx][#{h}][ty_write] = t#{"ab"[h]}#{u};
+      qp[#{u}][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][#{h}][ty_write] = t#{"ab"[h]}#{u};
 //#end
 //#end
 //#end
@@ -149,14 +149,17 @@
           }
           } else {
 //#end
-//#for step in 0 .. UNROLL ? 16 : 1
-          #{UNROLL ? "" : "for (var g = 0u; g < 16u; g++)"} {
-            #{UNROLL ? "const g = " + step + "u;" : ""}
+//#if UNROLL < 16
+          for (var outer = 0u; outer < used; outer++) {
+//#end
+//#for step in 0 .. UNROLL
+          {
+            #{UNROLL == 1 ? "let g = outer" : "const g = " + step + "u"};
             let row_lane = (ty ^ ((g & 3u) << 1u)) & #{TY - 1}u;
-            let wa = qp[weights][g][0][row_lane];
-            let wb = qp[weights][g][1][row_lane];
-            let va = kv[now][g][#{SPLIT ? "part_of_keys" : 0}][column];
-            let vb = kv[now][g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}];
+            let wa = qp[weights]#{NEST ? "[outer]" : ""}[g][0][row_lane];
+            let wb = qp[weights]#{NEST ? "[outer]" : ""}[g][1][row_lane];
+            let va = kv[now]#{NEST ? "[outer]" : ""}[g][#{SPLIT ? "part_of_keys" : 0}][column];
+            let vb = kv[now]#{NEST ? "[outer]" : ""}[g][#{SPLIT ? "part_of_keys" : 1}][column#{SPLIT ? " + 8u" : ""}];
 //#for i in 0 .. 8
             let weight#{i} = pair(w#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
             let value#{i} = pair(v#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
@@ -174,6 +177,9 @@
 //#end
 //#end
 //#end
+          }
+//#end
+//#if UNROLL < 16
           }
 //#end
 //#if CAREFUL
@@ -214,10 +220,10 @@
   sum_#{"ab"[h]} += subgroupShuffleXor(sum_#{"ab"[h]}, #{2 ** n}u);
 //#end
 //#else
-  qp[1][tx][#{h}][ty] = to_piece(sum_#{"ab"[h]});
+  qp[1][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][#{h}][ty] = to_piece(sum_#{"ab"[h]});
   workgroupBarrier();
   sum_#{"ab"[h]} = vec4f();
-  for (var other = 0u; other < 16u; other++) { sum_#{"ab"[h]} += from_piece(qp[1][other][#{h}][ty]); }
+  for (var other = 0u; other < 16u; other++) { sum_#{"ab"[h]} += from_piece(qp[1][#{NEST ? "other / 4u][other % 4u" : "other"}][#{h}][ty]); }
 //#end
 //#end
 //#for i in 0 .. 8
@@ -235,21 +241,39 @@
 //#end
 //#if SPLIT && !SUBGROUPS
     workgroupBarrier();
-    qp[0][tx][0][ty] = to_piece(low);
-    qp[0][tx][1][ty] = to_piece(high);
+    qp[0][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][0][ty] = to_piece(low);
+    qp[0][#{NEST ? "tx / 4u][tx % 4u" : "tx"}][1][ty] = to_piece(high);
     workgroupBarrier();
-    low += from_piece(qp[0][tx ^ 8u][0][ty]);
-    high += from_piece(qp[0][tx ^ 8u][1][ty]);
+    low += from_piece(qp[0][#{NEST ? "(tx ^ 8u) / 4u][tx % 4u" : "tx ^ 8u"}][0][ty]);
+    high += from_piece(qp[0][#{NEST ? "(tx ^ 8u) / 4u][tx % 4u" : "tx ^ 8u"}][1][ty]);
 //#end
-    let at = (out_head * call.seq_q + row) * #{V_PIECES}u;
-    if (row < call.seq_q) {
-//#if F16 && KEY_SPLITS
+    let at = (head * call.seq_q + row) * #{V_PIECES}u;
+//#if SHARED > 0
+    if (is_shared) {
+      let place = (wg.x * #{BM}u + ty * 8u + #{i}u) * #{PARTIAL_PITCH}u;
+//#if F16
       let own = first_piece + column;
       if (own < #{V_PIECES}u #{SPLIT ? "&& part_of_keys == 0u" : ""}) {
-        out[(at + own) * 2u] = low;
-        out[(at + own) * 2u + 1u] = high;
+        partials[place + own * 2u] = low;
+        partials[place + own * 2u + 1u] = high;
       }
 //#else
+//#if SPLIT
+      let own = first_piece + column + part_of_keys * 8u;
+      if (own < #{V_PIECES}u) { partials[place + own] = select(low, high, part_of_keys == 1u); }
+//#else
+      let own = first_piece + column;
+      if (own < #{V_PIECES}u) { partials[place + own] = low; }
+      if (own + 16u < #{V_PIECES}u) { partials[place + own + 16u] = high; }
+//#end
+//#end
+      if (tx == 0u && column_part == 0u) {
+        partials[place + #{PARTIAL_PITCH - 1}u] = vec4f(top#{F16 ? " + HALVINGS" : ""}, select(sum, 0.0, empty), 0.0, 0.0);
+      }
+    }
+//#end
+//#if SHARED < 2
+    if (row < call.seq_q#{SHARED > 0 ? " && !is_shared" : ""}) {
 //#if F16
       let halves = vec4<u32>(pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
       let own = first_piece + column;
@@ -264,15 +288,11 @@
       if (own + 16u < #{V_PIECES}u) { out[at + own + 16u] = high; }
 //#end
 //#end
-//#end
       if (tx == 0u && column_part == 0u) {
-//#if KEY_SPLITS
-        lse[out_head * call.seq_q + row] = vec2f(top#{F16 ? " + HALVINGS" : ""}, select(sum, 0.0, empty));
-//#else
-        lse[out_head * call.seq_q + row] = select((top + #{F16 ? "HALVINGS + " : ""}log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
-//#end
+        lse[head * call.seq_q + row] = select((top + #{F16 ? "HALVINGS + " : ""}log2(sum)) * 0.6931471805599453, call.minus_infinity, empty);
       }
     }
+//#end
   }
 //#end
 //#end

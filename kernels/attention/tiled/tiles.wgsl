@@ -5,21 +5,26 @@
 @group(0) @binding(1) var<storage, read> q: array<Piece>;
 @group(0) @binding(2) var<storage, #{KEYS_ACCESS}> k: array<Piece>;
 @group(0) @binding(3) var<storage, #{KEYS_ACCESS}> v: array<Piece>;
-//#if KEY_SPLITS
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>; // of each split, for merge.wgsl
-@group(0) @binding(5) var<storage, read_write> lse: array<vec2f>; // maximum and sum of each row
-//#else
+//#if SHARED < 2
 @group(0) @binding(4) var<storage, read_write> out: array<Piece>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 //#end
+//#if SHARED > 0
+@group(0) @binding(#{LISTS_AT - 1}) var<storage, read_write> partials: array<vec4f>; // of workgroups that share keys, for merge.wgsl
+//#end
 //#if !DENSE
-@group(0) @binding(6) var<storage, read> list: array<u32>;
-@group(0) @binding(7) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
+@group(0) @binding(#{LISTS_AT}) var<storage, read> list: array<u32>;
+@group(0) @binding(#{LISTS_AT + 1}) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
 //#end
 
 // Chunks of K and of V; chunks of Q, and the weights.
+//#if NEST
+var<workgroup> kv: array<array<array<array<array<Piece, 16>, 2>, 4>, 4>, 2>;
+var<workgroup> qp: array<array<array<array<array<Piece, #{TY}>, 2>, 4>, 4>, #{PBUF}>;
+//#else
 var<workgroup> kv: array<array<array<array<Piece, 16>, 2>, 16>, 2>;
 var<workgroup> qp: array<array<array<array<Piece, #{TY}>, 2>, 16>, #{PBUF}>;
+//#end
 
 const MASKED = -1e30;
 const EMPTY = -1e29;
@@ -115,9 +120,9 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#block store_keys
 //#for w in 0 .. 4
 //#for h in 0 .. 2
-            qp[q_next][piece * 4u + #{w}u][#{h}][q_lane][token] = q#{h}.#{"xyzw"[w]};
+            qp[q_next][#{NEST ? "piece][" + w + "u" : "piece * 4u + " + w + "u"}][#{h}][q_lane][token] = q#{h}.#{"xyzw"[w]};
 //#for g in 0 .. K_GROUPS
-            kv[next][piece * 4u + #{w}u][#{h}][k_lane#{g}][token] = f#{h * K_GROUPS + g}.#{"xyzw"[w]};
+            kv[next][#{NEST ? "piece][" + w + "u" : "piece * 4u + " + w + "u"}][#{h}][k_lane#{g}][token] = f#{h * K_GROUPS + g}.#{"xyzw"[w]};
 //#end
 //#end
 //#end
@@ -148,10 +153,10 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#block store_values
 //#for n in 0 .. V_GROUPS
 //#if F16
-            kv[next][v_group#{n}][#{SPLIT ? "v_half" : 0}][v_column] = low_pairs(f#{2 * n}, f#{2 * n + 1});
-            kv[next][v_group#{n}][#{SPLIT ? "v_half" : 1}][v_column#{SPLIT ? " + 8u" : ""}] = high_pairs(f#{2 * n}, f#{2 * n + 1});
+            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : 0}][v_column] = low_pairs(f#{2 * n}, f#{2 * n + 1});
+            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : 1}][v_column#{SPLIT ? " + 8u" : ""}] = high_pairs(f#{2 * n}, f#{2 * n + 1});
 //#else
-            kv[next][v_group#{n}][#{SPLIT ? "v_half" : "v_column >> 4u"}][#{SPLIT ? "v_column" : "v_column & 15u"}] = f#{n};
+            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : "v_column >> 4u"}][#{SPLIT ? "v_column" : "v_column & 15u"}] = f#{n};
 //#end
 //#end
 //#end

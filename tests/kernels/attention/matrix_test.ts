@@ -8,6 +8,7 @@ import {
   createPsa,
   type ForwardResult,
   openGpu,
+  parseCase,
   pyramidAttention,
   type PyramidAttentionOptions,
   type Qkv,
@@ -23,6 +24,7 @@ import { MATRIX_FEATURE } from "../../../kernels/device/open/backend.ts";
 import { openDawn } from "../../../kernels/device/open/dawn.ts";
 import { groupTokens } from "../../../kernels/lists/entry.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { checkAttention } from "../../support/attention_check.ts";
 import { dawnNeed } from "../../support/dawn.ts";
 import { emulatedMatrices } from "../../support/emulated_matrices.ts";
 import { drawn } from "../../support/seed.ts";
@@ -180,7 +182,7 @@ const OTHERS = [
 
 // Each takes a device in software ten seconds to compile: a commit draws one.
 for (const [i, { name, sizes, rows }] of OTHERS.entries()) {
-  if (!drawn(i, OTHERS.length)) continue;
+  if (!drawn(i, OTHERS.length + 1)) continue;
   Deno.test(`matrices, emulated: ${name}, with a tail of keys`, async () => {
     const call = await openEmulated({ ...sizes, causal: false }), { psa, qkv } = call;
     using _gpu = call.gpu;
@@ -188,5 +190,13 @@ for (const [i, { name, sizes, rows }] of OTHERS.entries()) {
     const levels = rows === null ? "dense" : { data: Int32Array.from(rows), shape: [1, 1, 1, 5] };
     const got = await psa.forward(qkv, { levels });
     assertRight(got, { ...call, levels: got.levels });
+  });
+}
+
+if (drawn(OTHERS.length, OTHERS.length + 1)) {
+  Deno.test("matrices, emulated: in dense causal calls every query block of more heads than take turns is made once", async () => {
+    using gpu = await openGpu({ gpu: emulatedMatrices() });
+    const name = "attention B=1 H=18 Hk=9 Lq=70 Lk=75 D=16 bm=32 bn=16 dtype=f16 causal=true";
+    await checkAttention(gpu, parseCase(name), { dense: true });
   });
 }

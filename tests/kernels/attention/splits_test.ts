@@ -4,11 +4,14 @@
  */
 import fc from "fast-check";
 import { compare, parseCase } from "../../../mod.ts";
-import { splitsOf } from "../../../kernels/attention/splits.ts";
+import { partialBytes } from "../../../kernels/attention/merge.ts";
+import { keyParts } from "../../../kernels/attention/splits.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { openGpu } from "../../../kernels/device/open/open.ts";
 import { poison } from "../../../kernels/device/poison.ts";
-import { buildPlan, planSplits } from "../../../kernels/plan.ts";
+import { planParts } from "../../../kernels/key_parts.ts";
+import { tokensOf } from "../../../kernels/lists/given.ts";
+import { buildPlan } from "../../../kernels/plan.ts";
 import { createPsa, type PsaSetup } from "../../../kernels/psa.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { checkAttention, inputsOf } from "../../support/attention_check.ts";
@@ -22,21 +25,26 @@ const DEVICE = { busyWorkgroups: 128 };
 
 Deno.test("splits: which calls are split, and how often", () => {
   const uniform = (tiles: number) => ({ most: tiles, mean: tiles });
-  const splits = (workgroups: number, tiles: { most: number; mean: number }, matrices = false) =>
-    splitsOf(DEVICE, { workgroups, tiles, matrices });
+  const splits = (rows: number, tiles: { most: number; mean: number }, matrices = false) =>
+    keyParts(DEVICE, { rows, tiles, matrices })?.parts ?? 1;
   assertEquals(splits(1536, uniform(128)), 1, "a long call");
   assertEquals(splits(128, uniform(8)), 1, "as many workgroups as the device has room for");
   assert(splits(64, uniform(64)) === 2, "half as many");
   assert(splits(1, uniform(512)) > 16, "a query block alone");
   assertEquals(splits(1, uniform(1)), 1, "one tile cannot be split");
   assertEquals(splits(1, uniform(0)), 1, "no tile at all");
-  assert(splits(128, { most: 8, mean: 2 }) > 1, "lists of which one is long");
+  assert(splits(128, { most: 8, mean: 2 }) > 1, "lists of which some are long, nobody knows how many");
+  const oneIsLong = { most: 8, mean: 2, blocks: [0, 0, 127, 0, 0, 0, 0, 0, 1] };
+  assertEquals(keyParts(DEVICE, { rows: 128, tiles: oneIsLong, matrices: false })?.rows, 1, "one is long");
+  const known = { most: 8, mean: 2.5, blocks: [0, 60, 20, 20, 10, 10, 4, 2, 2] };
+  const some = keyParts(DEVICE, { rows: 128, tiles: known, matrices: false })!;
+  assertEquals(some.rows, known.blocks.slice(some.share + 1).reduce((sum, each) => sum + each, 0));
   assertEquals(splits(1536, { most: 128, mean: 20 }), 1, "the like in a long call");
   assert(
     splits(16, uniform(8), true) <= splits(16, uniform(8)),
     "matrix units are done sooner than they begin",
   );
-  assertEquals(splitsOf({ busyWorkgroups: 1 }, { workgroups: 1, tiles: uniform(512), matrices: false }), 1);
+  assertEquals(keyParts({ busyWorkgroups: 1 }, { rows: 1, tiles: uniform(512), matrices: false }), null);
   for (const workgroups of [1, 7, 60, 200]) {
     for (const most of [1, 3, 17, 100]) {
       const count = splits(workgroups, uniform(most));
@@ -63,11 +71,13 @@ gpuTest("splits: fewer where a buffer of all of them is beyond a limit of the de
       assignment: { mode: "density", density: 0.5 },
     },
   } satisfies PsaSetup;
-  const { info } = wide(gpu), plan = buildPlan(info, setup), free = planSplits(info, plan);
-  assert(free > 4, `${free} splits`);
-  const limits = { ...info.limits, maxStorageBufferBindingSize: 3 * 64 * 8 * 4 };
-  assertEquals(planSplits({ ...info, limits }, plan), 3);
-  assertEquals(planSplits({ ...info, limits: { ...limits, maxBufferSize: 1 } }, plan), 1);
+  const { info } = wide(gpu), plan = buildPlan(info, setup), free = planParts(info, plan)!;
+  assert(free.parts > 4, `${free.parts} parts`);
+  const limits = { ...info.limits, maxStorageBufferBindingSize: 3 * 64 * (8 + 4) * 4 };
+  assertEquals(planParts({ ...info, limits }, plan)?.parts, 3);
+  assertEquals(planParts({ ...info, limits: { ...limits, maxBufferSize: 1 } }, plan), null);
+  const few = { ...info.limits, maxComputeWorkgroupsPerDimension: 2 };
+  assertEquals(planParts({ ...info, limits: few }, plan)?.parts, 2);
   return Promise.resolve();
 });
 
@@ -76,7 +86,7 @@ async function watched(gpu: Gpu, work: () => Promise<void>): Promise<number> {
   let bytes = 0;
   const restore = replace(gpu, "createBuffer", (own) => (description) => {
     const buffer = own(description);
-    if (!/of splits$/.test(description.label ?? "")) return buffer;
+    if (!/^partial results$/.test(description.label ?? "")) return buffer;
     bytes += description.size;
     poison(gpu, buffer);
     return buffer;
@@ -103,6 +113,18 @@ for (const name of CASES) {
     assert(bytes > 0 || (name.includes("f16") && !gpu.has("shader-f16")), "nothing was split");
   });
 }
+
+gpuTest("gpu: of lists of different lengths only the longest are shared", async (gpu) => {
+  using scope = wide(gpu);
+  const given = parseCase(
+    "attention B=1 H=2 Hk=1 Lq=100 Lk=900 D=24 Dv=136 bm=32 bn=32 levels=0,0,0,0,1,2,8",
+  );
+  const { rowsOfTiles: blocks = [] } = tokensOf(inputsOf(given).levels, { blockN: 32, group: 4 });
+  const longer = blocks.slice(2).reduce((sum, each) => sum + each, 0), parts = blocks.length - 1;
+  assert(blocks[1] > 0 && longer > 0, `tiles of lists: ${blocks}`);
+  const bytes = await watched(scope, () => checkAttention(scope, given));
+  assertEquals(bytes, longer * parts * partialBytes({ valueDim: 136 }, { blockM: 32 }));
+});
 
 const SMALL = { headDim: 16, valueDim: 24, blockM: 32, tail: "exact" } as const;
 

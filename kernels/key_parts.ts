@@ -1,0 +1,59 @@
+/**
+ * How workgroups share the keys of the query blocks of a call: the facts of the call and of the device from which it follows.
+ *
+ * @module
+ */
+import { usesMatrices } from "./attention/matrix/code.ts";
+import { partialBytes } from "./attention/merge.ts";
+import { columnParts } from "./attention/options.ts";
+import { type KeyParts, keyParts, type TileCount } from "./attention/splits.ts";
+import type { Capabilities } from "./device/capabilities.ts";
+import { TILE_TOKENS } from "./lists/entry.ts";
+import type { ListsPlan, PsaPlan } from "./plan.ts";
+
+/**
+ * How workgroups share the keys of query blocks ({@link keyParts}), within what the device can bind and begin.
+ *
+ * @param info the capabilities of the device
+ * @param plan sizes, block sizes, element type
+ * @param lists what the work lists of the call need; left out: dense attention
+ */
+export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan): KeyParts | null {
+  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan;
+  const kernel = {
+    ...{ shape, blockM, dtype, causal },
+    dense: !lists,
+    masked: lists?.masked,
+    partial: false,
+    group: lists?.group ?? 8,
+  } as const;
+  const rows = shape.batch * shape.heads * M, columns = columnParts(shape.valueDim);
+  const found = keyParts(info, {
+    ...{ rows, columns, tiles: lists?.tiles ?? denseTiles(plan) },
+    ...{ matrices: usesMatrices(info, kernel), width: Math.max(shape.headDim, shape.valueDim) },
+  });
+  if (found === null) return null;
+  // Without lists, and with bits beside them, kernels share all blocks.
+  const shared = lists === undefined || lists.masked ? rows : found.rows;
+  const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = info.limits;
+  const parts = Math.min(
+    found.parts,
+    Math.floor(
+      Math.min(maxStorageBufferBindingSize, maxBufferSize) / (shared * partialBytes(shape, { blockM })),
+    ),
+    Math.floor((maxComputeWorkgroupsPerDimension - rows) / shared) + 1,
+  );
+  return parts > 1 ? { ...found, rows: shared, parts } : null;
+}
+
+/** Tiles of keys that query blocks of dense attention walk. */
+function denseTiles(
+  { shape: { seqQ, seqK }, config: { blockM, causal = false }, blocks: { M } }: PsaPlan,
+): TileCount {
+  if (!causal) return { most: Math.ceil(seqK / TILE_TOKENS), mean: Math.ceil(seqK / TILE_TOKENS) };
+  const tiles = Array.from({ length: M }, (_, m) => {
+    const past = Math.min((m + 1) * blockM, seqQ) + seqK - seqQ;
+    return Math.ceil(Math.max(0, Math.min(seqK, past)) / TILE_TOKENS);
+  });
+  return { most: tiles[M - 1], mean: tiles.reduce((sum, each) => sum + each, 0) / M };
+}
