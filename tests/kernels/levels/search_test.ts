@@ -11,6 +11,7 @@ import { psaThreshold } from "../../../reference/methods/pyramid/psa_threshold.t
 import { seededRandom } from "../../../reference/random.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { drawn } from "../../support/seed.ts";
 import { bufferOf, gpuTest, runStages } from "../../support/stage_case.ts";
 
 /** A call of 2 heads; importance is drawn, what methods see of tokens does not matter. */
@@ -69,7 +70,8 @@ async function searched(
 }
 
 gpuTest("search: thresholds of every family are those that bisection finds, head by head", async (gpu) => {
-  for (const given of CASES) {
+  for (const [i, given] of CASES.entries()) {
+    if (!drawn(i % 2, 2)) continue; // a commit draws every other one
     const { method, causal, seqQ, seqK, density } = given, importance = drawnImportance(given);
     const inputs = inputsOf(given, importance),
       { levels: { data, shape }, status } = method.select(inputs, density);
