@@ -59,7 +59,7 @@ const shared: readonly Mutant[] = [
 const rules: readonly Mutant[] = [
   {
     name: "methods: psa-threshold ends level 8 too early",
-    file: "reference/methods/pyramid/psa_threshold.ts",
+    file: "reference/levels/thresholds.ts",
     find: "[4, 0.6], [8, 0.8]]",
     replace: "[4, 0.6], [8, 0.7]]",
   },

@@ -14,4 +14,6 @@ export interface Mutant {
   readonly find: string;
   /** The mistake. */
   readonly replace: string;
+  /** The files of tests that have to notice it; those of the reference if there are none. */
+  readonly tests?: readonly string[];
 }

@@ -1,8 +1,9 @@
 /**
- * The mistakes that `deno task mutate` plants in the reference: data, one text for another.
+ * The mistakes that `deno task mutate` plants in the reference and in kernels: data, one text for another.
  *
  * @module
  */
+import { kernelMutants } from "./kernel_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { methodMutants } from "./method_mutants.ts";
 import { selectionMutants } from "./selection_mutants.ts";
@@ -252,4 +253,5 @@ export const mutants: readonly Mutant[] = [
   },
   ...selectionMutants,
   ...methodMutants,
+  ...kernelMutants,
 ];

@@ -1,6 +1,6 @@
 /**
- * `deno task mutate`: plants every mistake of mutants.ts into a copy of the reference, one at a time, and
- * runs the reference's tests on it. A mistake that no test notices is a hole in the tests.
+ * `deno task mutate`: plants every mistake of mutants.ts into a copy of the project, one at a time, and runs the tests of
+ * the reference on it, or of the kernel in which the mistake is. A mistake that no test notices is a hole in the tests.
  *
  * Options: `--filter TEXT` takes only the mistakes whose name or file contains the text; `--write` writes
  * the table to docs/mutations.md (without a filter only). Exit code 1 if a mistake survives.
@@ -24,10 +24,10 @@ interface Outcome {
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** Copies what the tests of the reference need; the large data are linked, they are only read. */
+/** Copies what the tests need; the large data are linked, they are only read. */
 async function copyProject(): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "psa-mutate-" });
-  for (const room of ["reference", "kernels", "fixtures", "tests"]) {
+  for (const room of ["reference", "kernels", "fixtures", "bench", "tests"]) {
     await copyRoom(`${ROOT}${room}`, `${copy}/${room}`);
   }
   for (const file of ["deno.json", "deno.lock", "mod.ts"]) {
@@ -47,12 +47,16 @@ async function copyRoom(from: string, to: string): Promise<void> {
   }
 }
 
-/** Runs the tests of the reference in a copy; the name of the first failing test, or null if all pass. */
-async function firstFailure(copy: string): Promise<string | null> {
+/**
+ * Runs tests in a copy, all of them: also those of which a commit draws some.
+ *
+ * @returns the name of the first failing test, or null if all pass
+ */
+async function firstFailure(copy: string, tests: readonly string[]): Promise<string | null> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", "--fail-fast", "--quiet", ...REFERENCE_TESTS],
+    args: ["test", "--allow-all", "--no-check", "--fail-fast", "--quiet", ...tests],
     cwd: copy,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...(tests === REFERENCE_TESTS ? {} : { PSA_LONG: "1" }) },
     stdout: "piped",
     stderr: "piped",
   });
@@ -65,6 +69,11 @@ async function firstFailure(copy: string): Promise<string | null> {
   return `does not run: ${uncaught}`;
 }
 
+/** The files of tests that have to notice a mistake. */
+function testsOf({ tests }: Mutant): readonly string[] {
+  return tests ?? REFERENCE_TESTS;
+}
+
 /** Plants one mistake, runs the tests, and puts the file back. */
 async function judge(mutant: Mutant, copy: string): Promise<string | null> {
   const path = `${copy}/${mutant.file}`;
@@ -75,7 +84,7 @@ async function judge(mutant: Mutant, copy: string): Promise<string | null> {
   }
   await Deno.writeTextFile(path, original.replace(mutant.find, () => mutant.replace));
   try {
-    return await firstFailure(copy);
+    return await firstFailure(copy, testsOf(mutant));
   } finally {
     await Deno.writeTextFile(path, original);
   }
@@ -97,8 +106,10 @@ async function judgeAll(
   done: (killedBy: string | null, place: number) => void,
 ): Promise<void> {
   if (chosen.length === 0) return;
-  const unmutated = await withCopy(firstFailure);
-  if (unmutated !== null) throw new Error(`The tests fail without any mistake: ${unmutated}`);
+  for (const tests of new Set(chosen.map(testsOf))) {
+    const unmutated = await withCopy((copy) => firstFailure(copy, tests));
+    if (unmutated !== null) throw new Error(`The tests fail without any mistake: ${unmutated}`);
+  }
   const queue = [...chosen.entries()];
   let count = 0;
   const worker = () =>
@@ -121,10 +132,11 @@ function markdown(outcomes: readonly Outcome[]): string {
     `| ${index + 1} | ${cell(mutant.name)} | ${mutant.file} | ${cell(killedBy ?? "**survived**")} |`
   );
   return [
-    "# Mistakes planted in the reference",
+    "# Mistakes planted in the reference and in kernels",
     "",
-    "Written by `deno task mutate --write`: each mistake is planted alone into a copy of the reference, and the tests",
-    `of the reference are run on it. Killed: ${killed} of ${outcomes.length}.`,
+    "Written by `deno task mutate --write`: each mistake is planted alone into a copy of the project, and the tests of the",
+    "reference, or of the kernel in which it is, are run on it. Kernels run in software; those with matrix units are emulated.",
+    `Killed: ${killed} of ${outcomes.length}.`,
     "",
     "| | mistake | file | first test that notices |",
     "| --- | --- | --- | --- |",
@@ -136,7 +148,7 @@ function markdown(outcomes: readonly Outcome[]): string {
 const HELP: CommandHelp = {
   name: "mutate",
   usage: "[options]",
-  about: ["Plants mistakes in the reference: the tests have to find all of them."],
+  about: ["Plants mistakes in the reference and in kernels: the tests have to find all of them."],
   examples: ["deno task mutate"],
   options: [
     ...PIECE_OPTIONS,

@@ -23,7 +23,7 @@ import { poisonOutputs } from "../../kernels/device/poison.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { lacksHalves } from "./implementation.ts";
 
-/** The inputs of a case. */
+/** The inputs of a case; with the quotas `empty-row` the last query block of each head sees nothing. */
 export function inputsOf(given: Case): { qkv: Qkv; levels: Tensor<Int32Array> } {
   const c = resolveCase(given), { batch, heads, seqQ, seqK, blockM, blockN, dtype, seed = 0 } = c;
   const { qkv } = makeWorkload(c.workload as WorkloadName, {
@@ -33,7 +33,12 @@ export function inputsOf(given: Case): { qkv: Qkv; levels: Tensor<Int32Array> } 
   const random = seededRandom(seed, 1), listed = (c.levels ?? "1").split(",").map(Number);
   const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(seqK / blockN)];
   const size = shape.reduce((product, each) => product * each, 1);
-  const data = Int32Array.from({ length: size }, () => listed[random.below(listed.length)]);
+  const isEmpty = (at: number) =>
+    c.quotas === "empty-row" && Math.floor(at / shape[3]) % shape[2] === shape[2] - 1;
+  const data = Int32Array.from({ length: size }, (_, at) => {
+    const level = listed[random.below(listed.length)];
+    return isEmpty(at) ? 0 : level;
+  });
   return { qkv, levels: { data, shape } };
 }
 

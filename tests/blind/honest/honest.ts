@@ -34,8 +34,11 @@ interface Prepared {
 export async function runAllHonest(options: HonestOptions = {}): Promise<Verdict[] | string> {
   const folder = await Deno.makeTempDir();
   try {
-    const program = `${folder}/honest`, why = await compileC(`${ROOT}tests/blind/honest/c`, program);
-    if (why !== null) return why;
+    const program = `${folder}/honest`;
+    for (const [sources, name] of [["c", program], ["odd", `${program}-odd`]]) {
+      const why = await compileC(`${ROOT}tests/blind/honest/${sources}`, name);
+      if (why !== null) return why;
+    }
     return await verdicts(program, folder, options);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -22,7 +22,12 @@ export interface Honest {
   readonly tree?: boolean;
   /** Whether scores are in base 2, with queries that are scaled, and rounded to storage, before. */
   readonly base2?: boolean;
+  /** The way of odd/odd.c, a program of its own, in which it computes. */
+  readonly odd?: keyof typeof ODD;
 }
+
+/** The ways of odd/odd.c, by its numbers. */
+const ODD = { lazy: 1, levels: 2, "two passes": 3, split: 4 } as const;
 
 /** All honest kernels by name. */
 export const HONEST: Readonly<Record<string, Honest>> = {
@@ -41,6 +46,10 @@ export const HONEST: Readonly<Record<string, Honest>> = {
   "bf16 weights f32": { storage: "bf16", tile: 64 },
   "bf16 weights bf16": { storage: "bf16", tile: 64, weights: "bf16" },
   "bf16 base 2 tree": { storage: "bf16", tile: 128, weights: "bf16", base2: true, tree: true },
+  "f32 rescaled by whole powers, polynomial 2^x": { storage: "f32", tile: 1, odd: "lazy" },
+  "f32 a state a level, logistic shares": { storage: "f32", tile: 1, odd: "levels" },
+  "f32 two passes, no division": { storage: "f32", tile: 1, odd: "two passes" },
+  "f16 base 2 eight splits": { storage: "f16", tile: 48, weights: "f16", base2: true, odd: "split" },
 };
 
 /** The outputs of a kernel. */
@@ -64,7 +73,7 @@ export async function writeInputs(stem: string, { qkv, levels }: HardCall): Prom
 /**
  * Runs an honest kernel.
  *
- * @param program the compiled C program
+ * @param program the compiled C program; that of odd/odd.c has `-odd` behind its name
  * @param kernel how it computes
  * @param options the call, and where its inputs lie and its outputs go
  */
@@ -78,13 +87,25 @@ export async function runHonest(
   const sizes = [heads, seqQ, seqK, dim, call.blockM, call.blockN, Number(call.causal), call.scale];
   const ways = [FORMATS[storage], FORMATS[products], FORMATS[weights], tile, splits];
   const flags = [kernel.reversed, kernel.tree, kernel.base2].map((flag) => Number(flag ?? false));
-  const { code, text } = await run(program, [stem, to, ...[...sizes, ...ways, ...flags].map(String)]);
+  const odd = kernel.odd === undefined ? undefined : oddWords(call, ODD[kernel.odd], storage);
+  const words = odd ?? [...sizes, ...ways, ...flags];
+  const { code, text } = await run(odd ? `${program}-odd` : program, [stem, to, ...words.map(String)]);
   if (code !== 0) throw new Error(`${call.name}: ${text}`);
   const read = async (name: string) => new Float32Array((await Deno.readFile(`${to}.${name}.bin`)).buffer);
   return {
     out: tensor(await read("out"), [1, heads, seqQ, dim]),
     lse: tensor(await read("lse"), [1, heads, seqQ]),
   };
+}
+
+/** The words by which odd/odd.c is called: sizes with batch entries, key heads, width of values and tail; storage, way. */
+function oddWords(
+  { qkv: { q, k }, blockM, blockN, causal, scale }: HardCall,
+  way: number,
+  storage: Storage,
+): number[] {
+  const [batch, heads, seqQ, dim] = q.shape, sizes = [batch, heads, heads, seqQ, k.shape[2], dim, dim];
+  return [...sizes, blockM, blockN, Number(causal), 0, scale, FORMATS[storage], way];
 }
 
 /** A call and outputs as a capture: tensors in the storage format, metadata as JSON. */

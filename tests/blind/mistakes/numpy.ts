@@ -1,14 +1,18 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
- * fifth, from 301 the sixth, from 325 the seventh.
+ * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth", "sixth", "seventh"] as const;
-const FIRST_OF_SEVENTH = 325;
+const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth"] as const;
+/** The sets that share a hundred of numbers with the sixth, by their first numbers. */
+const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["eighth", 345],
+  ["seventh", 325],
+];
 
 /** Kernels of the seventh set, as its kernels.py names them: two forms of each of three. */
 export const SEVENTH_KERNELS = [
@@ -19,6 +23,9 @@ export const SEVENTH_KERNELS = [
   "tiles",
   "tiles-tf32",
 ] as const;
+
+/** Kernels of the eighth set, as its kernels.py names them: two forms of each of three. */
+export const EIGHTH_KERNELS = ["flat", "flat-coarse", "bits", "bits-two", "split", "split-tree"] as const;
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -36,15 +43,16 @@ export function isNumpy(number: number): boolean {
 
 /** The folder of the kernel in which a mistake lies, or of a kernel without one. */
 function folderOf(number: number, kernel: string | undefined): string {
-  const seventh = SEVENTH_KERNELS.some((name) => name === kernel);
-  return FOLDERS[seventh || number >= FIRST_OF_SEVENTH ? 3 : Math.floor(number / 100) - 1];
+  if (SEVENTH_KERNELS.some((name) => name === kernel)) return "seventh";
+  if (EIGHTH_KERNELS.some((name) => name === kernel)) return "eighth";
+  return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
 /**
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth or seventh set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the eighth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

@@ -1,5 +1,5 @@
 /**
- * The sixth and the seventh blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the eighth blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -9,15 +9,16 @@ import { TemporaryFolder } from "../../support/command.ts";
 import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 import { readSafetensors } from "../../../mod.ts";
-import { numpySets, runNumpy, SEVENTH_KERNELS } from "./numpy.ts";
+import { EIGHTH_KERNELS, numpySets, runNumpy, SEVENTH_KERNELS } from "./numpy.ts";
 
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh] = await numpySets();
+const [, , sixth, seventh, eighth] = await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
   ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
+  ...EIGHTH_KERNELS.map((kernel) => ({ kernel, set: eighth })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -55,12 +56,14 @@ Deno.test("the sixth set: mistakes 301 to 324, four of them two at once, each wi
   }
 });
 
-Deno.test("the seventh set: mistakes 325 to 344, each with the words of a right name", () => {
-  assertEquals(seventh.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => 325 + i));
-  for (const { statement, must_say: words } of seventh.mistakes) {
-    assert(statement.length > 40 && words.length > 0 && words.every((each) => each.length > 10));
-  }
-});
+for (const [name, set, first] of [["seventh", seventh, 325], ["eighth", eighth, 345]] as const) {
+  Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {
+    assertEquals(set.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => first + i));
+    for (const { statement, must_say: words } of set.mistakes) {
+      assert(statement.length > 40 && words.length > 0 && words.every((each) => each.length > 10));
+    }
+  });
+}
 
 for (const [place, { kernel, set }] of KERNELS.entries()) {
   // A commit draws which of the kernels is run, and two of the mistakes; PSA_LONG=1 runs all.

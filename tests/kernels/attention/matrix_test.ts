@@ -171,6 +171,10 @@ Deno.test("matrices, emulated: rows whose maximum the sample misses are right, a
   assertEquals(got.out.data.slice(0, 48 * 24), clean.out.data.slice(0, 48 * 24));
   assertEquals(got.lse.data.slice(0, 48), clean.lse.data.slice(0, 48));
   assert(got.out.data.slice(-24).every((x) => !Number.isFinite(x)), "the last row sees what is not finite");
+  const last = { ...qkv.v, data: qkv.v.data.slice().fill(Infinity, 71 * 24) }; // scores are finite, and the row before sees none
+  const own = await psa.forward({ ...qkv, v: last }, { levels });
+  assertEquals(own.out.data.slice(0, 71 * 24), clean.out.data.slice(0, 71 * 24));
+  assert(own.out.data.slice(-24).every((x) => x === Infinity), "the value of its own token");
 });
 
 const WIDE = { seqQ: 32, seqK: 75, headDim: 72, valueDim: 72 };

@@ -101,7 +101,7 @@ async function watched(gpu: Gpu, work: () => Promise<void>): Promise<number> {
 
 /** Lists that end within a tile and some that are empty, several columns of workgroups, grouped heads, causal calls. */
 const CASES = [
-  "attention B=1 H=2 Lq=70 Lk=700 D=16 bm=32 bn=64 levels=0,0,1,2,8",
+  "attention B=1 H=2 Lq=70 Lk=1400 D=16 bm=32 bn=64 quotas=empty-row levels=0,0,1,2,8",
   "attention B=1 H=4 Hk=2 Lq=50 Lk=633 D=24 Dv=136 bm=32 bn=32 tile=32 causal=true levels=0,1,1,4",
   "attention B=2 H=1 Lq=1 Lk=3000 D=32 bm=16 bn=64 tail=replicate dtype=f16 levels=0,1,16",
 ];

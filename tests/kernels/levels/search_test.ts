@@ -35,6 +35,7 @@ const CASES: readonly SearchCase[] = [
   { method: spargeattn, causal: true, seqQ: 100, seqK: 60, density: 0.35, sharpness: 1 }, // rows that see nothing
   { method: spargeattn, causal: true, seqQ: 64, seqK: 64, density: 0.1, sharpness: 1 }, // forced blocks alone are more
   { method: xattention, causal: false, seqQ: 64, seqK: 256, density: 1, sharpness: 1 },
+  { method: spargeattn, causal: false, seqQ: 640, seqK: 256, density: 0.25, sharpness: 3 }, // few blocks have all of a row
 ];
 
 /** Scores of all pairs of blocks, as float32; some are equal. */
