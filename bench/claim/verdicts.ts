@@ -124,7 +124,7 @@ function signTest(count: number, heads: number): number {
  * import { correctVerdicts, judgeRatios } from "./verdicts.ts";
  * const clear = judgeRatios([0.7, 0.8, 0.9, 0.8, 0.7, 0.6]), none = judgeRatios([0.9, 1.1]);
  * console.log(correctVerdicts([clear, clear]).map(({ verdict }) => verdict)); // ["win", "win"]
- * console.log(correctVerdicts([clear, none, none]).map(({ verdict }) => verdict)); // ["tie", "tie", "tie"]
+ * console.log(correctVerdicts([clear, none, none]).map(({ verdict }) => verdict)); // ["win", "tie", "tie"]
  * ```
  */
 export function correctVerdicts<Cell extends Judgement>(cells: readonly Cell[]): Cell[] {
