@@ -16,6 +16,8 @@ export interface SetOf {
     readonly must_say: readonly string[];
   }[];
   readonly combinations: readonly number[];
+  /** Sentences that stand before its table: what was measured before the search knew the set. */
+  readonly note?: string;
 }
 
 /** The result for one mistake. */
@@ -53,7 +55,7 @@ export function counts(measured: readonly Measured[]): string {
 
 /** A set and what came of it. */
 function section(
-  { title, mistakes, combinations }: SetOf,
+  { title, mistakes, combinations, note }: SetOf,
   { measured, why }: Pick<PageOptions, "measured" | "why">,
 ): string {
   const own = measured.filter(({ number }) => mistakes.some((one) => one.number === number));
@@ -65,7 +67,7 @@ function section(
   });
   return `## ${title}: ${counts(own)}
 
-${combinations.length} of the ${mistakes.length} are two mistakes at once.
+${combinations.length} of the ${mistakes.length} are two mistakes at once.${note ? ` ${note}` : ""}
 
 | | what is wrong | cases | what was said (of how many wrong cases) | outcome |
 | --- | --- | --- | --- | --- |
