@@ -31,3 +31,13 @@ export function replace<Name extends "popErrorScope" | "createBuffer" | "createC
   Object.defineProperty(device, name, { value: make(own), configurable: true });
   return () => delete (device as { [key in Name]?: unknown })[name];
 }
+
+/**
+ * The same device, said to keep so many workgroups busy at once: with one, no call shares its keys among workgroups, with
+ * very many, every call does. So a test means the same on a large GPU and in software.
+ */
+export function withRoom(gpu: Gpu, busyWorkgroups: number): Gpu {
+  const scope = gpu.scope();
+  scope.info = { ...gpu.info, busyWorkgroups };
+  return scope;
+}

@@ -2,7 +2,7 @@
 import { createPsa, makeWorkload, type Qkv } from "../../../mod.ts";
 import { download } from "../../../kernels/device/transfer.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
-import { replace } from "../../support/small_call.ts";
+import { replace, withRoom } from "../../support/small_call.ts";
 import { gpuTest } from "../../support/stage_case.ts";
 
 /** Rows of two query blocks, and keys that are many and fill no block of groups. */
@@ -10,7 +10,8 @@ const shape = { batch: 1, heads: 2, kvHeads: 1, seqQ: 70, seqK: 2101, headDim: 8
 
 gpuTest(
   "gpu: which kernel a causal call takes follows from its values, and gives the same bits",
-  async (gpu) => {
+  async (device) => {
+    using gpu = withRoom(device, 1); // shared keys have workgroups of their own
     const { qkv: { q, k, v } } = makeWorkload("gaussian", { ...shape, seed: 3 });
     let taken: GPUBuffer | undefined;
     const restore = replace(gpu, "createBuffer", (own) => (description) => {

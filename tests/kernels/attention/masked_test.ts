@@ -7,6 +7,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "../../support
 import { lacksHalves } from "../../support/implementation.ts";
 import { checkMasked, maskedCases, type MaskedFamily } from "../../support/masked_case.ts";
 import { drawn, TEST_SEED } from "../../support/seed.ts";
+import { withRoom } from "../../support/small_call.ts";
 import { gpuTest } from "../../support/stage_case.ts";
 
 const F32: MaskedFamily = { headDim: 16, valueDim: 24, blockM: 32, dtype: "f32" };
@@ -37,8 +38,7 @@ if (drawn(0, 2)) {
 }
 if (drawn(1, 2)) {
   gpuTest("gpu: masks: workgroups share the keys of a query block, in whole groups", async (gpu) => {
-    using wide = gpu.scope();
-    wide.info = { ...gpu.info, busyWorkgroups: 1 << 20 }; // so many at once that every call is split
+    using wide = withRoom(gpu, 1 << 20); // so many at once that every call is split
     const made = await checkMasked(wide, { ...LONG, seqK: 640, density: 0.3, causal: true, bad: "Infinity" });
     assert(made.includes("partial results"), `nothing is shared: ${made}`);
   });
