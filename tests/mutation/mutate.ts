@@ -56,7 +56,7 @@ async function firstFailure(copy: string, tests: readonly string[]): Promise<str
   const command = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--no-check", "--fail-fast", "--quiet", ...tests],
     cwd: copy,
-    env: { NO_COLOR: "1", ...(tests === REFERENCE_TESTS ? {} : { PSA_LONG: "1" }) },
+    env: { NO_COLOR: "1", PSA_LONG: "1" },
     stdout: "piped",
     stderr: "piped",
   });
@@ -100,28 +100,36 @@ async function withCopy<Result>(task: (copy: string) => Promise<Result>): Promis
   }
 }
 
-/** Judges mistakes, as many at a time as there are cores, each on a copy of its own. */
+/** Does items, as many at a time as there are cores, each worker on a copy of its own. */
+async function onCopies<Item>(
+  items: readonly Item[],
+  work: (item: Item, copy: string, place: number) => Promise<void>,
+): Promise<void> {
+  const queue = [...items.entries()];
+  const worker = () =>
+    withCopy(async (copy) => {
+      for (let next = queue.shift(); next; next = queue.shift()) await work(next[1], copy, next[0]);
+    });
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, items.length) }, worker));
+}
+
+/** Judges mistakes, after the tests have passed without any. */
 async function judgeAll(
   chosen: readonly Mutant[],
   done: (killedBy: string | null, place: number) => void,
 ): Promise<void> {
-  if (chosen.length === 0) return;
-  for (const tests of new Set(chosen.map(testsOf))) {
-    const unmutated = await withCopy((copy) => firstFailure(copy, tests));
+  const sets = new Map(chosen.map((mutant) => [testsOf(mutant).join(" "), testsOf(mutant)]));
+  await onCopies([...sets.values()], async (tests, copy) => {
+    const unmutated = await firstFailure(copy, tests);
     if (unmutated !== null) throw new Error(`The tests fail without any mistake: ${unmutated}`);
-  }
-  const queue = [...chosen.entries()];
+  });
   let count = 0;
-  const worker = () =>
-    withCopy(async (copy) => {
-      for (let next = queue.shift(); next; next = queue.shift()) {
-        const [place, mutant] = next, killedBy = await judge(mutant, copy);
-        done(killedBy, place);
-        const verdict = killedBy === null ? "SURVIVED" : `killed by ${killedBy}`;
-        console.log(`${++count}/${chosen.length} ${mutant.name}: ${verdict}`);
-      }
-    });
-  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, chosen.length) }, worker));
+  await onCopies(chosen, async (mutant, copy, place) => {
+    const killedBy = await judge(mutant, copy);
+    done(killedBy, place);
+    const verdict = killedBy === null ? "SURVIVED" : `killed by ${killedBy}`;
+    console.log(`${++count}/${chosen.length} ${mutant.name}: ${verdict}`);
+  });
 }
 
 /** The table of docs/mutations.md. */

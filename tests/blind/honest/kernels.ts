@@ -22,12 +22,23 @@ export interface Honest {
   readonly tree?: boolean;
   /** Whether scores are in base 2, with queries that are scaled, and rounded to storage, before. */
   readonly base2?: boolean;
-  /** The way of odd/odd.c, a program of its own, in which it computes. */
+  /** The way of the program of odd/ in which it computes. */
   readonly odd?: keyof typeof ODD;
 }
 
-/** The ways of odd/odd.c, by its numbers. */
-const ODD = { lazy: 1, levels: 2, "two passes": 3, split: 4 } as const;
+/** The ways of odd/odd.c and odd/rare.c, by their numbers. */
+const ODD = {
+  lazy: 1,
+  levels: 2,
+  "two passes": 3,
+  split: 4,
+  smoothed: 5,
+  counter: 6,
+  "running mean": 7,
+  first: 8,
+  rotated: 9,
+  sorted: 10,
+} as const;
 
 /** All honest kernels by name. */
 export const HONEST: Readonly<Record<string, Honest>> = {
@@ -50,6 +61,12 @@ export const HONEST: Readonly<Record<string, Honest>> = {
   "f32 a state a level, logistic shares": { storage: "f32", tile: 1, odd: "levels" },
   "f32 two passes, no division": { storage: "f32", tile: 1, odd: "two passes" },
   "f16 base 2 eight splits": { storage: "f16", tile: 48, weights: "f16", base2: true, odd: "split" },
+  "f32 keys without their mean": { storage: "f32", tile: 1, odd: "smoothed" },
+  "f32 states carried as a binary counter": { storage: "f32", tile: 1, odd: "counter" },
+  "f32 running mean": { storage: "f32", tile: 1, odd: "running mean" },
+  "f32 relative to the first score": { storage: "f32", tile: 1, odd: "first" },
+  "f32 rotated, eight fused lanes": { storage: "f32", tile: 1, odd: "rotated" },
+  "f16 weights sorted, 256 times as large": { storage: "f16", tile: 1, weights: "f16", odd: "sorted" },
 };
 
 /** The outputs of a kernel. */
@@ -73,7 +90,7 @@ export async function writeInputs(stem: string, { qkv, levels }: HardCall): Prom
 /**
  * Runs an honest kernel.
  *
- * @param program the compiled C program; that of odd/odd.c has `-odd` behind its name
+ * @param program the compiled C program; that of odd/ has `-odd` behind its name
  * @param kernel how it computes
  * @param options the call, and where its inputs lie and its outputs go
  */
@@ -98,7 +115,7 @@ export async function runHonest(
   };
 }
 
-/** The words by which odd/odd.c is called: sizes with batch entries, key heads, width of values and tail; storage, way. */
+/** The words by which the program of odd/ is called: sizes with batch entries, key heads, width of values and tail; storage, way. */
 function oddWords(
   { qkv: { q, k }, blockM, blockN, causal, scale }: HardCall,
   way: number,
