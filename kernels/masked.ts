@@ -12,7 +12,7 @@ import type { GivenKeyRule, GivenMask } from "./calls.ts";
 import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
 import type { Stage } from "./device/work/stage.ts";
-import { upload } from "./device/transfer.ts";
+import { uploaded } from "./device/transfer.ts";
 import { attentionOf, type Call, type Pipeline } from "./parts.ts";
 
 /** Storage buffers of attention over a mask: those for levels, and the bits of the rows. */
@@ -27,19 +27,14 @@ export async function buildMaskedCall(gpu: Gpu, pipeline: Pipeline, { mask }: Gi
   const { plan, moves } = pipeline, { causal = false, blockM, blockN } = plan.config;
   requireMaskBindings(gpu);
   const lists = makeMaskLists(mask, { causal, blockM, blockN, info: gpu.info });
-  const uploaded = (name: string, data: Uint32Array<ArrayBuffer>) => {
-    const buffer = gpu.createBuffer(name, { size: data.byteLength });
-    upload(gpu, buffer, { data });
-    return buffer;
-  };
   const attention = await attentionOf(gpu, pipeline, {
     levels: [1],
     lists: {
       ...{ group: 8, listBytes: lists.list.byteLength, tiles: lists.tiles, masked: true },
-      list: uploaded("work lists of the mask", lists.list),
-      offsets: uploaded("offsets of the mask's work lists", lists.offsets),
+      list: uploaded(gpu, "work lists of the mask", lists.list),
+      offsets: uploaded(gpu, "offsets of the mask's work lists", lists.offsets),
     },
-    rowMasks: uploaded("rows of the mask", lists.rowMasks),
+    rowMasks: uploaded(gpu, "rows of the mask", lists.rowMasks),
   });
   return {
     stages: [...moves.gather, attention, ...moves.scatter],

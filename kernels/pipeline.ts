@@ -11,7 +11,7 @@ import { inStage } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { submitPass } from "./device/work/pass.ts";
 import type { Stage } from "./device/work/stage.ts";
-import { download, upload } from "./device/transfer.ts";
+import { download, uploaded } from "./device/transfer.ts";
 import { isCorrected, isMask } from "./given.ts";
 import { buildImportance } from "./importance/importance.ts";
 import { buildLevels } from "./levels/levels.ts";
@@ -112,8 +112,7 @@ export async function buildGivenCall(
   requireLevels(given, { shape: shapeOfLevels(plan), layout: plan.layout });
   const occurring = occurringLevels(given), group = groupTokens(occurring, blockN);
   const room = planLists(plan, { levels: occurring, tokens: tokensOf(given, { blockN, group }) });
-  const levels = gpu.createBuffer("given levels", { size: given.data.byteLength });
-  upload(gpu, levels, { data: given.data as Int32Array<ArrayBuffer> });
+  const levels = uploaded(gpu, "given levels", given.data as Int32Array<ArrayBuffer>);
   const lists = await listsOf(gpu, plan, { levels, lists: room });
   await inStage("lists", () => submitPass(gpu, [lists.encode], { label: "work lists" }));
   const attention = await attentionOf(gpu, pipeline, {
@@ -136,17 +135,15 @@ async function buildCorrectedCall(
   const { plan: { shape, config: { blockM, blockN }, dtype, scale }, buffers: { arranged }, moves } =
     pipeline;
   const call = await buildGivenCall(gpu, pipeline, levels);
-  const uploaded = (label: string, data: Int32Array | Float32Array) => {
-    const buffer = gpu.createBuffer(label, { size: data.byteLength });
-    upload(gpu, buffer, { data: data as Int32Array<ArrayBuffer> });
-    return buffer;
-  };
   const buffered: BufferedCorrection = correction.kind === "means"
-    ? { kind: "means", weights: uploaded("weights of means", Float32Array.from(correction.weights.data)) }
+    ? {
+      kind: "means",
+      weights: uploaded(gpu, "weights of means", Float32Array.from(correction.weights.data)),
+    }
     : correction;
   const options = {
     ...{ shape, blockM, blockN, dtype, scale, buffers: arranged, correction: buffered },
-    levels: uploaded("levels of a correction", levels.data),
+    levels: uploaded(gpu, "levels of a correction", levels.data as Int32Array<ArrayBuffer>),
   };
   const corrected = await inStage("attention", () => buildCorrection(gpu, options));
   return { ...call, stages: call.stages.toSpliced(call.stages.length - moves.scatter.length, 0, corrected) };

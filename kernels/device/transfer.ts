@@ -33,6 +33,19 @@ export function upload(
 }
 
 /**
+ * A new buffer that holds some numbers.
+ *
+ * @param gpu the device
+ * @param label its label
+ * @param data the numbers; the buffer has their bytes
+ */
+export function uploaded(gpu: Gpu, label: string, data: ArrayBufferView<ArrayBuffer>): GPUBuffer {
+  const buffer = gpu.createBuffer(label, { size: data.byteLength });
+  upload(gpu, buffer, { data });
+  return buffer;
+}
+
+/**
  * Reads a buffer.
  *
  * @param gpu the device

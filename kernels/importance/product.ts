@@ -8,7 +8,7 @@ import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { bindKernel } from "../device/work/kernel.ts";
 import type { Encode } from "../device/work/pass.ts";
-import { upload } from "../device/transfer.ts";
+import { upload, uploaded } from "../device/transfer.ts";
 import { type ScoreKernel, scoreKernel } from "./kernel.ts";
 import type { Product } from "./kinds.ts";
 import rowsCode from "./rows.wgsl" with { type: "text" };
@@ -56,9 +56,11 @@ export async function buildProduct(
 ): Promise<Encode[]> {
   const plan = planProduct(options, gpu.info.limits.maxStorageBufferBindingSize);
   const scores = gpu.createBuffer("scores of key blocks", { size: plan.bytes });
-  const table = Uint32Array.from(options.product.offsets.flat());
-  const offsets = gpu.createBuffer("offsets of sampled tokens", { size: table.byteLength });
-  upload(gpu, offsets, { data: table });
+  const offsets = uploaded(
+    gpu,
+    "offsets of sampled tokens",
+    Uint32Array.from(options.product.offsets.flat()),
+  );
   const pipelines = await buildPipelines(gpu, plan, options);
   const encodes: Encode[] = [];
   for (let first = 0; first < plan.tiles; first += plan.chunk) {

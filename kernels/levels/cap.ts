@@ -8,7 +8,7 @@ import type { AttentionShape } from "../../reference/tensor.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/work/kernel.ts";
 import type { Encode } from "../device/work/pass.ts";
-import { upload } from "../device/transfer.ts";
+import { uploaded } from "../device/transfer.ts";
 import { channelsCode } from "../wgsl/packed.ts";
 import similarityCode from "./similarity.wgsl" with { type: "text" };
 
@@ -53,8 +53,7 @@ export async function buildCap(
     table.setUint32(8 * i, Number(level), true);
     table.setFloat32(8 * i + 4, threshold, true);
   });
-  const thresholds = gpu.createBuffer("similarity thresholds", { size: table.byteLength });
-  upload(gpu, thresholds, { data: table });
+  const thresholds = uploaded(gpu, "similarity thresholds", table);
   const encode = await buildKernel(gpu, channelsCode + similarityCode, {
     label: "similarity cap",
     constants: {

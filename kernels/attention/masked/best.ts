@@ -9,12 +9,14 @@ import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { BestKeys } from "../../../reference/methods/rule.ts";
 import type { AttentionShape } from "../../../reference/tensor.ts";
 import type { Gpu } from "../../device/gpu.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { bindKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
+import reducedCode from "../../wgsl/reduced.wgsl" with { type: "text" };
 import scanCode from "../../wgsl/scan.wgsl" with { type: "text" };
 import bestCode from "./best.wgsl" with { type: "text" };
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
-import { buildScores, type Chunk, uploaded } from "./scores.ts";
+import { buildScores, type Chunk } from "./scores.ts";
 import tiesCode from "./ties.wgsl" with { type: "text" };
 
 /**
@@ -81,7 +83,7 @@ export async function buildChoice(
 ): Promise<(chunk: Chunk & { readonly buffer: GPUBuffer }) => Promise<Encode>> {
   const unitWords = wordsOf(units),
     chosen = gpu.createBuffer("bits of best blocks", { size: 4 * rows * unitWords });
-  const choosing = await gpu.createPipeline(scanCode + tiesCode + bestCode, {
+  const choosing = await gpu.createPipeline(scanCode + reducedCode + tiesCode + bestCode, {
     label: "best keys",
     constants: {
       ...{ QUERIES: queries, UNITS: units, GROUP: group, UNIT: unit },

@@ -24,23 +24,8 @@ override FIRST: bool;       // queries that take a block first take block 0 too
 const NONE = 0xffffffffu;
 const FORCED = 0xffffffffu;
 var<workgroup> sizes: array<atomic<u32>, 256>;   // scores by a byte
-var<workgroup> partial: array<f32, 256>;
 var<workgroup> digit: u32;                       // the byte of the last score that is taken
 var<workgroup> left: u32;                        // how many are taken of those that have it
-
-fn reduced(own: f32, lid: u32, largest: bool) -> f32 {
-  workgroupBarrier();
-  partial[lid] = own;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) {
-      let other = partial[lid + width];
-      partial[lid] = select(partial[lid] + other, max(partial[lid], other), largest);
-    }
-  }
-  workgroupBarrier();
-  return partial[0];
-}
 
 // Adds up the softmax of the rows of all query heads of a key head, in the first of them.
 fn join_heads(row: u32, seen: u32, lid: u32) {
@@ -48,10 +33,10 @@ fn join_heads(row: u32, seen: u32, lid: u32) {
     let own = (row + g) * UNITS;
     var top = -3.4e38;
     for (var u = lid; u < seen; u += THREADS) { top = max(top, scores[own + u]); }
-    top = reduced(top, lid, true);
+    top = reduced(top, lid, LARGEST);
     var sum = 0.0;
     for (var u = lid; u < seen; u += THREADS) { sum += exp(scores[own + u] - top); }
-    sum = reduced(sum, lid, false);
+    sum = reduced(sum, lid, SUM);
     for (var u = lid; u < seen; u += THREADS) {
       let share = exp(scores[own + u] - top) / sum;
       if (g == 0u) { scores[own + u] = share; } else { scores[row * UNITS + u] += share; }

@@ -8,13 +8,14 @@ import { requireInput } from "../../../reference/errors.ts";
 import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { ChangedKeys } from "../../../reference/methods/rule.ts";
 import type { Gpu } from "../../device/gpu.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import { buildChoice } from "./best.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
+import reducedCode from "../../wgsl/reduced.wgsl" with { type: "text" };
 import changesCode from "./changes.wgsl" with { type: "text" };
 import countsCode from "./frame_counts.wgsl" with { type: "text" };
 import placesCode from "./places.wgsl" with { type: "text" };
-import { uploaded } from "./scores.ts";
 
 /** Words of a workgroup of places.wgsl. */
 const WORDS = 64;
@@ -45,13 +46,13 @@ export async function buildChanged(
   const table = buffer("counts of frames", 4 * all * frames),
     bits = buffer("bits of frames", all * frames * frameWords);
   const mask = buffer("bits of changed keys", batch * heads * words);
-  const changes = await buildKernel(gpu, changesCode, {
+  const changes = await buildKernel(gpu, reducedCode + changesCode, {
     label: "how keys change",
     constants: { F16: Number(dtype === "f16"), DIM: headDim, FRAMES: frames, FRAME: frame },
     buffers: [k, uploaded(gpu, "tokens of places", Uint32Array.from(tokenAt)), scores, shares],
     workgroups: [frames, all],
   });
-  const counts = await buildKernel(gpu, countsCode, {
+  const counts = await buildKernel(gpu, reducedCode + countsCode, {
     label: "counts of frames",
     constants: { FRAMES: frames, FRAME: frame, BUDGET: count },
     buffers: [shares, table],

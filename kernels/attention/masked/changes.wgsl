@@ -13,23 +13,11 @@ override FRAME: u32;        // tokens of a frame
 @group(0) @binding(3) var<storage, read_write> shares: array<f32>;     // [key heads][FRAMES]
 
 const THREADS = 256u;
-var<workgroup> partial: array<f32, 256>;
 var<workgroup> centre: array<f32, 256>;   // the mean of the frame, of length 1
 
 fn key_at(i: u32) -> f32 {
   if (F16) { return unpack2x16float(keys[i / 2u])[i % 2u]; }
   return bitcast<f32>(keys[i]);
-}
-
-fn reduced(own: f32, lid: u32) -> f32 {
-  workgroupBarrier();
-  partial[lid] = own;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) { partial[lid] += partial[lid + width]; }
-  }
-  workgroupBarrier();
-  return partial[0];
 }
 
 // 1 over the length of a key; 0 if it has none.
@@ -59,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     centre[lid] = sum;
   }
   let own = select(0.0, sum * sum, lid < DIM);
-  let square = reduced(own, lid);
+  let square = reduced(own, lid, SUM);
   let length = select(0.0, 1.0 / sqrt(square), square > 0.0);
   var squares = 0.0;
   for (var p = lid; p < FRAME; p += THREADS) {
@@ -82,6 +70,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     let counts = select(moved, apart, frame == 0u);
     squares += counts * counts;
   }
-  squares = reduced(squares, lid);
+  squares = reduced(squares, lid, SUM);
   if (lid == 0u) { shares[group.y * FRAMES + frame] = sqrt(squares / f32(FRAME)) / 2.0; }
 }

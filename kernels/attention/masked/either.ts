@@ -9,12 +9,13 @@ import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { Mask } from "../../../reference/masks/mask.ts";
 import type { EitherMask } from "../../../reference/methods/rule.ts";
 import type { Gpu } from "../../device/gpu.ts";
-import { upload } from "../../device/transfer.ts";
+import { upload, uploaded } from "../../device/transfer.ts";
 import { bindKernel, buildKernel, spreadWorkgroups } from "../../device/work/kernel.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
 import eitherCode from "./either.wgsl" with { type: "text" };
+import reducedCode from "../../wgsl/reduced.wgsl" with { type: "text" };
 import errorsCode from "./errors.wgsl" with { type: "text" };
-import { buildScores, gatherQueries, uploaded } from "./scores.ts";
+import { buildScores, gatherQueries } from "./scores.ts";
 
 /** Invocations of a workgroup. */
 const THREADS = 256;
@@ -44,7 +45,7 @@ export async function buildEither(
   rows.flat().forEach((row, at) => tried.set(row, at * words));
   const gathered = await gatherQueries(gpu, call, probes), scores = await buildScores(gpu, gathered.call, 1);
   const { group, units } = scores, table = uploaded(gpu, "bits of some rows", tried);
-  const trying = await gpu.createPipeline(errorsCode, {
+  const trying = await gpu.createPipeline(reducedCode + errorsCode, {
     label: "errors of masks",
     constants: {
       ...{ UNITS: units, GROUP: group, QUERIES: count, WORDS: words },

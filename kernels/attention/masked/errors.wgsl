@@ -17,7 +17,6 @@ override VALUE_DIM: u32;    // channels of a value, at most 256
 @group(0) @binding(4) var<storage, read_write> errors: array<vec2f>;   // [heads][QUERIES]
 
 const THREADS = 256u;
-var<workgroup> partial: array<f32, 256>;
 var<workgroup> staged: array<vec3f, 256>;   // the weight of a key, and as each mask shows it
 var<workgroup> sums: array<vec3f, 256>;
 var<workgroup> masses: array<vec3f, 256>;
@@ -41,13 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
   let lane = lid / VALUE_DIM;
   var top = -3.4e38;
   for (var key = lid; key < UNITS; key += THREADS) { top = max(top, scores[base + key]); }
-  partial[lid] = top;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) { partial[lid] = max(partial[lid], partial[lid + width]); }
-  }
-  workgroupBarrier();
-  top = partial[0];
+  top = reduced(top, lid, LARGEST);
   var sum = vec3f();
   var mass = vec3f();
   for (var first = 0u; first < UNITS; first += THREADS) {
@@ -75,11 +68,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     let out = select(sum / mass, vec3f(), mass == vec3f());
     off = (out.yz - out.xx) * (out.yz - out.xx);
   }
-  workgroupBarrier();
-  sums[lid] = vec3f(off, 0.0);
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) { sums[lid] += sums[lid + width]; }
-  }
-  if (lid == 0u) { errors[(own * GROUP + group.y) * QUERIES + row] = sums[0].xy; }
+  off = vec2f(reduced(off.x, lid, SUM), reduced(off.y, lid, SUM));
+  if (lid == 0u) { errors[(own * GROUP + group.y) * QUERIES + row] = off; }
 }

@@ -10,7 +10,6 @@ override BUDGET: u32;       // keys of a head
 
 const THREADS = 256u;
 const HALVINGS = 40u;
-var<workgroup> partial: array<f32, 256>;
 var<workgroup> total: array<u32, 256>;
 
 fn count_at(frame: u32, head: u32, factor: f32) -> u32 {
@@ -38,13 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) li
     let share = shares[head * FRAMES + t];
     if (share > 0.0) { least = min(least, share); }
   }
-  partial[lid] = least;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
-    workgroupBarrier();
-    if (lid < width) { partial[lid] = min(partial[lid], partial[lid + width]); }
-  }
-  workgroupBarrier();
-  least = partial[0];
+  least = reduced(least, lid, SMALLEST);
   let most = select(1.0, 1.0 / least + 1.0, least < 2.0e38);
   var low = 0.0;
   var high = most;

@@ -7,6 +7,7 @@
 import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { GatedBlocks } from "../../../reference/methods/rule.ts";
 import type { Gpu } from "../../device/gpu.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { bindKernel, buildKernel, spreadWorkgroups } from "../../device/work/kernel.ts";
 import { buildBounds } from "../../levels/search/bound.ts";
 import keysCode from "../../levels/search/keys.wgsl" with { type: "text" };
@@ -14,7 +15,7 @@ import { requireTable, requireUnit } from "./best.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
 import gatedCode from "./gated.wgsl" with { type: "text" };
 import gatesCode from "./gates.wgsl" with { type: "text" };
-import { buildScores, uploaded } from "./scores.ts";
+import { buildScores } from "./scores.ts";
 
 /** A block is taken from the share on that lies before it. */
 const THRESHOLD = { ends: [[1, 1]], slack: 0, most: 1 } as const;

@@ -6,11 +6,13 @@
 import { wordsOf } from "../../../reference/masks/bits.ts";
 import type { ListedKeys } from "../../../reference/methods/rule.ts";
 import type { Gpu } from "../../device/gpu.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { bindKernel } from "../../device/work/kernel.ts";
 import { buildChoice } from "./best.ts";
 import type { ChosenBits, KeyRuleCall } from "./bits.ts";
 import receivedCode from "./received.wgsl" with { type: "text" };
-import { buildScores, gatherQueries, uploaded } from "./scores.ts";
+import { buildScores, gatherQueries } from "./scores.ts";
+import reducedCode from "../../wgsl/reduced.wgsl" with { type: "text" };
 import softenCode from "./soften.wgsl" with { type: "text" };
 
 /** Keys of a workgroup of received.wgsl. */
@@ -33,7 +35,7 @@ export async function buildListed(
   const gathered = probes === null ? null : await gatherQueries(gpu, call, probes);
   const scores = await buildScores(gpu, gathered?.call ?? call, 1), { units, group } = scores;
   const sums = gpu.createBuffer("what keys receive", { size: 4 * all * units });
-  const softening = await gpu.createPipeline(softenCode, {
+  const softening = await gpu.createPipeline(reducedCode + softenCode, {
     label: "softmax of scores",
     constants: { UNITS: units, GROUP: group },
   });

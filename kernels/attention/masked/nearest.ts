@@ -13,7 +13,7 @@ import type { Gpu } from "../../device/gpu.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import { timeWork, type Timing, type TimingOptions } from "../../device/work/timing.ts";
-import { upload } from "../../device/transfer.ts";
+import { uploaded } from "../../device/transfer.ts";
 import scanCode from "../../wgsl/scan.wgsl" with { type: "text" };
 import codesCode from "./codes.wgsl" with { type: "text" };
 import nearestCode from "./nearest.wgsl" with { type: "text" };
@@ -135,16 +135,6 @@ function requireCodes(
   ) {
     requireInput(length === want, () => `\`${name}\` holds ${length} numbers; this call needs ${want}.`);
   }
-}
-
-function uploaded(
-  gpu: Gpu,
-  name: string,
-  data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
-): GPUBuffer {
-  const buffer = gpu.createBuffer(name, { size: data.byteLength });
-  upload(gpu, buffer, { data });
-  return buffer;
 }
 
 /** The codes of tokens for every query head, and what makes them. */

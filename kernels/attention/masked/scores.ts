@@ -6,7 +6,7 @@
  */
 import type { AttentionShape } from "../../../reference/tensor.ts";
 import type { Gpu } from "../../device/gpu.ts";
-import { upload } from "../../device/transfer.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { bindKernel, buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import { buildMove, buildOrderBuffer, uploadOrder } from "../../order/order.ts";
@@ -148,15 +148,4 @@ export async function gatherQueries(
     call: { ...call, q: to, shape: { ...call.shape, seqQ: count } },
     encode: await buildMove(gpu, order, move),
   };
-}
-
-/** A buffer with some numbers. */
-export function uploaded(
-  gpu: Gpu,
-  name: string,
-  data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
-): GPUBuffer {
-  const buffer = gpu.createBuffer(name, { size: data.byteLength });
-  upload(gpu, buffer, { data });
-  return buffer;
 }

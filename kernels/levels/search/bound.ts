@@ -5,7 +5,7 @@
  */
 import type { Threshold } from "../../../reference/levels/thresholds.ts";
 import type { Gpu } from "../../device/gpu.ts";
-import { upload } from "../../device/transfer.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import scanCode from "../../wgsl/scan.wgsl" with { type: "text" };
@@ -65,7 +65,7 @@ export async function buildBounds(
     ...{ ENTRIES: size, QUOTAS: threshold.ends.length, PAIRS: Number(isPairs) },
     ...{ SLACK: threshold.slack, MOST: threshold.most },
   };
-  const seen = blocks?.seen ?? uploaded(gpu, "no costs of their own", new ArrayBuffer(4));
+  const seen = blocks?.seen ?? uploaded(gpu, "no costs of their own", new Uint32Array(1));
   const encode = await buildKernel(gpu, scanCode + keysCode + boundCode, {
     label: "bounds of heads",
     constants: { ...constants, UNIT: blocks?.unit ?? 0, COLUMNS: blocks?.columns ?? 1 },
@@ -81,7 +81,7 @@ export function unitsOf({ ends }: Pick<Threshold, "ends">): number {
 }
 
 /** Level, end, and what a block costs more than at the next level. */
-function quotaTable(threshold: Pick<Threshold, "ends">): ArrayBuffer {
+function quotaTable(threshold: Pick<Threshold, "ends">): DataView<ArrayBuffer> {
   const { ends } = threshold, table = new DataView(new ArrayBuffer(12 * ends.length));
   const units = unitsOf(threshold), costOf = (i: number) => i < ends.length ? units / ends[i][0] : 0;
   ends.forEach(([level, end], i) => {
@@ -89,12 +89,5 @@ function quotaTable(threshold: Pick<Threshold, "ends">): ArrayBuffer {
     table.setFloat32(12 * i + 4, end, true);
     table.setUint32(12 * i + 8, costOf(i) - costOf(i + 1), true);
   });
-  return table.buffer;
-}
-
-/** A buffer with some bytes. */
-export function uploaded(gpu: Gpu, label: string, data: ArrayBuffer): GPUBuffer {
-  const buffer = gpu.createBuffer(label, { size: data.byteLength });
-  upload(gpu, buffer, { data: new Uint8Array(data) });
-  return buffer;
+  return table;
 }

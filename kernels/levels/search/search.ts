@@ -11,11 +11,12 @@ import type { ThresholdCut } from "../../../reference/methods/rule.ts";
 import { requireInput } from "../../../reference/errors.ts";
 import type { AttentionShape } from "../../../reference/tensor.ts";
 import type { Gpu } from "../../device/gpu.ts";
+import { uploaded } from "../../device/transfer.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import type { Stage } from "../../device/work/stage.ts";
 import ranksCode from "../ranks.wgsl" with { type: "text" };
-import { buildBounds, unitsOf, uploaded } from "./bound.ts";
+import { buildBounds, unitsOf } from "./bound.ts";
 import cutCode from "./cut.wgsl" with { type: "text" };
 import entriesCode from "./entries.wgsl" with { type: "text" };
 import keysCode from "./keys.wgsl" with { type: "text" };
@@ -126,8 +127,8 @@ async function buildEntries(
 function budgetTable(
   { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN, causal = false }, search }: SearchOptions,
   threshold: Pick<Threshold, "ends">,
-): ArrayBuffer {
-  if (search.kind === "pairs") return new Uint32Array(batch * heads).fill(search.count).buffer;
+): Uint32Array<ArrayBuffer> {
+  if (search.kind === "pairs") return new Uint32Array(batch * heads).fill(search.count);
   const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN);
   const { isFuture } = causalBlocks({ blockM, blockN, seqQ, seqK });
   let seen = M * N;
@@ -136,5 +137,5 @@ function budgetTable(
   return Uint32Array.from(
     { length: batch * heads },
     (_, head) => Math.floor(asked[head % asked.length] * most * (1 + 1e-12)),
-  ).buffer;
+  );
 }
