@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { studentQuantile } from "../../reference/judge/sampled_rows.ts";
 import { medianOf } from "../timing/statistics.ts";
 
 /** One timed row: a method at a density on a head. */
@@ -51,8 +52,6 @@ export const MASKS: ReadonlySet<string> = new Set([
 const ROUNDS = 5, STEPS = 12;
 /** Relative distance from a line up to which a time has its full weight; further ones count by their sign alone. */
 const NEAR = 0.05;
-/** The 97.5 % quantiles of Student's distribution for 1, 2, 3 ... degrees of freedom; the last also for more. */
-const STUDENT = [12.71, 4.31, 3.19, 2.78, 2.58, 2.45, 2.37, 2.31];
 
 /** A timed row as it is fitted. */
 interface Point {
@@ -124,7 +123,7 @@ export function ratioNoise(a: PooledTime, b: PooledTime): number {
   const values = a.without.map((ms, i) => Math.log(ms / b.without[i])), n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const noise = STUDENT[Math.min(n - 1, STUDENT.length) - 1] * Math.sqrt(squares * (n - 1) / n);
+  const noise = n < 2 ? Infinity : studentQuantile(n - 1) * Math.sqrt(squares * (n - 1) / n);
   return Number.isNaN(noise) ? Infinity : noise;
 }
 

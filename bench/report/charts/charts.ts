@@ -92,11 +92,7 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
   const values = points.flatMap(({ y, low, high }) => [y, low, high]);
   const y = logAxis("y", frame.yTitle, frame.yDomain ?? domainOf(values));
   return {
-    title: frame.title,
-    width: frame.width ?? CHART_WIDTH,
-    autosize: CHART_FIT,
-    height: HEIGHT,
-    data: { values: points.map((point) => ({ ...point })) },
+    ...frameOf(frame, points),
     layer: [
       {
         transform: [{ filter: "isValid(datum.low)" }],
@@ -106,7 +102,6 @@ export function lineChart(points: readonly SeriesPoint[], frame: ChartFrame): Ch
       { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y, color, strokeDash } },
       { mark: { type: "point", filled: true, size: 60, opacity: 1 }, encoding: { x, y, color, shape } },
     ],
-    config: CHART_CONFIG,
   };
 }
 
@@ -167,11 +162,7 @@ export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): 
   const x = logAxis("cost", frame.xTitle, domainOf(points.map(({ cost }) => cost)));
   const y = logAxis("error", frame.yTitle, domainOf(points.map(({ error }) => error)));
   return {
-    title: frame.title,
-    width: frame.width ?? CHART_WIDTH,
-    autosize: CHART_FIT,
-    height: HEIGHT,
-    data: { values: points.map((point) => ({ ...point })) },
+    ...frameOf(frame, points),
     layer: [
       {
         transform: [{ filter: "datum.best" }],
@@ -189,6 +180,13 @@ export function paretoChart(points: readonly ParetoPoint[], frame: ChartFrame): 
         },
       },
     ],
-    config: CHART_CONFIG,
+  };
+}
+
+/** What all charts have alike: title, size, colours, and their points as data. */
+function frameOf({ title, width = CHART_WIDTH }: ChartFrame, points: readonly object[]) {
+  return {
+    ...{ title, width, autosize: CHART_FIT, height: HEIGHT, config: CHART_CONFIG },
+    data: { values: points.map((point) => ({ ...point })) },
   };
 }
