@@ -13,7 +13,7 @@ import { upload } from "../device/transfer.ts";
 import { buildCap } from "./cap.ts";
 import levelsCode from "./levels.wgsl" with { type: "text" };
 import { type QuotaConfig, type Quotas, quotasOf } from "./quotas.ts";
-import ranksCode from "./ranks.wgsl" with { type: "text" };
+import { ranksCode } from "./ranks.ts";
 
 /** Quotas that levels.wgsl has room for. */
 const MOST_QUOTAS = 16;
@@ -62,7 +62,8 @@ export async function buildLevels(gpu: Gpu, options: LevelsOptions): Promise<Sta
     return buffer;
   };
   const packed = quotas.flatMap(({ level, unit, energy }) => [level, unit, energy]);
-  const assign = await buildKernel(gpu, ranksCode + levelsCode, {
+  const ranks = ranksCode(N, { energy: ends.length === 0 });
+  const assign = await buildKernel(gpu, ranks + levelsCode, {
     label: "levels",
     constants: { ...constantsOf(options, cut), N, M, SEQ_Q: seqQ, SEQ_K: seqK },
     buffers: [importance, table("quotas", packed), table("ends of quotas", ends.flat()), cap.caps, levels],

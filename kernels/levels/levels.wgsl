@@ -1,7 +1,7 @@
 // Levels of key blocks from their importance (docs/definition.md#levels): one workgroup per query block of a head.
 //
 // Quotas go by rank: how many key blocks of the row come before a given one, by descending importance, ties to the
-// lower index (ranks.wgsl says how they are counted). In threshold mode they go by the importance of the blocks before.
+// lower index (ranks.wgsl and buckets.wgsl say how they are counted). In threshold mode they go by the importance of the blocks before.
 // Quotas then turn ranks into levels; text blocks, the causal pattern and the similarity cap follow in this order.
 
 override QUOTAS: u32;        // quotas, at most 16
@@ -57,37 +57,35 @@ fn level_of(head: u32, m: u32, j: u32, rank: u32) -> i32 {
   return level;
 }
 
-@compute @workgroup_size(64)
+// What becomes of a block's rank: it is left where its level goes, and in threshold mode counted where the importance is under an end.
+fn take_place(base: u32, m: u32, j: u32, standing: Standing, factor: f32) {
+  levels[base + j] = select(levels[base + j], 0, standing.is_first) + i32(standing.rank);
+  if (THRESHOLD && factor > 0.0) {
+    for (var i = 0u; i < QUOTAS; i++) {
+      if (standing.energy <= quotas[i].energy) { atomicAdd(&under[i], 1u); }
+    }
+  }
+}
+
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
   let m = group.x;
   let base = (group.y * M + m) * N;
   var factor = 0.0;
-  var total = 0.0;
   if (THRESHOLD) {
     if (lid < QUOTAS) { atomicStore(&under[lid], 0u); }
-    total = total_of(base, m, lid);
+    let total = total_of(base, m, lid);
     factor = select(0.0, ONE / total, total > 0.0);
   } else if (lid < QUOTAS) {
     row_ends[lid] = ends[((group.y * M + m) % END_ROWS) * QUOTAS + lid];
   }
-  for (var start = 0u; start < N; start += 4u * THREADS) {
-    let first = start + 4u * lid;
-    let place = place_of(base, m, lid, first, factor);
-    for (var e = 0u; e < 4u; e++) {
-      if (first + e >= N) { break; }
-      levels[base + first + e] = i32(place.rank[e]);
-      if (THRESHOLD && total > 0.0) {
-        for (var i = 0u; i < QUOTAS; i++) {
-          if (place.energy[e] <= quotas[i].energy) { atomicAdd(&under[i], 1u); }
-        }
-      }
-    }
-  }
+  place_row(base, m, lid, factor);
   workgroupBarrier();
   if (THRESHOLD) {
     if (lid == 0u) { find_ends(); }
     workgroupBarrier();
   }
+  // Ranks of four neighbours were left by the invocation that reads them.
   for (var start = 0u; start < N; start += 4u * THREADS) {
     let first = start + 4u * lid;
     for (var e = 0u; e < 4u; e++) {

@@ -1,5 +1,5 @@
 // Of every key block the share of its row's importance up to it, the best first: what a threshold is compared with. One
-// workgroup per query block of a head; ranks.wgsl counts and adds. A block that the row takes whatever the threshold has -1,
+// workgroup per query block of a head; ranks.wgsl or buckets.wgsl counts and adds. A block that the row takes whatever the threshold has -1,
 // one that it does not see is BEYOND all thresholds.
 
 override WITH: bool;         // the share has the block's own part
@@ -10,26 +10,20 @@ override CAUSAL: bool;       // the first and the diagonal key blocks are always
 
 const NEVER = 3.0e38;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
-  let m = group.x;
-  let base = (group.y * M + m) * N;
-  let total = total_of(base, m, lid);
-  let factor = select(0.0, ONE / total, total > 0.0);
-  for (var start = 0u; start < N; start += 4u * THREADS) {
-    let first = start + 4u * lid;
-    let place = place_of(base, m, lid, first, factor);
-    let own = fixed(weights_of(base, m, first), factor);
-    for (var e = 0u; e < 4u; e++) {
-      let j = first + e;
-      if (j >= N) { break; }
-      let energy = place.energy[e] - select(own[e], 0u, WITH);
-      var entry = min(1.0, f32(energy) / ONE);
-      if (select(j == 0u, place.rank[e] == 0u, ALWAYS_BEST)) { entry = -1.0; }
-      if (CAUSAL) {
-        if (is_future(i32(m), i32(j))) { entry = NEVER; } else if (j == 0u || is_diagonal(i32(m), i32(j))) { entry = -1.0; }
-      }
-      entries[base + j] = entry;
-    }
+// The entry of a block.
+fn take_place(base: u32, m: u32, j: u32, standing: Standing, factor: f32) {
+  let energy = standing.energy - select(fixed(weight_of(base, m, j), factor), 0u, WITH);
+  var entry = min(1.0, f32(energy) / ONE);
+  if (select(j == 0u, standing.rank == 0u, ALWAYS_BEST)) { entry = -1.0; }
+  if (CAUSAL) {
+    if (is_future(i32(m), i32(j))) { entry = NEVER; } else if (j == 0u || is_diagonal(i32(m), i32(j))) { entry = -1.0; }
   }
+  entries[base + j] = entry;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lid: u32) {
+  let base = (group.y * M + group.x) * N;
+  let total = total_of(base, group.x, lid);
+  place_row(base, group.x, lid, select(0.0, ONE / total, total > 0.0));
 }

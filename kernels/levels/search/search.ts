@@ -15,7 +15,7 @@ import { uploaded } from "../../device/transfer.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Encode } from "../../device/work/pass.ts";
 import type { Stage } from "../../device/work/stage.ts";
-import ranksCode from "../ranks.wgsl" with { type: "text" };
+import { ranksCode } from "../ranks.ts";
 import { buildBounds, unitsOf } from "./bound.ts";
 import cutCode from "./cut.wgsl" with { type: "text" };
 import entriesCode from "./entries.wgsl" with { type: "text" };
@@ -110,7 +110,7 @@ async function buildEntries(
 ): Promise<{ readonly entries: GPUBuffer; readonly encode: Encode }> {
   const M = Math.ceil(seqQ / blockM), N = Math.ceil(seqK / blockN), all = batch * heads;
   const entries = gpu.createBuffer("shares of key blocks", { size: 4 * all * M * N });
-  const encode = await buildKernel(gpu, ranksCode + entriesCode, {
+  const encode = await buildKernel(gpu, ranksCode(N, { energy: true }) + entriesCode, {
     label: "shares of key blocks",
     constants: {
       ...{ N, M, BLOCK_M: blockM, BLOCK_N: blockN, SEQ_Q: seqQ, SEQ_K: seqK, THRESHOLD: 1 },

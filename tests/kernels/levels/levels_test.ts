@@ -1,6 +1,6 @@
 /** Levels and the similarity cap on the device against the reference, from the same importance and keys. */
 import fc from "fast-check";
-import type { Tensor } from "../../../mod.ts";
+import { seededRandom, type Tensor } from "../../../mod.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { buildLevels } from "../../../kernels/levels/levels.ts";
 import { levelsFromImportance } from "../../../reference/levels/by_config.ts";
@@ -96,25 +96,49 @@ for (const mode of ["topk", "threshold", "density"] as const) {
   });
 }
 
-gpuTest("levels of long rows, with ranks across many tiles of the kernel", async (gpu) => {
-  for (const mode of ["topk", "threshold"] as const) {
-    const ratios = [[1, 0, 0.1], [2, 0.1, 0.15], [8, 0.15, 0.35], [0, 0.35, 1]] as const;
-    const c: StageCase = {
-      shape: { batch: 1, heads: 1, kvHeads: 1, seqQ: 32, seqK: 16 * 1333, headDim: 8, valueDim: 8 },
-      config: {
-        blockM: 16,
-        blockN: 16,
-        tile: 16,
-        importance: { kind: "full" },
-        assignment: { mode, ratios },
-      },
-      dtype: "f32",
-      seed: 4,
-    };
-    const importance = importanceOf(c);
-    assertEquals(await levelsOnDevice(gpu, c, importance), levelsOfReference(c, importance));
-  }
-});
+/** A call whose rows have a number of key blocks; the last block has no whole tokens. */
+function longRows(blocks: number, config: Pick<StageCase["config"], "assignment" | "causal">): StageCase {
+  const seqK = 16 * blocks - 5, seqQ = 48;
+  return {
+    shape: { batch: 1, heads: 2, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 },
+    config: { blockM: 16, blockN: 16, tile: 16, importance: { kind: "full" }, ...config },
+    dtype: "f32",
+    seed: 4,
+  };
+}
+
+/** Importance whose rows differ in kind: ties and many zeros, numbers of all sizes, few different ones, all alike. */
+function longImportance(c: StageCase): Tensor<Float32Array> {
+  const importance = importanceOf(c), [, , , N] = importance.shape, random = seededRandom(c.seed);
+  const kinds: (() => number)[] = [
+    () => Math.exp(40 * random.uniform() - 30),
+    () => random.below(3) / 4,
+    () => 0.25,
+    () => random.uniform() < 0.01 ? random.uniform() : 0,
+    () => 0.5 + random.uniform() * 1e-6,
+  ];
+  kinds.forEach((next, row) => {
+    const own = importance.data.subarray((row + 1) * N, (row + 2) * N);
+    own.forEach((_, j) => own[j] = next());
+  });
+  return importance;
+}
+
+const LONG_RATIOS = [[1, 0, 0.1], [2, 0.1, 0.15], [8, 0.15, 0.35], [0, 0.35, 1]] as const;
+for (const blocks of [257, 1024, 2049]) {
+  gpuTest(`levels of long rows: ${blocks} key blocks`, async (gpu) => {
+    const configs = [
+      { assignment: { mode: "topk", ratios: LONG_RATIOS } },
+      { assignment: { mode: "threshold", ratios: LONG_RATIOS } },
+      { assignment: { mode: "density", density: 0.3, shares: { 1: 0.6, 4: 0.4 } }, causal: true },
+    ] as const;
+    for (const config of configs) {
+      const c = longRows(blocks, config), importance = longImportance(c);
+      const got = await levelsOnDevice(gpu, c, importance), want = levelsOfReference(c, importance);
+      assertEquals(compareRows({ got, want, importance, c }), 0, config.assignment.mode);
+    }
+  });
+}
 
 gpuTest("a row without any importance gets the same levels as in the reference", async (gpu) => {
   for (const mode of ["topk", "threshold"] as const) {
