@@ -10,7 +10,7 @@ import { CALL_BYTES } from "./attention/attention.ts";
 import { partialBytes } from "./attention/merge.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
-import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
+import { planProduct, scratchBytes } from "./importance/product.ts";
 import { quotasOf } from "./levels/quotas.ts";
 import { requireGpu, requireOptions } from "./door.ts";
 import { planParts } from "./key_parts.ts";
@@ -208,7 +208,7 @@ function tableBytes(info: Capabilities, plan: PsaPlan): number {
   const { shape, config, firstHead, chosen, blocks: { M, N } } = plan;
   const { quotas, ends } = quotasOf(config, shape), product = productOf({ shape, config, firstHead });
   const { tiles, chunk } = planProduct(
-    { shape, product, scratch: SCRATCH_BYTES, blocks: [M, N] },
+    { shape, product, scratch: scratchBytes(info, plan), blocks: [M, N] },
     info.limits.maxStorageBufferBindingSize,
   );
   const calls = choiceBytes(config.causal ?? false, shape) + CALL_BYTES +

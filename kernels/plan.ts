@@ -24,7 +24,7 @@ import { attentionWorkgroupBytes } from "./attention/variant.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { productOf } from "./importance/kinds.ts";
 import { SCORE_WORKGROUP_BYTES } from "./importance/kernel.ts";
-import { planProduct, SCRATCH_BYTES } from "./importance/product.ts";
+import { planProduct, scratchBytes } from "./importance/product.ts";
 import { selectedTokens } from "./levels/quotas.ts";
 import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
 import type { RowTokens } from "./lists/given.ts";
@@ -121,7 +121,7 @@ export function buildPlan(info: Capabilities, setup: PsaSetup): PsaPlan {
   const plan: PsaPlan = {
     ...{ ...sizes, dtype, tail, firstHead, chosen, lists, ready },
     scale: config.scale ?? 1 / Math.sqrt(headDim),
-    bytes: bytesOf(sizes, { lists, limit: info.limits.maxStorageBufferBindingSize }),
+    bytes: bytesOf(sizes, { lists, dtype, info }),
   };
   requireAttention(info, plan);
   if (ready.includes("selected")) requireSelection(info, plan);
@@ -165,7 +165,11 @@ export function planLists(
 
 function bytesOf(
   { shape, config, itemBytes, blocks: { M, N }, layout }: Sizes,
-  { lists, limit }: { readonly lists: ListsPlan; readonly limit: number },
+  { lists, dtype, info }: {
+    readonly lists: ListsPlan;
+    readonly dtype: "f32" | "f16";
+    readonly info: Capabilities;
+  },
 ): PlanBytes {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = shape, rows = batch * heads * M;
   const tokens = { q: batch * heads * seqQ, k: batch * kvHeads * seqK };
@@ -180,9 +184,9 @@ function bytesOf(
     importance: 4 * rows * N,
     levels: 4 * rows * N,
     scores: planProduct({
-      ...{ shape, scratch: SCRATCH_BYTES, blocks: [M, N] },
+      ...{ shape, scratch: scratchBytes(info, { shape, dtype, config }), blocks: [M, N] },
       product: productOf({ shape: { ...shape, batch: 1, heads: 1 }, config, firstHead: 0 }),
-    }, limit).bytes,
+    }, info.limits.maxStorageBufferBindingSize).bytes,
     lists: lists.listBytes,
     offsets: 4 * (2 * rows + 1),
   };

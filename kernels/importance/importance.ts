@@ -10,7 +10,7 @@ import { productOf } from "./kinds.ts";
 import { buildMeans } from "./means.ts";
 import type { ImportanceOptions } from "./options.ts";
 export type { ImportanceOptions, QueryKeyBuffers } from "./options.ts";
-import { buildProduct, SCRATCH_BYTES } from "./product.ts";
+import { buildProduct, scratchBytes } from "./product.ts";
 
 /** The buffer that the stage writes: float32 [batch, heads, query blocks, key blocks]. */
 export type ImportanceOutputs = Readonly<Record<"importance", GPUBuffer>>;
@@ -36,7 +36,7 @@ export async function buildImportance(
     shape: means ? { ...shape, seqQ: M, seqK: N } : shape,
     causal: config.causal === true && kind === "antidiagonal",
     dtype: means ? "f32" : dtype,
-    scratch: options.scratch ?? SCRATCH_BYTES,
+    scratch: options.scratch ?? scratchBytes(gpu.info, options),
     unroll: options.unroll ?? gpu.info.subgroupSize > 0,
     product: productOf({ shape, config, firstHead, heads: numbers }),
     importance,

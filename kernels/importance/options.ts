@@ -24,7 +24,7 @@ export interface ImportanceOptions {
   readonly config: Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">;
   /** Element type of q and k. */
   readonly dtype: "f16" | "f32";
-  /** Bytes that scores may take at a time; default 32 MiB. */
+  /** Bytes that scores may take at a time; default what `scratchBytes` of product.ts says. */
   readonly scratch?: number;
   /** Whether the product is unrolled in the text; default if the device has subgroups, that is, is not software. */
   readonly unroll?: boolean;

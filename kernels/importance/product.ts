@@ -5,18 +5,20 @@
  * @module
  */
 import type { AttentionShape } from "../../reference/tensor.ts";
+import type { Capabilities } from "../device/capabilities.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { bindKernel } from "../device/work/kernel.ts";
 import type { Encode } from "../device/work/pass.ts";
 import { upload, uploaded } from "../device/transfer.ts";
 import { type ScoreKernel, scoreKernel } from "./kernel.ts";
 import type { Product } from "./kinds.ts";
+import type { ImportanceOptions } from "./options.ts";
 import rowsCode from "./rows.wgsl" with { type: "text" };
 
 /** Rows of scores that one workgroup makes. */
 const TILE = 128;
-/** Bytes that scores take at a time by default. */
-export const SCRATCH_BYTES = 1 << 25;
+/** Bytes that scores take at a time by default; with matrix units more, if queries do. */
+const SCRATCH_BYTES = 1 << 25, MOST_SCRATCH_BYTES = 1 << 28;
 /** Row tiles that one dispatch can have. */
 const MOST_ROW_TILES = 65535;
 
@@ -68,6 +70,24 @@ export async function buildProduct(
     encodes.push(...await bindChunk(gpu, pipelines, { ...inputs, ...range, offsets, scores, options }));
   }
   return encodes;
+}
+
+/**
+ * Bytes that scores take at a time by default: 32 MiB, or with matrix units as many as the queries, up to 256 MiB. Between two parts
+ * the device runs empty, which costs a fast kernel more than the scores that leave the cache.
+ *
+ * @param info whether the device has matrix units
+ * @param options sizes, element type, how blocks are scored
+ */
+export function scratchBytes(
+  { matrices }: Pick<Capabilities, "matrices">,
+  { shape: { batch, heads, seqQ, headDim }, dtype, config: { importance } }: Pick<
+    ImportanceOptions,
+    "shape" | "dtype" | "config"
+  >,
+): number {
+  if (!matrices || dtype === "f32" || importance.kind === "pooled") return SCRATCH_BYTES;
+  return Math.max(SCRATCH_BYTES, Math.min(MOST_SCRATCH_BYTES, 2 * batch * heads * seqQ * headDim));
 }
 
 /** How the product is cut. */

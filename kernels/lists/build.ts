@@ -12,6 +12,9 @@ import offsetsCode from "./scan.wgsl" with { type: "text" };
 import scanTemplate from "../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "./turn.wgsl" with { type: "text" };
 
+/** Invocations of a workgroup, which makes the list of a row. */
+const THREADS = 256;
+
 /** Work lists of all rows of levels on the device. */
 export interface ListBuffers {
   /** The lists, one entry per group, in the order of the keys. */
@@ -60,6 +63,7 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
       label,
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
+        EACH: Math.min(4, Math.ceil(N / THREADS)),
         ROWS_ALONE: headsAlone(heads, M) * M,
         REPLICATE: Number(tail === "replicate"),
       },

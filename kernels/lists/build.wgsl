@@ -1,7 +1,7 @@
 // Work lists from levels: which groups of GROUP (8 or 4) pooled tokens each query block reads, in the order of the keys.
 //
-// One workgroup owns a row of levels, that is a query block of a head. Every invocation takes a key block, 256 at a
-// time, and knows from its level how many groups it has; a scan over the invocations tells where they go. A key block
+// One workgroup owns a row of levels, that is a query block of a head. Every invocation takes a key block, in long rows up to four,
+// and knows from their levels how many groups they have; a scan over the invocations tells where they go. A key block
 // of GROUP or more pooled tokens has whole groups. Of shorter blocks several share a group: the first of them that has the
 // group's level writes it, with a mask of the tokens of all that have it: at a level with one token per block, GROUP blocks
 // cost one group. The row is filled up to whole tiles of 128 tokens with repetitions of its last entry that do
@@ -13,6 +13,7 @@
 override COUNT: bool;       // write the length of the row only
 override N: u32;            // key blocks
 override M: u32;            // query blocks
+override EACH: u32;         // key blocks of an invocation at a time, at most 4
 override BLOCK: u32;        // tokens per key block
 override TOKENS: u32;       // key tokens per head
 override GROUP: u32;        // pooled tokens per group
@@ -73,10 +74,18 @@ fn main(
   var at = 0u;
   if (!COUNT) { at = offsets[index]; }
   let begin = at;
-  for (var first = 0u; first < N; first += THREADS) {
-    let count = groups_of(row, first + lid);
-    let upto = summed(count, lid);
-    if (!COUNT && count > 0u) { write_groups(row, first + lid, at + upto - count, count); }
+  for (var first = 0u; first < N; first += THREADS * EACH) {
+    let own = first + lid * EACH;
+    var counts: vec4u;
+    for (var e = 0u; e < EACH; e++) { counts[e] = groups_of(row, own + e); }
+    let count = counts.x + counts.y + counts.z + counts.w;
+    var to = at + summed(count, lid) - count;
+    if (!COUNT) {
+      for (var e = 0u; e < EACH; e++) {
+        if (counts[e] > 0u) { write_groups(row, own + e, to, counts[e]); }
+        to += counts[e];
+      }
+    }
     at += scan[THREADS - 1u];
     workgroupBarrier();
   }

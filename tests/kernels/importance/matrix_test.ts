@@ -9,6 +9,7 @@ import { openDawn } from "../../../kernels/device/open/dawn.ts";
 import { buildImportance } from "../../../kernels/importance/importance.ts";
 import { scoreCode } from "../../../kernels/importance/kernel.ts";
 import { matrixScoreCode, usesMatrixScores } from "../../../kernels/importance/matrix/code.ts";
+import { scratchBytes } from "../../../kernels/importance/product.ts";
 import { blockImportance } from "../../../reference/importance/by_config.ts";
 import { importanceBounds } from "../../../reference/judge/importance_bounds.ts";
 import { levelsFromImportance } from "../../../reference/levels/by_config.ts";
@@ -70,6 +71,22 @@ const CASES: readonly Pick<StageCase, "shape" | "config">[] = [
     config: { ...BLOCKS, ...ASSIGNMENT, importance: { kind: "antidiagonal", stride: 8 }, causal: true },
   },
 ];
+
+Deno.test("matrices: scores take as many bytes at a time as queries, between 32 and 256 MiB, and elsewhere 32", () => {
+  const config = { ...BLOCKS, ...ASSIGNMENT, importance: { kind: "sampled", seed: 1 } } as const;
+  const call = (heads: number, seqQ: number) =>
+    ({ shape: { ...SHAPE, batch: 1, heads, seqQ, headDim: 128 }, dtype: "f16", config }) as const;
+  const long = call(12, 65536), least = 1 << 25;
+  assertEquals(scratchBytes(DEVICE, long), 12 * 65536 * 128 * 2);
+  assertEquals(scratchBytes(DEVICE, call(2, 1024)), least);
+  assertEquals(scratchBytes(DEVICE, call(64, 65536)), 1 << 28);
+  assertEquals(scratchBytes({ matrices: false }, long), least);
+  assertEquals(scratchBytes(DEVICE, { ...long, dtype: "f32" }), least);
+  assertEquals(
+    scratchBytes(DEVICE, { ...long, config: { ...config, importance: { kind: "pooled" } } }),
+    least,
+  );
+});
 
 /** Importance of a case on the device: its worst share of the bound, and rows whose levels are others without a tie. */
 async function judge(gpu: Gpu, c: StageCase, scratch?: number) {
