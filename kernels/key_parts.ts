@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { usesMatrices } from "./attention/matrix/code.ts";
+import { headsTogether, usesMatrices } from "./attention/matrix/code.ts";
 import { partialBytes } from "./attention/merge.ts";
 import { columnParts } from "./attention/options.ts";
 import { type KeyParts, keyParts, type TileCount } from "./attention/splits.ts";
+import { type AttentionKernelOptions, walksLastInPart } from "./attention/variant.ts";
 import type { Capabilities } from "./device/capabilities.ts";
 import { TILE_TOKENS } from "./lists/entry.ts";
 import type { ListsPlan, PsaPlan } from "./plan.ts";
@@ -19,18 +20,12 @@ import type { ListsPlan, PsaPlan } from "./plan.ts";
  * @param lists what the work lists of the call need; left out: dense attention
  */
 export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan): KeyParts | null {
-  const { shape, config: { blockM, causal = false }, dtype, blocks: { M } } = plan;
-  const kernel = {
-    ...{ shape, blockM, dtype, causal },
-    dense: !lists,
-    masked: lists?.masked,
-    partial: false,
-    group: lists?.group ?? 8,
-  } as const;
+  const { shape, config: { blockM }, blocks: { M } } = plan, kernel = kernelOf(plan, lists);
   const rows = shape.batch * shape.heads * M, columns = columnParts(shape.valueDim);
   const found = keyParts(info, {
     ...{ rows, columns, tiles: lists?.tiles ?? denseTiles(plan) },
     ...{ matrices: usesMatrices(info, kernel), width: Math.max(shape.headDim, shape.valueDim) },
+    wholeTiles: !walksLastInPart(kernel),
   });
   if (found === null) return null;
   // Without lists, and with bits beside them, kernels share all blocks.
@@ -44,6 +39,28 @@ export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan):
     Math.floor((maxComputeWorkgroupsPerDimension - rows) / shared) + 1,
   );
   return parts > 1 ? { ...found, rows: shared, parts } : null;
+}
+
+/**
+ * Heads whose query blocks are ordered together by the lengths of their lists: as many as are best for the kernel that reads them.
+ *
+ * @param info the capabilities of the device
+ * @param plan sizes, block sizes, element type
+ * @param lists what the work lists of the call need
+ */
+export function planHeadsTogether(info: Capabilities, plan: PsaPlan, lists: ListsPlan): number {
+  return headsTogether(info, kernelOf(plan, lists));
+}
+
+/** The options of the kernel, as far as plans depend on them. */
+function kernelOf(
+  { shape, config: { blockM, causal = false }, dtype }: PsaPlan,
+  lists?: ListsPlan,
+): AttentionKernelOptions {
+  return {
+    ...{ shape, blockM, dtype, causal },
+    ...{ dense: !lists, masked: lists?.masked, partial: false, group: lists?.group ?? 8 },
+  };
 }
 
 /** Tiles of keys that query blocks of dense attention walk. */

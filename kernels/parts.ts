@@ -14,7 +14,7 @@ import type { Quotas } from "./levels/quotas.ts";
 import type { LevelSearch } from "./levels/search/search.ts";
 import { buildLists, type ListBuffers, type ListOutputs } from "./lists/build.ts";
 import type { Moves } from "./order/moves.ts";
-import { planParts } from "./key_parts.ts";
+import { planHeadsTogether, planParts } from "./key_parts.ts";
 import type { ListsPlan, PsaPlan } from "./plan.ts";
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
@@ -72,12 +72,15 @@ export async function pyramidOf(
 /** The work lists of levels. */
 export function listsOf(
   gpu: Gpu,
-  { shape: { batch, heads, seqK }, config: { blockN }, blocks, tail }: PsaPlan,
+  plan: PsaPlan,
   { levels, lists }: { readonly levels: GPUBuffer; readonly lists: ListsPlan },
 ): Promise<Stage<ListOutputs>> {
+  const { shape: { batch, heads, seqK }, config: { blockN }, blocks, tail } = plan;
+  const headsTogether = planHeadsTogether(gpu.info, plan, lists);
   return inStage(
     "lists",
-    () => buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, ...lists }),
+    () =>
+      buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, headsTogether, ...lists }),
   );
 }
 

@@ -26,7 +26,7 @@ import { productOf } from "./importance/kinds.ts";
 import { SCORE_WORKGROUP_BYTES } from "./importance/kernel.ts";
 import { planProduct, scratchBytes } from "./importance/product.ts";
 import { selectedTokens } from "./levels/quotas.ts";
-import { groupTokens, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
+import { groupTokens, offsetsLength, requireNumbered, TILE_TOKENS } from "./lists/entry.ts";
 import type { RowTokens } from "./lists/given.ts";
 import { type PyramidLayout, pyramidLayout } from "./pyramid/layout.ts";
 
@@ -159,7 +159,7 @@ export function planLists(
   return {
     group,
     listBytes: 4 * (batch * heads * M * most + 1) * TILE_TOKENS / group,
-    tiles: { most, mean: tokens.meanTiles, blocks: tokens.rowsOfTiles },
+    tiles: { most, mean: tokens.meanTiles, quarters: tokens.rowsOfQuarters },
   };
 }
 
@@ -188,7 +188,7 @@ function bytesOf(
       product: productOf({ shape: { ...shape, batch: 1, heads: 1 }, config, firstHead: 0 }),
     }, info.limits.maxStorageBufferBindingSize).bytes,
     lists: lists.listBytes,
-    offsets: 4 * (2 * rows + 1),
+    offsets: 4 * offsetsLength(rows),
   };
 }
 

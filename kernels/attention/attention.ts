@@ -16,14 +16,14 @@ import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
 import { usesMatrices } from "./matrix/code.ts";
 import { buildMerge } from "./merge.ts";
 import { columnParts } from "./options.ts";
-import type { KeyParts } from "./splits.ts";
+import { areShort, type KeyParts, type TileCount } from "./splits.ts";
 import { attentionCode, type AttentionKernelOptions } from "./variant.ts";
 
 /** Options of one attention call, and the buffers that it reads and writes. */
 export interface AttentionOptions extends
   Omit<
     AttentionKernelOptions,
-    "shape" | "dense" | "masked" | "partial" | "whole" | "careful" | "group" | "shared"
+    "shape" | "dense" | "masked" | "partial" | "whole" | "careful" | "group" | "shared" | "shortLists"
   > {
   /** The sizes of the call. */
   readonly shape: AttentionShape;
@@ -38,7 +38,7 @@ export interface AttentionOptions extends
   /** Queries, keys, values, outputs, log-sum-exps. */
   readonly buffers: Readonly<Record<"q" | "k" | "v" | "out" | "lse", GPUBuffer>>;
   /** Work lists, and the pooled tokens of their groups; left out: dense attention. */
-  readonly lists?: ListBuffers & { readonly group: 4 | 8 };
+  readonly lists?: ListBuffers & { readonly group: 4 | 8; readonly tiles?: TileCount };
   /** Which tokens of each group each query row sees (masked/lists.ts); left out: all rows of a query block see all tokens. */
   readonly rowMasks?: GPUBuffer;
   /** How workgroups share the keys of query blocks; default not at all. */
@@ -70,6 +70,7 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     whole: hasWholeGroups(options),
     full: shape.seqK % 32 === 0,
     group: lists?.group ?? 8,
+    shortLists: areShort(lists?.tiles),
     shared: parts === null ? "none" : parts.rows < rows ? "some" : "all",
   } as const;
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, { ...options, parts, matrices });

@@ -4,7 +4,12 @@
 // Where some are, workgroups lie along x. Those of shared blocks come first, the parts of a block side by side; they leave their results
 // in `partials`, where merge.wgsl finds them.
 //#block find_block
-//#if SHARED > 0
+//#if SHARED == 2
+  let is_shared = true;
+  let turn = wg.x / call.parts;
+  let part = wg.x % call.parts;
+//#end
+//#if SHARED == 1
   let is_shared = wg.x < call.shared_blocks * call.parts;
   let turn = select(wg.x - call.shared_blocks * (call.parts - 1u), wg.x / call.parts, is_shared);
   let part = select(0u, wg.x % call.parts, is_shared);

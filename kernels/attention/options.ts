@@ -54,6 +54,8 @@ export interface AttentionKernelOptions {
   readonly careful?: boolean;
   /** Whether several workgroups share the keys of no query block, of some, or of all; default none. */
   readonly shared?: "none" | "some" | "all";
+  /** Whether lists are short, so that how far their last tiles are filled matters; default false. */
+  readonly shortLists?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */
   readonly group: 4 | 8;
 }

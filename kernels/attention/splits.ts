@@ -14,8 +14,16 @@ export interface TileCount {
   readonly most: number;
   /** On average. */
   readonly mean: number;
-  /** How many blocks walk 0, 1, 2, … tiles; left out: not known. */
-  readonly blocks?: readonly number[];
+  /** How many blocks have lists of 0, 1, 2, … quarters of a tile, rounded up; left out: not known. */
+  readonly quarters?: readonly number[];
+}
+
+/** Tiles of lists, on average, up to which it matters how far the last one is filled: with twice as many the kernel for it is slower. */
+const SHORT_TILES = 6;
+
+/** Whether lists are so short that the last tile of each matters; `tiles` left out: not known, or no lists. */
+export function areShort(tiles?: TileCount): boolean {
+  return tiles !== undefined && tiles.mean <= SHORT_TILES;
 }
 
 /** How workgroups share the keys of query blocks. */
@@ -38,6 +46,8 @@ export interface SplitCall {
   readonly tiles: TileCount;
   /** Whether attention uses matrix units. */
   readonly matrices: boolean;
+  /** Whether the last tile of a list takes as long as the others, however few keys it has; default false. */
+  readonly wholeTiles?: boolean;
   /** Channels of a query or a value, whichever has more; default 128. */
   readonly width?: number;
 }
@@ -61,13 +71,18 @@ const COSTS: Readonly<Record<"tiled" | "matrix", SplitCost>> = {
 };
 /** The width of queries and values for which the costs of matrix units hold; a tile takes half of the time at half of it, not less. */
 const MATRIX_WIDTH = 128;
+/** The time that the tiled kernel takes for the last tile of a list, by how many quarters of it are filled (tiled/kernel.wgsl). */
+const LAST_TILE = [0, 0.4, 0.6, 0.9];
 /** The time of a workgroup that finds no tile for it. */
 const EMPTY = 0.1;
 
 /** The share of the time that parts have to save, and rounds of workgroups from which on nothing is split. */
 const LEAST_GAIN = 0.1, MANY_ROUNDS = 16;
-/** What a plan with fewer parts has to save to be taken in place of one with more. */
-const FEWER = 0.98;
+/**
+ * What a plan with fewer parts has to save to be taken in place of one with more: less in calls without lists; with lists, the last
+ * workgroup's end is known less exactly, since the room of the device is rounded, and more parts end more evenly.
+ */
+const FEWER = { dense: 0.98, lists: 0.96 };
 /** Numbers of parts that are tried; where lengths differ and are known, all shares of lists up to this length are. */
 const PARTS = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2], SHORT_LIST = 32;
 
@@ -90,53 +105,60 @@ const PARTS = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2], SHORT_LIST
  */
 export function keyParts(
   { busyWorkgroups }: { readonly busyWorkgroups: number },
-  { rows, columns = 1, tiles, matrices, width = MATRIX_WIDTH }: SplitCall,
+  { rows, columns = 1, tiles, matrices, width = MATRIX_WIDTH, wholeTiles = false }: SplitCall,
 ): KeyParts | null {
   if (rows * columns > MANY_ROUNDS * busyWorkgroups || tiles.most < 2) return null;
   const cost = COSTS[matrices ? "matrix" : "tiled"],
     scale = matrices ? MATRIX_WIDTH / Math.max(width, MATRIX_WIDTH / 2) : 1;
   const lengths = lengthsOf(rows, tiles), device = { slots: busyWorkgroups, columns };
+  const timeOf = (quarters: number) =>
+    matrices
+      ? quarters / 4
+      : wholeTiles
+      ? Math.ceil(quarters / 4)
+      : (quarters >> 2) + LAST_TILE[quarters & 3];
   const time = (plan: KeyParts | null) => {
     const merge = plan === null ? 0 : cost.merge + cost.part * plan.rows * plan.parts;
-    return scale * merge + endOf(workOf(lengths, plan), { ...device, fixed: scale * cost.workgroup });
+    const work = workOf(lengths, plan).map(timeOf);
+    return scale * merge + endOf(work, { ...device, fixed: scale * cost.workgroup });
   };
-  const alone = time(null);
+  const alone = time(null), fewer = tiles.quarters === undefined ? FEWER.dense : FEWER.lists;
   let best: KeyParts | null = null, least = (1 - LEAST_GAIN) * alone;
   for (const share of sharesOf(tiles)) {
     const plan = { rows: longerThan(share, rows, tiles), parts: Math.ceil(tiles.most / share), share };
     const its = time(plan);
-    if (its < (best === null ? 1 : FEWER) * least) [best, least] = [plan, its];
+    if (its < (best === null ? 1 : fewer) * least) [best, least] = [plan, its];
   }
   return best;
 }
 
 /** Tiles of a part that are tried, the fewest first. */
-function sharesOf({ most, blocks }: TileCount): number[] {
-  if (blocks !== undefined && most <= SHORT_LIST) return Array.from({ length: most - 1 }, (_, i) => i + 1);
+function sharesOf({ most, quarters }: TileCount): number[] {
+  if (quarters !== undefined && most <= SHORT_LIST) return Array.from({ length: most - 1 }, (_, i) => i + 1);
   return [...new Set(PARTS.filter((parts) => parts <= most).map((parts) => Math.ceil(most / parts)))];
 }
 
 /** How many query blocks walk more tiles than some; all of them where that is not known. */
-function longerThan(share: number, rows: number, { blocks }: TileCount): number {
-  return blocks?.slice(share + 1).reduce((sum, count) => sum + count, 0) ?? rows;
+function longerThan(share: number, rows: number, { quarters }: TileCount): number {
+  return quarters?.slice(4 * share + 1).reduce((sum, count) => sum + count, 0) ?? rows;
 }
 
-/** Tiles of every query block, longest first. Where only their mean is known, all are of one length but the longest. */
-function lengthsOf(rows: number, { most, mean, blocks }: TileCount): number[] {
-  if (blocks !== undefined) {
-    return blocks.flatMap((count, length) => Array<number>(count).fill(length)).reverse();
+/** The quarters of every query block, longest first. Where only the mean is known, all are of one length but the longest. */
+function lengthsOf(rows: number, { most, mean, quarters }: TileCount): number[] {
+  if (quarters !== undefined) {
+    return quarters.flatMap((count, length) => Array<number>(count).fill(length)).reverse();
   }
   const usual = Math.min(most, Math.ceil((mean * rows - most) / Math.max(1, rows - 1)));
-  return Array.from({ length: rows }, (_, i) => i === 0 ? most : Math.max(0, usual));
+  return Array.from({ length: rows }, (_, i) => 4 * (i === 0 ? most : Math.max(0, usual)));
 }
 
-/** Tiles of every workgroup, in the order in which they are begun; a part of a list that is too short for it has none. */
+/** The quarters of every workgroup, in the order in which they are begun; a part of a list that is too short for it has none. */
 function workOf(lengths: readonly number[], plan: KeyParts | null): number[] {
   if (plan === null) return [...lengths];
   const { rows, parts } = plan;
   return lengths.flatMap((length, row) => {
     if (row >= rows) return [length];
-    const share = Math.max(plan.share, Math.ceil(length / parts));
+    const share = 4 * Math.max(plan.share, Math.ceil(length / 4 / parts));
     return Array.from({ length: parts }, (_, part) => Math.max(0, Math.min(share, length - part * share)));
   });
 }

@@ -16,8 +16,10 @@ import masked from "./masked/masked.wgsl" with { type: "text" };
 import strange from "./tiled/strange.wgsl" with { type: "text" };
 import kernel from "./tiled/kernel.wgsl" with { type: "text" };
 import scores from "./tiled/scores.wgsl" with { type: "text" };
-import steps from "./tiled/steps.wgsl" with { type: "text" };
+import output from "./tiled/output.wgsl" with { type: "text" };
+import softmax from "./tiled/softmax.wgsl" with { type: "text" };
 import tiles from "./tiled/tiles.wgsl" with { type: "text" };
+import values from "./tiled/values.wgsl" with { type: "text" };
 
 export type { AttentionDevice, AttentionKernelOptions } from "./options.ts";
 
@@ -34,6 +36,19 @@ const CHUNK_BYTES = 2 * 8192;
  */
 export function attentionWorkgroupBytes(blockM: number, buffers = 2): number {
   return CHUNK_BYTES + buffers * WEIGHT_BUFFER_BYTES * blockM / 8;
+}
+
+/**
+ * Whether the tiled kernel can walk the last tile of a list only as far as it is filled. In float16 its text is slower by more than that
+ * saves, and causal calls were not tried.
+ */
+export function walksLastInPart(
+  { dtype, dense, causal, masked = false }: Pick<
+    AttentionKernelOptions,
+    "dtype" | "dense" | "causal" | "masked"
+  >,
+): boolean {
+  return dtype === "f32" && !dense && !causal && !masked;
 }
 
 /** Columns of values that one workgroup of the tiled kernel makes. */
@@ -55,7 +70,9 @@ export function attentionCode(device: AttentionDevice, options: AttentionKernelO
     masked,
     tiles,
     scores,
-    steps,
+    softmax,
+    values,
+    output,
     kernel,
   ]
     .join("\n");
@@ -74,15 +91,14 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
     partial,
     whole = true,
     careful = true,
-    shared = "none",
   } = options;
   const subgroups = device.subgroupSize > 0, group = dense ? 8 : options.group;
   const f16 = dtype === "f16", perPiece = f16 ? 8 : 4, threads = 2 * blockM, loads = 512 / threads;
   const columns = columnsAtOnce(valueDim), split = columns === 64, units = f16 ? 4 : 8;
   const chunks = Math.ceil(headDim / perPiece / 4);
-  const short = shared === "some" && !f16 && !causal;
   const fits = attentionWorkgroupBytes(blockM, 4) <= device.limits.maxComputeWorkgroupStorageSize;
-  const buffers = fits ? 4 : 2;
+  const buffers = fits ? 4 : 2, last = lastTiles(options, { split, subgroups });
+  const paired = subgroups && fits && chunks % 2 === 0, both = last.WHOLE_TILES && last.LAST_TILES;
   return {
     ...{
       F16: f16,
@@ -93,15 +109,14 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
       PARTIAL: partial,
       WHOLE: whole,
       SUBGROUPS: subgroups,
-      UNROLL: short ? 4 : subgroups ? 16 : 1,
-      NEST: short,
     },
+    ...last,
     ...sharedParameters(options),
     HEADS_TOGETHER: 1,
     ...{ SPLIT: split, PRESHIFT: preshift(dtype, headDim), GROUP: group, PER_LANE: 8 / group },
     ...{ BM: blockM, TY: blockM / 8, THREADS: threads, CHUNKS: chunks },
     ...{ D_PIECES: headDim / perPiece, V_PIECES: valueDim / perPiece, COLUMN_PIECES: columns / perPiece },
-    ...chunksAtOnce(options, { split, paired: subgroups && fits && chunks % 2 === 0 }),
+    ...chunksAtOnce(options, { split, paired, both }),
     KEYS_ACCESS: subgroups && !f16 ? "read_write" : "read",
     ...{ LOADS: loads, K_GROUPS: Math.max(1, 256 / threads), V_GROUPS: f16 ? loads / 2 : loads },
     ...{ V_ACROSS: columns / perPiece, PART_KEYS: buffers * (f16 ? 2 : 1), UNITS: units },
@@ -110,14 +125,31 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
   };
 }
 
-/** How many chunks of each product are unrolled at once: the fastest number, where `paired` allows two. */
+/**
+ * Which tiles have a text of their own, and how many steps of a product it unrolls: whole tiles, and the last tile of a list, of which only
+ * what is filled is walked. Where the longest lists are shared, all tiles have the short text of last ones.
+ */
+function lastTiles(
+  options: AttentionKernelOptions,
+  { split, subgroups }: { readonly split: boolean; readonly subgroups: boolean },
+) {
+  const inPart = walksLastInPart(options), short = inPart && options.shared === "some";
+  const both = inPart && !short && split && subgroups && options.shortLists === true;
+  const one = short || inPart && !subgroups; // without subgroups no step is unrolled, and the text of last tiles does for all
+  return {
+    ...{ WHOLE_TILES: !one, STEPS: subgroups ? 16 : 1 },
+    ...{ LAST_TILES: one || both, LAST_STEPS: subgroups || short ? 4 : 1, NEST: one || both },
+  };
+}
+
+/** How many chunks of each product are unrolled at once: the fastest number, where `paired` allows two; `both`: whole and last tiles have a text each. */
 function chunksAtOnce(
   { dtype, dense }: AttentionKernelOptions,
-  { split, paired }: { readonly split: boolean; readonly paired: boolean },
+  { split, paired, both }: { readonly split: boolean; readonly paired: boolean; readonly both: boolean },
 ): TemplateParameters {
   const f16 = dtype === "f16";
   return {
     SCORES_AT_ONCE: paired && (f16 || dense || !split) ? 2 : 1,
-    VALUES_AT_ONCE: paired && (!f16 || dense && split) ? 2 : 1,
+    VALUES_AT_ONCE: paired && !both && (!f16 || dense && split) ? 2 : 1,
   };
 }

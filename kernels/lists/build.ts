@@ -7,7 +7,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/work/kernel.ts";
 import type { Stage } from "../device/work/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
-import { entryTemplate, headsAlone } from "./entry.ts";
+import { entryTemplate, offsetsLength, turnsOf } from "./entry.ts";
 import offsetsCode from "./scan.wgsl" with { type: "text" };
 import scanTemplate from "../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "./turn.wgsl" with { type: "text" };
@@ -44,6 +44,8 @@ export interface ListsOptions {
   readonly group: 4 | 8;
   /** Bytes that the lists may take. */
   readonly listBytes: number;
+  /** Heads whose rows are ordered together ({@link turnsOf}); default 1. */
+  readonly headsTogether?: number;
 }
 
 /**
@@ -54,18 +56,17 @@ export interface ListsOptions {
  * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device
  */
 export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage<ListOutputs>> {
-  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes } = options;
-  const rows = heads * M;
+  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes, headsTogether } = options;
+  const rows = heads * M, turns = turnsOf(heads, M, headsTogether);
   const list = gpu.createBuffer("work lists", { size: listBytes });
-  const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * (2 * rows + 1) });
+  const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * offsetsLength(rows) });
   const walk = (label: string, count: boolean) =>
     buildKernel(gpu, entryTemplate + scanTemplate + listsCode + turnCode, {
       label,
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
-        EACH: Math.min(4, Math.ceil(N / THREADS)),
-        ROWS_ALONE: headsAlone(heads, M) * M,
-        REPLICATE: Number(tail === "replicate"),
+        ...{ EACH: Math.min(4, Math.ceil(N / THREADS)), REPLICATE: Number(tail === "replicate") },
+        ...{ ROWS_ALONE: turns.alone, ROWS_TOGETHER: turns.together },
       },
       buffers: [levels, offsets, list],
       workgroups: [M, heads],

@@ -18,10 +18,11 @@ override BLOCK: u32;        // tokens per key block
 override TOKENS: u32;       // key tokens per head
 override GROUP: u32;        // pooled tokens per group
 override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
+override ROWS_TOGETHER: u32; // rows of those that are ordered together, before that
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows [heads * M]
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // entries
 
 
@@ -92,7 +93,10 @@ fn main(
   let tile = 128u / GROUP;
   let padded = (at - begin + tile - 1u) / tile * tile;
   if (COUNT) {
-    if (lid == 0u) { offsets[index] = padded; }
+    if (lid == 0u) {
+      offsets[index] = padded;
+      offsets[2u * grid.x * grid.y + 1u + index] = at;
+    }
   } else {
     storageBarrier();   // the last entry is another invocation's
     if (at + lid < begin + padded) { list[at + lid] = list[at - 1u] | ENTRY_FILLS; }

@@ -29,20 +29,36 @@ export interface Entry {
 /** Pooled tokens to whose multiples rows of lists are filled up. */
 export const TILE_TOKENS = 128;
 /** Rows at the end of a call that are ordered together by the length of their lists. */
-const ROWS_TOGETHER = 384;
+const LAST_ROWS = 384;
 /** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
 const MOST_GROUPS = 1 << 20;
 
+/** Which rows are ordered by the length of their lists with which others. */
+export interface Turns {
+  /** Rows of that many neighbouring ones are ordered together, up to… */
+  readonly together: number;
+  /** … this row; those behind it, the last ones of a call, are ordered together. */
+  readonly alone: number;
+}
+
 /**
- * Heads whose rows are ordered by the length of their lists separately; the heads after them, the last of a call, are
- * ordered together, so that no long workgroup remains at the end. In the middle it would gain nothing, and the heads that are
- * processed at the same time would be too many for the device's cache.
+ * Rows of a head are ordered together, or of a few; the last heads of a call count as one, so that no long workgroup remains at the end.
+ * In the middle that would gain nothing, and the heads that are processed at the same time would be too many for the device's
+ * cache.
  *
  * @param heads heads of all batch entries
  * @param blocks query blocks of a head
+ * @param together heads whose rows are ordered together in the middle; default 1
  */
-export function headsAlone(heads: number, blocks: number): number {
-  return heads - Math.max(1, Math.min(heads, Math.floor(ROWS_TOGETHER / blocks)));
+export function turnsOf(heads: number, blocks: number, together = 1): Turns {
+  const last = Math.max(1, Math.min(heads, Math.floor(LAST_ROWS / blocks)));
+  const alone = Math.floor((heads - last) / together) * together;
+  return { together: together * blocks, alone: alone * blocks };
+}
+
+/** Numbers behind the lists: where each begins and the last one ends, their order, and their lengths without entries that fill them up. */
+export function offsetsLength(rows: number): number {
+  return 3 * rows + 1;
 }
 
 /** The entry as a u32. */

@@ -14,8 +14,8 @@ export interface RowTokens {
   readonly most: number;
   /** Tiles of 128 of them that a row has on average. */
   readonly meanTiles: number;
-  /** How many rows have 0, 1, 2, … such tiles; left out: not known. */
-  readonly rowsOfTiles?: readonly number[];
+  /** How many rows have 0, 1, 2, … quarters of such a tile, rounded up; left out: not known. */
+  readonly rowsOfQuarters?: readonly number[];
 }
 
 /**
@@ -75,16 +75,16 @@ export function tokensOf(
 ): RowTokens {
   const columns = shape[3], tokensOf = new Map([[0, 0]]);
   for (let level = 1; level <= blockN; level *= 2) tokensOf.set(level, Math.max(blockN / level, group));
-  const rowsOfTiles: number[] = [];
+  const rowsOfQuarters: number[] = [];
   let most = 1, tiles = 0;
   for (let row = 0; row < data.length; row += columns) {
     let tokens = 0;
     for (let j = 0; j < columns; j++) tokens += tokensOf.get(data[row + j])!;
     most = Math.max(most, tokens);
-    const its = Math.ceil(tokens / TILE_TOKENS);
-    while (rowsOfTiles.length <= its) rowsOfTiles.push(0);
-    rowsOfTiles[its]++;
-    tiles += its;
+    const quarters = Math.ceil(4 * tokens / TILE_TOKENS);
+    while (rowsOfQuarters.length <= quarters) rowsOfQuarters.push(0);
+    rowsOfQuarters[quarters]++;
+    tiles += Math.ceil(tokens / TILE_TOKENS);
   }
-  return { most, meanTiles: tiles * columns / data.length, rowsOfTiles };
+  return { most, meanTiles: tiles * columns / data.length, rowsOfQuarters };
 }

@@ -8,7 +8,15 @@
  */
 import type { Tensor } from "../../reference/tensor.ts";
 import { type LevelRows, levelsOfLayout, type PyramidLayout } from "../pyramid/layout.ts";
-import { filling, groupTokens, headsAlone, packEntry, requireNumbered, TILE_TOKENS } from "./entry.ts";
+import {
+  filling,
+  groupTokens,
+  offsetsLength,
+  packEntry,
+  requireNumbered,
+  TILE_TOKENS,
+  turnsOf,
+} from "./entry.ts";
 
 /** Work lists of all query blocks of all heads. */
 export interface WorkLists {
@@ -17,7 +25,7 @@ export interface WorkLists {
   /**
    * Where each begins, and where the last ends: [batch * heads * query blocks + 1]; then the rows in the order in which they
    * are taken, head after head, and of these those with the longest lists first; the last heads count as one
-   * ({@link headsAlone}): [batch * heads * query blocks].
+   * ({@link turnsOf}): [batch * heads * query blocks]; then their lengths, without entries that fill them up: the same.
    */
   readonly offsets: Uint32Array<ArrayBuffer>;
 }
@@ -41,33 +49,40 @@ export interface WorkLists {
  */
 export function makeLists(
   levels: Tensor<Int32Array>,
-  { blockN, layout }: { readonly blockN: number; readonly layout: PyramidLayout },
+  { blockN, layout, headsTogether }: {
+    readonly blockN: number;
+    readonly layout: PyramidLayout;
+    readonly headsTogether?: number;
+  },
 ): WorkLists {
   const columns = levels.shape[3], rows = levels.data.length / columns;
   const group = groupTokens(levelsOfLayout(layout), blockN);
   requireNumbered(layout.levels[0].tokens, group);
-  const list: number[] = [], offsets = new Uint32Array(2 * rows + 1);
+  const list: number[] = [], offsets = new Uint32Array(offsetsLength(rows));
   for (let row = 0; row < rows; row++) {
     const own = levels.data.subarray(row * columns, (row + 1) * columns);
     for (const rows of layout.levels) addGroups(list, own, { rows, blockN, group });
+    offsets[2 * rows + 1 + row] = list.length - offsets[row];
     while (list.length % (TILE_TOKENS / group) !== 0) list.push(filling(list[list.length - 1]));
     offsets[row + 1] = list.length;
   }
-  orderRows(offsets, levels.shape[2]);
+  orderRows(offsets, levels.shape[2], headsTogether);
   return { list: Uint32Array.from(list), offsets };
 }
 
 /**
  * Writes the rows behind the offsets, of a head or of the last heads the longest first: short ones fill the gaps at the end.
  *
- * @param offsets where the list of each row begins, and where the last ends; behind that there is room for the rows
+ * @param offsets where the list of each row begins, and where the last ends; behind that room for the rows, and their lengths
  * @param blocks query blocks of a head
+ * @param headsTogether heads whose rows are ordered together ({@link turnsOf}); default 1
  */
-export function orderRows(offsets: Uint32Array, blocks: number): void {
-  const rows = (offsets.length - 1) / 2, alone = headsAlone(rows / blocks, blocks) * blocks;
-  const length = (row: number) => offsets[row + 1] - offsets[row];
-  for (let first = 0; first < rows; first += first < alone ? blocks : rows) {
-    const order = Array.from({ length: first < alone ? blocks : rows - first }, (_, i) => first + i);
+export function orderRows(offsets: Uint32Array, blocks: number, headsTogether = 1): void {
+  const rows = (offsets.length - 1) / 3, { together, alone } = turnsOf(rows / blocks, blocks, headsTogether);
+  const length = (row: number) => offsets[2 * rows + 1 + row];
+  for (let first = 0; first < rows; first += first < alone ? Math.min(together, alone - first) : rows) {
+    const end = first < alone ? Math.min(first + together, alone) : rows;
+    const order = Array.from({ length: end - first }, (_, i) => first + i);
     offsets.set(order.sort((a, b) => length(b) - length(a)), rows + 1 + first);
   }
 }

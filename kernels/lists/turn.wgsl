@@ -1,13 +1,14 @@
-// The order in which attention takes the rows of work lists: those behind the offsets. A part of the kernels that write lists.
+// The order in which attention takes the rows of work lists: those behind the offsets. Behind it lie the lengths of the lists, without entries
+// that only fill them up. A part of the kernels that write lists.
 
 // Puts a row behind those that it is ordered with that have longer lists, or as long ones and come before it.
 fn take_turn(row: u32, rows: u32, lid: u32) {
-  let first_row = select(row / M * M, ROWS_ALONE, row >= ROWS_ALONE);
-  let end = select(first_row + M, rows, row >= ROWS_ALONE);
-  let length = offsets[row + 1u] - offsets[row];
+  let first_row = select(row / ROWS_TOGETHER * ROWS_TOGETHER, ROWS_ALONE, row >= ROWS_ALONE);
+  let end = select(min(first_row + ROWS_TOGETHER, ROWS_ALONE), rows, row >= ROWS_ALONE);
+  let length = offsets[2u * rows + 1u + row];
   var before = 0u;
   for (var other = first_row + lid; other < end; other += THREADS) {
-    let others = offsets[other + 1u] - offsets[other];
+    let others = offsets[2u * rows + 1u + other];
     if (others > length || (others == length && other < row)) { before++; }
   }
   scan[lid] = before;

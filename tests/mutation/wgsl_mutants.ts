@@ -88,7 +88,7 @@ const ATTENTION: readonly WgslMutant[] = [
   {
     ...unknown,
     name: "half of the keys are those of the chunk before",
-    replace: [[/kv\[next\]\[piece \* 4u \+ \du\]\[1\]\[k_lane\d\]\[token\] = f\d+\.\w;/g, ""]],
+    replace: [[/kv\[next\]\[piece(?: \* 4u \+ |\]\[)\du\]\[1\]\[k_lane\d\]\[token\] = f\d+\.\w;/g, ""]],
   },
   {
     ...unknown,
@@ -98,7 +98,10 @@ const ATTENTION: readonly WgslMutant[] = [
   {
     ...unknown,
     name: "values are stored one group further",
-    replace: [[/kv\[next\]\[v_group(\d)\]/g, "kv[next][(v_group$1 + 1u) & 15u]"]],
+    replace: [
+      [/kv\[next\]\[v_group(\d)\]/g, "kv[next][(v_group$1 + 1u) & 15u]"],
+      [/v_group(\d) >> 2u\]\[v_group\d & 3u/g, "((v_group$1 + 1u) & 15u) >> 2u][(v_group$1 + 1u) & 3u"],
+    ],
   },
   {
     ...known,

@@ -22,7 +22,9 @@ export function inputsOf({ shape, dtype }: PsaSetup, seed = 1): Qkv<Float32Array
 }
 
 /** Puts a function in the place of one of the device's, which is handed to it; gives what puts it back. */
-export function replace<Name extends "popErrorScope" | "createBuffer" | "createComputePipelineAsync">(
+export function replace<
+  Name extends "popErrorScope" | "createBuffer" | "createShaderModule" | "createComputePipelineAsync",
+>(
   { device }: Gpu,
   name: Name,
   make: (own: GPUDevice[Name]) => GPUDevice[Name],

@@ -9,7 +9,7 @@ import type { Gpu } from "../../device/gpu.ts";
 import { buildKernel } from "../../device/work/kernel.ts";
 import type { Stage } from "../../device/work/stage.ts";
 import type { ListBuffers } from "../../lists/build.ts";
-import { entryTemplate, headsAlone, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
+import { entryTemplate, offsetsLength, requireNumbered, TILE_TOKENS, turnsOf } from "../../lists/entry.ts";
 import offsetsCode from "../../lists/scan.wgsl" with { type: "text" };
 import scanTemplate from "../../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "../../lists/turn.wgsl" with { type: "text" };
@@ -50,17 +50,18 @@ export async function buildMaskGroups(
   const all = batch * heads,
     M = Math.ceil(seqQ / blockM),
     rows = all * M,
-    tiles = Math.ceil(seqK / TILE_TOKENS);
+    tiles = Math.ceil(seqK / TILE_TOKENS),
+    turns = turnsOf(all, M);
   const entries = (rows * tiles + 1) * TILE; // who reads the first tile of a row that has none reads nothing beyond
   const list = gpu.createBuffer("work lists of a mask", { size: 4 * entries });
-  const offsets = gpu.createBuffer("offsets of a mask's work lists", { size: 4 * (2 * rows + 1) });
+  const offsets = gpu.createBuffer("offsets of a mask's work lists", { size: 4 * offsetsLength(rows) });
   const rowMasks = gpu.createBuffer("rows of a mask", { size: entries * blockM });
   const walk = (label: string, count: boolean) =>
     buildKernel(gpu, entryTemplate + scanTemplate + groupsCode + turnCode, {
       label,
       constants: {
         ...{ COUNT: Number(count), M, BLOCK: blockM, QUERIES: seqQ, MASK_WORDS: wordsOf(seqK) },
-        ...{ ROWS_ALONE: headsAlone(all, M) * M, SHARED: Number(isShared) },
+        ...{ ROWS_ALONE: turns.alone, ROWS_TOGETHER: turns.together, SHARED: Number(isShared) },
       },
       buffers: [mask, offsets, list, rowMasks],
       workgroups: [M, all],

@@ -12,9 +12,10 @@ override QUERIES: u32;      // queries a head
 override MASK_WORDS: u32;   // words of a row of the mask
 override SHARED: bool;      // all queries of a head have the one row of its mask
 override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
+override ROWS_TOGETHER: u32; // rows of those that are ordered together, before that
 
 @group(0) @binding(0) var<storage, read> mask: array<u32>;               // [heads][QUERIES][MASK_WORDS]; SHARED: [heads][MASK_WORDS]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;      // [heads * M + 1]; COUNT: lengths; order of rows [heads * M]
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;      // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;         // entries
 @group(0) @binding(3) var<storage, read_write> row_masks: array<u32>;    // [entries][BLOCK / 4]: 8 bits for each row
 
@@ -73,7 +74,10 @@ fn main(
   }
   let padded = (at - begin + TILE - 1u) / TILE * TILE;
   if (COUNT) {
-    if (lid == 0u) { offsets[index] = padded; }
+    if (lid == 0u) {
+      offsets[index] = padded;
+      offsets[2u * grid.x * grid.y + 1u + index] = at;
+    }
   } else {
     storageBarrier();   // the last entry is another invocation's
     let fills = begin + padded - at;

@@ -9,7 +9,7 @@ import { clearFrom, countRow, WORD } from "../../../reference/masks/bits.ts";
 import { type Mask, seenKeys } from "../../../reference/masks/mask.ts";
 import type { Tensor } from "../../../reference/tensor.ts";
 import type { Capabilities } from "../../device/capabilities.ts";
-import { filling, packEntry, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
+import { filling, offsetsLength, packEntry, requireNumbered, TILE_TOKENS } from "../../lists/entry.ts";
 import { orderRows, type WorkLists } from "../../lists/naive.ts";
 import type { TileCount } from "../splits.ts";
 
@@ -64,7 +64,7 @@ export function makeMaskLists(mask: Mask, { blockM, blockN, causal, info }: Mask
   const [batch, heads, seqQ, seqK] = mask.shape, blocks = Math.ceil(seqQ / blockM);
   requireNumbered(seqK, GROUP);
   const columns = Math.ceil(seqK / blockN), rows = batch * heads * blocks;
-  const levels = new Int32Array(rows * columns), offsets = new Uint32Array(2 * rows + 1);
+  const levels = new Int32Array(rows * columns), offsets = new Uint32Array(offsetsLength(rows));
   const { maxStorageBufferBindingSize, maxBufferSize } = info.limits;
   const lists = new Growing(blockM / 4, Math.min(maxStorageBufferBindingSize, maxBufferSize));
   let shown = 0, pairs = 0, most = 0;
@@ -76,7 +76,7 @@ export function makeMaskLists(mask: Mask, { blockM, blockN, causal, info }: Mask
     shown += countRow(bits);
     for (let i = first; i < end; i++) pairs += seenKeys(i, { seqQ, seqK, causal });
     const level = levels.subarray(row * columns, (row + 1) * columns);
-    addBlock(lists, bits, { words: mask.words, level, blockN });
+    offsets[2 * rows + 1 + row] = addBlock(lists, bits, { words: mask.words, level, blockN });
     offsets[row + 1] = lists.count;
     most = Math.max(most, lists.count - offsets[row]);
   }
@@ -116,7 +116,7 @@ function rowsOf(
   return bits;
 }
 
-/** Appends the groups that some row of a query block sees, filled up to whole tiles. */
+/** Appends the groups that some row of a query block sees, filled up to whole tiles; how many they are. */
 function addBlock(
   lists: Growing,
   bits: Uint32Array,
@@ -125,7 +125,7 @@ function addBlock(
     readonly level: Int32Array;
     readonly blockN: number;
   },
-): void {
+): number {
   const rows = bits.length / words, begin = lists.count;
   let last = 0;
   for (let word = 0; word < words; word++) {
@@ -141,7 +141,9 @@ function addBlock(
       }
     }
   }
+  const length = lists.count - begin;
   while ((lists.count - begin) % TILE !== 0) lists.add(filling(last));
+  return length;
 }
 
 /** Entries and their rows' bits, in arrays that grow; beyond the limit they are only counted. */

@@ -28,6 +28,11 @@ const WIDEST = 128;
 
 /** Heads whose query blocks take turns in dense causal calls: their keys, as far as they are in use at a time, fit into caches. */
 const HEADS_TOGETHER = 16;
+/**
+ * Heads whose query blocks are ordered together by the lengths of their lists in causal calls. Where rows are narrow that gained nothing,
+ * and nor did it in calls that are not causal (docs/performance.md#workgroups-in-step).
+ */
+const LISTS_TOGETHER = 6;
 /** The most pieces of rows for which a subgroup has room for the sums of all columns. */
 const NARROW = 8;
 
@@ -70,6 +75,11 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
   const { dtype, masked = false, shape: { headDim } } = options;
   return device.matrices && !masked && dtype === "f16" && headDim <= WIDEST &&
     matrixWorkgroupBytes(options) <= device.limits.maxComputeWorkgroupStorageSize;
+}
+
+/** Heads whose query blocks are best ordered together by the lengths of their lists. */
+export function headsTogether(device: AttentionDevice, options: AttentionKernelOptions): number {
+  return options.causal && usesMatrices(device, options) && !sizesOf(options).alone ? LISTS_TOGETHER : 1;
 }
 
 /** The WGSL of attention with matrices. */

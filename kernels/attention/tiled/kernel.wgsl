@@ -33,11 +33,16 @@
 // with many keys has a second kernel without it (not CAREFUL), which runs where all values are finite (choice.wgsl).
 //
 // Softmax is in base 2, online: `scale` carries log2(e), ln(count) becomes log2(count), a masked key gets -1e30, and a row
-// whose maximum stays there saw nothing.
+// whose weights add up to 0 saw nothing.
 //
-// Short calls (NEST: float32, lists of which the longest are shared) are over before the text of 16 unrolled steps has come to the
-// instruction cache, which costs 10 microseconds: they unroll 4 steps, a third of the text, and leave out values of groups that only fill up a
-// list. A tile takes longer then, so that from 4,096 tokens on it does not pay. Arrays have one more level, whose last index is a constant.
+// The last tile of a list is often filled in part (LAST_TILES, float32). If half of its groups are there, or fewer, all lanes share their
+// scores: each half or quarter of tx takes some of the channels, and lanes add up what they have. Values of groups that only fill up the
+// list are left out, four groups at a time. The text for that unrolls 4 steps, in a loop. Branches within the text of 16 steps cost every tile 4 to
+// 12 %, so whole tiles and last ones have a loop each; with more than 6 tiles per list, the second text costs more than it saves.
+//
+// Short calls, in which the longest lists are shared, are over before the text of 16 steps has come to the
+// instruction cache, which costs 10 microseconds: all their tiles have the text of last ones, which is a third as long. A tile takes
+// longer then, so that from 4,096 tokens on it does not pay. Arrays have one more level then (NEST), whose last index is a constant.
 //
 // Without subgroups the inner loops are not unrolled: software Vulkan then compiles in half the time and runs as fast.
 // bench/README.md has the gain of each of these, and changes that gained nothing.
@@ -145,7 +150,9 @@ fn main(
 //#use store_keys
   }
 
-  for (var tile = 0u; tile < tiles; tile++) {
+  var tile = 0u;
+//#for last in WHOLE_TILES ? 0 : 1 .. LAST_TILES ? 2 : 1
+  for (; #{last || !LAST_TILES ? "tile" : "tile + 1u"} < tiles; tile++) {
 //#for e in 0 .. PER_LANE
     let own_group#{e} = group_at((tile * 16u + tx) * #{PER_LANE}u + #{e}u, first_group);
 //#for n in 0 .. V_GROUPS
@@ -158,16 +165,18 @@ fn main(
 //#end
 //#end
 //#end
-//#if UNROLL < 16
-    var used = #{16 / UNROLL}u;
-//#if NEST
-    // Groups that only fill up the last tile have weights of zero: their values are left out, four groups at a time.
+//#if last
+    // How many fours of the groups are not there only to fill up the tile. If they are one or two, all lanes share their scores: each has a
+    // part of the channels.
+    var used = 4u;
     if (tile + 1u == tiles) {
 //#for n in 1 .. 4
       if (entry_fills(group_at((tile * 16u + #{4 * n}u) * #{PER_LANE}u, first_group))) { used -= 1u; }
 //#end
     }
-//#end
+    let turns = select(used, 4u, used == 3u);
+    let key_tx = tx & (4u * turns - 1u);
+    let first_four = (tx >> 2u) & (4u - turns);
 //#end
 
 //#use scores
@@ -216,6 +225,7 @@ fn main(
 
 //#use values
   }
+//#end
 
 //#use output
 }

@@ -25,30 +25,29 @@
 //#use request_values
         }
         workgroupBarrier();
-//#if UNROLL < 16
-        for (var outer = 0u; outer < #{16 / UNROLL}u; outer++) {
-//#end
-//#for step in 0 .. UNROLL
+//#if (last ? LAST_STEPS : STEPS) == 16
+//#for n in 0 .. 16
         {
-          #{UNROLL == 16 ? "const p = " + step + "u" : NEST ? "let p = outer * 4u" : "let p = outer"};
-          let row_lane = (ty ^ ((p >> 2u) << 1u)) & #{TY - 1}u;
-          let key_lane = tx ^ ((p >> 2u) << 1u);
-          let qa = qp[q_now][#{NEST ? "outer][" + step + "u" : "p"}][0][row_lane];
-          let qb = qp[q_now][#{NEST ? "outer][" + step + "u" : "p"}][1][row_lane];
-          let ka = kv[now][#{NEST ? "outer][" + step + "u" : "p"}][0][key_lane];
-          let kb = kv[now][#{NEST ? "outer][" + step + "u" : "p"}][1][key_lane];
-//#for i in 0 .. 8
-          let query#{i} = pair(q#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
-          let key#{i} = pair(k#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
-//#end
-//#for j in 0 .. 8
-//#for n in 0 .. 8
-          s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j} = fma(query#{j % 2 ? n ^ (F16 ? 6 : 7) : n}, key#{j}, s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j});
-//#end
-//#end
+          const four = #{n >> 2}u;
+          const step = #{n & 3}u;
+//#use multiply_keys
         }
 //#end
-//#if UNROLL < 16
+//#else
+        for (var turn_of_four = 0u; turn_of_four < #{last ? "turns" : "4u"}; turn_of_four++) {
+          let four = #{last ? "first_four + " : ""}turn_of_four;
+//#if (last ? LAST_STEPS : STEPS) == 4
+//#for n in 0 .. 4
+          {
+            const step = #{n}u;
+//#use multiply_keys
+          }
+//#end
+//#else
+          for (var step = 0u; step < 4u; step++) {
+//#use multiply_keys
+          }
+//#end
         }
 //#end
         if (more) {
@@ -62,4 +61,23 @@
       b ^= 1u;
 //#end
     }
+//#end
+
+// One channel of 8 rows and 8 keys.
+//#block multiply_keys
+              let row_lane = (ty ^ (four << 1u)) & #{TY - 1}u;
+              let key_lane = #{last ? "key_tx" : "tx"} ^ (four << 1u);
+              let qa = qp[q_now][#{NEST ? "four][step" : "four * 4u + step"}][0][row_lane];
+              let qb = qp[q_now][#{NEST ? "four][step" : "four * 4u + step"}][1][row_lane];
+              let ka = kv[now][#{NEST ? "four][step" : "four * 4u + step"}][0][key_lane];
+              let kb = kv[now][#{NEST ? "four][step" : "four * 4u + step"}][1][key_lane];
+//#for i in 0 .. 8
+              let query#{i} = pair(q#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+              let key#{i} = pair(k#{"ab"[i >> 2]}.#{"xyzw"[i & 3]});
+//#end
+//#for j in 0 .. 8
+//#for n in 0 .. 8
+              s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j} = fma(query#{j % 2 ? n ^ (F16 ? 6 : 7) : n}, key#{j}, s#{j % 2 ? n ^ (F16 ? 6 : 7) : n}_#{j});
+//#end
+//#end
 //#end

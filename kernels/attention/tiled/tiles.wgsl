@@ -153,10 +153,10 @@ fn load_v(at: u32, column_piece: u32) -> Piece {
 //#block store_values
 //#for n in 0 .. V_GROUPS
 //#if F16
-            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : 0}][v_column] = low_pairs(f#{2 * n}, f#{2 * n + 1});
-            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : 1}][v_column#{SPLIT ? " + 8u" : ""}] = high_pairs(f#{2 * n}, f#{2 * n + 1});
+            kv[next][#{NEST ? "v_group" + n + " >> 2u][v_group" + n + " & 3u" : "v_group" + n}][#{SPLIT ? "v_half" : 0}][v_column] = low_pairs(f#{2 * n}, f#{2 * n + 1});
+            kv[next][#{NEST ? "v_group" + n + " >> 2u][v_group" + n + " & 3u" : "v_group" + n}][#{SPLIT ? "v_half" : 1}][v_column#{SPLIT ? " + 8u" : ""}] = high_pairs(f#{2 * n}, f#{2 * n + 1});
 //#else
-            kv[next][#{NEST ? "v_group" + n + " / 4u][v_group" + n + " % 4u" : "v_group" + n}][#{SPLIT ? "v_half" : "v_column >> 4u"}][#{SPLIT ? "v_column" : "v_column & 15u"}] = f#{n};
+            kv[next][#{NEST ? "v_group" + n + " >> 2u][v_group" + n + " & 3u" : "v_group" + n}][#{SPLIT ? "v_half" : "v_column >> 4u"}][#{SPLIT ? "v_column" : "v_column & 15u"}] = f#{n};
 //#end
 //#end
 //#end

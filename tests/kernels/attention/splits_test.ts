@@ -34,11 +34,18 @@ Deno.test("splits: which calls are split, and how often", () => {
   assertEquals(splits(1, uniform(1)), 1, "one tile cannot be split");
   assertEquals(splits(1, uniform(0)), 1, "no tile at all");
   assert(splits(128, { most: 8, mean: 2 }) > 1, "lists of which some are long, nobody knows how many");
-  const oneIsLong = { most: 8, mean: 2, blocks: [0, 0, 127, 0, 0, 0, 0, 0, 1] };
+  const quarters = (blocks: number[]) =>
+    blocks.flatMap((count, tiles) => tiles === 0 ? [count] : [0, 0, 0, count]);
+  const oneIsLong = { most: 8, mean: 2, quarters: quarters([0, 0, 127, 0, 0, 0, 0, 0, 1]) };
   assertEquals(keyParts(DEVICE, { rows: 128, tiles: oneIsLong, matrices: false })?.rows, 1, "one is long");
-  const known = { most: 8, mean: 2.5, blocks: [0, 60, 20, 20, 10, 10, 4, 2, 2] };
+  const blocks = [0, 60, 20, 20, 10, 10, 4, 2, 2], known = { most: 8, mean: 2.5, quarters: quarters(blocks) };
   const some = keyParts(DEVICE, { rows: 128, tiles: known, matrices: false })!;
-  assertEquals(some.rows, known.blocks.slice(some.share + 1).reduce((sum, each) => sum + each, 0));
+  assertEquals(some.rows, blocks.slice(some.share + 1).reduce((sum, each) => sum + each, 0));
+  const justLonger = { most: 2, mean: 1, quarters: [0, 0, 0, 0, 99, 1] };
+  const ofOne = (wholeTiles: boolean) =>
+    keyParts(DEVICE, { rows: 100, tiles: justLonger, matrices: false, wholeTiles });
+  assertEquals(ofOne(true)?.rows, 1, "a second tile that takes as long as the first");
+  assertEquals(ofOne(false), null, "a second tile of which a quarter is filled");
   assertEquals(splits(1536, { most: 128, mean: 20 }), 1, "the like in a long call");
   assert(
     splits(16, uniform(8), true) <= splits(16, uniform(8)),
@@ -115,9 +122,11 @@ gpuTest("gpu: of lists of different lengths only the longest are shared", async 
   const given = parseCase(
     "attention B=1 H=2 Hk=1 Lq=100 Lk=900 D=24 Dv=136 bm=32 bn=32 levels=0,0,0,0,1,2,8",
   );
-  const { rowsOfTiles: blocks = [] } = tokensOf(inputsOf(given).levels, { blockN: 32, group: 4 });
-  const longer = blocks.slice(2).reduce((sum, each) => sum + each, 0), parts = blocks.length - 1;
-  assert(blocks[1] > 0 && longer > 0, `tiles of lists: ${blocks}`);
+  const { rowsOfQuarters = [] } = tokensOf(inputsOf(given).levels, { blockN: 32, group: 4 });
+  const count = (from: number, to?: number) =>
+    rowsOfQuarters.slice(from, to).reduce((sum, each) => sum + each, 0);
+  const longer = count(5), parts = Math.ceil((rowsOfQuarters.length - 1) / 4);
+  assert(count(1, 5) > 0 && longer > 0, `quarters of tiles of lists: ${rowsOfQuarters}`);
   const bytes = await watched(scope, () => checkAttention(scope, given));
   assertEquals(bytes, longer * parts * partialBytes({ valueDim: 136 }, { blockM: 32 }));
 });
@@ -170,7 +179,7 @@ gpuTest("gpu: keys that workgroups share give what one workgroup gives, within r
 });
 
 gpuTest(
-  "gpu: a row that sees a key that is no number has no number, also where its keys are shared",
+  "gpu: a row that is no number or sees a key that is none has no number, also where its keys are shared",
   async (gpu) => {
     using scope = wide(gpu);
     const given = parseCase("attention B=1 H=1 Lq=20 Lk=600 D=16 bm=32 bn=64"), { qkv } = inputsOf(given);
@@ -182,10 +191,16 @@ gpuTest(
         assignment: { mode: "density", density: 0.5 },
       },
     });
-    qkv.k.data[300 * 16] = NaN;
     const bytes = await watched(scope, async () => {
+      qkv.q.data[3 * 16] = NaN;
       const { out, lse } = await psa.forward(qkv, { levels: "dense" });
-      assert([...out.data, ...lse.data].every(Number.isNaN), "some number came out");
+      out.data.forEach((x, i) =>
+        assertEquals(Number.isNaN(x), i >> 4 === 3, `channel ${i % 16} of query ${i >> 4}`)
+      );
+      lse.data.forEach((x, i) => assertEquals(Number.isNaN(x), i === 3, `sum of query ${i}`));
+      qkv.k.data[300 * 16] = NaN;
+      const all = await psa.forward(qkv, { levels: "dense" });
+      assert([...all.out.data, ...all.lse.data].every(Number.isNaN), "some number came out");
     });
     assert(bytes > 0, "nothing was shared");
   },

@@ -24,19 +24,19 @@ function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCa
 }
 
 /** Asserts that the device's lists, and the order of rows, are those of the CPU, up to the order of groups in a row. */
-async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>) {
+async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>, headsTogether?: number) {
   const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
   const layout = pyramidLayout(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
-  const want = makeLists(levels, { blockN, layout });
+  const want = makeLists(levels, { blockN, layout, headsTogether });
   const [batch, heads, M, N] = levels.shape, group = groupTokens([...levels.data], blockN);
   const stage = await buildLists(gpu, {
     levels: bufferOf(gpu, levels),
     ...{ heads: batch * heads, blocks: { M, N }, seqK, blockN, tail, group },
-    listBytes: want.list.byteLength + 4,
+    ...{ listBytes: want.list.byteLength + 4, headsTogether },
   });
   const { outputs } = stage;
   poison(gpu, outputs.list);
-  const rows = (want.offsets.length - 1) / 2;
+  const rows = (want.offsets.length - 1) / 3;
   const read = { output: outputs.offsets, length: want.offsets.length };
   const offsets = new Uint32Array(await runStages(gpu, [stage], read));
   assertEquals(offsets, want.offsets);
@@ -82,10 +82,17 @@ gpuTest("work lists of rows and of key blocks beyond the width of a workgroup", 
     ...{ blockM: 16, blockN: 16, tile: 16, importance: { kind: "full" as const } },
     assignment: { mode: "density" as const, density: 1 },
   };
-  for (const [seqQ, seqK, heads] of [[16 * 700, 100, 1], [20, 16 * 700 - 3, 1], [16 * 150, 50, 4]]) {
+  for (
+    const [seqQ, seqK, heads, together] of [[16 * 700, 100, 1], [20, 16 * 700 - 3, 1], [16 * 150, 50, 4], [
+      16 * 100,
+      50,
+      8,
+      2,
+    ]]
+  ) {
     const shape = { batch: 1, heads, kvHeads: 1, seqQ, seqK, headDim: 8, valueDim: 8 };
     const c: StageCase = { shape, config, dtype: "f32", seed: 5 };
-    await assertLists(gpu, c, levelsOf(c));
+    await assertLists(gpu, c, levelsOf(c), together);
   }
 });
 
