@@ -46,7 +46,7 @@ export interface SplitCall {
   readonly tiles: TileCount;
   /** Whether attention uses matrix units. */
   readonly matrices: boolean;
-  /** Whether the last tile of a list takes as long as the others, however few keys it has; default false. */
+  /** Whether the tiled kernel walks the last tile of a list to its end, however few keys it has; default false. */
   readonly wholeTiles?: boolean;
   /** Channels of a query or a value, whichever has more; default 128. */
   readonly width?: number;
@@ -79,10 +79,10 @@ const EMPTY = 0.1;
 /** The share of the time that parts have to save, and rounds of workgroups from which on nothing is split. */
 const LEAST_GAIN = 0.1, MANY_ROUNDS = 16;
 /**
- * What a plan with fewer parts has to save to be taken in place of one with more: less in calls without lists; with lists, the last
- * workgroup's end is known less exactly, since the room of the device is rounded, and more parts end more evenly.
+ * What a plan with fewer parts has to save to be taken in place of one with more. Where last tiles are walked in part it has to save more: the
+ * room of the device is rounded, and on an H200 more parts ended sooner than the plan said.
  */
-const FEWER = { dense: 0.98, lists: 0.96 };
+const FEWER = { whole: 0.98, inPart: 0.96 };
 /** Numbers of parts that are tried; where lengths differ and are known, all shares of lists up to this length are. */
 const PARTS = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2], SHORT_LIST = 32;
 
@@ -111,18 +111,15 @@ export function keyParts(
   const cost = COSTS[matrices ? "matrix" : "tiled"],
     scale = matrices ? MATRIX_WIDTH / Math.max(width, MATRIX_WIDTH / 2) : 1;
   const lengths = lengthsOf(rows, tiles), device = { slots: busyWorkgroups, columns };
+  const isWhole = matrices || wholeTiles || tiles.quarters === undefined;
   const timeOf = (quarters: number) =>
-    matrices
-      ? quarters / 4
-      : wholeTiles
-      ? Math.ceil(quarters / 4)
-      : (quarters >> 2) + LAST_TILE[quarters & 3];
+    isWhole ? Math.ceil(quarters / 4) : (quarters >> 2) + LAST_TILE[quarters & 3];
   const time = (plan: KeyParts | null) => {
     const merge = plan === null ? 0 : cost.merge + cost.part * plan.rows * plan.parts;
     const work = workOf(lengths, plan).map(timeOf);
     return scale * merge + endOf(work, { ...device, fixed: scale * cost.workgroup });
   };
-  const alone = time(null), fewer = tiles.quarters === undefined ? FEWER.dense : FEWER.lists;
+  const alone = time(null), fewer = isWhole ? FEWER.whole : FEWER.inPart;
   let best: KeyParts | null = null, least = (1 - LEAST_GAIN) * alone;
   for (const share of sharesOf(tiles)) {
     const plan = { rows: longerThan(share, rows, tiles), parts: Math.ceil(tiles.most / share), share };

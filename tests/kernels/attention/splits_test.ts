@@ -46,6 +46,15 @@ Deno.test("splits: which calls are split, and how often", () => {
     keyParts(DEVICE, { rows: 100, tiles: justLonger, matrices: false, wholeTiles });
   assertEquals(ofOne(true)?.rows, 1, "a second tile that takes as long as the first");
   assertEquals(ofOne(false), null, "a second tile of which a quarter is filled");
+  const byMatrices = {
+    rows: 100,
+    tiles: { ...justLonger, most: 3, quarters: [0, 0, 0, 0, 99, 0, 0, 0, 0, 1] },
+  };
+  assertEquals(
+    keyParts(DEVICE, { ...byMatrices, matrices: true }),
+    keyParts(DEVICE, { ...byMatrices, matrices: true, wholeTiles: true }),
+    "plans for matrix units count whole tiles",
+  );
   assertEquals(splits(1536, { most: 128, mean: 20 }), 1, "the like in a long call");
   assert(
     splits(16, uniform(8), true) <= splits(16, uniform(8)),
