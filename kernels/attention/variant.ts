@@ -127,7 +127,8 @@ function tiledParameters(device: AttentionDevice, options: AttentionKernelOption
 
 /**
  * Which tiles have a text of their own, and how many steps of a product it unrolls: whole tiles, and the last tile of a list, of which only
- * what is filled is walked. Where the longest lists are shared, all tiles have the short text of last ones.
+ * what is filled is walked. Where the longest lists are shared, all tiles have the short text of last ones. Without subgroups, which
+ * is in software, calls have one text: compiling took nearly twice as long with that of last tiles.
  */
 function lastTiles(
   options: AttentionKernelOptions,
@@ -135,10 +136,9 @@ function lastTiles(
 ) {
   const inPart = walksLastInPart(options), short = inPart && options.shared === "some";
   const both = inPart && !short && split && subgroups && options.shortLists === true;
-  const one = short || inPart && !subgroups; // without subgroups no step is unrolled, and the text of last tiles does for all
   return {
-    ...{ WHOLE_TILES: !one, STEPS: subgroups ? 16 : 1 },
-    ...{ LAST_TILES: one || both, LAST_STEPS: subgroups || short ? 4 : 1, NEST: one || both },
+    ...{ WHOLE_TILES: !short, STEPS: subgroups ? 16 : 1 },
+    ...{ LAST_TILES: short || both, NEST: short || both },
   };
 }
 

@@ -5,6 +5,7 @@ import { attentionCases } from "./kill_matrix.ts";
 import type { WgslMutant } from "./wgsl_mutant.ts";
 import { WGSL_MUTANTS } from "./wgsl_mutants.ts";
 import { wgslOf } from "../../bench/cli/wgsl.ts";
+import { attentionCode } from "../../kernels/attention/variant.ts";
 import { openGpu } from "../../kernels/device/open/open.ts";
 import { InputError } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
@@ -28,7 +29,19 @@ function kernelTexts(folder = new URL("../../kernels/", import.meta.url)): strin
 
 Deno.test("WGSL mutants: every text that one replaces stands in a kernel", () => {
   const made = [["attention"], ["attention", "--no-subgroups"], ["attention", "--partial", "--causal"]];
-  const texts = [...kernelTexts(), ...made.map(wgslOf)];
+  const shortLists = attentionCode(
+    {
+      subgroupSize: 32,
+      subgroupDirective: "",
+      matrices: false,
+      limits: { maxComputeWorkgroupStorageSize: 49152 },
+    },
+    {
+      ...{ shape: { headDim: 64, valueDim: 64 }, blockM: 128, dtype: "f32", group: 8 },
+      ...{ dense: false, causal: false, partial: false, shortLists: true },
+    },
+  );
+  const texts = [...kernelTexts(), ...made.map(wgslOf), shortLists];
   for (const { name, kernel, replace } of WGSL_MUTANTS) {
     for (const [pattern] of replace) {
       assert(

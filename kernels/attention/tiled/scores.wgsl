@@ -25,7 +25,7 @@
 //#use request_values
         }
         workgroupBarrier();
-//#if (last ? LAST_STEPS : STEPS) == 16
+//#if (last ? 4 : STEPS) == 16
 //#for n in 0 .. 16
         {
           const four = #{n >> 2}u;
@@ -36,7 +36,7 @@
 //#else
         for (var turn_of_four = 0u; turn_of_four < #{last ? "turns" : "4u"}; turn_of_four++) {
           let four = #{last ? "first_four + " : ""}turn_of_four;
-//#if (last ? LAST_STEPS : STEPS) == 4
+//#if (last ? 4 : STEPS) == 4
 //#for n in 0 .. 4
           {
             const step = #{n}u;

@@ -86,28 +86,34 @@
 // In a last tile that is half full or less, lanes have shared the channels of its groups: those of a group add up what they have.
 //#block add_channels
     if (turns < 4u) {
-//#for j in 0 .. 8
 //#if SUBGROUPS
+//#for j in 0 .. 8
 //#for h in 0 .. 2
       t#{"ab"[h]}#{j} += subgroupShuffleXor(t#{"ab"[h]}#{j}, 16u);
       if (turns == 1u) { t#{"ab"[h]}#{j} += subgroupShuffleXor(t#{"ab"[h]}#{j}, 8u); }
-//#end
-//#else
-      workgroupBarrier();
-      qp[0][#{NEST ? "tx >> 2u][tx & 3u" : "tx"}][0][ty] = to_piece(ta#{j});
-      qp[0][#{NEST ? "tx >> 2u][tx & 3u" : "tx"}][1][ty] = to_piece(tb#{j});
-      workgroupBarrier();
-      ta#{j} = vec4f();
-      tb#{j} = vec4f();
-      for (var other = key_tx; other < 16u; other += 4u * turns) {
-        ta#{j} += from_piece(qp[0][#{NEST ? "other >> 2u][other & 3u" : "other"}][0][ty]);
-        tb#{j} += from_piece(qp[0][#{NEST ? "other >> 2u][other & 3u" : "other"}][1][ty]);
-      }
 //#end
       if (tx >= 4u * turns) {
         ta#{j} = vec4f();
         tb#{j} = vec4f();
       }
+//#end
+//#else
+//#for round in 0 .. 8 / PBUF
+      workgroupBarrier();
+//#for u in 0 .. PBUF
+      qp[#{u}][tx >> 2u][tx & 3u][0][ty] = to_piece(ta#{PBUF * round + u});
+      qp[#{u}][tx >> 2u][tx & 3u][1][ty] = to_piece(tb#{PBUF * round + u});
+      ta#{PBUF * round + u} = vec4f();
+      tb#{PBUF * round + u} = vec4f();
+//#end
+      workgroupBarrier();
+      for (var other = select(tx, 16u, tx >= 4u * turns); other < 16u; other += 4u * turns) {
+//#for u in 0 .. PBUF
+        ta#{PBUF * round + u} += from_piece(qp[#{u}][other >> 2u][other & 3u][0][ty]);
+        tb#{PBUF * round + u} += from_piece(qp[#{u}][other >> 2u][other & 3u][1][ty]);
+//#end
+      }
+//#end
 //#end
     }
 //#end

@@ -79,7 +79,7 @@
           }
           } else {
 //#end
-//#if (last ? LAST_STEPS : STEPS) == 16
+//#if (last ? 4 : STEPS) == 16
 //#for n in 0 .. 16
           {
             const four = #{n >> 2}u;
@@ -89,7 +89,7 @@
 //#end
 //#else
           for (var four = 0u; four < #{last ? "used" : "4u"}; four++) {
-//#if (last ? LAST_STEPS : STEPS) == 4
+//#if (last ? 4 : STEPS) == 4
 //#for n in 0 .. 4
             {
               const step = #{n}u;
