@@ -132,8 +132,16 @@ async function judgeAll(
   });
 }
 
+/** What the kernels run on here: the adapter's description; a process of its own asks for it, with the tests' permissions. */
+async function adapterName(): Promise<string> {
+  const question = "console.log((await navigator.gpu?.requestAdapter())?.info.description ?? '')";
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", question], stderr: "null" })
+    .output();
+  return new TextDecoder().decode(stdout).trim() || "no adapter";
+}
+
 /** The table of docs/mutations.md. */
-function markdown(outcomes: readonly Outcome[]): string {
+function markdown(outcomes: readonly Outcome[], adapter: string): string {
   const killed = outcomes.filter(({ killedBy }) => killedBy !== null).length;
   const cell = (text: string) => text.replaceAll("|", "\\|");
   const rows = outcomes.map(({ mutant, killedBy }, index) =>
@@ -143,7 +151,8 @@ function markdown(outcomes: readonly Outcome[]): string {
     "# Mistakes planted in the reference and in kernels",
     "",
     "Written by `deno task mutate --write`: each mistake is planted alone into a copy of the project, and the tests of the",
-    "reference, or of the kernel in which it is, are run on it. Kernels run in software; those with matrix units are emulated.",
+    "reference, or of the kernel in which it is, are run on it. Kernels run on",
+    `${adapter}; those with matrix units are emulated.`,
     `Killed: ${killed} of ${outcomes.length}.`,
     "",
     "| | mistake | file | first test that notices |",
@@ -178,7 +187,10 @@ async function run({ read }: CommandLine): Promise<number> {
   if (killers === null) return 0;
   const outcomes = killers.map((killedBy, i) => ({ mutant: chosen[i], killedBy }));
   if (filter === "" && read.flag("write")) {
-    await Deno.writeTextFile(`${ROOT}docs/mutations.md`, await formatted(markdown(outcomes)));
+    await Deno.writeTextFile(
+      `${ROOT}docs/mutations.md`,
+      await formatted(markdown(outcomes, await adapterName())),
+    );
   }
   const survivors = outcomes.filter(({ killedBy }) => killedBy === null);
   say(`${outcomes.length - survivors.length} of ${outcomes.length} mistakes killed.`);
