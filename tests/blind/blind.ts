@@ -123,7 +123,8 @@ async function measureSets({ read: options }: CommandLine): Promise<number> {
   const honest = (results.slice(numbers.length) as Verdict[][]).flat();
   if (only === "") console.log(table(honest));
   if (only === "" && options.flag("write")) {
-    const page = pageOf({ sets, measured, honest, suite, why: await read("why.json") });
+    const why = await read("why.json"), old = options.flag("old-records");
+    const page = pageOf({ sets, measured, honest, suite, why, old });
     await Deno.writeTextFile(`${ROOT}docs/blind.md`, await formatted(page));
   }
   return measured.some(({ outcome }) => outcome === "missed") || await hasNews(honest) ? 1 : 0;

@@ -33,7 +33,8 @@ const IN_WGSL = [21, 22, 23, 24], FIRST_OF_THIRD = 33;
 /** The names in what verify printed, and in how many wrong cases each holds; empty if there is none. */
 export function namesIn(text: string): { readonly names: readonly string[]; readonly cases: string } {
   const line = text.split("\n").find((line) => line.startsWith("matches ")) ?? "";
-  const names = [...line.matchAll(/'([^']+)'/g)].map(([, name]) => name);
+  // A name may hold an apostrophe: it ends where another follows, or how close it is.
+  const names = [...line.matchAll(/'(.+?)'(?=, '| or '| to )/g)].map(([, name]) => name);
   return { names, cases: line.match(/\((\d+ of \d+) wrong cases\)/)?.[1] ?? "" };
 }
 

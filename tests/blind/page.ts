@@ -41,6 +41,8 @@ export interface PageOptions {
   readonly suite: string;
   /** Why a mistake is not named, by number. */
   readonly why: Readonly<Record<string, string>>;
+  /** Whether results of other sources are among these; default false. */
+  readonly old?: boolean;
 }
 
 const OUTCOMES = ["named", "partly", "misnamed", "unknown", "missed", "unjudged"] as const;
@@ -75,7 +77,7 @@ ${rows.join("\n")}`;
 }
 
 /** The page. */
-export function pageOf({ sets, measured, honest, suite, why }: PageOptions): string {
+export function pageOf({ sets, measured, honest, suite, why, old = false }: PageOptions): string {
   const count = (verdict: string) => honest.filter((one) => one.verdict === verdict).length;
   const longest = Math.max(...measured.map(({ seconds }) => seconds));
   return `# Measured blind: mistakes and honest kernels that the kit was not built for
@@ -94,7 +96,11 @@ that nobody knows. Where nothing is named, the table says why.
 
 The cases are those of attention in the suite \`${suite}\`; the longest diagnosis took ${
     longest.toFixed(0)
-  } s.
+  } s.${
+    old
+      ? " Not all sets were measured at the same commit: results of earlier ones were taken as they were."
+      : ""
+  }
 
 ${sets.map((set) => section(set, { measured, why })).join("\n\n")}
 

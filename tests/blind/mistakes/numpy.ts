@@ -1,15 +1,16 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
- * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth.
+ * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth"] as const;
+const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth"] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["ninth", 365],
   ["eighth", 345],
   ["seventh", 325],
 ];
@@ -26,6 +27,18 @@ export const SEVENTH_KERNELS = [
 
 /** Kernels of the eighth set, as its kernels.py names them: two forms of each of three. */
 export const EIGHTH_KERNELS = ["flat", "flat-coarse", "bits", "bits-two", "split", "split-tree"] as const;
+
+/** Kernels of the ninth set, as its kernels.py names them: two forms of each of four. */
+export const NINTH_KERNELS = [
+  "pages",
+  "pages-back",
+  "persist",
+  "persist-short",
+  "smooth",
+  "smooth-tree",
+  "dense",
+  "dense-log",
+] as const;
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -45,6 +58,7 @@ export function isNumpy(number: number): boolean {
 function folderOf(number: number, kernel: string | undefined): string {
   if (SEVENTH_KERNELS.some((name) => name === kernel)) return "seventh";
   if (EIGHTH_KERNELS.some((name) => name === kernel)) return "eighth";
+  if (NINTH_KERNELS.some((name) => name === kernel)) return "ninth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -52,7 +66,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the eighth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the ninth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

@@ -1,5 +1,5 @@
 /**
- * The sixth to the eighth blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the ninth blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -9,16 +9,18 @@ import { TemporaryFolder } from "../../support/command.ts";
 import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 import { readSafetensors } from "../../../mod.ts";
-import { EIGHTH_KERNELS, numpySets, runNumpy, SEVENTH_KERNELS } from "./numpy.ts";
+import { namesIn } from "../measure.ts";
+import { EIGHTH_KERNELS, NINTH_KERNELS, numpySets, runNumpy, SEVENTH_KERNELS } from "./numpy.ts";
 
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth] = await numpySets();
+const [, , sixth, seventh, eighth, ninth] = await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
   ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
   ...EIGHTH_KERNELS.map((kernel) => ({ kernel, set: eighth })),
+  ...NINTH_KERNELS.map((kernel) => ({ kernel, set: ninth })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -56,7 +58,8 @@ Deno.test("the sixth set: mistakes 301 to 324, four of them two at once, each wi
   }
 });
 
-for (const [name, set, first] of [["seventh", seventh, 325], ["eighth", eighth, 345]] as const) {
+const BY_TWENTY = [["seventh", seventh, 325], ["eighth", eighth, 345], ["ninth", ninth, 365]] as const;
+for (const [name, set, first] of BY_TWENTY) {
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {
     assertEquals(set.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => first + i));
     for (const { statement, must_say: words } of set.mistakes) {
@@ -87,3 +90,12 @@ for (const [place, { kernel, set }] of KERNELS.entries()) {
     },
   });
 }
+
+Deno.test('names are read whole, also with an apostrophe or an "or" in them', () => {
+  const said =
+    "matches 'mean of the block's tokens', 'one or two' or 'rows' to 5e-7; docs (3 of 4 wrong cases)";
+  assertEquals(namesIn(said), {
+    names: ["mean of the block's tokens", "one or two", "rows"],
+    cases: "3 of 4",
+  });
+});
