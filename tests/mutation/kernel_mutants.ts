@@ -146,8 +146,8 @@ const searches = among(["levels/search"], [
   {
     name: "search: shares of spargeattn lack the block's own part",
     file: "kernels/levels/search/entries.wgsl",
-    find: "select(own[e], 0u, WITH)",
-    replace: "own[e]",
+    find: "select(fixed(weight_of(base, m, j), factor), 0u, WITH)",
+    replace: "fixed(weight_of(base, m, j), factor)",
   },
   {
     name: "search: ends of levels are taken for their inverse",
