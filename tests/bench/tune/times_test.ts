@@ -69,7 +69,7 @@ Deno.test("times: tuning keeps the budget of time, and the file says so", async 
   );
 });
 
-if (drawn(0, 2)) { // a commit draws it, or not
+if (drawn(0, 4)) { // a commit in four draws it
   gpuTest(
     "times: on the device the budget is measured, and the whole forward has error and time",
     async (gpu) => {
