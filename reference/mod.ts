@@ -44,14 +44,22 @@ export {
 } from "./judge/ladder.ts";
 export {
   attentionTolerance,
-  gradientTolerance,
-  type ImportanceKind,
-  importanceTolerance,
   type KernelDType,
-  type TensorTolerance,
   type Tolerance,
   type ToleranceOptions,
 } from "./judge/tolerance.ts";
+export {
+  gradientTolerance,
+  type ImportanceKind,
+  importanceTolerance,
+  type TensorTolerance,
+} from "./judge/element_tolerance.ts";
+export {
+  type AttentionBounds,
+  attentionBounds,
+  type AttentionBoundsOptions,
+} from "./judge/attention_parts.ts";
+export { type PartJudge, partName, type PartShare } from "./judge/parts.ts";
 export { maskedTolerance, type MaskedToleranceOptions } from "./judge/masked_tolerance.ts";
 export {
   type CorrectedCall,

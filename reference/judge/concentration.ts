@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The probability that a right kernel is called wrong for one of the bounds of a tensor, or for all parts of a kind. */
+export const FAILURE = 1e-6 / 3;
+
 /** The most groups that are taken to be independent: numbers on a coarse grid may be rounded alike. */
 const GROUPS = 64;
 /** Steps of the search for the best exponent; every exponent gives a bound. */
@@ -44,6 +47,11 @@ export function normBound(parts: readonly (readonly number[])[], failure: number
     bound = Math.min(bound, (logarithm - Math.log(failure)) / x);
   }
   return Math.sqrt(bound);
+}
+
+/** How many standard deviations the largest of so many sub-Gaussian errors stays below (Hoeffding, union bound). */
+export function extreme(count: number): number {
+  return Math.sqrt(2 * Math.log(2 * count / FAILURE));
 }
 
 /** Groups in descending order, with those behind the 64th shared out among the 64. */

@@ -11,7 +11,8 @@ import { type Tensor, toFloat64 } from "../tensor.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
 import { storeError2 } from "./rounding/view.ts";
 import { arithmeticOf } from "./arithmetic.ts";
-import { extreme, type ToleranceOptions } from "./tolerance.ts";
+import { extreme } from "./concentration.ts";
+import type { ToleranceOptions } from "./tolerance.ts";
 
 /**
  * Bounds on the error of every entry of the importance of a configuration. Together they fail with the

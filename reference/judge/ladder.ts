@@ -7,10 +7,14 @@ import { InputError, requireInput } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { type KernelDType, ladderOf } from "./arithmetic.ts";
 import { compare } from "./metrics.ts";
-import type { TensorTolerance } from "./tolerance.ts";
+import type { TensorTolerance } from "./element_tolerance.ts";
+import type { PartJudge, PartShare } from "./parts.ts";
 
 /** A bound with optional members: `lse`, for example, has no relative bound. */
-export type PartialTolerance = Partial<TensorTolerance>;
+export interface PartialTolerance extends Partial<TensorTolerance> {
+  /** The judge of the tensor's heads, blocks, rows and elements; left out: only the whole is judged. */
+  readonly parts?: PartJudge;
+}
 
 /**
  * Whether a bound can tell a right result from zeros. A bound that is missing, not finite, or accepts zeros in place
@@ -59,6 +63,10 @@ export interface LadderVerdict {
   readonly explained: boolean;
   /** Tensors that its bounds cannot judge: see {@link judges}. They count neither for nor against. */
   readonly unjudged: readonly string[];
+  /** The share that each judged tensor takes of its bounds as a whole. */
+  readonly wholes: Readonly<Record<string, number>>;
+  /** The part that takes most of its own bound, of each tensor that is within its bounds as a whole. */
+  readonly parts: Readonly<Record<string, PartShare>>;
 }
 
 /**
@@ -101,7 +109,7 @@ function judgeRung(
   arithmetic: string,
   bound: Readonly<Record<string, PartialTolerance>>,
 ): LadderVerdict {
-  const unjudged: string[] = [];
+  const unjudged: string[] = [], wholes: Record<string, number> = {}, parts: Record<string, PartShare> = {};
   let budgetUsed = 0, judged = 0;
   for (const [name, { got, want }] of Object.entries(results)) {
     const { relL2, maxAbs, nonFinite } = compare(got, want), own = bound[name];
@@ -111,9 +119,12 @@ function judgeRung(
       continue;
     }
     judged++;
-    budgetUsed = Math.max(budgetUsed, share(relL2, own.relL2), share(maxAbs, own.maxAbs));
+    const whole = wholes[name] = Math.max(share(relL2, own.relL2), share(maxAbs, own.maxAbs));
+    const part = whole <= 1 ? own.parts?.(got, want) : undefined;
+    if (part !== undefined) parts[name] = part;
+    budgetUsed = Math.max(budgetUsed, whole, part?.share ?? 0);
   }
-  return { arithmetic, budgetUsed, bound, explained: judged > 0 && budgetUsed <= 1, unjudged };
+  return { arithmetic, budgetUsed, bound, explained: judged > 0 && budgetUsed <= 1, unjudged, wholes, parts };
 }
 
 /** The share of a bound that an error takes; 0 if the bound does not apply. */

@@ -20,7 +20,9 @@ const SAMPLE_DEVIATIONS = 4;
 /**
  * The expected errors of a computed row, the number of rows that it represents, and numbers for comparing it with other rows.
  */
-export interface RowPart extends Omit<RowErrors, "largest" | "lse"> {
+export interface RowPart extends RowErrors {
+  /** The query token. */
+  readonly row: number;
   readonly standsFor: number;
   readonly print: Float64Array;
 }
@@ -45,12 +47,28 @@ export function channelsOf({ qkv: { v } }: Head, rows: readonly RowPart[]): Alik
  * rows that a row represents are assumed to have equal errors, as are similar rows and similar channels of pooled values.
  */
 export function relativeBound(parts: readonly HeadErrors[], arithmetic: Arithmetic, failure: number): number {
+  const { bound, norm } = errorBound(parts, arithmetic, failure);
+  return norm === 0 ? Infinity : Number((bound / norm).toPrecision(12));
+}
+
+/**
+ * The bound on the norm of errors, and the norm of the outputs.
+ *
+ * @param parts the errors of rows, by head
+ * @param arithmetic the arithmetic of the kernel
+ * @param failure the probability that a right kernel is beyond the bound
+ * @param options whether the rows are all that there are; default false: they are a sample
+ */
+export function errorBound(
+  parts: readonly HeadErrors[],
+  arithmetic: Arithmetic,
+  failure: number,
+  { all = false }: { readonly all?: boolean } = {},
+): { readonly bound: number; readonly norm: number } {
   // The rows of a head may come in pieces: their order, and the last digits, say nothing.
   const rows = parts.flatMap((part) => part.rows).sort((a, b) => a.own - b.own || a.norm2 - b.norm2);
   const sum = (of: (row: RowPart) => number) =>
     rows.reduce((total, row) => total + row.standsFor * of(row), 0);
-  const norm2 = sum((row) => row.norm2);
-  if (norm2 === 0) return Infinity;
   const channels = groupAlike(parts.flatMap((part) => part.channels), nearValues(arithmetic));
   const shared = sum((row) => row.shared), near = nearRows(arithmetic);
   const norm = (of: (row: RowPart) => number) => {
@@ -59,9 +77,9 @@ export function relativeBound(parts: readonly HeadErrors[], arithmetic: Arithmet
   };
   const whole = norm(({ own }) => own) + Math.sqrt(sum(({ sums2 }) => sums2));
   const random = norm(({ own, sums }) => own + sums);
-  const sampled = Math.sqrt(1 + SAMPLE_DEVIATIONS * sampleError(rows));
+  const sampled = all ? 1 : Math.sqrt(1 + SAMPLE_DEVIATIONS * sampleError(rows));
   const bound = sampled * Math.min(whole, random) + Math.sqrt(sum(({ bias2 }) => bias2));
-  return Number((bound / Math.sqrt(norm2)).toPrecision(12));
+  return { bound, norm: Math.sqrt(sum((row) => row.norm2)) };
 }
 
 /** The standard deviation of the ratio of variances to outputs, as a share of it: rows are a sample. */
@@ -71,7 +89,7 @@ function sampleError(rows: readonly RowPart[]): number {
     norm2: standsFor * norm2,
   }));
   const variance = totals.reduce((sum, one) => sum + one.variance, 0);
-  const ratio = variance / totals.reduce((sum, one) => sum + one.norm2, 0);
+  const norm2 = totals.reduce((sum, one) => sum + one.norm2, 0), ratio = norm2 === 0 ? 0 : variance / norm2;
   const spread2 = totals.reduce((sum, one) => sum + (one.variance - ratio * one.norm2) ** 2, 0);
   return variance === 0 ? 0 : Math.sqrt(spread2) / variance;
 }

@@ -12,20 +12,16 @@
  *
  * @module
  */
-import { requireInput } from "../errors.ts";
-import { normBound } from "./concentration.ts";
+import { extreme, FAILURE } from "./concentration.ts";
 import { channelsOf, type HeadErrors, relativeBound, type RowPart, rowPrint } from "./output_errors.ts";
 import { type Deviations, rowErrors } from "./rounding/attention.ts";
 import { blocksOf } from "./rounding/blocks.ts";
-import { type RowView, storeError2 } from "./rounding/view.ts";
+import type { RowView } from "./rounding/view.ts";
 import { type Arithmetic, arithmeticOf, type KernelDType } from "./arithmetic.ts";
-import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
-import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
 import { type RowSample, sampleRows, seeingRows } from "./tolerance_rows.ts";
-export type { ImportanceKind } from "./rounding/importance.ts";
-import { type FloatData, type Qkv, type Tensor, toFloat64 } from "../tensor.ts";
-import { type Head, headOf, headSlice, kvHeadOf } from "../heads.ts";
-import { type PyramidAttentionOptions, requireCall, requirePyramidCall } from "../attention/call.ts";
+import type { Qkv, Tensor } from "../tensor.ts";
+import { type Head, headOf } from "../heads.ts";
+import { type PyramidAttentionOptions, requireCall } from "../attention/call.ts";
 
 export type { KernelDType } from "./arithmetic.ts";
 
@@ -56,11 +52,6 @@ export interface Tolerance {
   readonly lse: number;
 }
 
-/** The probability that a right kernel is called wrong for one of the bounds of a tensor: together at most 1e-6. */
-const FAILURE = 1e-6 / 3;
-/** How many standard deviations the norm of errors stays below, for any correlation. */
-const NORM_FACTOR = normBound([[1]], FAILURE);
-
 /**
  * Bounds on the error of a right kernel on these inputs, from the roundings that it cannot avoid. Costs about as
  * much as a hundred rows of attention per head.
@@ -84,6 +75,24 @@ export function attentionTolerance(
   levels: Tensor<Int32Array> | null,
   options: ToleranceOptions,
 ): Tolerance {
+  const { parts, arithmetic } = attentionHeads(qkv, levels, options);
+  return joinTolerances(parts, arithmetic);
+}
+
+/** A call, and the expected errors of each of its heads. */
+export interface HeadsOfCall {
+  readonly call: ReturnType<typeof requireCall>;
+  readonly parts: readonly HeadTolerance[];
+  readonly arithmetic: Arithmetic;
+  readonly deviations: Deviations;
+}
+
+/** The expected errors of all heads, from which the bounds of a call follow: see {@link attentionTolerance}. */
+export function attentionHeads(
+  qkv: Qkv,
+  levels: Tensor<Int32Array> | null,
+  options: ToleranceOptions,
+): HeadsOfCall {
   const arithmetic = arithmeticOf(options);
   const call = requireCall(qkv, levels, options), { batch, heads, seqQ, valueDim } = call.shape;
   const { rowsOfHead, sample } = options;
@@ -96,7 +105,7 @@ export function attentionTolerance(
         ...{ arithmetic, deviations, sample, rows: rowsOfHead?.[head] },
       }),
   );
-  return joinTolerances(parts, arithmetic);
+  return { call, parts, arithmetic, deviations };
 }
 
 /** The share of one head in the bounds of a call. */
@@ -138,7 +147,7 @@ export function toleranceOfViews(
   let maxAbs = 0, lse = 0;
   for (const { row, view, standsFor } of views) {
     const errors = rowErrors(view, arithmetic, deviations);
-    rows.push({ ...errors, standsFor, print: rowPrint(head, row, view.block.scale) });
+    rows.push({ ...errors, row, standsFor, print: rowPrint(head, row, view.block.scale) });
     maxAbs = Math.max(maxAbs, errors.largest);
     lse = Math.max(lse, errors.lse);
   }
@@ -151,125 +160,11 @@ export function joinTolerances(parts: readonly HeadTolerance[], arithmetic: Arit
   return { relL2: relativeBound(parts, arithmetic, FAILURE), maxAbs: most("maxAbs"), lse: most("lse") };
 }
 
-/** Bounds on one gradient, or on importance. */
-export type TensorTolerance = Pick<Tolerance, "relL2" | "maxAbs">;
-
-/**
- * Bounds on the errors of the gradients that a right kernel computes on these inputs. All rows are computed, which
- * costs about as much as a few gradients.
- *
- * @param qkv the inputs as the kernel reads them
- * @param levels the levels of the call
- * @param dout gradient with respect to the outputs, as the kernel reads it
- * @param options the kernel's formats, and the options of the call
- * @throws {InputError} if the tensors disagree or an option is unknown
- *
- * @example
- * ```ts
- * import { tensor } from "../tensor.ts";
- * import { gradientTolerance } from "./tolerance.ts";
- * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
- * const levels = tensor(new Int32Array([1, 2, 2, 1]), [1, 1, 2, 2]);
- * const options = { dtype: "f32", blockM: 16, blockN: 16 } as const;
- * console.log(gradientTolerance({ q: x, k: x, v: x }, levels, x, options).dq.relL2 < 1e-4); // true
- * ```
- */
-export function gradientTolerance(
-  qkv: Qkv,
-  levels: Tensor<Int32Array>,
-  dout: Tensor<FloatData>,
-  options: ToleranceOptions & PyramidAttentionOptions,
-): { readonly dq: TensorTolerance; readonly dk: TensorTolerance; readonly dv: TensorTolerance } {
-  const arithmetic = arithmeticOf(options), { q, k } = qkv;
-  const { batch, heads, seqQ, seqK, headDim, valueDim } = requirePyramidCall(qkv, levels, options);
-  requireInput(
-    String(dout.shape) === String([batch, heads, seqQ, valueDim]),
-    () => `\`dout\` has shape [${dout.shape}]; it should be [${[batch, heads, seqQ, valueDim]}].`,
-  );
-  const kvHeads = batch * k.shape[1];
-  const dqs = Array.from({ length: batch * heads }, () => new GradientErrors(headDim, seqQ));
-  const dks = Array.from({ length: kvHeads }, () => new GradientErrors(headDim, seqK));
-  const dvs = Array.from({ length: kvHeads }, () => new GradientErrors(valueDim, seqK));
-  for (let index = 0; index < batch * heads; index++) {
-    const head = headOf(qkv, levels, index), kvHead = kvHeadOf({ q, k }, index);
-    const blockOf = blocksOf(head, options, arithmetic);
-    for (let m = 0; m < levels.shape[2]; m++) {
-      addGradientErrors(
-        {
-          ...blockOf(m),
-          q: head.qkv.q.data,
-          dout: headSlice(dout, index).data,
-        },
-        arithmetic,
-        { dq: dqs[index], dk: dks[kvHead], dv: dvs[kvHead] },
-      );
-    }
-  }
-  const bound = (parts: readonly GradientErrors[]) =>
-    boundOf(parts.map(({ gradient, variance }) => ({ values: gradient, variance })), arithmetic);
-  return { dq: bound(dqs), dk: bound(dks), dv: bound(dvs) };
-}
-
-/**
- * Bounds on the error of importance (docs/definition.md#importance) in a kernel that stores scaled queries, pooled
- * blocks and results in a format. Sampled importance is `groupmax` of its samples.
- *
- * @param qk queries and keys, of which `groupmax` reads all
- * @param options the kind with its sizes, the kernel's formats, and `scale`
- * @throws {InputError} if an option is unknown
- *
- * @example
- * ```ts
- * import { tensor } from "../tensor.ts";
- * import { importanceTolerance } from "./tolerance.ts";
- * const x = tensor(new Float32Array(32 * 8).map((_, i) => Math.sin(i * i)), [1, 1, 32, 8]);
- * const { relL2 } = importanceTolerance({ q: x, k: x }, { kind: "pooled", blockM: 8, blockN: 8, dtype: "f32" });
- * console.log(relL2 < 1e-5); // true
- * ```
- */
-export function importanceTolerance(
-  { q, k }: Pick<Qkv, "q" | "k">,
-  options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "arithmetic" | "scale">,
-): TensorTolerance {
-  const arithmetic = arithmeticOf(options), { scale = 1 / Math.sqrt(q.shape[3]) } = options;
-  const parts = Array.from({ length: q.shape[0] * q.shape[1] }, (_, index) => {
-    const queries = toFloat64(headSlice(q, index)), keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, index)));
-    return importanceErrors(queries, keys, { ...options, scale, arithmetic });
-  });
-  return boundOf(parts.map(({ importance, variance }) => ({ values: importance, variance })), arithmetic);
-}
-
-/** Bounds from variances: relative L2, and the largest absolute error. */
-function boundOf(
-  parts: readonly { readonly values: Float64Array; readonly variance: Float64Array }[],
-  { storage }: Arithmetic,
-): TensorTolerance {
-  let variance = 0, norm2 = 0, largest = 0, count = 0;
-  for (const part of parts) {
-    count += part.values.length;
-    part.values.forEach((value, i) => {
-      const error2 = part.variance[i] + storeError2(storage, value);
-      variance += error2;
-      norm2 += value ** 2;
-      largest = Math.max(largest, error2);
-    });
-  }
-  return {
-    relL2: norm2 === 0 ? Infinity : NORM_FACTOR * Math.sqrt(variance / norm2),
-    maxAbs: extreme(count) * Math.sqrt(largest),
-  };
-}
-
 /** The deviations of the largest errors of so many rows. */
 export function deviationsOf(
   { rows, valueDim }: { readonly rows: number; readonly valueDim: number },
 ): Deviations {
   return { out: extreme(rows * valueDim), lse: extreme(rows) };
-}
-
-/** How many standard deviations the largest of so many sub-Gaussian errors stays below (Hoeffding, union bound). */
-export function extreme(count: number): number {
-  return Math.sqrt(2 * Math.log(2 * count / FAILURE));
 }
 
 /** A sample of a head's rows with the tokens that they see, and the number of rows that each represents. */

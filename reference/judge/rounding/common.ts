@@ -22,22 +22,25 @@ export interface Common {
 /**
  * Variances of every channel of the output by an error of the query, and by one of the scale: an error e_t of a score
  * that is the same linear function of all keys moves the output by sum of p_t e_t (v_t - out), with no regard to how
- * many tokens there are. Signs are drawn for the query's errors: the mean of the squares is the variance.
+ * many tokens there are. Signs are drawn for the query's errors: the mean of the squares is the variance. If it has to be
+ * `exact`, each component of the query is moved by itself, and the squares are added.
  */
 export function commonVariance(
-  { visible, query, valueDim, block: { tokens: { keys, values }, scale } }: RowView,
+  view: RowView,
   weights: Float64Array,
-  arithmetic: Arithmetic,
+  { arithmetic, exact = false }: { readonly arithmetic: Arithmetic; readonly exact?: boolean },
 ): Common {
+  const { visible, query, valueDim, block: { tokens: { keys, values }, scale } } = view;
   const dim = query.length, { factorUnit } = arithmetic, random = seededRandom(1);
   const sizes = query.map((x) =>
     scale * Math.sqrt((storeError2(arithmetic.queries, x) + (factorUnit * x) ** 2 / 3) / DRAWS)
   );
   // Factors that are cut off make all scores smaller, each by half a unit on average; a scale is rounded, too.
   const shift = scale * (factorUnit + SINGLE);
+  const drawn = () => sizes.map((x) => random.uniform() < 0.5 ? -x : x);
   const directions = [
     query.map((x) => shift * x),
-    ...Array.from({ length: DRAWS }, () => sizes.map((x) => random.uniform() < 0.5 ? -x : x)),
+    ...Array.from({ length: exact ? 0 : DRAWS }, drawn),
   ];
   const scales = new Float64Array(valueDim), queries = new Float64Array(valueDim);
   for (const [index, direction] of directions.entries()) {
@@ -56,5 +59,29 @@ export function commonVariance(
     }
     for (let c = 0; c < valueDim; c++) variance[c] += (moved[c] - mean * out[c]) ** 2;
   }
+  if (exact) addComponents(view, weights, { sizes: sizes.map((x) => x * Math.sqrt(DRAWS)), queries });
   return { scales, queries };
+}
+
+/** Adds the variance of every channel by each component of the query: its error times the covariance of keys and values. */
+function addComponents(
+  { visible, valueDim, block: { tokens: { keys, values } } }: RowView,
+  weights: Float64Array,
+  { sizes, queries }: { readonly sizes: Float64Array; readonly queries: Float64Array },
+): void {
+  const dim = sizes.length, products = new Float64Array(dim * valueDim);
+  const means = new Float64Array(dim), out = new Float64Array(valueDim);
+  for (let t = 0; t < visible; t++) {
+    for (let j = 0, at = t * valueDim; j < valueDim; j++, at++) out[j] += weights[t] * values[at];
+    for (let c = 0, to = 0; c < dim; c++) {
+      const move = weights[t] * keys[t * dim + c];
+      means[c] += move;
+      for (let j = 0, at = t * valueDim; j < valueDim; j++, at++, to++) products[to] += move * values[at];
+    }
+  }
+  for (let c = 0, at = 0; c < dim; c++) {
+    for (let j = 0; j < valueDim; j++, at++) {
+      queries[j] += (sizes[c] * (products[at] - means[c] * out[j])) ** 2;
+    }
+  }
 }

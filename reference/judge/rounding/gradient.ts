@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { ALIKE, movedVariance, productSum, scoreErrors, type Scores } from "./attention.ts";
+import { ALIKE, movedVariance, scoreErrors, type Scores } from "./scores.ts";
 import { type BlockView, type RowView, storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
-import { DEVIATIONS, SINGLE, Sum, sumVariance } from "./sum.ts";
+import { DEVIATIONS, productSum, SINGLE, Sum, sumVariance } from "./sum.ts";
 import type { FloatData } from "../../tensor.ts";
 import type { VisibleTokens } from "../../attention/visible.ts";
 

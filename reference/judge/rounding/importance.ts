@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { productSum } from "./attention.ts";
 import { storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
-import { DEVIATIONS, SINGLE, Sum } from "./sum.ts";
+import { DEVIATIONS, productSum, SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";
 import type { Tensor } from "../../tensor.ts";
 

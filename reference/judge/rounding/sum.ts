@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FORMATS } from "../arithmetic.ts";
+import { type Arithmetic, FORMATS } from "../arithmetic.ts";
 
 /** The unit roundoff of single precision. */
 export const SINGLE = FORMATS.f32.unit;
@@ -53,6 +53,16 @@ export class Sum {
     const terms = this.terms.subarray(0, this.count);
     if (limit < Infinity) return chunkVariance(terms, unit, limit);
     return sumVariance({ ...this.facts(), alike: alikeTerms(terms, unit) }, unit);
+  }
+
+  /**
+   * How much larger the variance of {@link variance} is, with a limit, if each run of terms is sorted by sign: no order
+   * has larger partial sums for longer.
+   */
+  sortedExcess(unit: number, limit: number): number {
+    const terms = this.terms.subarray(0, this.count);
+    if (this.count === 0 || limit === Infinity) return 0;
+    return Math.max(0, sortedVariance(terms, unit, limit) - chunkVariance(terms, unit, limit));
   }
 
   /** The most that the sum is off in a format, if all roundings go in one direction. */
@@ -165,6 +175,24 @@ function chunkVariance(terms: Float64Array, unit: number, limit: number): number
   return unit ** 2 / 3 * (squares + Math.max(...orders, ...apart));
 }
 
+/** The same for runs whose positive terms come first. */
+function sortedVariance(terms: Float64Array, unit: number, limit: number): number {
+  let squares = 0, partial = 0;
+  for (let start = 0; start < terms.length; start += limit) {
+    const chunk = terms.subarray(start, start + limit);
+    const alike = Math.max(1, alikeTerms(chunk, unit) / chunk.length);
+    let total = 0;
+    const add = (term: number) => {
+      total += term;
+      squares += term ** 2;
+      partial += alike * total ** 2;
+    };
+    for (const term of chunk) if (term > 0) add(term);
+    for (const term of chunk) if (term < 0) add(term);
+  }
+  return unit ** 2 / 3 * (squares + partial);
+}
+
 /** The sum of the squares of all partial sums of lanes, and of the sums of lanes if these are `joined` in the format. */
 function laneSquares(terms: Float64Array, lanes: number, joined = true): number {
   let squares = 0, whole = 0;
@@ -178,4 +206,18 @@ function laneSquares(terms: Float64Array, lanes: number, joined = true): number 
     if (joined) squares += whole ** 2;
   }
   return squares;
+}
+
+/**
+ * Variance of a sum of products in an arithmetic: in its format, then in single precision, rounded or cut off. What is
+ * cut off goes in one direction: a bound of so many `deviations` makes it whole.
+ */
+export function productSum(sum: Sum, arithmetic: Arithmetic, deviations = 1): number {
+  const cut = sum.cutOff(SINGLE, arithmetic.cutSteps) / deviations;
+  return halfSums(sum, arithmetic) + sum.variance(SINGLE) + cut ** 2;
+}
+
+/** Variance of the sums of products in half precision; 0 if there are none. */
+export function halfSums(sum: Sum, { sumUnit, sumSteps }: Arithmetic): number {
+  return sumSteps < Infinity ? sum.variance(sumUnit, sumSteps) : 0;
 }

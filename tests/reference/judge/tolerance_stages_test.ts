@@ -14,10 +14,11 @@ import {
   type Tensor,
 } from "../../../mod.ts";
 import {
-  gradientTolerance,
+  gradientBounds,
   type ImportanceKind,
-  importanceTolerance,
-} from "../../../reference/judge/tolerance.ts";
+  importanceTensorBounds,
+  type TensorBounds,
+} from "../../../reference/judge/element_tolerance.ts";
 import { toFloat64 } from "../../../reference/tensor.ts";
 import { resolveCase } from "../../../fixtures/cases.ts";
 import { loadGolden } from "../../../fixtures/golden.ts";
@@ -62,16 +63,23 @@ function share(got: Tensor, want: Tensor, bound: { relL2: number; maxAbs: number
   return Math.max(relL2 / bound.relL2, maxAbs / bound.maxAbs);
 }
 
+/** Asserts that the worst part of a right tensor is within its own bound. */
+function assertParts(got: Tensor, want: Tensor, { parts }: TensorBounds): void {
+  const worst = parts(got, want);
+  assert(worst !== undefined && worst.share <= 0.9, JSON.stringify(worst));
+}
+
 for (const { name, dtype, accumulate, formats } of KERNELS) {
   Deno.test(`tolerance: right gradients stay inside and are not far from it, ${name}`, () => {
     for (const given of casesOf("gradient", dtype)) {
       const { qkv, levels, options } = callOf(given), { tensors } = buildCase(given);
       const dout = toFloat64(tensors.dout as Tensor<FloatData>);
-      const bound = gradientTolerance(qkv, levels, dout, { ...options, dtype, accumulate });
+      const bound = gradientBounds(qkv, levels, dout, { ...options, dtype, accumulate });
       const got = simulateGradient(qkv, levels, dout, { ...options, ...formats });
       for (const key of ["dq", "dk", "dv"] as const) {
         const part = share(got[key], tensors[`expected_${key}`], bound[key]);
         assert(part <= 0.5, `${key} takes ${part} of its bound in ${given.seed}`);
+        assertParts(got[key], tensors[`expected_${key}`], bound[key]);
         // Sums of n terms in any order have partial sums of .4 n, random ones sqrt(n / 2); errors of terms count as
         // independent and as alike, which is twice the variance. Sums of some steps have that many times fewer roundings.
         const n = qkv.k.shape[2] * (Number.isFinite(formats.steps) ? formats.steps : 1);
@@ -94,10 +102,11 @@ for (const { name, dtype, accumulate, formats } of KERNELS) {
         }]
         : [{ kind: kind as "pooled" | "antidiagonal", blockM, blockN, stride, causal }];
       for (const options of kinds) {
-        const bound = importanceTolerance(qk, { ...options, dtype, accumulate });
-        const want = truthOfKind(qk, options);
-        const part = share(simulateImportance(qk, { ...options, ...formats }), want, bound);
+        const bound = importanceTensorBounds(qk, { ...options, dtype, accumulate });
+        const want = truthOfKind(qk, options), got = simulateImportance(qk, { ...options, ...formats });
+        const part = share(got, want, bound);
         assert(part <= 0.5, `${kind} takes ${part} of its bound`);
+        assertParts(got, want, bound);
         // Where every key block is some query's best one, all weights are 1, and there is no error.
         const isEven = want.data.every((weight) => weight === want.data[0]);
         assert(isEven || part > 0.005, `${kind} takes only ${part} of its bound in ${given.seed}`);
@@ -113,11 +122,12 @@ Deno.test("tolerance: what the released kernels give on an H100 stays inside, gr
     const qkv = { q: float("q"), k: float("k"), v: float("v") }, dout = toFloat64(float("dout"));
     const { block_m: blockM, block_n: blockN, tail } = parameters as Record<string, never>;
     const options = { blockM, blockN, tail },
-      bound = gradientTolerance(qkv, levels, dout, { ...options, dtype: "f16" });
+      bound = gradientBounds(qkv, levels, dout, { ...options, dtype: "f16" });
     const want = pyramidAttentionGradient(qkv, levels, float("dout"), options);
     for (const key of ["dq", "dk", "dv"] as const) {
       const part = share(float(key), want[key], bound[key]);
       assert(part > 0.02 && part <= 0.7, `${key} takes ${part} of its bound`);
+      assertParts(float(key), want[key], bound[key]);
     }
   }
 });
@@ -126,16 +136,18 @@ Deno.test("tolerance: what the released kernels give on an H100 stays inside, im
   for (const { tensors, parameters } of await loadGolden("importance")) {
     const qk = { q: tensors.q as Tensor<FloatData>, k: tensors.k as Tensor<FloatData> };
     const { group_q: groupQ, group_k: groupK } = parameters as Record<string, never>;
-    const bound = importanceTolerance(qk, { kind: "groupmax", groupQ, groupK, dtype: "f16" });
-    const part = share(tensors.importance, groupMaxImportance(qk, { groupQ, groupK }), bound);
+    const bound = importanceTensorBounds(qk, { kind: "groupmax", groupQ, groupK, dtype: "f16" });
+    const want = groupMaxImportance(qk, { groupQ, groupK }), part = share(tensors.importance, want, bound);
     assert(part > 0.02 && part <= 0.7, `groupmax takes ${part} of its bound`);
+    assertParts(tensors.importance, want, bound);
   }
   for (const { tensors, parameters } of await loadGolden("antidiagonal")) {
     const qk = { q: tensors.q as Tensor<FloatData>, k: tensors.k as Tensor<FloatData> };
     const { block, stride, causal } = parameters as Record<string, never>;
     const options = { blockM: block, blockN: block, stride, causal };
-    const bound = importanceTolerance(qk, { kind: "antidiagonal", ...options, dtype: "f32" });
-    const part = share(tensors.importance, antidiagonalImportance(qk, options), bound);
+    const bound = importanceTensorBounds(qk, { kind: "antidiagonal", ...options, dtype: "f32" });
+    const want = antidiagonalImportance(qk, options), part = share(tensors.importance, want, bound);
     assert(part > 0.002 && part <= 0.7, `antidiagonal takes ${part} of its bound`);
+    assertParts(tensors.importance, want, bound);
   }
 });
