@@ -52,9 +52,10 @@ export function captureLines(
   const head = verdict === "right"
     ? `right  ${file}  ${rightAs(arithmetic ?? "", tensors)}${used}`
     : `${verdict.toUpperCase()}  ${file}`;
+  const lines = verdict === "wrong" ? reason.split("; ") : [reason];
   return [
     head,
-    `       ${reason}`,
+    ...lines.map((line) => `       ${line}`),
     ...(where === null ? [] : [`       where: ${where}`]),
     ...names.map(({ name, distance, explains, of }) =>
       `       matches '${name}'${distance === null ? "" : ` to ${short(distance)}`}${
