@@ -20,7 +20,7 @@ import type { Verdict } from "./honest/judging.ts";
 import { type BlindPaths, prepare, type Said } from "./measure.ts";
 import { ROOT } from "./mistakes/kernel.ts";
 import { numpySets } from "./mistakes/numpy.ts";
-import { type Measured, pageOf, type SetOf } from "./page.ts";
+import { honestPageOf, type Measured, pageOf, type SetOf } from "./page.ts";
 
 const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, import.meta.url)));
 
@@ -45,7 +45,7 @@ const HELP: CommandHelp = {
     { name: "only", value: "N,…", help: "only these mistakes, and no honest kernels" },
     { name: "suite", value: "S", help: "smoke, standard or full (smoke)" },
     ...PIECE_OPTIONS,
-    { name: "write", value: "", help: "write docs/blind.md" },
+    { name: "write", value: "", help: "write docs/blind.md and docs/blind-honest.md" },
   ],
   exits: "a mistake is called right, or an honest kernel wrong that is not known to be",
 };
@@ -124,8 +124,13 @@ async function measureSets({ read: options }: CommandLine): Promise<number> {
   if (only === "") console.log(table(honest));
   if (only === "" && options.flag("write")) {
     const why = await read("why.json"), old = options.flag("old-records");
-    const page = pageOf({ sets, measured, honest, suite, why, old });
-    await Deno.writeTextFile(`${ROOT}docs/blind.md`, await formatted(page));
+    const pages = {
+      blind: pageOf({ sets, measured, suite, why, old }),
+      "blind-honest": honestPageOf(honest),
+    };
+    for (const [name, page] of Object.entries(pages)) {
+      await Deno.writeTextFile(`${ROOT}docs/${name}.md`, await formatted(page));
+    }
   }
   return measured.some(({ outcome }) => outcome === "missed") || await hasNews(honest) ? 1 : 0;
 }

@@ -28,7 +28,7 @@ export interface Said {
 /** Where cases, programs and outputs lie. */
 export type BlindPaths = Readonly<Record<"cases" | "files" | "program" | "folder", string>>;
 
-const IN_WGSL = [21, 22, 23, 24], FIRST_OF_THIRD = 33;
+const IN_WGSL = [21, 22, 23, 24], FIRST_OF_THIRD = 33, LAST_IN_C = 100;
 
 /** The names in what verify printed, and in how many wrong cases each holds; empty if there is none. */
 export function namesIn(text: string): { readonly names: readonly string[]; readonly cases: string } {
@@ -70,7 +70,7 @@ async function runMistake(number: number, { cases, files, program, folder }: Bli
   if (isNumpy(number)) {
     const why = await runNumpy(number, { cases: files, outputs });
     if (why !== undefined) throw new InputError(`Nothing can be measured: python3: ${why}`);
-  } else if (IN_WGSL.includes(number)) await runAllWgsl(number, { cases, outputs });
+  } else if (IN_WGSL.includes(number) || number > LAST_IN_C) await runAllWgsl(number, { cases, outputs });
   else await runAll(`${program}-${number < FIRST_OF_THIRD ? "tiles" : "groups"}`, number, { cases, outputs });
 }
 

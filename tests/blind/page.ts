@@ -1,5 +1,5 @@
 /**
- * docs/blind.md, as text.
+ * docs/blind.md and docs/blind-honest.md, as text.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface Measured {
   readonly seconds: number;
 }
 
-/** The figures of the page. */
+/** The figures of the pages. */
 export interface PageOptions {
   readonly sets: readonly SetOf[];
   readonly measured: readonly Measured[];
@@ -76,14 +76,16 @@ ${combinations.length} of the ${mistakes.length} are two mistakes at once.${note
 ${rows.join("\n")}`;
 }
 
-/** The page. */
-export function pageOf({ sets, measured, honest, suite, why, old = false }: PageOptions): string {
-  const count = (verdict: string) => honest.filter((one) => one.verdict === verdict).length;
+/** The page of mistakes. */
+export function pageOf(
+  { sets, measured, suite, why, old = false }: Omit<PageOptions, "honest">,
+): string {
   const longest = Math.max(...measured.map(({ seconds }) => seconds));
   return `# Measured blind: mistakes and honest kernels that the kit was not built for
 
 \`deno task blind --write\` makes this page. The kernels were written apart from the judge and the diagnosis: two in
-C, one in WGSL, and from the fourth set on in numpy and C, in [tests/blind/mistakes](../tests/blind/mistakes), and honest kernels in C in
+C, one in WGSL, and from the fourth set on in numpy and C, the tenth also in WGSL, in
+[tests/blind/mistakes](../tests/blind/mistakes), and [honest kernels](blind-honest.md) in C in
 [tests/blind/honest](../tests/blind/honest). What a right diagnosis has to say was written down with each mistake, before
 the search was there; whether it was said is judged by hand ([heard.json](../tests/blind/heard.json)).
 
@@ -103,13 +105,20 @@ The cases are those of attention in the suite \`${suite}\`; the longest diagnosi
   }
 
 ${sets.map((set) => section(set, { measured, why })).join("\n\n")}
+`;
+}
 
-## Honest kernels on hard data: ${count("right")} right, ${count("wrong")} wrong, ${
+/** The page of honest kernels. */
+export function honestPageOf(honest: readonly Verdict[]): string {
+  const count = (verdict: string) => honest.filter((one) => one.verdict === verdict).length;
+  return `# Honest kernels on hard data: ${count("right")} right, ${count("wrong")} wrong, ${
     count("unjudged")
   } unjudged
 
-No kernel here has a mistake; a cell is the largest share of a bound that is used. Those that are called wrong are listed in
-[known_wrong.json](../tests/blind/honest/known_wrong.json), and a test keeps the list true.
+\`deno task blind --write\` makes this page, with that of [mistakes](blind.md). The kernels are in C, in
+[tests/blind/honest](../tests/blind/honest). None has a mistake; a cell is the largest share of a bound that is used. Those
+that are called wrong are listed in [known_wrong.json](../tests/blind/honest/known_wrong.json), and a test keeps the list
+true.
 
 ${table(honest)}
 `;

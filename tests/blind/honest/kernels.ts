@@ -26,7 +26,7 @@ export interface Honest {
   readonly odd?: keyof typeof ODD;
 }
 
-/** The ways of odd/odd.c and odd/rare.c, by their numbers. */
+/** The ways of odd/odd.c, odd/rare.c and odd/fixed.c, by their numbers. */
 const ODD = {
   lazy: 1,
   levels: 2,
@@ -38,6 +38,8 @@ const ODD = {
   first: 8,
   rotated: 9,
   sorted: 10,
+  fixed: 11,
+  tables: 12,
 } as const;
 
 /** All honest kernels by name. */
@@ -67,6 +69,8 @@ export const HONEST: Readonly<Record<string, Honest>> = {
   "f32 relative to the first score": { storage: "f32", tile: 1, odd: "first" },
   "f32 rotated, eight fused lanes": { storage: "f32", tile: 1, odd: "rotated" },
   "f16 weights sorted, 256 times as large": { storage: "f16", tile: 1, weights: "f16", odd: "sorted" },
+  "f32 sums in whole numbers": { storage: "f32", tile: 1, odd: "fixed" },
+  "f32 tables, reciprocal by Newton": { storage: "f32", tile: 1, base2: true, odd: "tables" },
 };
 
 /** The outputs of a kernel. */

@@ -6,6 +6,7 @@
 import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, exportRaw, KERNELS, rawCases, runAll, runCase, verify } from "./kernel.ts";
+import { TENTH_IN_WGSL } from "./numpy.ts";
 import { runAllWgsl } from "./wgsl.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 
@@ -48,7 +49,7 @@ async function changes(
   return false;
 }
 
-/** Kernels of which a commit draws one. */
+/** Kernels of which a commit draws one for all of its mistakes. */
 const TURNS = ["tiles", "groups", "wgsl"];
 
 Deno.test("statements: 24 mistakes, five combinations, three or more that nobody would list", () => {
@@ -94,18 +95,27 @@ for (
   });
 }
 
-Deno.test("the WGSL kernel is right without a mistake, and every mistake changes a case", async () => {
-  await using folder = new TemporaryFolder();
-  const cases = folder.at("cases"), right = folder.at("right");
-  await exportRaw(cases, "smoke");
-  await runAllWgsl(0, { cases, outputs: right });
-  const { code, text } = await verify(cases, right);
-  assertEquals(code, 0, text);
-  const last = drawn(TURNS.indexOf("wgsl"), TURNS.length) ? mistakes.length : IN_C + 1;
-  for (let mistake = IN_C + 1; mistake <= last; mistake++) {
-    const outputs = folder.at(`mistake-${mistake}`);
-    await runAllWgsl(mistake, { cases, outputs });
-    const all = await Promise.all((await rawCases(cases)).map(({ stem }) => differs(stem, right, outputs)));
-    assert(all.includes(true), `mistake ${mistake} changes nothing`);
-  }
-});
+/** The WGSL kernels, of which a commit draws one, with the mistakes that are planted in them. */
+const IN_WGSL = [
+  { kernel: "rows", planted: mistakes.slice(IN_C).map(({ number }: { number: number }) => number) },
+  { kernel: "tiled", planted: TENTH_IN_WGSL },
+] as const;
+
+for (const [place, { kernel, planted }] of IN_WGSL.entries()) {
+  if (!drawn(place, IN_WGSL.length)) continue;
+  Deno.test(`the WGSL kernel ${kernel} is right without a mistake, and every mistake changes a case`, async () => {
+    await using folder = new TemporaryFolder();
+    const cases = folder.at("cases"), right = folder.at("right");
+    await exportRaw(cases, "smoke");
+    await runAllWgsl(0, { cases, outputs: right, kernel });
+    const { code, text } = await verify(cases, right);
+    assertEquals(code, 0, text);
+    const turn = drawn(TURNS.indexOf("wgsl"), TURNS.length);
+    for (const mistake of turn ? planted : planted.slice(0, 1)) {
+      const outputs = folder.at(`mistake-${mistake}`);
+      await runAllWgsl(mistake, { cases, outputs });
+      const all = await Promise.all((await rawCases(cases)).map(({ stem }) => differs(stem, right, outputs)));
+      assert(all.includes(true), `mistake ${mistake} changes nothing`);
+    }
+  });
+}

@@ -1,15 +1,16 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
- * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth.
+ * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth"] as const;
+const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["tenth", 385],
   ["ninth", 365],
   ["eighth", 345],
   ["seventh", 325],
@@ -40,6 +41,12 @@ export const NINTH_KERNELS = [
   "dense-log",
 ] as const;
 
+/** Kernels of the tenth set in numpy and C, as its kernels.py names them: two forms of each of two. */
+export const TENTH_KERNELS = ["programs", "programs-sorted", "staged", "staged-four"] as const;
+
+/** Mistakes of the tenth set that are planted in WGSL. */
+export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
+
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
   return await Promise.all(
@@ -49,9 +56,9 @@ export async function numpySets(): Promise<SetOf[]> {
   );
 }
 
-/** Whether a number is one of these sets. */
+/** Whether a number is one of these sets, and planted in numpy or C. */
 export function isNumpy(number: number): boolean {
-  return number > 100;
+  return number > 100 && !TENTH_IN_WGSL.includes(number);
 }
 
 /** The folder of the kernel in which a mistake lies, or of a kernel without one. */
@@ -59,6 +66,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (SEVENTH_KERNELS.some((name) => name === kernel)) return "seventh";
   if (EIGHTH_KERNELS.some((name) => name === kernel)) return "eighth";
   if (NINTH_KERNELS.some((name) => name === kernel)) return "ninth";
+  if (TENTH_KERNELS.some((name) => name === kernel)) return "tenth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -66,7 +74,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the ninth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the tenth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

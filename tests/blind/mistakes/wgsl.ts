@@ -1,13 +1,29 @@
 /**
- * Runs the WGSL kernel of this folder, with a mistake in it, on exported cases.
+ * Runs the WGSL kernels of the blind sets, with a mistake in them, on exported cases.
  *
  * @module
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
-import { type RawCase, rawCases } from "./kernel.ts";
+import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
-const CODE = Deno.readTextFileSync(new URL("kernel.wgsl", import.meta.url));
+const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
+
+/** A kernel in WGSL. */
+export interface WgslKernel {
+  readonly code: string;
+  /** How many workgroups a call takes. */
+  readonly groups: (parameters: CaseParameters) => number;
+}
+
+/** The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block. */
+export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled", WgslKernel>> = {
+  rows: { code: codeOf("kernel.wgsl"), groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64) },
+  tiled: {
+    code: codeOf("numpy/tenth/tiled.wgsl"),
+    groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM) * Math.ceil(p.blockM / 64),
+  },
+};
 
 /** The bytes of a tensor of a case, as many as are there. */
 const bytesOf = (folder: string, stem: string, name: string) =>
@@ -49,10 +65,17 @@ async function download({ device }: Gpu, buffer: GPUBuffer, size: number): Promi
   return bytes;
 }
 
+/** A device, a kernel, and its mistake. */
+interface Ready {
+  readonly gpu: Gpu;
+  readonly kernel: WgslKernel;
+  readonly mistake: number;
+}
+
 /** Runs one case and writes its outputs. */
-async function runCase(gpu: Gpu, mistake: number, one: RawCase, paths: Paths): Promise<void> {
+async function runCase({ gpu, kernel, mistake }: Ready, one: RawCase, paths: Paths): Promise<void> {
   const { device } = gpu, { parameters: p, stem } = one, rows = p.batch * p.heads * p.seqQ;
-  const pipeline = await gpu.createPipeline(CODE, { label: "blind", constants: { MISTAKE: mistake } });
+  const pipeline = await gpu.createPipeline(kernel.code, { label: "blind", constants: { MISTAKE: mistake } });
   const inputs = await Promise.all(["q", "k", "v", "levels"].map((name) => bytesOf(paths.cases, stem, name)));
   const poison = (count: number) => new Uint8Array(new Float32Array(count).fill(NaN).buffer);
   const order = await orderOf(paths.cases, one), lengths = { out: rows * p.valueDim, lse: rows };
@@ -63,7 +86,7 @@ async function runCase(gpu: Gpu, mistake: number, one: RawCase, paths: Paths): P
   const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(Math.ceil(rows / 64));
+  pass.dispatchWorkgroups(kernel.groups(p));
   pass.end();
   device.queue.submit([encoder.finish()]);
   const shapes = { out: [p.batch, p.heads, p.seqQ, p.valueDim], lse: [p.batch, p.heads, p.seqQ] };
@@ -88,9 +111,15 @@ export interface Paths {
   readonly outputs: string;
 }
 
-/** Runs the WGSL kernel on all cases of attention of a folder. */
-export async function runAllWgsl(mistake: number, paths: Paths): Promise<void> {
+/** Runs a WGSL kernel on all cases of attention of a folder: that of the first set, or by a number of the tenth `tiled`. */
+export async function runAllWgsl(
+  mistake: number,
+  { kernel = mistake > 100 ? "tiled" : "rows", ...paths }: Paths & {
+    readonly kernel?: keyof typeof WGSL_KERNELS;
+  },
+): Promise<void> {
   using gpu = await openGpu();
   await Deno.mkdir(paths.outputs, { recursive: true });
-  for (const one of await rawCases(paths.cases)) await runCase(gpu, mistake, one, paths);
+  const ready = { gpu, kernel: WGSL_KERNELS[kernel], mistake };
+  for (const one of await rawCases(paths.cases)) await runCase(ready, one, paths);
 }

@@ -3,7 +3,7 @@
  *   odd IN OUT BATCH HEADS KV_HEADS LQ LK D DV BM BN CAUSAL REPLICATE SCALE STORAGE WAY
  *
  * reads IN.q.bin, .k.bin, .v.bin (float32, rounded to the storage format) and .levels.bin, and writes OUT.out.bin (rounded to
- * storage) and OUT.lse.bin. Storage: 0 float32, 1 float16. Ways: see odd.c and rare.c. */
+ * storage) and OUT.lse.bin. Storage: 0 float32, 1 float16. Ways: see odd.c, rare.c and fixed.c. */
 #include "call.h"
 
 #include <math.h>
@@ -110,7 +110,8 @@ static void run_row(const Call *call, const float *q, const List *list, ptrdiff_
   for (size_t c = 0; c < call->d; c++) query[c] = call->way == 4 ? stored(call, q[c] * (call->scale * LOG2E)) : q[c];
   clear(call, &states[0]);
   if (call->way <= 4) run_odd(call, query, list, where, states);
-  else run_rare(call, query, list, where, states);
+  else if (call->way <= 10) run_rare(call, query, list, where, states);
+  else run_fixed(call, query, list, where, &states[0]);
   for (size_t c = 0; c < call->dv; c++) out[c] = stored(call, states[0].out[c]);
   *lse = states[0].lse;
 }

@@ -42,6 +42,7 @@ void join(const Call *call, State *a, const State *b);
 /* Zeroed memory; ends the program if there is none. */
 void *allocate(size_t count, size_t size);
 
-/* The ways 1 to 4 (odd.c) and 5 to 10 (rare.c): the row's output and log-sum-exp in the first of `states`. */
+/* The ways 1 to 4 (odd.c), 5 to 10 (rare.c), and 11 and 12 (fixed.c): the row's output and log-sum-exp in the first of `states`. */
 void run_odd(const Call *call, const float *query, const List *list, ptrdiff_t where, State *states);
 void run_rare(const Call *call, const float *query, const List *list, ptrdiff_t where, State *states);
+void run_fixed(const Call *call, const float *query, const List *list, ptrdiff_t where, State *state);
