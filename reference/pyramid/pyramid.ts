@@ -107,10 +107,10 @@ export function requireTail(tail: string): asserts tail is Tail {
 }
 
 /** How many tokens every pooled token stands for. At level 1 the repeated tokens are dropped. */
-function pooledCounts(
+export function pooledCounts(
   tokens: number,
   level: number,
-  { blockN, tail }: { blockN: number; tail: Tail },
+  { blockN, tail }: { readonly blockN: number; readonly tail: Tail },
 ): Int32Array {
   if (tail === "exact" || level === 1) {
     const pooled = Math.ceil(tokens / level);
