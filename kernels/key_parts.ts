@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { headsTogether, usesMatrices } from "./attention/matrix/code.ts";
+import { headsTogether, isNarrow, usesMatrices } from "./attention/matrix/code.ts";
 import { partialBytes } from "./attention/merge.ts";
 import { columnParts } from "./attention/options.ts";
 import { type KeyParts, keyParts, type TileCount } from "./attention/splits.ts";
@@ -26,10 +26,11 @@ export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan):
     ...{ rows, columns, tiles: lists?.tiles ?? denseTiles(plan) },
     ...{ matrices: usesMatrices(info, kernel), width: Math.max(shape.headDim, shape.valueDim) },
     wholeTiles: !walksLastInPart(kernel),
+    canShareLast: sharesLast(info, kernel),
   });
   if (found === null) return null;
   // Without lists, and with bits beside them, kernels share all blocks.
-  const shared = lists === undefined || lists.masked ? rows : found.rows;
+  const shared = found.first === 0 && (lists === undefined || lists.masked) ? rows : found.rows;
   const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = info.limits;
   const parts = Math.min(
     found.parts,
@@ -39,6 +40,14 @@ export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan):
     Math.floor((maxComputeWorkgroupsPerDimension - rows) / shared) + 1,
   );
   return parts > 1 ? { ...found, rows: shared, parts } : null;
+}
+
+/**
+ * Whether the last blocks of a long call can be shared: in dense calls that are not causal, by matrix units if a subgroup has registers for
+ * all columns. Elsewhere the text in which some blocks are shared and others are not is slower by more than that saves.
+ */
+function sharesLast(info: Capabilities, kernel: AttentionKernelOptions): boolean {
+  return kernel.dense && !kernel.causal && (!usesMatrices(info, kernel) || isNarrow(kernel));
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
+import { submitPass } from "../../kernels/device/work/pass.ts";
 import { createPsa, type Psa } from "../../kernels/psa.ts";
 import { denseAttention } from "../../reference/attention/attention.ts";
 import { compare } from "../../reference/judge/metrics.ts";
@@ -21,8 +22,11 @@ import { findPeer, type Peer, type PeerCall, type PeerRun } from "./peer.ts";
 const PEERS: readonly Peer[] = [onnxruntime, jax];
 /** Heads and channels. */
 const SIZES = [[12, 128], [16, 64]] as const;
-/** Rows of the last head that are compared, measurements, and milliseconds that one takes at least. */
+/** Rows of the last head that are compared, measurements, and milliseconds that the attentions of one take at least. */
 const ROWS = 16, MEASUREMENTS = 5, LEAST = 200;
+
+/** The fewest attentions of a measurement, a multiple of those that a model has, and the most. */
+const FEW = 4, MOST = 2 ** 16;
 
 /** Options of the comparison. */
 export interface PeersOptions {
@@ -30,6 +34,8 @@ export interface PeersOptions {
   readonly tokens: number;
   /** The packages for comparison; default all that this bench knows. */
   readonly peers?: readonly Peer[];
+  /** Milliseconds that the attentions of a measurement take at least; default 200. */
+  readonly least?: number;
   /** Heads and channels; default 12 of 128 and 16 of 64. */
   readonly sizes?: readonly (readonly [heads: number, dim: number])[];
 }
@@ -55,12 +61,16 @@ export interface PeerRow extends Pick<PeerCall, "heads" | "tokens" | "dim"> {
  */
 export async function* runPeers(
   gpu: Gpu,
-  { tokens, peers = PEERS, sizes = SIZES }: PeersOptions,
+  { tokens, peers = PEERS, sizes = SIZES, least }: PeersOptions,
 ): AsyncGenerator<PeerRow | string> {
   for (const [heads, dim] of sizes) {
     const call = makeCall({ heads, dim, tokens });
     using psa = await ourPsa(gpu, call);
-    const all = [{ name: "psa-harness", version: gpu.info.implementation as string, open: () => ours(psa) }];
+    const all = [{
+      name: "psa-harness",
+      version: gpu.info.implementation as string,
+      open: () => ours(gpu, psa),
+    }];
     for (const peer of peers) {
       const module = await findPeer(peer);
       if (module === undefined) yield missing(peer);
@@ -68,7 +78,7 @@ export async function* runPeers(
     }
     for (const { name, version, open } of all) {
       try {
-        const run = await open(), rel_l2 = check(call, await run.output()), ms = await timeRun(run);
+        const run = await open(), rel_l2 = check(call, await run.output()), ms = await timeRun(run, least);
         const tflops = 4 * heads * tokens ** 2 * dim / ms / 1e9;
         yield { peer: name, version, heads, tokens, dim, dtype: "f32", ms, tflops, rel_l2 };
       } catch (error) {
@@ -122,17 +132,28 @@ function check(call: PeerCall, output: Float32Array): number {
   return relL2;
 }
 
-/** Milliseconds of one attention: the median of some measurements, each of as many as take long enough to be told from noise. */
-async function timeRun({ repeat }: PeerRun): Promise<number> {
+/**
+ * Milliseconds of one attention, the median of some measurements. Waiting for the device takes 10 ms, however little it has to do, so what is
+ * measured is by how much longer many attentions take than a few.
+ *
+ * @param run the attentions of a package
+ * @param least milliseconds that those of a measurement take at least
+ */
+export async function timeRun({ repeat }: PeerRun, least = LEAST): Promise<number> {
   const measure = async (times: number) => {
     const begin = performance.now();
     await repeat(times);
-    return (performance.now() - begin) / times;
+    return performance.now() - begin;
   };
-  await repeat(1);
-  const once = await measure(4), times = Math.max(4, Math.ceil(LEAST / once / 4) * 4), all: number[] = [];
-  for (let i = 0; i < MEASUREMENTS; i++) all.push(await measure(times));
-  return medianOf(all);
+  await repeat(FEW);
+  let times = FEW, few = await measure(FEW), all = few;
+  while (all - few < least && times < MOST) {
+    times *= 2;
+    [few, all] = [await measure(FEW), await measure(FEW + times)];
+  }
+  const each: number[] = [];
+  for (let i = 0; i < MEASUREMENTS; i++) each.push((await measure(FEW + times) - await measure(FEW)) / times);
+  return medianOf(each);
 }
 
 /** Our dense attention of a call. */
@@ -172,13 +193,17 @@ function turned(
 }
 
 /** Our call as a peer runs. */
-async function ours(psa: Psa): Promise<PeerRun> {
-  const call = await psa.prepare("dense"), { shape: { heads, seqQ, headDim } } = psa;
+async function ours(gpu: Gpu, psa: Psa): Promise<PeerRun> {
+  const call = await psa.prepare("dense"),
+    encodes = call.stages.map(({ encode }) => encode),
+    { shape: { heads, seqQ, headDim } } = psa;
   const sizes = { heads, tokens: seqQ, dim: headDim } as PeerCall;
   return {
     output: async () => turned(sizes, (await call.forward()).out.data as Float32Array, true),
     repeat: async (times) => {
-      await call.time({ repetitions: times });
+      // A submission for each call, as the others have it, and one wait for all.
+      for (let i = 0; i < times; i++) await submitPass(gpu, encodes, { label: "dense attention" });
+      await gpu.device.queue.onSubmittedWorkDone();
     },
   };
 }

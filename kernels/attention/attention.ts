@@ -71,7 +71,7 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     full: shape.seqK % 32 === 0,
     group: lists?.group ?? 8,
     shortLists: areShort(lists?.tiles),
-    shared: parts === null ? "none" : parts.rows < rows ? "some" : "all",
+    shared: sharedOf(parts, rows),
   } as const;
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, { ...options, parts, matrices });
   const workgroups = parts === null
@@ -101,6 +101,12 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
   const choice = await buildChoice(gpu, { ...options, v, workgroups });
   const [plain, careful] = await Promise.all([build(false, choice.plain), build(true, choice.careful)]);
   return stageOf([choice.encode, plain, careful, merge?.encode], outputs);
+}
+
+/** Which of some query blocks are shared. */
+function sharedOf(parts: KeyParts | null, rows: number): AttentionKernelOptions["shared"] {
+  if (parts === null) return "none";
+  return parts.first > 0 ? "last" : parts.rows < rows ? "longest" : "all";
 }
 
 /** The stage that runs kernels one after the other. */
@@ -139,10 +145,10 @@ function uploadCall(gpu: Gpu, options: AttentionOptions & { readonly matrices: b
   const halvings = matrices ? 0 : preshift(dtype, headDim);
   call.setFloat32(0, scale * Math.LOG2E * 2 ** halvings, true);
   call.setFloat32(4, -Infinity, true);
-  const { rows = 0, parts: count = 1, share = 1 } = parts ?? {};
+  const { rows = 0, parts: count = 1, share = 1, first = 0 } = parts ?? {};
   [
     ...[seqQ, end, seqK - seqQ, heads, kvHeads, 1, ...packLayout(layout)],
-    ...[batch * heads * blocks, blocks, rows, count, share],
+    ...[batch * heads * blocks, blocks, rows, count, share, first],
   ].forEach((each, i) => call.setInt32(8 + 4 * i, each, true));
   upload(gpu, uniform, { data: call });
   return uniform;

@@ -1,18 +1,27 @@
 // Which query block a workgroup of attention works on, and whether it shares its keys with others: a named block of the templates of both
 // kernels. SHARED: 0 where no block is shared, 1 where some are, 2 where all are.
 //
-// Where some are, workgroups lie along x. Those of shared blocks come first, the parts of a block side by side; they leave their results
-// in `partials`, where merge.wgsl finds them.
+// Where some are, workgroups lie along x, in the order in which blocks are taken, the parts of a shared block side by side; these leave
+// their results in `partials`, at `place`, where merge.wgsl finds them. They are those of the first blocks, or of the last (SHARED_LAST).
 //#block find_block
 //#if SHARED == 2
   let is_shared = true;
+  let place = wg.x;
   let turn = wg.x / call.parts;
   let part = wg.x % call.parts;
 //#end
 //#if SHARED == 1
+//#if SHARED_LAST
+  let is_shared = wg.x >= call.first_shared;
+  let place = wg.x - call.first_shared;
+  let turn = select(wg.x, call.first_shared + place / call.parts, is_shared);
+  let part = select(0u, place % call.parts, is_shared);
+//#else
   let is_shared = wg.x < call.shared_blocks * call.parts;
+  let place = wg.x;
   let turn = select(wg.x - call.shared_blocks * (call.parts - 1u), wg.x / call.parts, is_shared);
   let part = select(0u, wg.x % call.parts, is_shared);
+//#end
 //#end
 //#if DENSE
 //#if SHARED > 0

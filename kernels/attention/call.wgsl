@@ -12,7 +12,8 @@ struct Call {
   levels: array<LevelRows, 8>, // where each level lies in K and V, by log2(level)
   rows: u32,               // query blocks of all heads
   blocks: u32,             // query blocks of a head
-  shared_blocks: u32,             // query blocks whose keys several workgroups share: the first ones in the order in which they are taken
+  shared_blocks: u32,      // query blocks whose keys several workgroups share: neighbours in the order in which they are taken
   parts: u32,              // workgroups that share the keys of such a block
   share: u32,              // tiles of 128 keys that each of them has at least, if there are so many
+  first_shared: u32,       // blocks before the first of them in that order: 0, or all that are not shared
 }

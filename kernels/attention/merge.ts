@@ -59,7 +59,7 @@ export async function buildMerge(
   const rows = Math.min(blockM, shape.seqQ);
   const parameters = {
     ...{ F16: f16, DENSE: lists === undefined, CAUSAL: causal, BM: blockM, ROWS: rows },
-    ...{ PIECES: pieces, PITCH: partialPitch(shape.valueDim) },
+    ...{ SHARED_LAST: parts.first > 0, PIECES: pieces, PITCH: partialPitch(shape.valueDim) },
   };
   const text = [layoutTemplate, call, merge].join("\n");
   const encode = await buildKernel(gpu, expandTemplate(text, parameters), {

@@ -31,10 +31,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u, 
   let shared_row = index / across;
   let piece = index % across;
   if (shared_row >= call.shared_blocks * #{ROWS}u) { return; }
+  let turn = #{SHARED_LAST ? "call.first_shared + " : ""}shared_row / #{ROWS}u;
 //#if DENSE
-  let block_row = shared_row / #{ROWS}u;
+  let block_row = turn;
 //#else
-  let block_row = offsets[call.rows + 1u + shared_row / #{ROWS}u];
+  let block_row = offsets[call.rows + 1u + turn];
 //#end
   let block = #{DENSE && CAUSAL ? "call.blocks - 1u - block_row % call.blocks" : "block_row % call.blocks"};
   let token = block * #{BM}u + shared_row % #{ROWS}u;

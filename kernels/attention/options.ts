@@ -12,9 +12,14 @@ export const WIDEST_COLUMNS = 128;
 /** Which query blocks are shared, as the kernels' templates have it, and the binding of the first list, behind the outputs. */
 export function sharedParameters(
   { shared = "none", shape: { valueDim } }: Pick<AttentionKernelOptions, "shared" | "shape">,
-): { SHARED: number; LISTS_AT: number; PARTIAL_PITCH: number } {
-  const SHARED = { none: 0, some: 1, all: 2 }[shared];
-  return { SHARED, LISTS_AT: [6, 7, 5][SHARED], PARTIAL_PITCH: partialPitch(valueDim) };
+): { SHARED: number; SHARED_LAST: boolean; LISTS_AT: number; PARTIAL_PITCH: number } {
+  const SHARED = { none: 0, longest: 1, last: 1, all: 2 }[shared];
+  return {
+    SHARED,
+    SHARED_LAST: shared === "last",
+    LISTS_AT: [6, 7, 5][SHARED],
+    PARTIAL_PITCH: partialPitch(valueDim),
+  };
 }
 
 /** Pieces of four numbers of a row of partial results: its outputs, then its maximum and its sum. */
@@ -52,8 +57,8 @@ export interface AttentionKernelOptions {
    * weight of zero adds nothing; default true.
    */
   readonly careful?: boolean;
-  /** Whether several workgroups share the keys of no query block, of some, or of all; default none. */
-  readonly shared?: "none" | "some" | "all";
+  /** Whose keys several workgroups share: no query block's, those of the longest lists, of the last blocks, or all; default none. */
+  readonly shared?: "none" | "longest" | "last" | "all";
   /** Whether lists are short, so that how far their last tiles are filled matters; default false. */
   readonly shortLists?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */

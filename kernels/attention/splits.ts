@@ -28,8 +28,10 @@ export function areShort(tiles?: TileCount): boolean {
 
 /** How workgroups share the keys of query blocks. */
 export interface KeyParts {
-  /** Query blocks of all heads that are shared: the first ones in the order in which blocks are taken. */
+  /** Query blocks of all heads that are shared: neighbours in the order in which blocks are taken. */
   readonly rows: number;
+  /** Blocks before them: 0 where those with the longest lists are shared, or all. */
+  readonly first: number;
   /** Workgroups of each. */
   readonly parts: number;
   /** Tiles that a workgroup has at least, if there are so many: those of shorter lists stay together. */
@@ -48,6 +50,8 @@ export interface SplitCall {
   readonly matrices: boolean;
   /** Whether the tiled kernel walks the last tile of a list to its end, however few keys it has; default false. */
   readonly wholeTiles?: boolean;
+  /** Whether the last blocks of a long call can be shared; default false. */
+  readonly canShareLast?: boolean;
   /** Channels of a query or a value, whichever has more; default 128. */
   readonly width?: number;
 }
@@ -66,7 +70,7 @@ interface SplitCost {
  * costs of a workgroup and of the merge are nearly the same for narrower ones (docs/short-calls.md).
  */
 const COSTS: Readonly<Record<"tiled" | "matrix", SplitCost>> = {
-  tiled: { workgroup: 0.2, merge: 0.3, part: 0.01 },
+  tiled: { workgroup: 0.2, merge: 0.3, part: 0.001 },
   matrix: { workgroup: 1.2, merge: 1, part: 0.006 },
 };
 /** The width of queries and values for which the costs of matrix units hold; a tile takes half of the time at half of it, not less. */
@@ -75,6 +79,11 @@ const MATRIX_WIDTH = 128;
 const LAST_TILE = [0, 0.4, 0.6, 0.9];
 /** The time of a workgroup that finds no tile for it. */
 const EMPTY = 0.1;
+
+/** Rounds of workgroups from which on the last blocks are not shared, their parts at most, and the share of the time that it has to save. */
+const MOST_ROUNDS = 64, MOST_PARTS = 16, LEAST_LAST = 0.005;
+/** The mean number of tiles, as a share of the most, from which on lists count as of one length. */
+const LIKE = 0.5;
 
 /** The share of the time that parts have to save, and rounds of workgroups from which on nothing is split. */
 const LEAST_GAIN = 0.1, MANY_ROUNDS = 16;
@@ -99,11 +108,19 @@ const PARTS = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2], SHORT_LIST
  * ```ts
  * import { keyParts } from "./splits.ts";
  * const device = { busyWorkgroups: 128 }, tiles = { most: 64, mean: 64 };
- * console.log(keyParts(device, { rows: 16, tiles, matrices: false })); // { rows: 16, parts: 8, share: 8 }
+ * console.log(keyParts(device, { rows: 16, tiles, matrices: false })); // { rows: 16, first: 0, parts: 8, share: 8 }
  * console.log(keyParts(device, { rows: 128, tiles, matrices: false })); // null
  * ```
  */
 export function keyParts(
+  device: { readonly busyWorkgroups: number },
+  call: SplitCall,
+): KeyParts | null {
+  return longestParts(device, call) ?? lastParts(device, call);
+}
+
+/** How the blocks with the longest lists are shared. */
+function longestParts(
   { busyWorkgroups }: { readonly busyWorkgroups: number },
   { rows, columns = 1, tiles, matrices, width = MATRIX_WIDTH, wholeTiles = false }: SplitCall,
 ): KeyParts | null {
@@ -122,11 +139,41 @@ export function keyParts(
   const alone = time(null), fewer = isWhole ? FEWER.whole : FEWER.inPart;
   let best: KeyParts | null = null, least = (1 - LEAST_GAIN) * alone;
   for (const share of sharesOf(tiles)) {
-    const plan = { rows: longerThan(share, rows, tiles), parts: Math.ceil(tiles.most / share), share };
+    const parts = Math.ceil(tiles.most / share),
+      plan = { rows: longerThan(share, rows, tiles), first: 0, parts, share };
     const its = time(plan);
     if (its < (best === null ? 1 : fewer) * least) [best, least] = [plan, its];
   }
   return best;
+}
+
+/**
+ * How the last blocks are shared: those that remain when every workgroup that the device has room for has had the same number of blocks, and that
+ * would keep only some of them busy. Lists have to be of about the same length.
+ */
+function lastParts(
+  { busyWorkgroups: room }: { readonly busyWorkgroups: number },
+  { rows, columns = 1, tiles, matrices, width = MATRIX_WIDTH, canShareLast = false }: SplitCall,
+): KeyParts | null {
+  const rest = rows % room, { most, mean } = tiles;
+  if (!canShareLast || columns > 1 || rest === rows || rest === 0 || rows > MOST_ROUNDS * room) return null;
+  if (mean < LIKE * most) return null;
+  const cost = COSTS[matrices ? "matrix" : "tiled"],
+    scale = matrices ? MATRIX_WIDTH / Math.max(width, MATRIX_WIDTH / 2) : 1;
+  const lengths = lengthsOf(rows, tiles).map((quarters) => quarters / 4),
+    whole = lengths.slice(0, rows - rest);
+  const end = (parts: number) => {
+    const last = lengths.slice(rows - rest).flatMap((tiles) => Array<number>(parts).fill(tiles / parts));
+    const merge = parts === 1 ? 0 : cost.merge + cost.part * rest * parts;
+    return endOf([...whole, ...last], { slots: room, columns: 1, fixed: scale * cost.workgroup }) +
+      scale * merge;
+  };
+  let best = 1, least = (1 - LEAST_LAST) * end(1);
+  for (let parts = 2; parts <= Math.min(most, MOST_PARTS) && parts * rest <= 4 * room; parts++) {
+    const its = end(parts);
+    if (its < least) [best, least] = [parts, its];
+  }
+  return best === 1 ? null : { rows: rest, first: rows - rest, parts: best, share: 1 };
 }
 
 /** Tiles of a part that are tried, the fewest first. */
@@ -152,9 +199,9 @@ function lengthsOf(rows: number, { most, mean, quarters }: TileCount): number[] 
 /** The quarters of every workgroup, in the order in which they are begun; a part of a list that is too short for it has none. */
 function workOf(lengths: readonly number[], plan: KeyParts | null): number[] {
   if (plan === null) return [...lengths];
-  const { rows, parts } = plan;
+  const { rows, first, parts } = plan;
   return lengths.flatMap((length, row) => {
-    if (row >= rows) return [length];
+    if (row < first || row >= first + rows) return [length];
     const share = 4 * Math.max(plan.share, Math.ceil(length / 4 / parts));
     return Array.from({ length: parts }, (_, part) => Math.max(0, Math.min(share, length - part * share)));
   });

@@ -134,7 +134,7 @@ function lastTiles(
   options: AttentionKernelOptions,
   { split, subgroups }: { readonly split: boolean; readonly subgroups: boolean },
 ) {
-  const inPart = walksLastInPart(options), short = inPart && options.shared === "some";
+  const inPart = walksLastInPart(options), short = inPart && options.shared === "longest";
   const both = inPart && !short && split && subgroups && options.shortLists === true;
   return {
     ...{ WHOLE_TILES: !short, STEPS: subgroups ? 16 : 1 },

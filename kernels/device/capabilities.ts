@@ -30,7 +30,7 @@ export interface Capabilities {
   readonly matrices: boolean;
   /**
    * Workgroups of attention that the device runs at once: below that, keys of a query block are shared. It is counted where
-   * there are subgroups and rounded to a power of two (probe/room.ts), and 1 where there are none, which is software.
+   * there are subgroups (probe/room.ts), and 1 where there are none, which is software.
    */
   readonly busyWorkgroups: number;
   /** Nanoseconds per tick of a timestamp; 0 where there are no timestamps. */

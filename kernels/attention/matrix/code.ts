@@ -77,9 +77,14 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
     matrixWorkgroupBytes(options) <= device.limits.maxComputeWorkgroupStorageSize;
 }
 
+/** Whether rows are so narrow that a subgroup makes all columns of its own keys. */
+export function isNarrow(options: AttentionKernelOptions): boolean {
+  return sizesOf(options).alone;
+}
+
 /** Heads whose query blocks are best ordered together by the lengths of their lists. */
 export function headsTogether(device: AttentionDevice, options: AttentionKernelOptions): number {
-  return options.causal && usesMatrices(device, options) && !sizesOf(options).alone ? LISTS_TOGETHER : 1;
+  return options.causal && usesMatrices(device, options) && !isNarrow(options) ? LISTS_TOGETHER : 1;
 }
 
 /** The WGSL of attention with matrices. */
@@ -104,12 +109,14 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
   } = options;
   const { across, rows, rowTiles, region, tileGroups, alone } = sizesOf(options);
   const threads = 4 * rows / rowTiles;
+  const isFull = full && dense, shares = sharedParameters(options);
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
     ...{ ALONE: alone, BUFFERS: alone ? 2 : 1, KEYS_EARLY: dense || alone },
-    ...sharedParameters(options),
-    HEADS_TOGETHER,
-    ...{ FULL: full && dense, ONE_BIAS: whole && !partial && group === 8 },
+    ...shares,
+    HEADS_TOGETHER: causal ? HEADS_TOGETHER : 1,
+    ...{ FULL: isFull, FOLDED: isFull && !causal && shares.SHARED > 0 },
+    ...{ ONE_BIAS: whole && !partial && group === 8 },
     ...{ DENSE: dense, CAUSAL: causal, PARTIAL: partial, WHOLE: whole, GROUP: group },
     ...{
       BM: blockM,

@@ -79,7 +79,9 @@ fn main(
 //#use request_queries
 
 //#if DENSE
+//#if !FOLDED
   let first_key = call.levels[0].first_row + kv_head * call.levels[0].tokens;
+//#end
 //#if CAUSAL
   let all_tiles = (u32(clamp(i32(row_end) + call.position, 0, i32(call.seq_k))) + 31u) >> 5u;
 //#else
@@ -88,7 +90,7 @@ fn main(
 //#else
   let list_begin = offsets[list_row];
   let all_groups = offsets[list_row + 1u] - list_begin;
-//#if SHARED == 0
+//#if SHARED < 2
   // The first entries are asked for together with those that tell how many there are.
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[list_begin + min(lid, max(all_groups, 1u) - 1u)], kv_head); }
 //#end
@@ -111,12 +113,15 @@ fn main(
   let first_group = list_begin + tiles_before * #{TILE_GROUPS}u;
   let groups = all_groups - tiles_before * #{TILE_GROUPS}u;
 //#end
-//#if DENSE && SHARED > 0
+//#if FOLDED
+  let first_key = call.levels[0].first_row + kv_head * call.levels[0].tokens + tiles_before * 32u;
+//#end
+//#if DENSE && SHARED > 0 && !FOLDED
   first_tile = tiles_before;
 //#end
 //#if SHARED > 0
   if (tiles == 0u && is_shared) {
-    if (lid < #{BM}u && column_part == 0u) { partials[(wg.x * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
+    if (lid < #{BM}u && column_part == 0u) { partials[(place * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
     return;
   }
 //#end
@@ -134,8 +139,10 @@ fn main(
   let last = tiles - 1u;
 
 //#if !DENSE && SHARED > 0
-  if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
-  workgroupBarrier();
+  #{SHARED == 1 ? "if (part > 0u)" : ""} {
+    if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[first_group + min(lid, groups - 1u)], kv_head); }
+    workgroupBarrier();
+  }
 //#end
   // The pieces of each tile that this invocation loads.
 //#for n in 0 .. K_LOADS

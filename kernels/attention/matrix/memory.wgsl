@@ -36,7 +36,7 @@ var<workgroup> seen: u32;                  // tiles before it
 //#end
 //#end
 
-//#if DENSE && SHARED > 0
+//#if DENSE && SHARED > 0 && !FOLDED
 var<private> first_tile: u32; // of this split: dense tiles are counted from it
 //#end
 
@@ -74,8 +74,8 @@ fn sampled_tile(place: u32, tiles: u32, first_row: u32) -> u32 {
   return (place * (u32(max(i32(first_row) + #{CAUSAL ? "call.position" : "0"}, 0)) >> 5u)) % tiles;
 }
 
-// The first key of a tile.
-fn key_of(tile: u32) -> u32 { return #{SHARED > 0 ? "(first_tile + tile)" : "tile"} * 32u; }
+// The first key of a tile, or, FOLDED, its distance from the first one of this workgroup.
+fn key_of(tile: u32) -> u32 { return #{SHARED > 0 && !FOLDED ? "(first_tile + tile)" : "tile"} * 32u; }
 //#end
 
 // The row in K and V of a row of a tile.

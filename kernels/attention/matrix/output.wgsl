@@ -10,7 +10,7 @@
   let inverse#{z} = select(1.0 / sum#{z}, 0.0, is_empty#{z});
   if (first_row + row#{z} < row_end && half == 0u && column_part == 0u) {
 //#if SHARED > 0
-    if (is_shared) { partials[(wg.x * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(max#{z}, sum#{z}, 0.0, 0.0); }
+    if (is_shared) { partials[(place * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(max#{z}, sum#{z}, 0.0, 0.0); }
 //#end
 //#if SHARED < 2
     #{SHARED > 0 ? "if (!is_shared) " : ""}{ lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z}); }
@@ -67,9 +67,9 @@
     if (row < row_end && piece < #{V_PIECES}u) {
 //#if SHARED > 0
       if (is_shared) {
-        let place = (wg.x * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + 2u * piece;
-        partials[place] = low;
-        partials[place + 1u] = high;
+        let to = (place * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + 2u * piece;
+        partials[to] = low;
+        partials[to + 1u] = high;
       }
 //#end
 //#if SHARED < 2

@@ -88,7 +88,7 @@ fn main(
   let first_tile = min(part * share, all_tiles);
   let tiles = min(share, all_tiles - first_tile);
   if (tiles == 0u && is_shared) {
-    if (lid < #{BM}u && column_part == 0u) { partials[(wg.x * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
+    if (lid < #{BM}u && column_part == 0u) { partials[(place * #{BM}u + lid) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(); }
     return;
   }
 //#else

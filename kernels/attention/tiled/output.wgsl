@@ -42,25 +42,25 @@
     let at = (head * call.seq_q + row) * #{V_PIECES}u;
 //#if SHARED > 0
     if (is_shared) {
-      let place = (wg.x * #{BM}u + ty * 8u + #{i}u) * #{PARTIAL_PITCH}u;
+      let to = (place * #{BM}u + ty * 8u + #{i}u) * #{PARTIAL_PITCH}u;
 //#if F16
       let own = first_piece + column;
       if (own < #{V_PIECES}u #{SPLIT ? "&& part_of_keys == 0u" : ""}) {
-        partials[place + own * 2u] = low;
-        partials[place + own * 2u + 1u] = high;
+        partials[to + own * 2u] = low;
+        partials[to + own * 2u + 1u] = high;
       }
 //#else
 //#if SPLIT
       let own = first_piece + column + part_of_keys * 8u;
-      if (own < #{V_PIECES}u) { partials[place + own] = select(low, high, part_of_keys == 1u); }
+      if (own < #{V_PIECES}u) { partials[to + own] = select(low, high, part_of_keys == 1u); }
 //#else
       let own = first_piece + column;
-      if (own < #{V_PIECES}u) { partials[place + own] = low; }
-      if (own + 16u < #{V_PIECES}u) { partials[place + own + 16u] = high; }
+      if (own < #{V_PIECES}u) { partials[to + own] = low; }
+      if (own + 16u < #{V_PIECES}u) { partials[to + own + 16u] = high; }
 //#end
 //#end
       if (tx == 0u && column_part == 0u) {
-        partials[place + #{PARTIAL_PITCH - 1}u] = vec4f(top#{F16 ? " + HALVINGS" : ""}, select(sum, 0.0, empty), 0.0, 0.0);
+        partials[to + #{PARTIAL_PITCH - 1}u] = vec4f(top#{F16 ? " + HALVINGS" : ""}, select(sum, 0.0, empty), 0.0, 0.0);
       }
     }
 //#end

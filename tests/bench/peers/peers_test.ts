@@ -1,7 +1,7 @@
 /** `deno task bench:peers`: it reports missing packages, does not time wrong outputs, and builds the model that ONNX defines. */
 import { onnxModel } from "../../../bench/peers/onnx_model.ts";
 import { findPeer, type Peer } from "../../../bench/peers/peer.ts";
-import { type PeerRow, runPeers } from "../../../bench/peers/bench.ts";
+import { type PeerRow, runPeers, timeRun } from "../../../bench/peers/bench.ts";
 import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 import { runPsa } from "../../support/command.ts";
 import { gpuTest } from "../../support/stage_case.ts";
@@ -57,6 +57,19 @@ function fake(name: string, output: (length: number) => Float32Array): Peer {
   };
 }
 
+Deno.test("peers: what it takes to wait for the device is not counted", async () => {
+  const own = performance.now;
+  let clock = 0;
+  performance.now = () => clock;
+  try {
+    const repeat = (times: number) => Promise.resolve(void (clock += 10 + 0.05 * times));
+    const ms = await timeRun({ output: () => Promise.resolve(new Float32Array()), repeat });
+    assert(Math.abs(ms - 0.05) < 1e-9, `${ms} ms`);
+  } finally {
+    performance.now = own;
+  }
+});
+
 Deno.test("peers: a package that is not there is found nowhere", async () => {
   assertEquals(
     await findPeer({ ...fake("nobody", () => new Float32Array()), file: "nobody/index.js" }),
@@ -68,7 +81,7 @@ gpuTest("peers: what is wrong is said and not timed; so is what is not installed
   const missing = { ...fake("nobody", () => new Float32Array()), file: "nobody/index.js" };
   const peers = [missing, fake("zeros", (length) => new Float32Array(length))],
     told: (PeerRow | string)[] = [];
-  for await (const row of runPeers(gpu, { tokens: 20, peers, sizes: [[1, 16]] })) told.push(row);
+  for await (const row of runPeers(gpu, { tokens: 20, least: 10, peers, sizes: [[1, 16]] })) told.push(row);
   assertEquals(told.length, 3);
   const [absent, own, wrong] = told;
   assertEquals(

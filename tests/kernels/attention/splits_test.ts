@@ -69,6 +69,22 @@ Deno.test("splits: which calls are split, and how often", () => {
   }
 });
 
+Deno.test("splits: the last blocks of a call, which would keep only a part of the device busy", () => {
+  const tiles = { most: 128, mean: 128 }, room = { busyWorkgroups: 132 };
+  const last = (rows: number, more = {}) =>
+    keyParts(room, { rows, tiles, matrices: true, canShareLast: true, ...more });
+  assertEquals(last(1536), { rows: 84, first: 1452, parts: 3, share: 1 }, "84 blocks behind 11 rounds");
+  assertEquals(last(1452), null, "whole rounds");
+  assertEquals(last(1584 - 3), null, "nearly whole rounds");
+  assertEquals(last(1536, { canShareLast: false }), null, "a kernel that cannot");
+  assertEquals(
+    last(1536, { tiles: { most: 128, mean: 20 } }),
+    null,
+    "lists of which nobody knows the lengths",
+  );
+  assertEquals(last(132 * 100 + 66), null, "one round of hundred");
+});
+
 /** A device that takes so many workgroups at once that every call is split. */
 const wide = (gpu: Gpu) => withRoom(gpu, 1 << 20);
 
@@ -138,6 +154,22 @@ gpuTest("gpu: of lists of different lengths only the longest are shared", async 
   assert(count(1, 5) > 0 && longer > 0, `quarters of tiles of lists: ${rowsOfQuarters}`);
   const bytes = await watched(scope, () => checkAttention(scope, given));
   assertEquals(bytes, longer * parts * partialBytes({ valueDim: 136 }, { blockM: 32 }));
+});
+
+gpuTest("gpu: keys of the last of many blocks, shared by workgroups", async (gpu) => {
+  using scope = withRoom(gpu, 2);
+  const given = parseCase("attention B=1 H=1 Lq=200 Lk=900 D=8 bm=16 bn=64"); // 13 blocks
+  const bytes = await watched(scope, () => checkAttention(scope, given, { dense: true }));
+  const one = partialBytes({ valueDim: 8 }, { blockM: 16 });
+  assert(bytes >= 2 * one && bytes <= 8 * one, `${bytes / one} parts of one block`);
+});
+
+Deno.test("matrices, emulated: keys of the last of many blocks, shared by workgroups", async () => {
+  using gpu = await openGpu({ gpu: emulatedMatrices() });
+  using scope = withRoom(gpu, 2);
+  const given = parseCase("attention B=1 H=1 Lq=160 Lk=1024 D=16 bm=32 bn=64 dtype=f16");
+  const bytes = await watched(scope, () => checkAttention(scope, given, { dense: true }));
+  assertEquals(bytes, 2 * partialBytes({ valueDim: 16 }, { blockM: 32 }), "two parts of one block");
 });
 
 const SMALL = { headDim: 16, valueDim: 24, blockM: 32, tail: "exact" } as const;
