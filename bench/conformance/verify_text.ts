@@ -52,15 +52,17 @@ export function captureLines(
   const head = verdict === "right"
     ? `right  ${file}  ${rightAs(arithmetic ?? "", tensors)}${used}`
     : `${verdict.toUpperCase()}  ${file}`;
-  const lines = verdict === "wrong" ? reason.split("; ") : [reason];
+  const lines = verdict === "wrong" ? reason.split(/; (?!max absolute)/) : [reason];
   return [
     head,
     ...lines.map((line) => `       ${line}`),
     ...(where === null ? [] : [`       where: ${where}`]),
-    ...names.map(({ name, distance, explains, of }) =>
-      `       matches '${name}'${distance === null ? "" : ` to ${short(distance)}`}${
-        of > 1 ? ` (${explains} of ${of} wrong cases)` : ""
-      }`
+    ...names.map(({ name, distance, explains, of, reading }) =>
+      reading
+        ? `       right if ${name}`
+        : `       matches '${name}'${distance === null ? "" : ` to ${short(distance)}`}${
+          of > 1 ? ` (${explains} of ${of} wrong cases)` : ""
+        }`
     ),
   ];
 }

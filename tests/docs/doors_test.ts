@@ -84,6 +84,7 @@ Deno.test("conformance: the kernel of the first page is right, and without the l
   const [, filter] = /--filter "(attention [^"]+)"/.exec(page)!;
   const count = suiteCases("smoke").filter((one) => matchesFilter(one, filter)).length;
   assertStringIncludes(page, `\`attention   ${count} of ${count} right\``);
+  others.push(...blocks(await read("docs/captures.md"), "python"));
   const check = "import sys, ast; [ast.parse(code) for code in sys.argv[1:]]";
   const { success } = await new Deno.Command("python3", { args: ["-c", check, ...others] }).output();
   assert(success && others.length === 2, "the other examples in Python can be read");
