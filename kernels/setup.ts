@@ -45,7 +45,10 @@ export interface PsaSetup {
 /** Calls that `createPsa` can build. */
 const READY: readonly unknown[] = ["selected", "dense"];
 
-/** Throws if a part of a setup is missing or wrong. */
+/** The parts of a setup. */
+const PARTS: readonly string[] = ["shape", "config", "dtype", "levels", "firstHead", "ready"];
+
+/** Throws if a part of a setup is missing, wrong or unknown. */
 export function requireSetup(setup: PsaSetup): void {
   requireInput(
     typeof setup === "object" && setup !== null,
@@ -57,6 +60,11 @@ export function requireSetup(setup: PsaSetup): void {
       () => `\`${name}\` is ${kindOf(setup[name])}; createPsa needs { shape, config }.`,
     );
   }
+  const stray = Object.keys(setup).find((name) => !PARTS.includes(name));
+  requireInput(
+    stray === undefined,
+    () => `\`${stray?.slice(0, 40)}\` is no part of a setup; the parts are ${PARTS.join(", ")}.`,
+  );
   const { firstHead = 0, ready = [] } = setup;
   requireInput(
     Number.isInteger(firstHead) && firstHead >= 0,

@@ -42,6 +42,10 @@ gpuTest("gpu: the door refuses wrong arguments of every function", async (gpu) =
     await refuseAll(name, "`gpu` is ", (value) => make(value, SMALL), [undefined, {}, ...WRONG]);
     await assertRefused(() => make(Promise.resolve(gpu), SMALL), "await it", `${name} of a promise`);
     await refuseAll(name, "The setup is ", (value) => make(gpu, value), [undefined, null, 0, "x", true]);
+    for (const stray of ["causal", "dType", "scale"]) {
+      const words = `\`${stray}\` is no part of a setup; the parts are shape, config, dtype`;
+      await assertRefused(() => make(gpu, { ...SMALL, [stray]: true }), words, `${name} with ${stray}`);
+    }
     for (const part of ["shape", "config"]) {
       await refuseAll(name, `\`${part}\` is `, (value) => make(gpu, { ...SMALL, [part]: value }));
     }
