@@ -83,7 +83,7 @@ export function readCommandLine(args: readonly string[], command: CommandHelp): 
   const reserved = own.find((arg) => /^--?(no-)?_/.test(arg));
   if (reserved !== undefined) refuseOption(reserved, command);
   const valued = options.filter(({ value }) => value !== "").map(({ name }) => name);
-  const { _: words, ...parsed } = parseArgs(withNegatives(args, valued), {
+  const { _: words, ...parsed } = parseArgs(withValues(args, valued), {
     string: ["_", ...valued],
     boolean: options.filter(({ value }) => value === "").map(({ name }) => name),
     collect: valued,
@@ -100,11 +100,11 @@ export function readCommandLine(args: readonly string[], command: CommandHelp): 
   return line;
 }
 
-/** Arguments in which a negative number behind an option is its value, and not an option of that name. */
-function withNegatives(args: readonly string[], valued: readonly string[]): string[] {
+/** Arguments in which a negative number or nothing ("") behind an option is its value, and no option or word. */
+function withValues(args: readonly string[], valued: readonly string[]): string[] {
   const all: string[] = [];
   for (const arg of args) {
-    const before = all.at(-1) ?? "", isValue = /^-\.?\d/.test(arg) && !all.includes("--");
+    const before = all.at(-1) ?? "", isValue = /^(-\.?\d|$)/.test(arg) && !all.includes("--");
     if (isValue && before.startsWith("--") && valued.includes(before.slice(2))) {
       all[all.length - 1] += `=${arg}`;
     } else all.push(arg);

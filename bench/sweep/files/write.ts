@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readText } from "../../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../../reference/errors.ts";
 import { messageOf, OutputError, toJson } from "../../text/output.ts";
@@ -118,6 +118,10 @@ export async function readRun(folder: string): Promise<StoredRun> {
     try {
       return await readText(join(folder, name));
     } catch {
+      const isFile = await Deno.stat(folder).then((found) => found.isFile, () => false);
+      if (isFile) {
+        throw new InputError(`"${folder}" is a file; give the folder of its run, "${dirname(folder)}".`);
+      }
       throw new InputError(`The folder "${folder}" has no run: ${name} cannot be read there.`);
     }
   };

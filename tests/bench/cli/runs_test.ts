@@ -179,6 +179,7 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
       [[before, other], /no case in common/],
       [[before], /1 words were given; compare needs two folders, BEFORE and AFTER/],
       [[before, folder.at("nowhere")], /has no run/],
+      [[`${before}/sweep.csv`, before], /sweep\.csv" is a file; give the folder of its run, ".*before"/],
       [[before, after, "--fail", "x"], /--fail is not an option/],
     ] as const
   ) {

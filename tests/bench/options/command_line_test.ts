@@ -26,6 +26,9 @@ Deno.test("command line: options by kind, words as they were written", () => {
   assertEquals([read.whole("seed", 1), read.texts("input"), read.flag("quick")], [7, ["x=y", "z"], false]);
   const negative = readCommandLine(["--seed", "-1", "--input", "-.5"], HELP).given;
   assertEquals([negative.seed, negative.input], ["-1", ["-.5"]], "a negative number is a value");
+  const empty = readCommandLine(["one", "--seed", "", "two"], HELP);
+  assertEquals([empty.given.seed, empty.words], ["", ["one", "two"]], "nothing is a value, and no word");
+  assertThrows(() => empty.read.whole("seed", 0), InputError, "--seed is empty; it needs a value.");
   assertThrows(() => readCommandLine(["--quick", "-1"], HELP), InputError, "--1 is not an option");
 });
 
