@@ -1,4 +1,4 @@
-/** The doors of the reference and of the kernels are bundled as a web program would, and run in Chromium. */
+/** The doors of the project and of the reference are bundled as a web program would, and run in Chromium. */
 import * as esbuild from "esbuild";
 import { assert, assertEquals } from "../support/assert.ts";
 import { findChromium, NO_CHROMIUM, SOFTWARE_WEBGPU, startChromium } from "../support/chromium.ts";
@@ -11,7 +11,7 @@ const ROOT = new URL("../../", import.meta.url);
 /** The result of the page: the reference's output, and the kernels' on the browser's own WebGPU. */
 const PROGRAM = `
 import { psa, seededRandom } from "${new URL("reference/mod.ts", ROOT).pathname}";
-import { createPsa, openGpu } from "${new URL("kernels/mod.ts", ROOT).pathname}";
+import { createPsa, openGpu } from "${new URL("mod.ts", ROOT).pathname}";
 const random = seededRandom(3), shape = [1, 1, 64, 16];
 const make = () => ({ data: Float32Array.from({ length: 64 * 16 }, () => random.normal()), shape });
 const qkv = { q: make(), k: make(), v: make() };
