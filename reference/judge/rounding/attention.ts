@@ -176,7 +176,7 @@ function sumOfWeights(sum: Sum, { weights, softmaxUnit, sumSteps }: Arithmetic):
   return weights.unit ** 2 / 3 * sum.squares + halves + sum.variance(SINGLE);
 }
 
-/** The error of the log-sum-exp: scores, rounded weights, their sum, and the three operations that end it. */
+/** The error of the log-sum-exp: scores, what all scores share, rounded weights, their sum, and the three operations that end it. */
 function lseError(row: Row): { readonly variance: number; readonly bias: number } {
   const { weights, errors, weightSum, lse, arithmetic } = row;
   if (weights.length === 0) return { variance: 0, bias: 0 };
@@ -189,7 +189,7 @@ function lseError(row: Row): { readonly variance: number; readonly bias: number 
     score += weight * (lse + Math.log(weight));
   }
   const cut = 2 * arithmetic.factorUnit * Math.abs(score); // and so may scores, two factors of which are cut
-  const variance = movedVariance(row, (t) => errors[t]) + sumOfWeights(weightSum, arithmetic) +
-    (SINGLE * lse) ** 2;
+  const variance = movedVariance(row, (t) => errors[t]) + row.common.lse +
+    sumOfWeights(weightSum, arithmetic) + (SINGLE * lse) ** 2;
   return { variance, bias: bias + cut };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { QueryErrors } from "./query.ts";
 import { storeError2 } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { DEVIATIONS, productSum, SINGLE, Sum } from "./sum.ts";
@@ -33,14 +34,14 @@ function scoreRow(
     for (let c = 0; c < dim; c++) sum += query[c] * k.data[j * dim + c];
     scores[j] = scale * sum;
   }
-  const queryErrors = query.map((x) => storeError2(queries, x) + pooled(x));
+  const stored = new QueryErrors(query, (x) => storeError2(queries, x) + pooled(x));
   const variance = (j: number) => {
     sum.clear();
-    let inputs = 0;
+    let inputs = stored.variance(k.data, j * dim);
     for (let c = 0; c < dim; c++) {
       const key = k.data[j * dim + c];
       sum.add(query[c] * key);
-      inputs += key ** 2 * queryErrors[c] + query[c] ** 2 * pooled(key);
+      inputs += query[c] ** 2 * pooled(key);
     }
     const factors = factorUnit ** 2 * (2 / 3 * sum.squares + sum.total ** 2);
     return scale ** 2 * (inputs + factors + productSum(sum, arithmetic, DEVIATIONS)) +

@@ -5,12 +5,14 @@
  */
 import type { Arithmetic } from "../arithmetic.ts";
 import { productSum, SINGLE, Sum } from "./sum.ts";
+import { QueryErrors } from "./query.ts";
 import { type RowView, storeError2 } from "./view.ts";
 
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
 /**
- * Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in.
+ * Weights that differ by less than this part of them are rounded alike, or by half a unit of a format that they are in,
+ * or if their scores differ by less than half a unit of the format that these are in.
  */
 const EQUAL = 2 ** -13;
 /** A row's weights, by how much each may be off, the log-sum-exp, and the error of the largest score. */
@@ -29,9 +31,11 @@ export interface Scores {
 /** Tokens in the order of their weights, and the ends of runs: 64 neighbours, or more if weights are equal. */
 function alikeRuns(
   weights: Float64Array,
-  { weights: kept, softmaxUnit }: Arithmetic,
+  { weights: kept, softmaxUnit, scoreUnit }: Arithmetic,
+  max: number,
 ): Pick<Scores, "runs" | "byWeight"> {
-  const equal = Math.max(EQUAL, kept.unit / 2, softmaxUnit / 2);
+  const score = max + Math.log(weights.length); // the size of scores that count
+  const equal = Math.max(EQUAL, kept.unit / 2, softmaxUnit / 2, Math.expm1(scoreUnit / 2 * score));
   const lost = kept.lost / 2 * weights.reduce((most, weight) => Math.max(most, weight), 0);
   const byWeight = Uint32Array.from(weights.keys()).sort((a, b) => weights[a] - weights[b]),
     runs: number[] = [];
@@ -70,19 +74,19 @@ export function scoreErrors(
   const { factorUnit, scoreUnit } = arithmetic, dim = query.length, sum = new Sum();
   const weights = new Float64Array(visible), errors = new Float64Array(visible);
   const keyShares = new Float64Array(visible);
-  const queryErrors = query.map((x) => storeError2(arithmetic.queries, x));
+  const stored = new QueryErrors(query, (x) => storeError2(arithmetic.queries, x));
   for (let t = 0; t < visible; t++) {
     sum.clear();
-    let fromKey = 0, fromQuery = 0;
+    let fromKey = 0;
     for (let c = 0; c < dim; c++) {
       const at = t * dim + c;
       sum.add(query[c] * keys[at]);
       fromKey += query[c] ** 2 * keyErrors[at];
-      fromQuery += keys[at] ** 2 * queryErrors[c];
     }
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *
-        (fromKey + fromQuery + productSum(sum, arithmetic) + factorUnit ** 2 * 2 / 3 * sum.squares) +
+        (fromKey + stored.variance(keys, t * dim) + productSum(sum, arithmetic) +
+          factorUnit ** 2 * 2 / 3 * sum.squares) +
       (factorUnit ** 2 + scoreUnit ** 2 / 3) * weights[t] ** 2;
     if (fromKey > 0) keyShares[t] = scale ** 2 * fromKey / errors[t];
   }
@@ -119,5 +123,5 @@ function exponentiate(
     errors[t] = Math.min(error, Math.exp(scores[t] - lse + error) * -Math.expm1(-error)); // p (exp(error) - 1)
     scores[t] = Math.exp(scores[t] - lse);
   }
-  return { weights: scores, errors, lse, topError, ...alikeRuns(scores, arithmetic) };
+  return { weights: scores, errors, lse, topError, ...alikeRuns(scores, arithmetic, Math.abs(max)) };
 }
