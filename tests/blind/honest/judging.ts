@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { attentionTolerance, pyramidAttention } from "../../../mod.ts";
+import { attentionBounds, pyramidAttention } from "../../../mod.ts";
 import { judgeLadder, type PartialTolerance } from "../../../reference/mod.ts";
 import type { HardCall, Storage } from "./data.ts";
 import type { Honest, Outputs } from "./kernels.ts";
@@ -33,8 +33,11 @@ export function truthOf({ qkv, levels, blockM, blockN, causal, scale }: HardCall
   const boundOf = (arithmetic: string) => {
     const known = bounds.get(arithmetic);
     if (known !== undefined) return known;
-    const { relL2, maxAbs, lse } = attentionTolerance(qkv, levels, { ...options, dtype, arithmetic });
-    const bound = { out: { relL2, maxAbs }, lse: { maxAbs: lse } };
+    const { whole, ...parts } = attentionBounds(qkv, levels, { ...options, dtype, arithmetic });
+    const bound = {
+      out: { relL2: whole.relL2, maxAbs: whole.maxAbs, parts: parts.out },
+      lse: { maxAbs: whole.lse, parts: parts.lse },
+    };
     bounds.set(arithmetic, bound);
     return bound;
   };
