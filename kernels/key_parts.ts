@@ -9,7 +9,7 @@ import { columnParts } from "./attention/options.ts";
 import { type KeyParts, keyParts, type TileCount } from "./attention/splits.ts";
 import { type AttentionKernelOptions, walksLastInPart } from "./attention/variant.ts";
 import type { Capabilities } from "./device/capabilities.ts";
-import { TILE_TOKENS } from "./lists/entry.ts";
+import { TILE_TOKENS, type TurnOptions } from "./lists/entry.ts";
 import type { ListsPlan, PsaPlan } from "./plan.ts";
 
 /**
@@ -43,22 +43,35 @@ export function planParts(info: Capabilities, plan: PsaPlan, lists?: ListsPlan):
 }
 
 /**
- * Whether the last blocks of a long call can be shared: in dense calls that are not causal, by matrix units if a subgroup has registers for
- * all columns. Elsewhere the text in which some blocks are shared and others are not is slower by more than that saves.
+ * Whether the last blocks of a long call can be shared: in dense calls that are not causal, by matrix units if rows are wide. Elsewhere the text in
+ * which some blocks are shared and others are not is slower by more than that saves.
  */
 function sharesLast(info: Capabilities, kernel: AttentionKernelOptions): boolean {
-  return kernel.dense && !kernel.causal && (!usesMatrices(info, kernel) || isNarrow(kernel));
+  return kernel.dense && !kernel.causal && (!usesMatrices(info, kernel) || !isNarrow(kernel));
 }
 
 /**
- * Heads whose query blocks are ordered together by the lengths of their lists: as many as are best for the kernel that reads them.
+ * Bytes of the keys of a call by matrix units that is slow if heads follow one another: 12 heads of 16,384 tokens and 128 channels on an H200. All
+ * other calls that were measured lose 2 to 3 % if heads are ordered together (docs/performance.md#workgroups-in-step).
+ */
+const SLOW_KEYS = 48 * 2 ** 20;
+/** Query blocks up to which a call of the tiled kernel is short, and how many of them are then ordered together at the end. */
+const SHORT_ROWS = 512, LAST_OF_SHORT = 256;
+
+/**
+ * How query blocks are ordered by the lengths of their lists: as it is best for the kernel that reads them.
  *
  * @param info the capabilities of the device
  * @param plan sizes, block sizes, element type
  * @param lists what the work lists of the call need
  */
-export function planHeadsTogether(info: Capabilities, plan: PsaPlan, lists: ListsPlan): number {
-  return headsTogether(info, kernelOf(plan, lists));
+export function planTurns(info: Capabilities, plan: PsaPlan, lists: ListsPlan): TurnOptions {
+  const { shape: { batch, heads, kvHeads, seqK, headDim }, blocks: { M } } = plan,
+    kernel = kernelOf(plan, lists);
+  if (!usesMatrices(info, kernel)) {
+    return batch * heads * M <= SHORT_ROWS ? { last: LAST_OF_SHORT } : {};
+  }
+  return 2 * batch * kvHeads * seqK * headDim === SLOW_KEYS ? { together: headsTogether(info, kernel) } : {};
 }
 
 /** The options of the kernel, as far as plans depend on them. */

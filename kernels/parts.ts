@@ -14,7 +14,7 @@ import type { Quotas } from "./levels/quotas.ts";
 import type { LevelSearch } from "./levels/search/search.ts";
 import { buildLists, type ListBuffers, type ListOutputs } from "./lists/build.ts";
 import type { Moves } from "./order/moves.ts";
-import { planHeadsTogether, planParts } from "./key_parts.ts";
+import { planParts, planTurns } from "./key_parts.ts";
 import type { ListsPlan, PsaPlan } from "./plan.ts";
 import { onlyLevels } from "./pyramid/layout.ts";
 import { buildPyramid } from "./pyramid/pyramid.ts";
@@ -76,11 +76,10 @@ export function listsOf(
   { levels, lists }: { readonly levels: GPUBuffer; readonly lists: ListsPlan },
 ): Promise<Stage<ListOutputs>> {
   const { shape: { batch, heads, seqK }, config: { blockN }, blocks, tail } = plan;
-  const headsTogether = planHeadsTogether(gpu.info, plan, lists);
+  const turns = planTurns(gpu.info, plan, lists);
   return inStage(
     "lists",
-    () =>
-      buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, headsTogether, ...lists }),
+    () => buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, turns, ...lists }),
   );
 }
 

@@ -13,7 +13,7 @@ import type { ListBuffers } from "../lists/build.ts";
 import { LAYOUT_BYTES, packLayout, type PyramidLayout } from "../pyramid/layout.ts";
 import { preshift } from "../wgsl/packed.ts";
 import { buildChoice, hasChoice, type Indirect } from "./choice.ts";
-import { usesMatrices } from "./matrix/code.ts";
+import { headsInTurn, usesMatrices } from "./matrix/code.ts";
 import { buildMerge } from "./merge.ts";
 import { columnParts } from "./options.ts";
 import { areShort, type KeyParts, type TileCount } from "./splits.ts";
@@ -62,7 +62,7 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
   const { batch, heads, seqQ, valueDim } = shape,
     blocks = Math.ceil(seqQ / blockM),
     rows = batch * heads * blocks;
-  const kernel = {
+  const facts = {
     ...options,
     dense: lists === undefined,
     masked: rowMasks !== undefined,
@@ -73,11 +73,12 @@ export async function buildAttention(gpu: Gpu, options: AttentionOptions): Promi
     shortLists: areShort(lists?.tiles),
     shared: sharedOf(parts, rows),
   } as const;
+  const kernel = { ...facts, headsInTurn: headsInTurn(gpu.info, facts) };
   const matrices = usesMatrices(gpu.info, kernel), call = uploadCall(gpu, { ...options, parts, matrices });
   const workgroups = parts === null
     ? [blocks, batch * heads, columnParts(valueDim)] as const
     : [rows + parts.rows * (parts.parts - 1), 1, columnParts(valueDim)] as const;
-  const merge = parts === null ? undefined : await buildMerge(gpu, { ...options, parts, call, out, lse });
+  const merge = parts === null ? undefined : await buildMerge(gpu, { ...kernel, parts, call, out, lse });
   const build = (careful: boolean, indirect?: Indirect) =>
     buildKernel(gpu, attentionCode(gpu.info, { ...kernel, careful }), {
       label: "attention",

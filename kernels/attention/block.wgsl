@@ -25,8 +25,9 @@
 //#end
 //#if DENSE
 //#if SHARED > 0
-  let head = turn / call.blocks;
-  let block = #{CAUSAL ? "call.blocks - 1u - turn % call.blocks" : "turn % call.blocks"};
+  let row_of_block = #{HEADS_IN_TURN > 1 ? "row_in_turn(turn)" : "turn"};
+  let head = row_of_block / call.blocks;
+  let block = #{CAUSAL ? "call.blocks - 1u - row_of_block % call.blocks" : "row_of_block % call.blocks"};
 //#else
 //#if CAUSAL && HEADS_TOGETHER > 1
   // The last blocks, which are the longest, of several heads, then those before them: workgroups that run at the same time

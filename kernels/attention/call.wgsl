@@ -17,3 +17,13 @@ struct Call {
   share: u32,              // tiles of 128 keys that each of them has at least, if there are so many
   first_shared: u32,       // blocks before the first of them in that order: 0, or all that are not shared
 }
+//#if HEADS_IN_TURN > 1
+
+// The query block, counted over all heads, that is taken at a place of the order in which neighbouring heads take turns.
+fn row_in_turn(turn: u32) -> u32 {
+  let first_head = turn / (#{HEADS_IN_TURN}u * call.blocks) * #{HEADS_IN_TURN}u;
+  let heads = min(#{HEADS_IN_TURN}u, call.rows / call.blocks - first_head);
+  let turn_of_these = turn - first_head * call.blocks;
+  return (first_head + turn_of_these % heads) * call.blocks + turn_of_these / heads;
+}
+//#end

@@ -38,7 +38,7 @@ export interface Merge {
  */
 export async function buildMerge(
   gpu: Gpu,
-  { parts, shape, blockM, causal, dtype, lists, call: uniform, out, lse }: {
+  { parts, shape, blockM, causal, dtype, lists, headsInTurn, call: uniform, out, lse }: {
     readonly parts: KeyParts;
     readonly shape: AttentionShape;
     readonly blockM: number;
@@ -46,6 +46,8 @@ export async function buildMerge(
     readonly dtype: "f32" | "f16";
     /** The order in which blocks are taken; left out: that of dense attention. */
     readonly lists?: { readonly offsets: GPUBuffer };
+    /** Heads whose blocks are taken in turn. */
+    readonly headsInTurn: number;
     /** The numbers of the call. */
     readonly call: GPUBuffer;
     readonly out: GPUBuffer;
@@ -59,7 +61,12 @@ export async function buildMerge(
   const rows = Math.min(blockM, shape.seqQ);
   const parameters = {
     ...{ F16: f16, DENSE: lists === undefined, CAUSAL: causal, BM: blockM, ROWS: rows },
-    ...{ SHARED_LAST: parts.first > 0, PIECES: pieces, PITCH: partialPitch(shape.valueDim) },
+    ...{
+      SHARED_LAST: parts.first > 0,
+      HEADS_IN_TURN: headsInTurn,
+      PIECES: pieces,
+      PITCH: partialPitch(shape.valueDim),
+    },
   };
   const text = [layoutTemplate, call, merge].join("\n");
   const encode = await buildKernel(gpu, expandTemplate(text, parameters), {

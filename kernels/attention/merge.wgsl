@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) grid: vec3u, 
   if (shared_row >= call.shared_blocks * #{ROWS}u) { return; }
   let turn = #{SHARED_LAST ? "call.first_shared + " : ""}shared_row / #{ROWS}u;
 //#if DENSE
-  let block_row = turn;
+  let block_row = #{HEADS_IN_TURN > 1 ? "row_in_turn(turn)" : "turn"};
 //#else
   let block_row = offsets[call.rows + 1u + turn];
 //#end

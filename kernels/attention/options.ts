@@ -11,12 +11,16 @@ export const WIDEST_COLUMNS = 128;
 
 /** Which query blocks are shared, as the kernels' templates have it, and the binding of the first list, behind the outputs. */
 export function sharedParameters(
-  { shared = "none", shape: { valueDim } }: Pick<AttentionKernelOptions, "shared" | "shape">,
-): { SHARED: number; SHARED_LAST: boolean; LISTS_AT: number; PARTIAL_PITCH: number } {
+  { shared = "none", headsInTurn = 1, shape: { valueDim } }: Pick<
+    AttentionKernelOptions,
+    "shared" | "headsInTurn" | "shape"
+  >,
+): { SHARED: number; SHARED_LAST: boolean; HEADS_IN_TURN: number; LISTS_AT: number; PARTIAL_PITCH: number } {
   const SHARED = { none: 0, longest: 1, last: 1, all: 2 }[shared];
   return {
     SHARED,
     SHARED_LAST: shared === "last",
+    HEADS_IN_TURN: headsInTurn,
     LISTS_AT: [6, 7, 5][SHARED],
     PARTIAL_PITCH: partialPitch(valueDim),
   };
@@ -59,6 +63,8 @@ export interface AttentionKernelOptions {
   readonly careful?: boolean;
   /** Whose keys several workgroups share: no query block's, those of the longest lists, of the last blocks, or all; default none. */
   readonly shared?: "none" | "longest" | "last" | "all";
+  /** Heads whose query blocks are taken in turn in dense calls that share some; default 1: head after head. */
+  readonly headsInTurn?: number;
   /** Whether lists are short, so that how far their last tiles are filled matters; default false. */
   readonly shortLists?: boolean;
   /** Pooled tokens of a group of the lists ({@link groupTokens}). */

@@ -7,7 +7,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/work/kernel.ts";
 import type { Stage } from "../device/work/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
-import { entryTemplate, offsetsLength, turnsOf } from "./entry.ts";
+import { entryTemplate, offsetsLength, type TurnOptions, turnsOf } from "./entry.ts";
 import offsetsCode from "./scan.wgsl" with { type: "text" };
 import scanTemplate from "../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "./turn.wgsl" with { type: "text" };
@@ -44,8 +44,8 @@ export interface ListsOptions {
   readonly group: 4 | 8;
   /** Bytes that the lists may take. */
   readonly listBytes: number;
-  /** Heads whose rows are ordered together ({@link turnsOf}); default 1. */
-  readonly headsTogether?: number;
+  /** How rows are ordered ({@link turnsOf}). */
+  readonly turns?: TurnOptions;
 }
 
 /**
@@ -56,8 +56,8 @@ export interface ListsOptions {
  * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device
  */
 export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage<ListOutputs>> {
-  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes, headsTogether } = options;
-  const rows = heads * M, turns = turnsOf(heads, M, headsTogether);
+  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes } = options;
+  const rows = heads * M, turns = turnsOf(heads, M, options.turns);
   const list = gpu.createBuffer("work lists", { size: listBytes });
   const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * offsetsLength(rows) });
   const walk = (label: string, count: boolean) =>

@@ -33,6 +33,14 @@ const LAST_ROWS = 384;
 /** Groups that an entry can number: 8 million pooled tokens, or 4 million. */
 const MOST_GROUPS = 1 << 20;
 
+/** How the rows of a call are ordered. */
+export interface TurnOptions {
+  /** Heads whose rows are ordered together in the middle; default 1. */
+  readonly together?: number;
+  /** Rows at the end that are ordered together; default 384. */
+  readonly last?: number;
+}
+
 /** Which rows are ordered by the length of their lists with which others. */
 export interface Turns {
   /** Rows of that many neighbouring ones are ordered together, up to… */
@@ -48,10 +56,14 @@ export interface Turns {
  *
  * @param heads heads of all batch entries
  * @param blocks query blocks of a head
- * @param together heads whose rows are ordered together in the middle; default 1
+ * @param options how many are ordered together
  */
-export function turnsOf(heads: number, blocks: number, together = 1): Turns {
-  const last = Math.max(1, Math.min(heads, Math.floor(LAST_ROWS / blocks)));
+export function turnsOf(
+  heads: number,
+  blocks: number,
+  { together = 1, last: lastRows = LAST_ROWS }: TurnOptions = {},
+): Turns {
+  const last = Math.max(1, Math.min(heads, Math.floor(lastRows / blocks)));
   const alone = Math.floor((heads - last) / together) * together;
   return { together: together * blocks, alone: alone * blocks };
 }

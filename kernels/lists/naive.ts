@@ -15,6 +15,7 @@ import {
   packEntry,
   requireNumbered,
   TILE_TOKENS,
+  type TurnOptions,
   turnsOf,
 } from "./entry.ts";
 
@@ -49,10 +50,10 @@ export interface WorkLists {
  */
 export function makeLists(
   levels: Tensor<Int32Array>,
-  { blockN, layout, headsTogether }: {
+  { blockN, layout, turns }: {
     readonly blockN: number;
     readonly layout: PyramidLayout;
-    readonly headsTogether?: number;
+    readonly turns?: TurnOptions;
   },
 ): WorkLists {
   const columns = levels.shape[3], rows = levels.data.length / columns;
@@ -66,7 +67,7 @@ export function makeLists(
     while (list.length % (TILE_TOKENS / group) !== 0) list.push(filling(list[list.length - 1]));
     offsets[row + 1] = list.length;
   }
-  orderRows(offsets, levels.shape[2], headsTogether);
+  orderRows(offsets, levels.shape[2], turns);
   return { list: Uint32Array.from(list), offsets };
 }
 
@@ -75,10 +76,10 @@ export function makeLists(
  *
  * @param offsets where the list of each row begins, and where the last ends; behind that room for the rows, and their lengths
  * @param blocks query blocks of a head
- * @param headsTogether heads whose rows are ordered together ({@link turnsOf}); default 1
+ * @param turns how they are ordered ({@link turnsOf})
  */
-export function orderRows(offsets: Uint32Array, blocks: number, headsTogether = 1): void {
-  const rows = (offsets.length - 1) / 3, { together, alone } = turnsOf(rows / blocks, blocks, headsTogether);
+export function orderRows(offsets: Uint32Array, blocks: number, turns?: TurnOptions): void {
+  const rows = (offsets.length - 1) / 3, { together, alone } = turnsOf(rows / blocks, blocks, turns);
   const length = (row: number) => offsets[2 * rows + 1 + row];
   for (let first = 0; first < rows; first += first < alone ? Math.min(together, alone - first) : rows) {
     const end = first < alone ? Math.min(first + together, alone) : rows;

@@ -29,10 +29,12 @@ const WIDEST = 128;
 /** Heads whose query blocks take turns in dense causal calls: their keys, as far as they are in use at a time, fit into caches. */
 const HEADS_TOGETHER = 16;
 /**
- * Heads whose query blocks are ordered together by the lengths of their lists in causal calls. Where rows are narrow that gained nothing,
- * and nor did it in calls that are not causal (docs/performance.md#workgroups-in-step).
+ * Heads whose query blocks are ordered together by the lengths of their lists in causal calls that are slow otherwise. Where rows are narrow that
+ * gained nothing, and nor did it in calls that are not causal (docs/performance.md#workgroups-in-step).
  */
 const LISTS_TOGETHER = 6;
+/** Heads whose query blocks take turns in dense calls that are not causal and share their last blocks. */
+const DENSE_IN_TURN = 2;
 /** The most pieces of rows for which a subgroup has room for the sums of all columns. */
 const NARROW = 8;
 
@@ -82,9 +84,18 @@ export function isNarrow(options: AttentionKernelOptions): boolean {
   return sizesOf(options).alone;
 }
 
-/** Heads whose query blocks are best ordered together by the lengths of their lists. */
+/** Heads whose query blocks are best ordered together by the lengths of their lists, where a call is slow if heads follow one another. */
 export function headsTogether(device: AttentionDevice, options: AttentionKernelOptions): number {
   return options.causal && usesMatrices(device, options) && !isNarrow(options) ? LISTS_TOGETHER : 1;
+}
+
+/**
+ * Heads whose query blocks take turns in dense calls that share their last blocks. Where rows are narrow that was not faster, and
+ * nor was it in calls that share none (docs/performance.md#workgroups-in-step).
+ */
+export function headsInTurn(device: AttentionDevice, options: AttentionKernelOptions): number {
+  const isWide = usesMatrices(device, options) && !isNarrow(options);
+  return isWide && options.dense && options.shared === "last" ? DENSE_IN_TURN : 1;
 }
 
 /** The WGSL of attention with matrices. */

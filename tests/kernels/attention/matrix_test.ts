@@ -59,6 +59,12 @@ function kernelsOfSuite(): AttentionKernelOptions[] {
           whole: seqK % 8 === 0,
           full: seqK % 32 === 0,
         },
+        ...(seqK % 32 === 0 && causal !== true
+          ? [{
+            ...{ ...call, group: 8 as const, dense: true, partial: false, whole: true, full: true },
+            ...{ shared: "last" as const, headsInTurn: 2 },
+          }]
+          : []),
       ];
     },
   );

@@ -24,15 +24,15 @@ function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCa
 }
 
 /** Asserts that the device's lists, and the order of rows, are those of the CPU, up to the order of groups in a row. */
-async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>, headsTogether?: number) {
+async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>, together = 1) {
   const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
   const layout = pyramidLayout(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
-  const want = makeLists(levels, { blockN, layout, headsTogether });
+  const want = makeLists(levels, { blockN, layout, turns: { together } });
   const [batch, heads, M, N] = levels.shape, group = groupTokens([...levels.data], blockN);
   const stage = await buildLists(gpu, {
     levels: bufferOf(gpu, levels),
     ...{ heads: batch * heads, blocks: { M, N }, seqK, blockN, tail, group },
-    ...{ listBytes: want.list.byteLength + 4, headsTogether },
+    ...{ listBytes: want.list.byteLength + 4, turns: { together } },
   });
   const { outputs } = stage;
   poison(gpu, outputs.list);
