@@ -12,7 +12,7 @@ import type { Qkv, Tensor } from "../tensor.ts";
 import { FAILURE, normBound } from "./concentration.ts";
 import { RowBounds } from "./exact_rows.ts";
 import { errorBound, relativeBound } from "./output_errors.ts";
-import { type PartJudge, partOf, type PartShare, rowSquares, worse } from "./parts.ts";
+import { type PartJudge, partOf, type PartOptions, type PartShare, rowSquares, worse } from "./parts.ts";
 import { Expected, varianceOf } from "./expected_rows.ts";
 import {
   attentionHeads,
@@ -78,7 +78,7 @@ export function attentionBounds(
   const numbered = (part?: PartShare) => part && { ...part, head: part.head + firstHead };
   return {
     whole: parts.whole,
-    out: (got, want) => numbered(parts.out(got, want)),
+    out: (got, want, given) => numbered(parts.out(got, want, given)),
     lse: (got, want) => numbered(parts.lse(got, want)),
   };
 }
@@ -113,11 +113,20 @@ class AttentionParts {
     this.#most = Math.max(FEWEST, Math.ceil(EXTRA * sampled));
   }
 
-  /** The worst part of the outputs. */
-  out(got: Tensor, want: Tensor): PartShare | undefined {
-    const dim = want.shape[3], squares = rowSquares(got, want, dim);
-    const head = this.#worstHead(squares), block = this.#worstBlock(squares);
-    return worse(worse(head, block), this.#worstRow({ got, want }, squares));
+  /** The worst part of the outputs; those that cost least come first. */
+  out(got: Tensor, want: Tensor, { any = false }: PartOptions = {}): PartShare | undefined {
+    const squares = rowSquares(got, want, want.shape[3]);
+    const kinds = [
+      () => this.#worstRow({ got, want }, squares),
+      () => this.#worstHead(squares),
+      () => this.#worstBlock(squares),
+    ];
+    let worst: PartShare | undefined;
+    for (const worstOf of kinds) {
+      if (any && worst !== undefined && worst.share > 1) break;
+      worst = worse(worst, worstOf());
+    }
+    return worst;
   }
 
   /** The worst row of the log-sum-exps. */

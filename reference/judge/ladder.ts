@@ -96,18 +96,18 @@ export function judgeLadder(results: Results, { dtype, boundOf, require }: Ladde
   const last = require === undefined ? names.length - 1 : names.indexOf(require);
   let verdict: LadderVerdict | undefined;
   for (const arithmetic of names.slice(0, last + 1)) {
-    verdict = judgeRung(results, arithmetic, boundOf(arithmetic));
+    verdict = judgeRung(results, boundOf(arithmetic), { arithmetic, any: arithmetic !== names[last] });
     if (verdict.explained) return verdict;
   }
   if (verdict === undefined) throw new InputError("The ladder is empty.");
   return verdict;
 }
 
-/** Results against one arithmetic. */
+/** Results against one arithmetic; if a looser one follows, any part that is wrong will do. */
 function judgeRung(
   results: Results,
-  arithmetic: string,
   bound: Readonly<Record<string, PartialTolerance>>,
+  { arithmetic, any }: { readonly arithmetic: string; readonly any: boolean },
 ): LadderVerdict {
   const unjudged: string[] = [], wholes: Record<string, number> = {}, parts: Record<string, PartShare> = {};
   let budgetUsed = 0, judged = 0;
@@ -120,7 +120,7 @@ function judgeRung(
     }
     judged++;
     const whole = wholes[name] = Math.max(share(relL2, own.relL2), share(maxAbs, own.maxAbs));
-    const part = whole <= 1 ? own.parts?.(got, want) : undefined;
+    const part = whole <= 1 ? own.parts?.(got, want, { any }) : undefined;
     if (part !== undefined) parts[name] = part;
     budgetUsed = Math.max(budgetUsed, whole, part?.share ?? 0);
   }

@@ -28,14 +28,21 @@ export interface PartShare {
   readonly absolute: boolean;
 }
 
+/** How parts are judged. */
+export interface PartOptions {
+  /** Whether any part that is beyond its bound will do, and not the worst one: others need not be computed. */
+  readonly any?: boolean;
+}
+
 /**
  * The part of a result that takes most of its bound.
  *
  * @param got the result, in the order of the blocks
  * @param want the truth, of the same shape
+ * @param options whether any part that is wrong will do
  * @returns undefined if no part has a bound of its own
  */
-export type PartJudge = (got: Tensor, want: Tensor) => PartShare | undefined;
+export type PartJudge = (got: Tensor, want: Tensor, options?: PartOptions) => PartShare | undefined;
 
 /**
  * The name of a part.

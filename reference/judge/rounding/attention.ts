@@ -74,7 +74,7 @@ export function rowErrors(view: RowView, arithmetic: Arithmetic, deviations: Dev
   for (const channelValues of channelsOf(view.block.tokens.values, sizes)) {
     const of = { c, values: channelValues, valueErrors: valueErrors.next().value! };
     const channel = channelError(row, of), { tie } = channel;
-    own += channel.own + RARE * tie;
+    own += channel.own + channel.sorted + RARE * tie;
     ties += tie;
     sums += channel.sums;
     sums2 += channel.whole ** 2;
@@ -115,7 +115,7 @@ function elementBound(
 interface ChannelError {
   readonly out: number;
   readonly own: number;
-  /** What comes to it if products are added up sorted by sign, in half precision: for bounds on this element alone. */
+  /** What comes to it if products are added up sorted by sign, in half precision: for bounds on parts. */
   readonly sorted: number;
   readonly sums: number;
   readonly whole: number;

@@ -8,6 +8,8 @@ import type { RowView } from "../../../reference/judge/rounding/view.ts";
 import { judgeLadder, pyramidAttention, seededRandom, type Tensor, tensor } from "../../../mod.ts";
 import { short } from "../../../fixtures/conformance/judge/tensors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../support/assert.ts";
+import { judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
+import { ORDERS } from "../../../fixtures/conformance/honest/sums.ts";
 import { drawn } from "../../support/seed.ts";
 import { ARITHMETICS, localCall, PARTS, smallestSeen, wrongIn } from "./local.ts";
 
@@ -55,6 +57,13 @@ Deno.test("parts: a row that sees no key is 0, and any other number in it is wro
   assertEquals(bounds.lse(lse, lse), undefined); // both are -Infinity where no key is seen
   const moved = { ...lse, data: lse.data.map((x, at) => at === 40 ? x + 1e-4 : x) };
   assertEquals(partName(bounds.lse(moved, lse)!), "head 1, row 8");
+});
+
+Deno.test("parts: a block of nearly flat rows is right if half-precision sums are sorted by sign", () => {
+  const data = "one row unlike the others, many rows",
+    orders = ORDERS.filter(({ inner }) => inner === "by sign");
+  const { share } = judgeHonest(data, { dtype: "f16", arithmetic: "sums of 64 in f16", orders });
+  assert(share > 0.2 && share < 0.9, `it takes ${share} of its bounds`);
 });
 
 Deno.test("parts: of elements with variances, heads, key blocks, rows and elements have their own bounds", () => {
