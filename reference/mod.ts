@@ -59,7 +59,7 @@ export {
   attentionBounds,
   type AttentionBoundsOptions,
 } from "./judge/attention_parts.ts";
-export { type PartJudge, partName, type PartShare } from "./judge/parts.ts";
+export { type PartJudge, partName, type PartOptions, type PartShare } from "./judge/parts.ts";
 export { maskedTolerance, type MaskedToleranceOptions } from "./judge/masked_tolerance.ts";
 export {
   type CorrectedCall,
