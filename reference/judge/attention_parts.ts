@@ -94,6 +94,7 @@ class AttentionParts {
   readonly #most: number;
   readonly #seen: readonly (readonly number[])[];
   readonly #ratios = new Map<number, number>();
+  readonly #bounds = new Map<number, number>();
 
   constructor(
     readonly qkv: Qkv,
@@ -232,27 +233,34 @@ class AttentionParts {
     return ratio;
   }
 
+  /** The relative bound of a head from more rows than the sample of the call; computed once. */
+  #headBound(head: number, failure: number): number {
+    const { call, arithmetic, deviations } = this.#made, known = this.#bounds.get(head);
+    if (known !== undefined) return known;
+    const own = headOf(this.qkv, call.levels, head), rows = this.options.rowsOfHead?.[head];
+    const made = toleranceOfHead(own, call.options, { arithmetic, deviations, rows, sample: SPREAD });
+    const bound = relativeBound([made], arithmetic, failure);
+    this.#bounds.set(head, bound);
+    return bound;
+  }
+
   /** The head that takes most of its bound. */
   #worstHead({ errors2, norms2 }: Squares): PartShare | undefined {
     if (this.#heads < 2) return undefined;
-    const { parts, arithmetic, call, deviations } = this.#made, failure = FAILURE / this.#heads;
+    const { parts, arithmetic } = this.#made, failure = FAILURE / this.#heads;
     const found = parts.flatMap((part, head) => {
       const run = (of: Float64Array) =>
         of.subarray(head * this.#count, (head + 1) * this.#count).reduce((sum, x) => sum + x, 0);
       const error = Math.sqrt(run(errors2)), truth = Math.sqrt(run(norms2));
-      const limit = (known: typeof part) => relativeBound([known], arithmetic, failure) * truth;
-      const bound = limit(part);
-      return Number.isFinite(bound) && bound > 0 ? [{ head, error, truth, bound, limit }] : [];
+      const bound = relativeBound([part], arithmetic, failure) * truth;
+      return Number.isFinite(bound) && bound > 0 ? [{ head, error, truth, bound }] : [];
     }).sort((a, b) => b.error / b.bound - a.error / a.bound);
     let worst: PartShare | undefined;
-    for (const [place, { head, error, truth, limit, ...known }] of found.entries()) {
+    for (const [place, { head, error, truth, ...known }] of found.entries()) {
       let { bound } = known;
       if (error > LIKELY * bound) {
         if (place >= MOST) break;
-        const own = headOf(this.qkv, call.levels, head), rows = this.options.rowsOfHead?.[head];
-        bound = limit(
-          toleranceOfHead(own, call.options, { arithmetic, deviations, rows, sample: SPREAD }),
-        );
+        bound = truth * this.#headBound(head, failure);
       }
       worst = worse(worst, partOf({ head, error, truth, bound }));
     }

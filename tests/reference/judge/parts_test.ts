@@ -11,6 +11,7 @@ import { assert, assertEquals, assertStringIncludes } from "../../support/assert
 import { judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
 import { ORDERS } from "../../../fixtures/conformance/honest/sums.ts";
 import { drawn } from "../../support/seed.ts";
+import { seenIn } from "./sharpness.ts";
 import { ARITHMETICS, localCall, PARTS, smallestSeen, wrongIn } from "./local.ts";
 
 const NAMES: Readonly<Record<typeof PARTS[number], RegExp>> = {
@@ -64,6 +65,20 @@ Deno.test("parts: a block of nearly flat rows is right if half-precision sums ar
     orders = ORDERS.filter(({ inner }) => inner === "by sign");
   const { share } = judgeHonest(data, { dtype: "f16", arithmetic: "sums of 64 in f16", orders });
   assert(share > 0.2 && share < 0.9, `it takes ${share} of its bounds`);
+});
+
+Deno.test("sharpness: large mistakes are seen in every arithmetic, those far below rounding in none", () => {
+  const random = seededRandom(7);
+  const make = () => tensor(Float32Array.from({ length: 2 * 64 * 8 }, random.normal), [1, 2, 64, 8]);
+  const qkv = { q: make(), k: make(), v: make() }, levels = tensor(new Int32Array(8).fill(1), [1, 2, 2, 2]);
+  const options = { blockM: 32, blockN: 32 }, { out } = pyramidAttention(qkv, levels, options);
+  const small = (["query block", "row", "element"] as const).flatMap((part) =>
+    [0.5, 1e-9].map((share) => ({ part, share }))
+  );
+  for (const [i, seen] of seenIn({ call: { qkv, levels, options }, dtype: "f32", out }, small).entries()) {
+    assertEquals([seen.usual, seen.all], small[i].share > 0.1 ? [2, 2] : [0, 0]);
+    for (const from of seen.from) assert(from > 1e-7 && from < 0.1, `${small[i].part}: ${from}`);
+  }
 });
 
 Deno.test("parts: of elements with variances, heads, key blocks, rows and elements have their own bounds", () => {
