@@ -119,7 +119,11 @@ const FILES: readonly (readonly [what: string, bytes: Uint8Array, sentence: RegE
     writeSafetensors({ q, k, v: tensor(new Float16Array(2048), [1, 2, 64, 16]) }),
     /F32.*F16/,
   ],
-  ["integers", writeSafetensors({ q, k, v: tensor(new Int32Array(2048), [1, 2, 64, 16]) }), /`v` is I32/],
+  [
+    "integers",
+    writeSafetensors({ q, k, v: tensor(new Int32Array(2048), [1, 2, 64, 16]) }),
+    /`v` is I32; it should be F16/,
+  ],
   ["lengths that disagree", writeSafetensors({ q, k, v: values(1, 2, 32, 16) }), /`v`|64.*32|32.*64/],
   ["dimensions that disagree", writeSafetensors({ q, k: values(1, 2, 64, 8), v }), /16.*8|8.*16/],
   ["NaN", writeSafetensors({ q, k: nan, v }), /`k` holds NaN at \[0,0,4,6\]/],
