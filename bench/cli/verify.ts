@@ -8,7 +8,7 @@ import { verifyCases, type VerifyRequest } from "../conformance/verify.ts";
 import { BACKEND, deviceChoice, UNGUARDED } from "../options/device.ts";
 import type { CommandHelp, CommandLine } from "../options/command_line.ts";
 import { requireInput } from "../../reference/errors.ts";
-import { say } from "../text/output.ts";
+import { say, write } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
 import type { Command } from "./command.ts";
 
@@ -62,12 +62,18 @@ export const command: Command = {
   help: HELP,
   async run(line) {
     const { code, text } = await withProgress((onProgress) =>
-      verifyCases({ ...verifyRequest(line), onProgress })
+      verifyCases({ ...verifyRequest(line), onProgress, onText: sayAbove })
     );
-    say(text);
+    if (text !== "") say(text);
     return code;
   },
 };
+
+/** Prints a text where a bar may stand on the same terminal. */
+function sayAbove(text: string): void {
+  if (Deno.stderr.isTerminal()) write("\r\x1b[K", "stderr");
+  say(text);
+}
 
 /**
  * The request of a command line.

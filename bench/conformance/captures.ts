@@ -24,6 +24,8 @@ export interface CaptureArguments {
   /** Rows of each query block that are judged, or all; default all of small captures, and 2 of large ones. */
   readonly rows?: number | "all";
   readonly onProgress?: OnProgress;
+  /** Receives the text about each capture as soon as it is judged; default: all of it is returned. */
+  readonly onText?: (text: string) => void;
 }
 
 /** The exit code of verdicts: 1 if something is wrong, 2 if something cannot be judged, else 0. */
@@ -41,16 +43,23 @@ export function codeOf(verdicts: readonly Pick<Verdict, "problems" | "unjudged">
 export async function runCaptures(
   given: CaptureArguments,
 ): Promise<{ readonly code: 0 | 1 | 2; readonly text: string }> {
-  const { files, single } = await filesOf(given.capture), lines: string[] = [];
+  const { files, single, others } = await filesOf(given.capture), lines: string[] = [];
+  const add = given.onText ?? ((text: string) => lines.push(text));
   const verdicts: Verdict[] = [];
   for (const { path, file } of files) {
     const { report, verdict } = await judged(path, { ...given, file, single });
     verdicts.push(verdict);
-    lines.push(...(given.json ? [jsonLine(report)] : captureLines(report)));
+    add(given.json ? jsonLine(report) : captureLines(report).join("\n"));
   }
   if (given.junit !== "") await writeJunit(given.junit, junitXml(verdicts, "captures"));
   if (!given.json && files.length > 1) {
     const count = (code: number) => verdicts.filter((one) => codeOf([one]) === code).length;
+    if (others.length > 0) {
+      lines.push(
+        "",
+        `not looked at: ${others[0]}${others.length > 1 ? ` and ${others.length - 1} more` : ""}`,
+      );
+    }
     lines.push("", `${files.length} captures: ${count(0)} right, ${count(1)} wrong, ${count(2)} unjudged`);
   }
   return { code: codeOf(verdicts), text: lines.join("\n") };
@@ -67,7 +76,12 @@ async function judged(
   try {
     return await judgedFile(path, { file, rows, diagnose, halfSums, require, onProgress });
   } catch (error) {
-    if (!(error instanceof InputError) || single) throw error;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+      if (single) throw new InputError(`\`--capture\` is ${path}, which cannot be read.`, { cause: error });
+    } else if (!(error instanceof InputError) || single) throw error;
+    const reason = error instanceof InputError
+      ? error.message
+      : "It cannot be read: it is gone, or not allowed.";
     const verdict = {
       case: file,
       file,
@@ -75,22 +89,32 @@ async function judged(
       notes: [],
       budget: {},
       named: [],
-      unjudged: [error.message],
+      unjudged: [reason],
     };
     const nothing = { arithmetic: null, budget_used: null, tensors: {}, names: [], where: null };
-    return { verdict, report: { file, verdict: "unjudged", ...nothing, reason: error.message } };
+    return { verdict, report: { file, verdict: "unjudged", ...nothing, reason } };
   }
 }
 
 /** The files of a path. */
-async function filesOf(path: string): Promise<{ files: { path: string; file: string }[]; single: boolean }> {
+interface Files {
+  readonly files: readonly { readonly path: string; readonly file: string }[];
+  readonly single: boolean;
+  /** Names of other files in the folder. */
+  readonly others: readonly string[];
+}
+
+async function filesOf(path: string): Promise<Files> {
   const { isDirectory, isFile } = await Deno.stat(path).catch(() => ({ isDirectory: false, isFile: false }));
-  if (isFile) return { files: [{ path, file: path.slice(path.lastIndexOf("/") + 1) }], single: true };
+  if (isFile) {
+    return { files: [{ path, file: path.slice(path.lastIndexOf("/") + 1) }], single: true, others: [] };
+  }
   requireInput(isDirectory, () => `\`--capture\` is ${path}; it should be a file or a folder.`);
-  const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(path)) {
-    if (isFile && /\.(safetensors|json)$/.test(name)) names.push(name);
+  const names: string[] = [], others: string[] = [];
+  for await (const { name, isFile, isSymlink } of Deno.readDir(path)) {
+    if (isFile || isSymlink) (/\.(safetensors|json)$/.test(name) ? names : others).push(name);
   }
   requireInput(names.length > 0, () => `There is no capture, FILE.safetensors, in ${path}.`);
-  return { files: names.sort().map((file) => ({ path: `${path}/${file}`, file })), single: false };
+  const files = names.sort().map((file) => ({ path: `${path}/${file}`, file }));
+  return { files, single: false, others: others.sort() };
 }

@@ -61,6 +61,8 @@ export interface VerifyRequest {
   readonly device?: DeviceChoice;
   /** Receives the progress of judging; default none. */
   readonly onProgress?: OnProgress;
+  /** Of captures: receives the text about each as soon as it is judged; default: all of it is returned. */
+  readonly onText?: (text: string) => void;
 }
 
 /** Everything that was not asked for. */
@@ -139,7 +141,9 @@ async function asked(
 
 /** Folders, cases and the reasons for leaving others out. */
 interface Judging {
-  readonly given: Required<Omit<VerifyRequest, "require" | "rows">> & Pick<VerifyRequest, "require">;
+  readonly given:
+    & Required<Omit<VerifyRequest, "require" | "rows" | "onText">>
+    & Pick<VerifyRequest, "require">;
   readonly manifest: Manifest;
   /** The cases that are judged. */
   readonly judged: Manifest["cases"];
