@@ -3,8 +3,8 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { copyPackage, type Finished, packageFiles, runDeno } from "../support/package.ts";
 import { serveFolder } from "../support/serve.ts";
 
-/** Bytes of everything that a door or a command reaches, with some room; of these, the doors of the library are 1.4e6. */
-const LARGEST = 2.9e6;
+/** Bytes of everything that a door or a command reaches, with some room. */
+const LARGEST = 3.3e6;
 /** Files that no module names: people and tools read them. */
 const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
 
