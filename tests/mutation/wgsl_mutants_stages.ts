@@ -127,7 +127,10 @@ export const IMPORTANCE: readonly WgslMutant[] = [
     ...rows,
     known: false,
     name: "the maximum over key blocks is of the first half of them",
-    replace: [[/j < N; j \+= STEP\) \{ largest/g, "j < N / 2u; j += STEP) { largest"]],
+    replace: [
+      [/j < N; j \+= 4u \* STEP\)/g, "j < N / 2u; j += 4u * STEP)"],
+      [/let last = N - 1u;/g, "let last = max(N / 2u, 1u) - 1u;"],
+    ],
   },
   {
     ...importance,
