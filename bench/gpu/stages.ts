@@ -56,7 +56,8 @@ export const DEFAULT_RATIOS = [[1, 0, 0.1], [2, 0.1, 0.15], [4, 0.15, 0.15], [8,
  * @throws {Error} if a stage is wrong
  */
 export async function timeStages(gpu: Gpu, bench: StageBench, timing: BenchTiming): Promise<StageTimes> {
-  using psa = await createPsa(gpu, bench);
+  const { shape, config, dtype } = bench;
+  using psa = await createPsa(gpu, { shape, config, dtype });
   const data = makeData(bench);
   for (const name of ["importance", "levels", "lists"] as const) {
     for (const buffer of Object.values(stageOf(psa, name).outputs)) poison(gpu, buffer);

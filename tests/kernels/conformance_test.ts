@@ -5,20 +5,26 @@ import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { TemporaryFolder } from "../support/command.ts";
 
 for (const [i, dtype] of ["f32", "f16"].entries()) {
-  // A commit draws one element type.
-  if (!drawn(i, 2)) continue;
+  // A commit in two draws float32, one in four float16, whose bounds of parts take longer.
+  if (!drawn(i, 2 + 2 * i)) continue;
   Deno.test(`conformance: the kernels of this project pass smoke in ${dtype}`, async () => {
     await using folder = new TemporaryFolder();
     await runExport(["--out", folder.at("cases"), "--dtype", dtype]);
     const { code, text } = await runVerify([folder.at("cases"), "--outputs", folder.at("outputs"), "--gpu"]);
-    assertEquals(code, 0, text);
+    // In float16 our kernels add up 64 products in it: one adversarial case has a bound then that zeros would pass.
+    const unjudged = dtype === "f16" ? 1 : 0;
+    assertEquals(
+      [code, text.includes("zeros would pass its bound")],
+      unjudged ? [2, true] : [0, false],
+      text,
+    );
     const right = text.split("\n").filter((line) => line.startsWith("right")).map((line) =>
       line.split(/ +/)[1]
     );
     const counts = ["attention", "importance", "levels", "cap"].map((stage) =>
       right.filter((name) => name === stage).length
     );
-    assertEquals(counts, [15, 4, 3, 2], text);
+    assertEquals(counts, [15 - unjudged, 4, 3, 2], text);
     assertStringIncludes(text, "5 cases have no kernel here and were left out");
   });
 }
