@@ -6,7 +6,7 @@
 import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, exportRaw, KERNELS, rawCases, runAll, runCase, verify } from "./kernel.ts";
-import { TENTH_IN_WGSL } from "./numpy.ts";
+import { ELEVENTH_IN_WGSL, TENTH_IN_WGSL } from "./numpy.ts";
 import { runAllWgsl } from "./wgsl.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 
@@ -99,6 +99,7 @@ for (
 const IN_WGSL = [
   { kernel: "rows", planted: mistakes.slice(IN_C).map(({ number }: { number: number }) => number) },
   { kernel: "tiled", planted: TENTH_IN_WGSL },
+  { kernel: "lanes", planted: ELEVENTH_IN_WGSL },
 ] as const;
 
 for (const [place, { kernel, planted }] of IN_WGSL.entries()) {

@@ -1,15 +1,17 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
- * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth.
+ * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth, from 405 the
+ * eleventh.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"] as const;
+const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["eleventh", 405],
   ["tenth", 385],
   ["ninth", 365],
   ["eighth", 345],
@@ -44,8 +46,14 @@ export const NINTH_KERNELS = [
 /** Kernels of the tenth set in numpy and C, as its kernels.py names them: two forms of each of two. */
 export const TENTH_KERNELS = ["programs", "programs-sorted", "staged", "staged-four"] as const;
 
+/** Kernels of the eleventh set in numpy and C, as its kernels.py names them: two forms of each of two. */
+export const ELEVENTH_KERNELS = ["sections", "sections-whole", "shared", "shared-two"] as const;
+
 /** Mistakes of the tenth set that are planted in WGSL. */
 export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
+
+/** Mistakes of the eleventh set that are planted in WGSL. */
+export const ELEVENTH_IN_WGSL: readonly number[] = [420, 421, 422];
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -58,7 +66,7 @@ export async function numpySets(): Promise<SetOf[]> {
 
 /** Whether a number is one of these sets, and planted in numpy or C. */
 export function isNumpy(number: number): boolean {
-  return number > 100 && !TENTH_IN_WGSL.includes(number);
+  return number > 100 && !TENTH_IN_WGSL.includes(number) && !ELEVENTH_IN_WGSL.includes(number);
 }
 
 /** The folder of the kernel in which a mistake lies, or of a kernel without one. */
@@ -67,6 +75,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (EIGHTH_KERNELS.some((name) => name === kernel)) return "eighth";
   if (NINTH_KERNELS.some((name) => name === kernel)) return "ninth";
   if (TENTH_KERNELS.some((name) => name === kernel)) return "tenth";
+  if (ELEVENTH_KERNELS.some((name) => name === kernel)) return "eleventh";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -74,7 +83,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the tenth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the eleventh set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

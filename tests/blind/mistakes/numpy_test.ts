@@ -1,5 +1,5 @@
 /**
- * The sixth to the tenth blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the eleventh blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import { readSafetensors } from "../../../mod.ts";
 import { namesIn } from "../measure.ts";
 import {
   EIGHTH_KERNELS,
+  ELEVENTH_KERNELS,
   isNumpy,
   NINTH_KERNELS,
   numpySets,
@@ -23,13 +24,14 @@ import {
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth, ninth, tenth] = await numpySets();
+const [, , sixth, seventh, eighth, ninth, tenth, eleventh] = await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
   ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
   ...EIGHTH_KERNELS.map((kernel) => ({ kernel, set: eighth })),
   ...NINTH_KERNELS.map((kernel) => ({ kernel, set: ninth })),
   ...TENTH_KERNELS.map((kernel) => ({ kernel, set: tenth })),
+  ...ELEVENTH_KERNELS.map((kernel) => ({ kernel, set: eleventh })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -67,11 +69,13 @@ Deno.test("the sixth set: mistakes 301 to 324, four of them two at once, each wi
   }
 });
 
-const BY_TWENTY = [["seventh", seventh, 325], ["eighth", eighth, 345], ["ninth", ninth, 365], [
-  "tenth",
-  tenth,
-  385,
-]] as const;
+const BY_TWENTY = [
+  ["seventh", seventh, 325],
+  ["eighth", eighth, 345],
+  ["ninth", ninth, 365],
+  ["tenth", tenth, 385],
+  ["eleventh", eleventh, 405],
+] as const;
 for (const [name, set, first] of BY_TWENTY) {
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {
     assertEquals(set.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => first + i));

@@ -5,6 +5,7 @@
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
+import { ELEVENTH_IN_WGSL } from "./numpy.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
 const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
@@ -16,14 +17,24 @@ export interface WgslKernel {
   readonly groups: (parameters: CaseParameters) => number;
 }
 
-/** The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block. */
-export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled", WgslKernel>> = {
+/**
+ * The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block,
+ * `lanes` of the eleventh a workgroup a row.
+ */
+export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled" | "lanes", WgslKernel>> = {
   rows: { code: codeOf("kernel.wgsl"), groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64) },
   tiled: {
     code: codeOf("numpy/tenth/tiled.wgsl"),
     groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM) * Math.ceil(p.blockM / 64),
   },
+  lanes: { code: codeOf("numpy/eleventh/lanes.wgsl"), groups: (p) => p.batch * p.heads * p.seqQ },
 };
+
+/** The kernel in which a mistake lies; 0, none, is that of the first set. */
+function kernelOf(mistake: number): keyof typeof WGSL_KERNELS {
+  if (ELEVENTH_IN_WGSL.includes(mistake)) return "lanes";
+  return mistake > 100 ? "tiled" : "rows";
+}
 
 /** The bytes of a tensor of a case, as many as are there. */
 const bytesOf = (folder: string, stem: string, name: string) =>
@@ -111,10 +122,10 @@ export interface Paths {
   readonly outputs: string;
 }
 
-/** Runs a WGSL kernel on all cases of attention of a folder: that of the first set, or by a number of the tenth `tiled`. */
+/** Runs a WGSL kernel on all cases of attention of a folder: the one in which the mistake lies, or the one that is named. */
 export async function runAllWgsl(
   mistake: number,
-  { kernel = mistake > 100 ? "tiled" : "rows", ...paths }: Paths & {
+  { kernel = kernelOf(mistake), ...paths }: Paths & {
     readonly kernel?: keyof typeof WGSL_KERNELS;
   },
 ): Promise<void> {
