@@ -41,6 +41,7 @@ export {
   type LadderVerdict,
   type PartialTolerance,
   type Results,
+  unjudgedHeads,
 } from "./judge/ladder.ts";
 export {
   attentionTolerance,

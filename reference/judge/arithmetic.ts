@@ -36,7 +36,7 @@ export interface Arithmetic {
   readonly name: string;
   /** One sentence about the roundings. */
   readonly description: string;
-  /** Whether kernels usually compute so; if not, a verdict says that results are right only in this arithmetic. */
+  /** Whether kernels usually compute so; if not, a verdict says that errors are as large as in this arithmetic. */
   readonly usual: boolean;
   /** The format of inputs, pooled tokens and results. */
   readonly storage: Format;
@@ -181,20 +181,20 @@ export function arithmeticNamed(dtype: KernelDType, name: string): Arithmetic {
 }
 
 /**
- * The name of an arithmetic in a verdict: "as f16 storage", or "only with scores in f16" if kernels rarely compute
- * so.
+ * The name of an arithmetic in a verdict: "as f16 storage", or "errors as large as with scores in f16" if kernels rarely
+ * compute so. How large errors are does not say where they come from.
  *
  * @param name an arithmetic's name, of any ladder
  *
  * @example
  * ```ts
  * import { inWords } from "./arithmetic.ts";
- * console.log(inWords("scores in f16")); // only with scores in f16
+ * console.log(inWords("scores in f16")); // errors as large as with scores in f16
  * ```
  */
 export function inWords(name: string): string {
   const found = Object.values(LADDERS).flat().find((one) => one.name === name);
-  return `${found?.usual ?? true ? "as" : "only with"} ${name}`;
+  return `${found?.usual ?? true ? "as" : "errors as large as with"} ${name}`;
 }
 
 /** The arithmetic that options name: by its name, or by the element type and the format of sums. */

@@ -18,7 +18,8 @@ export interface PartialTolerance extends Partial<TensorTolerance> {
 
 /**
  * Whether a bound can tell a right result from zeros. A bound that is missing, not finite, or accepts zeros in place
- * of a nonzero truth cannot: its tensor is neither right nor wrong.
+ * of a nonzero truth cannot: its tensor is neither right nor wrong. Where zeros pass as a whole, one part in which they
+ * do not is enough.
  *
  * @param bound the bound; a member that does not apply is left out
  * @param truth the truth of the tensor
@@ -31,11 +32,52 @@ export interface PartialTolerance extends Partial<TensorTolerance> {
  * ```
  */
 export function judges(bound: PartialTolerance | undefined, truth: Tensor): boolean {
-  const limits = [bound?.relL2, bound?.maxAbs].filter((limit) => limit !== undefined);
-  if (limits.length === 0 || !limits.every(Number.isFinite)) return false;
+  if (bound === undefined || !applies(bound)) return false;
+  return judgesWhole(bound, truth) || (bound.parts?.(zerosFor(truth), truth, { any: true })?.share ?? 0) > 1;
+}
+
+/** Whether a bound is there and finite. */
+function applies({ relL2, maxAbs }: PartialTolerance): boolean {
+  const limits = [relL2, maxAbs].filter((limit) => limit !== undefined);
+  return limits.length > 0 && limits.every(Number.isFinite);
+}
+
+/** Whether zeros are beyond the bound of a whole tensor, or right. */
+function judgesWhole({ relL2 = Infinity, maxAbs = Infinity }: PartialTolerance, truth: Tensor): boolean {
   let largest = 0;
   for (const x of truth.data) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
-  return largest === 0 || (bound?.relL2 ?? Infinity) < 1 || (bound?.maxAbs ?? Infinity) < largest;
+  return largest === 0 || relL2 < 1 || maxAbs < largest;
+}
+
+/** Zeros in place of the finite numbers of a truth: all, or those from one place to another; the others are right. */
+function zerosFor({ data, shape }: Tensor, from = 0, end = data.length): Tensor {
+  const zeros = Float64Array.from(data, (x, at) => at < from || at >= end || !Number.isFinite(x) ? x : 0);
+  return { data: zeros, shape };
+}
+
+/**
+ * The heads that a bound does not judge although it judges the tensor: zeros would pass there, in the whole and in every
+ * part. None if the bound of the whole tensor judges.
+ *
+ * @param bound the bound, which {@link judges} the tensor
+ * @param truth the truth, [batch, heads, …]
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "../tensor.ts";
+ * import { unjudgedHeads } from "./ladder.ts";
+ * const worst = { head: 1, share: 2, error: 4, bound: 2, absolute: true };
+ * const parts = (got: { readonly data: ArrayLike<number> }) => got.data[1] === 0 ? worst : undefined;
+ * console.log(unjudgedHeads({ relL2: 22, parts }, tensor(new Float64Array([3, 4]), [1, 2, 1]))); // [ 0 ]
+ * ```
+ */
+export function unjudgedHeads(bound: PartialTolerance, truth: Tensor): number[] {
+  if (judgesWhole(bound, truth)) return [];
+  const heads = truth.shape[0] * truth.shape[1], size = truth.data.length / heads;
+  return Array.from({ length: heads }, (_, head) => head).filter((head) => {
+    const got = zerosFor(truth, head * size, (head + 1) * size);
+    return compare(got, truth).maxAbs > 0 && !((bound.parts?.(got, truth, { any: true })?.share ?? 0) > 1);
+  });
 }
 
 /** A result and its truth, by the tensor's name. */

@@ -2,12 +2,16 @@
 import { attentionBounds } from "../../../reference/judge/attention_parts.ts";
 import { elementParts } from "../../../reference/judge/element_parts.ts";
 import { partName } from "../../../reference/judge/parts.ts";
+import { unjudgedHeads } from "../../../reference/judge/ladder.ts";
+import { headOf } from "../../../reference/heads.ts";
 import { commonVariance } from "../../../reference/judge/rounding/common.ts";
 import { arithmeticNamed } from "../../../reference/judge/arithmetic.ts";
 import type { RowView } from "../../../reference/judge/rounding/view.ts";
 import { judgeLadder, pyramidAttention, seededRandom, type Tensor, tensor } from "../../../mod.ts";
 import { short } from "../../../fixtures/conformance/judge/tensors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../support/assert.ts";
+import { simulateAttention } from "../../../fixtures/conformance/honest/attention.ts";
+import { makeWorkload } from "../../../fixtures/workloads.ts";
 import { judgeHonest } from "../../../fixtures/conformance/honest/judging.ts";
 import { ORDERS } from "../../../fixtures/conformance/honest/sums.ts";
 import { drawn } from "../../support/seed.ts";
@@ -65,6 +69,29 @@ Deno.test("parts: a block of nearly flat rows is right if half-precision sums ar
     orders = ORDERS.filter(({ inner }) => inner === "by sign");
   const { share } = judgeHonest(data, { dtype: "f16", arithmetic: "sums of 64 in f16", orders });
   assert(share > 0.2 && share < 0.9, `it takes ${share} of its bounds`);
+});
+
+Deno.test("parts: sums in half precision of scores of hundreds are judged where zeros are wrong", () => {
+  const sizes = { heads: 2, seqQ: 8, seqK: 64, headDim: 64 };
+  const made = makeWorkload("adversarial", { ...sizes, seed: 10, dtype: "f16" }).qkv;
+  const levels = tensor(new Int32Array([1, 1]), [1, 2, 1, 1]);
+  const options = { blockM: 8, blockN: 64, scale: 0.005 },
+    { out: want } = pyramidAttention(made, levels, options);
+  const arithmetic = "sums of 64 in f16";
+  const { whole, out: parts } = attentionBounds(made, levels, { ...options, dtype: "f16", arithmetic });
+  const bound = { relL2: whole.relL2, maxAbs: whole.maxAbs, parts };
+  const simulation = { store: Math.f16round, sum: Math.f16round, steps: 32, tile: 64 };
+  const heads = [0, 1].flatMap((head) => {
+    const own = headOf(made, levels, head);
+    return [...simulateAttention(own.qkv, own.levels, { ...options, ...simulation }).out.data];
+  });
+  const verdict = (data: ArrayLike<number>) =>
+    judgeLadder({ out: { got: { data: Float64Array.from(data), shape: want.shape }, want } }, {
+      ...{ dtype: "f32", require: "f32", boundOf: () => ({ out: bound }) },
+    });
+  assert(whole.relL2 > 1 && verdict(heads).explained, "the honest kernel is not right");
+  assert(!verdict(want.data.map(() => 0)).explained, "zeros are right");
+  assertEquals(unjudgedHeads(bound, want), [0]);
 });
 
 Deno.test("sharpness: large mistakes are seen in every arithmetic, those far below rounding in none", () => {
