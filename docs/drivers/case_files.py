@@ -143,6 +143,9 @@ def torch_entry(tensor):
     """(dtype, shape, bytes) of a tensor of PyTorch."""
     import torch
 
-    (dtype,) = (name for name, own in TORCH_NAMES.items() if getattr(torch, own) == tensor.dtype)
+    named = [name for name, own in TORCH_NAMES.items() if getattr(torch, own) == tensor.dtype]
+    if not named:
+        sys.exit(f"A tensor is of {tensor.dtype}; it should be one of {', '.join(TORCH_NAMES.values())}.")
+    (dtype,) = named
     flat = tensor.detach().cpu().contiguous().flatten()
     return dtype, list(tensor.shape), flat.view(torch.uint8).numpy().tobytes()
