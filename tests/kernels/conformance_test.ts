@@ -24,7 +24,7 @@ for (const [i, dtype] of ["f32", "f16"].entries()) {
     const counts = ["attention", "importance", "levels", "cap"].map((stage) =>
       right.filter((name) => name === stage).length
     );
-    assertEquals(counts, [15 - unjudged, 4, 3, 2], text);
+    assertEquals(counts, [17 - unjudged, 4, 3, 2], text);
     assertStringIncludes(text, "5 cases have no kernel here and were left out");
   });
 }
