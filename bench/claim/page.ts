@@ -7,6 +7,7 @@
 import type { ReportChart } from "../report/sections/sections.ts";
 import type { StoredRun } from "../sweep/files/write.ts";
 import type { SweepOptions } from "../sweep/options/options.ts";
+import { withoutOptions } from "../options/shell.ts";
 import { plural, showNumber } from "../text/number.ts";
 import { markdownTable } from "../text/table.ts";
 import { type Cell, cellsOf, type Footing, KINDS } from "./cells.ts";
@@ -103,11 +104,11 @@ function linesOf(charts: readonly ReportChart[]): string[] {
 }
 
 /** What of a command says where it wrote, and which part of the whole it was. */
-const OWN = / --(?:(?:shard|out) (?:'[^']*'|\S+)|resume|force)/g;
+const OWN = { valued: ["shard", "out"], flags: ["resume", "force"] };
 
 function aboutRun(environment: StoredRun["environment"], rows: number, timed: boolean): string {
   const { adapter, commit, date, minutes, shards } = environment;
-  const command = String(environment.command).replaceAll(OWN, "");
+  const command = withoutOptions(String(environment.command), OWN);
   const parts = Array.isArray(shards) ? ` in ${shards.length} parts at the same time` : "";
   const took = typeof minutes === "number" ? `, ${Math.max(1, Math.round(minutes))} minutes` : "";
   const where = timed ? `kernels on ${adapter}` : "the reference alone, without times";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { requireInput } from "../errors.ts";
 import { type Head, headOf } from "../heads.ts";
 import type { FloatData, Qkv, Tensor } from "../tensor.ts";
@@ -139,7 +140,7 @@ export function denseRows(
     keys,
     values: Float64Array.from(v.data),
     logCounts: new Float64Array(seqK),
-    scale: scale ?? 1 / Math.sqrt(dim),
+    scale: scale ?? defaultScale(dim),
     seen: (row) => causal ? Math.max(0, Math.min(seqK, row + seqK - seqQ + 1)) : seqK,
     massBlock,
   }, { indices: [...rows.keys()], result });

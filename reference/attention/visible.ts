@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import type { Head } from "../heads.ts";
 import { poolLevels, type PyramidLevel } from "../pyramid/pyramid.ts";
 import type { PyramidAttentionOptions } from "./call.ts";
@@ -63,7 +64,7 @@ export function visibleBlock(
   return {
     tokens,
     rows,
-    scale: scale ?? 1 / Math.sqrt(dim),
+    scale: scale ?? defaultScale(dim),
     seen: (row) => causal ? countUntil(tokens, position(row)) : tokens.counts.length,
   };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { requireInput } from "../errors.ts";
 import { requireBlock } from "../pyramid/pyramid.ts";
 import { requireSeed } from "../random.ts";
@@ -82,7 +83,7 @@ export function groupMaxImportance(
 function groupMaxOfHead(
   q: HeadTokens,
   k: HeadTokens,
-  { groupQ, groupK, scale = 1 / Math.sqrt(q.shape[3]), row }: {
+  { groupQ, groupK, scale = defaultScale(q.shape[3]), row }: {
     readonly groupQ: number;
     readonly groupK: number;
     readonly scale?: number;
@@ -267,7 +268,7 @@ export function pooledImportance(qk: QueryKey, options: BlockOptions): Tensor<Fl
 
 /** {@link pooledImportance} of inputs that have been checked. */
 export function fromMeans(qk: QueryKey, options: BlockOptions): Tensor<Float64Array> {
-  const { blockM, blockN, scale = 1 / Math.sqrt(qk.q.shape[3]) } = options;
+  const { blockM, blockN, scale = defaultScale(qk.q.shape[3]) } = options;
   return eachHead(qk, options, (q, k, { row }) => {
     const visit = (m: number, scores: Float64Array) => {
       softmaxInPlace(scores, scores.length);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import type { AttentionResult } from "../attention/attention.ts";
 import { type Head, headOf } from "../heads.ts";
 import { blockMeans } from "../importance/scores.ts";
@@ -144,7 +145,7 @@ function firstOrderErrors(
     [, , seqQ, dim] = q.shape,
     seqK = k.shape[2],
     valueDim = v.shape[3];
-  const factor = scale ?? 1 / Math.sqrt(dim), [, , , columns] = levels.shape;
+  const factor = scale ?? defaultScale(dim), [, , , columns] = levels.shape;
   const means = blockMeans(toFloat64(k), blockN).data, sizes = blockMeans(magnitudes(k), blockN).data;
   const { leans, spread } = leansOf(head, { means, sizes, blockN });
   const offLeans = gamma(Math.ceil(seqK / RUN) + RUN + blockN + 3), offProduct = gamma(dim + blockN + 4);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { type PyramidAttentionOptions, requirePyramidCall } from "../attention/call.ts";
 import { requireInput } from "../errors.ts";
 import { headOf, headSlice, kvHeadOf } from "../heads.ts";
@@ -128,7 +129,7 @@ export function importanceTensorBounds(
   { q, k }: Pick<Qkv, "q" | "k">,
   options: ImportanceKind & Pick<ToleranceOptions, "dtype" | "accumulate" | "arithmetic" | "scale">,
 ): TensorBounds {
-  const arithmetic = arithmeticOf(options), { scale = 1 / Math.sqrt(q.shape[3]) } = options;
+  const arithmetic = arithmeticOf(options), { scale = defaultScale(q.shape[3]) } = options;
   const parts = Array.from({ length: q.shape[0] * q.shape[1] }, (_, index) => {
     const queries = toFloat64(headSlice(q, index)), keys = toFloat64(headSlice(k, kvHeadOf({ q, k }, index)));
     return importanceErrors(queries, keys, { ...options, scale, arithmetic });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import type { PsaConfig } from "../config/config.ts";
 import { headSlice, kvHeadOf } from "../heads.ts";
 import { offsetsOfHead } from "../importance/sample.ts";
@@ -38,7 +39,7 @@ export function importanceBounds(
   config: Pick<PsaConfig, "blockM" | "blockN" | "importance" | "causal" | "scale">,
   options: Pick<ToleranceOptions, "dtype" | "accumulate" | "arithmetic">,
 ): Tensor<Float64Array> {
-  const { blockM, blockN, importance, causal, scale = 1 / Math.sqrt(q.shape[3]) } = config;
+  const { blockM, blockN, importance, causal, scale = defaultScale(q.shape[3]) } = config;
   const arithmetic = arithmeticOf(options), [batch, heads, seqQ] = q.shape;
   const shape = [batch, heads, Math.ceil(seqQ / blockM), Math.ceil(k.shape[2] / blockN)];
   const data = new Float64Array(shape.reduce((product, size) => product * size, 1));

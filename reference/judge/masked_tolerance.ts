@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { type Head, headOf } from "../heads.ts";
 import { requireMask } from "../masks/attention.ts";
 import { countRow } from "../masks/bits.ts";
@@ -52,7 +53,7 @@ const RUN = 64;
 export function maskedTolerance(qkv: Qkv, mask: Mask, options: MaskedToleranceOptions): Tolerance {
   const { batch, heads, seqQ, headDim, valueDim } = requireMask(qkv, mask),
     arithmetic = arithmeticOf(options);
-  const { scale = 1 / Math.sqrt(headDim), sample } = options;
+  const { scale = defaultScale(headDim), sample } = options;
   const none = { data: new Int32Array(batch * heads), shape: [batch, heads, 1, 1] };
   const deviations = deviationsOf({ rows: batch * heads * seqQ, valueDim });
   const parts = Array.from({ length: batch * heads }, (_, index) => {

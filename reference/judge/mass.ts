@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { causalBlocks, type CausalSizes, requireBlockCounts } from "../levels/causal.ts";
 import { requireInput } from "../errors.ts";
 import type { BlockOptions } from "../importance/importance.ts";
@@ -84,7 +85,7 @@ export function forEachWeightRows(
   k: HeadTokens,
   { scale, causal, visit }: WeightOptions,
 ): void {
-  const [, , seqQ, dim] = q.shape, seqK = k.shape[2], factor = scale ?? 1 / Math.sqrt(dim);
+  const [, , seqQ, dim] = q.shape, seqK = k.shape[2], factor = scale ?? defaultScale(dim);
   const keys = new Float64Array(evenUp(seqK) * dim), weights = new Float64Array(evenUp(seqK) * ROWS);
   const logCounts = new Float64Array(seqK);
   keys.set(k.data);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { type AttentionResult, emptyResult } from "../attention/attention.ts";
 import { evenUp, multiplyRows, ROWS } from "../attention/rows.ts";
 import { requireInput } from "../errors.ts";
@@ -81,7 +82,7 @@ function maskedHead({ q, k, v }: Qkv, index: number, scale?: number) {
     k: toFloat64(headSlice(k, kvHead)).data,
     v: headSlice(v, kvHead),
     dim,
-    scale: scale ?? 1 / Math.sqrt(dim),
+    scale: scale ?? defaultScale(dim),
   };
 }
 

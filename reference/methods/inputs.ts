@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import { attend, type AttentionResult } from "../attention/attention.ts";
 import { denseCall } from "../attention/call.ts";
 import type { Box, ImportanceConfig, OrderConfig } from "../config/config.ts";
@@ -72,7 +73,7 @@ export function methodInputs(qkv: Qkv, options: MethodInputOptions): MethodInput
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
   if (places !== undefined) requirePlaces(places, seqK);
-  const { tile = Math.min(32, blockN), scale = 1 / Math.sqrt(headDim) } = options;
+  const { tile = Math.min(32, blockN), scale = defaultScale(headDim) } = options;
   const { importance = causal ? { kind: "antidiagonal", stride: 8 } : { kind: "full" } } = options;
   const kept = new Map<string, unknown>();
   const once = <Value>(name: string, compute: () => Value): Value => {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { defaultScale } from "../scale.ts";
 import type { PyramidAttentionOptions } from "../attention/call.ts";
 import { denseRows, type HeadRows, pyramidRows } from "../attention/some_rows.ts";
 import type { Head } from "../heads.ts";
@@ -73,7 +74,7 @@ export function doHeadWork(work: HeadWork): HeadWorkResults[HeadWork["kind"]] {
     case "mask": {
       const { bits, scale, head: { qkv: { q, k, v } } } = work, dim = q.shape[3];
       const keys = toFloat64(k).data, words = bits.length / q.shape[2];
-      const head = { q: q.data, k: keys, dim, bits, words, scale: scale ?? 1 / Math.sqrt(dim) };
+      const head = { q: q.data, k: keys, dim, bits, words, scale: scale ?? defaultScale(dim) };
       return attendRows(head, toFloat64(v).data);
     }
     case "tolerance": {

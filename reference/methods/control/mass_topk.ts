@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultScale } from "../../scale.ts";
 import { BINARY_SHARES } from "../../levels/budget.ts";
 import type { BlockMethod, BlockSelection, MethodInputs } from "../method.ts";
 import { levelRule, ranked } from "../select.ts";
@@ -29,7 +30,7 @@ export const massTopk: BlockMethod = {
 
 /** The mass of blocks is antidiagonal importance whose groups are single tokens, which knows no scale but the default one. */
 function ruleOf(inputs: MethodInputs, density: number): Pick<BlockSelection, "rule"> {
-  if (inputs.scale !== 1 / Math.sqrt(inputs.qkv.q.shape[3])) return {};
+  if (inputs.scale !== defaultScale(inputs.qkv.q.shape[3])) return {};
   const cut = { kind: "ranked", shares: BINARY_SHARES, rest: "skipped", density } as const;
   return { rule: levelRule(inputs, { importance: { kind: "antidiagonal", stride: 1 }, cut }) };
 }
