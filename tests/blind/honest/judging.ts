@@ -45,8 +45,9 @@ export function truthOf({ qkv, levels, blockM, blockN, causal, scale }: HardCall
 }
 
 /** The arithmetic that a kernel has: it has to be right in that one, not only in a looser one. */
-export function arithmeticOf({ storage, products, weights, base2 }: Honest): string {
+export function arithmeticOf({ storage, products, weights, base2, scores }: Honest): string {
   if (storage === "f32") return products ?? weights ? "tf32 products" : "f32";
+  if (scores) return `scores in ${storage}`;
   return base2 ? `queries in ${storage}` : weights ? `P in ${storage}` : `${storage} storage`;
 }
 

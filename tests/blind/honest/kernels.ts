@@ -24,9 +24,11 @@ export interface Honest {
   readonly base2?: boolean;
   /** The way of the program of odd/ in which it computes. */
   readonly odd?: keyof typeof ODD;
+  /** Whether scores are rounded to storage before the softmax. */
+  readonly scores?: boolean;
 }
 
-/** The ways of odd/odd.c, odd/rare.c and odd/fixed.c, by their numbers. */
+/** The ways of odd/odd.c, odd/rare.c, odd/fixed.c and odd/more.c, by their numbers. */
 const ODD = {
   lazy: 1,
   levels: 2,
@@ -40,6 +42,12 @@ const ODD = {
   sorted: 10,
   fixed: 11,
   tables: 12,
+  compensated: 13,
+  double: 14,
+  rounded: 15,
+  norms: 16,
+  pairs: 17,
+  scores: 18,
 } as const;
 
 /** All honest kernels by name. */
@@ -71,6 +79,14 @@ export const HONEST: Readonly<Record<string, Honest>> = {
   "f16 weights sorted, 256 times as large": { storage: "f16", tile: 1, weights: "f16", odd: "sorted" },
   "f32 sums in whole numbers": { storage: "f32", tile: 1, odd: "fixed" },
   "f32 tables, reciprocal by Newton": { storage: "f32", tile: 1, base2: true, odd: "tables" },
+  "f32 Kahan's sums": { storage: "f32", tile: 1, odd: "compensated" },
+  "f32 sums in f64": { storage: "f32", tile: 1, odd: "double" },
+  "f32 relative to the norms": { storage: "f32", tile: 1, odd: "norms" },
+  "f32 tokens in steps, added in pairs": { storage: "f32", tile: 1, odd: "pairs" },
+  "f16 total of rounded weights": { storage: "f16", tile: 48, weights: "f16", odd: "rounded" },
+  "bf16 total of rounded weights": { storage: "bf16", tile: 48, weights: "bf16", odd: "rounded" },
+  "f16 scores stored": { storage: "f16", tile: 1, scores: true, odd: "scores" },
+  "bf16 scores stored": { storage: "bf16", tile: 1, scores: true, odd: "scores" },
 };
 
 /** The outputs of a kernel. */

@@ -3,7 +3,8 @@
  *   odd IN OUT BATCH HEADS KV_HEADS LQ LK D DV BM BN CAUSAL REPLICATE SCALE STORAGE WAY
  *
  * reads IN.q.bin, .k.bin, .v.bin (float32, rounded to the storage format) and .levels.bin, and writes OUT.out.bin (rounded to
- * storage) and OUT.lse.bin. Storage: 0 float32, 1 float16. Ways: see odd.c, rare.c and fixed.c. */
+ * storage) and OUT.lse.bin. Storage: 0 float32, 1 float16, 2 bfloat16. Ways: see odd.c,
+ * rare.c, fixed.c and more.c. */
 #include "call.h"
 
 #include <math.h>
@@ -50,7 +51,19 @@ float to_f16(float x) {
   return x;
 }
 
-float stored(const Call *call, float x) { return call->storage ? to_f16(x) : x; }
+static float to_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  if ((bits & 0x7F800000u) == 0x7F800000u) return x;
+  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & ~0xFFFFu;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
+float stored(const Call *call, float x) {
+  if (call->storage == 0) return x;
+  return call->storage == 1 ? to_f16(x) : to_bf16(x);
+}
 
 static void mean(const Call *call, const float *rows, size_t first, size_t count, size_t width, float *result) {
   for (size_t c = 0; c < width; c++) {
@@ -111,7 +124,8 @@ static void run_row(const Call *call, const float *q, const List *list, ptrdiff_
   clear(call, &states[0]);
   if (call->way <= 4) run_odd(call, query, list, where, states);
   else if (call->way <= 10) run_rare(call, query, list, where, states);
-  else run_fixed(call, query, list, where, &states[0]);
+  else if (call->way <= 12) run_fixed(call, query, list, where, &states[0]);
+  else run_more(call, query, list, where, &states[0]);
   for (size_t c = 0; c < call->dv; c++) out[c] = stored(call, states[0].out[c]);
   *lse = states[0].lse;
 }

@@ -42,7 +42,8 @@ void join(const Call *call, State *a, const State *b);
 /* Zeroed memory; ends the program if there is none. */
 void *allocate(size_t count, size_t size);
 
-/* The ways 1 to 4 (odd.c), 5 to 10 (rare.c), and 11 and 12 (fixed.c): the row's output and log-sum-exp in the first of `states`. */
+/* The ways 1 to 4 (odd.c), 5 to 10 (rare.c), 11 and 12 (fixed.c), and 13 to 18 (more.c): the row's output and log-sum-exp in the first of `states`. */
 void run_odd(const Call *call, const float *query, const List *list, ptrdiff_t where, State *states);
 void run_rare(const Call *call, const float *query, const List *list, ptrdiff_t where, State *states);
 void run_fixed(const Call *call, const float *query, const List *list, ptrdiff_t where, State *state);
+void run_more(const Call *call, const float *query, const List *list, ptrdiff_t where, State *state);

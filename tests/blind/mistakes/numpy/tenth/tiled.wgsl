@@ -1,5 +1,5 @@
 // Pyramid attention, one workgroup for 64 rows of a query block: means of 16 tokens at a time go to workgroup memory.
-// MISTAKE plants a mistake; 0 is right. Dimensions are multiples of 4, at most 64.
+// MISTAKE plants a mistake; 0 is right. Dimensions are multiples of 4, at most 128.
 override MISTAKE: u32 = 0;
 
 struct Call {
@@ -19,10 +19,10 @@ struct Call {
 
 const LOWEST = -3.0e38;
 const TILE = 16u;
-const WIDTH = 16u;
+const WIDTH = 32u;
 
-var<workgroup> tile_keys: array<vec4f, 256>;
-var<workgroup> tile_values: array<vec4f, 256>;
+var<workgroup> tile_keys: array<vec4f, 512>;
+var<workgroup> tile_values: array<vec4f, 512>;
 
 fn count_of(first: u32, ratio: u32) -> u32 {
   if (call.replicate == 1 && ratio > 1) { return ratio; }
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let columns = (call.lk + call.bn - 1) / call.bn;
   let per_key = call.d / 4;
   let per_value = call.dv / 4;
-  var acc: array<vec4f, 16>;
+  var acc: array<vec4f, 32>;
   var most = LOWEST;
   var total = 0.0;
   for (var block = 0u; block < columns; block++) {
