@@ -7,7 +7,8 @@
 import { perform, runCommand } from "../../bench/cli/command.ts";
 import type { CommandHelp, CommandLine } from "../../bench/options/command_line.ts";
 import { type Mistake, MISTAKES } from "../../fixtures/conformance/deviations/catalogue.ts";
-import { type Candidate, candidatesOf, runnerOf } from "../../fixtures/conformance/diagnose/candidate.ts";
+import { type Candidate, candidatesOf } from "../../fixtures/conformance/diagnose/candidate.ts";
+import { runnerOf } from "../../fixtures/conformance/diagnose/runner.ts";
 import {
   type Evidence,
   evidenceOf,
