@@ -7,6 +7,7 @@ import { requireInput } from "../reference/errors.ts";
 import { type AttentionShape, dtypeOf, type Qkv, type Tensor } from "../reference/tensor.ts";
 import type { InputBuffers } from "./buffers.ts";
 import type { GivenLevels } from "./calls.ts";
+import { GpuError } from "./device/errors.ts";
 import type { Gpu } from "./device/gpu.ts";
 import { kindOf } from "./door.ts";
 import { upload } from "./device/transfer.ts";
@@ -28,6 +29,8 @@ export interface QkvBuffers {
 }
 
 const NAMES = ["q", "k", "v"] as const;
+/** The name of the copy in errors. */
+const COPYING = "copying inputs";
 
 /** Whether inputs are buffers of the device. */
 export function areBuffers(qkv: Qkv | QkvBuffers): qkv is QkvBuffers {
@@ -137,11 +140,37 @@ export async function loadInputs(
     return;
   }
   const bytes = { q: plan.bytes.q, k: plan.bytes.keys, v: plan.bytes.values };
-  await gpu.scoped("copying inputs", () => {
-    const encoder = gpu.device.createCommandEncoder();
-    for (const name of NAMES) {
-      if (qkv[name] !== inputs[name]) encoder.copyBufferToBuffer(qkv[name], 0, inputs[name], 0, bytes[name]);
-    }
-    gpu.device.queue.submit([encoder.finish()]);
-  });
+  const copy = (names: readonly (typeof NAMES[number])[]) =>
+    gpu.scoped(COPYING, () => {
+      const encoder = gpu.device.createCommandEncoder();
+      for (const name of names) {
+        if (qkv[name] !== inputs[name]) {
+          encoder.copyBufferToBuffer(qkv[name], 0, inputs[name], 0, bytes[name]);
+        }
+      }
+      gpu.device.queue.submit([encoder.finish()]);
+    });
+  try {
+    await copy(NAMES);
+  } catch (error) {
+    if (!(error instanceof GpuError && error.kind === "validation" && error.label === COPYING)) throw error;
+    throw await refusedBuffer(error, copy);
+  }
+}
+
+/** The error of a buffer that the device refused to copy: WebGPU does not say beforehand whose a buffer is. */
+async function refusedBuffer(
+  error: GpuError,
+  copy: (names: readonly (typeof NAMES[number])[]) => Promise<void>,
+): Promise<GpuError> {
+  for (const name of NAMES) {
+    const isRight = await copy([name]).then(() => true, () => false);
+    if (isRight) continue;
+    const message =
+      `${COPYING}: \`${name}\` is a buffer that this device cannot copy; it should be made by ` +
+      `\`gpu.device\`, and be neither destroyed nor mapped. Make it there and unmap it, or pass tensors. The device ` +
+      `says: ${error.message.replace(`${COPYING}: `, "")}`;
+    return new GpuError(message, { kind: error.kind, label: error.label });
+  }
+  return error;
 }

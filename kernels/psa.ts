@@ -14,6 +14,7 @@ import { type Stage, type StageTimings, submitStages, warmUp } from "./device/wo
 import { timeWork, type Timing, type TimingOptions } from "./device/work/timing.ts";
 import { download } from "./device/transfer.ts";
 import { Turns } from "./device/work/turns.ts";
+import { arithmeticOfPlan } from "./attention/arithmetic.ts";
 import { FORWARD_OPTIONS, requireGpu, requireOptions, requireTiming, TIMING_OPTIONS } from "./door.ts";
 import { areBuffers, loadInputs, type QkvBuffers, requireInputs } from "./inputs.ts";
 import { givenOf, requireGiven } from "./given.ts";
@@ -91,6 +92,8 @@ export class Psa implements Disposable {
   readonly config: PsaConfig;
   /** The element type of the kernels. */
   readonly dtype: "f32" | "f16";
+  /** The arithmetic of attention, for `attentionTolerance`; with a mask in float16 it is always "sums of 64 in f16". */
+  readonly arithmetic: string;
   /** The buffers that calls read, owned by this `Psa`: writing inputs here, and passing them to a call, saves a copy. */
   readonly inputs: QkvBuffers;
   /** The buffers of outputs and log-sum-exps, owned by this `Psa`; their content is valid until the next call. */
@@ -104,9 +107,9 @@ export class Psa implements Disposable {
 
   /** Use {@link createPsa}. */
   constructor(gpu: Gpu, pipeline: Pipeline) {
-    const { plan: { shape, config, dtype }, buffers: { inputs, outputs } } = pipeline;
+    const { plan, buffers: { inputs, outputs } } = pipeline, { shape, config, dtype } = plan;
     [this.shape, this.config, this.dtype] = [shape, config, dtype];
-    [this.inputs, this.outputs] = [inputs, outputs];
+    [this.arithmetic, this.inputs, this.outputs] = [arithmeticOfPlan(gpu.info, plan), inputs, outputs];
     [this.#gpu, this.#pipeline] = [gpu, pipeline];
     this.#turns = new Turns("this Psa", () => this.#freeAll());
   }
@@ -276,10 +279,8 @@ export class Psa implements Disposable {
   }
 
   async #time({ stages }: Call, options: Omit<TimingOptions, "label">): Promise<Timing> {
-    return await timeWork(this.#gpu, (pass) => stages.forEach((each) => each.encode(pass)), {
-      ...options,
-      label: "psa",
-    });
+    const named = { ...options, label: "psa" };
+    return await timeWork(this.#gpu, (pass) => stages.forEach((each) => each.encode(pass)), named);
   }
 
   async #forward(call: Call): Promise<ForwardResult> {
@@ -287,10 +288,9 @@ export class Psa implements Disposable {
     const { batch, heads, seqQ, seqK, valueDim } = this.shape, { blockM, blockN, causal } = this.config;
     const out = await download(this.#gpu, this.outputs.out, { size: bytes.out });
     const lse = await download(this.#gpu, this.outputs.lse, { size: bytes.lse });
-    const levels = await call.readLevels();
-    const data = this.dtype === "f16" ? new Float16Array(out) : new Float32Array(out);
+    const levels = await call.readLevels(), Type = this.dtype === "f16" ? Float16Array : Float32Array;
     return {
-      out: { data, shape: [batch, heads, seqQ, valueDim] },
+      out: { data: new Type(out), shape: [batch, heads, seqQ, valueDim] },
       lse: { data: new Float32Array(lse), shape: [batch, heads, seqQ] },
       levels,
       density: call.density?.() ?? levelDensity(levels, { causal, blockM, blockN, seqQ, seqK }),

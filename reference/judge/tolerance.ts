@@ -31,7 +31,8 @@ export interface ToleranceOptions extends Partial<PyramidAttentionOptions> {
   readonly dtype: KernelDType;
   /**
    * The format in which dot products are added up: `f32`, the default, or `f16` for kernels that add up to 64 steps
-   * in half precision before they go on in single precision.
+   * in half precision before they go on in single precision. The float16 kernels of `createPsa` do so unless the device
+   * has matrix units: the default is too strict for them, and `arithmetic: psa.arithmetic` fits.
    */
   readonly accumulate?: "f32" | "f16";
   /** The name of an arithmetic in `ladderOf(dtype)`, in place of `accumulate`. */

@@ -209,7 +209,7 @@ gpuTest(
       const { kind, message } = await assertRejects(
         () => psa.forward({ q, k: bad, v }),
         GpuError,
-        "copying inputs",
+        "copying inputs: `k` is a buffer that this device cannot copy; it should be made by `gpu.device`",
       );
       assertEquals(kind, "validation", `${what}: ${message}`);
       assert(

@@ -73,7 +73,7 @@ export async function checkAttention(
   const got = await call.forward();
   const options = { blockM, blockN, causal, tail: tail as "exact" | "replicate" };
   const want = pyramidAttention(qkv, levels, options);
-  const bound = attentionTolerance(qkv, levels, { ...options, dtype, accumulate: dtype });
+  const bound = attentionTolerance(qkv, levels, { ...options, dtype, arithmetic: psa.arithmetic });
   const out = compare(got.out, want.out), lse = compare(got.lse, want.lse);
   const name = caseName(given);
   assertEquals([out.nonFinite, lse.nonFinite], [0, 0], `${name}: values that are not finite`);

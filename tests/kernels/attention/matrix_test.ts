@@ -146,6 +146,7 @@ async function openEmulated(
       assignment: { mode: "density", density: 1 },
     },
   });
+  assertEquals(psa.arithmetic, "queries in f16");
   return { gpu, psa, options, qkv: growingCall(shape) };
 }
 
