@@ -57,15 +57,14 @@ export function rowErrors(view: RowView, arithmetic: Arithmetic, deviations: Dev
   const keyErrors = pooled
     ? errors.map((error, t) => Math.sqrt(keyShares[t]) * Math.min(1, error))
     : undefined;
+  const { byWeight } = scores, sorted = (of: Float64Array) => Float64Array.from(byWeight, (t) => of[t]);
+  let peak = 0;
+  for (const weight of scores.weights) peak = Math.max(peak, weight);
   const row = {
     ...scores,
-    ownErrors,
-    keyErrors,
-    weightSum,
-    common,
-    view,
-    arithmetic,
-    exact: deviations.exact,
+    ...{ peak, weightSum, common, view, arithmetic, exact: deviations.exact },
+    ...{ sortedWeights: sorted(scores.weights), ownErrors: sorted(ownErrors) },
+    keyErrors: keyErrors && sorted(keyErrors),
   };
   const values = new Float64Array(view.valueDim), sizes = { tokens: view.visible, channels: view.valueDim };
   const valueErrors = channelsOf(view.valueErrors, sizes);
@@ -91,7 +90,11 @@ export function rowErrors(view: RowView, arithmetic: Arithmetic, deviations: Dev
 
 /** The quantities from which the errors of a row follow. */
 interface Row extends Scores {
-  /** The errors that are not of pooled keys, and those that are; undefined if no key is pooled. */
+  /** The largest weight. */
+  readonly peak: number;
+  /** The weights in the order of their size. */
+  readonly sortedWeights: Float64Array;
+  /** In this order, the errors that are not of pooled keys, and those that are; undefined if no key is pooled. */
   readonly ownErrors: Float64Array;
   readonly keyErrors?: Float64Array;
   readonly weightSum: Sum;
@@ -135,11 +138,10 @@ interface Channel {
 
 /** The error of one channel of the output. */
 function channelError(row: Row, { c, values, valueErrors }: Channel): ChannelError {
-  const { weights, ownErrors, keyErrors, topError, weightSum, common, view, arithmetic } = row;
+  const { weights, peak, ownErrors, keyErrors, topError, weightSum, common, view, arithmetic } = row;
   const { visible } = view;
   const { storage, softmaxUnit, factorUnit, weights: kept, cutSteps } = arithmetic, sum = new Sum();
-  let pooled = 0, lost = 0, peak = 0, values2 = 0;
-  for (let t = 0; t < visible; t++) peak = Math.max(peak, weights[t]);
+  let pooled = 0, lost = 0, values2 = 0;
   for (let t = 0; t < visible; t++) {
     sum.add(weights[t] * values[t]);
     pooled += weights[t] ** 2 * valueErrors[t];
@@ -147,13 +149,15 @@ function channelError(row: Row, { c, values, valueErrors }: Channel): ChannelErr
     values2 += values[t] ** 2 / visible;
   }
   const out = sum.total;
-  const movedBy = (errors: Float64Array) => movedVariance(row, (t) => errors[t] * (values[t] - out));
-  const moved = movedBy(ownErrors), keys = keyErrors === undefined ? 0 : movedBy(keyErrors);
+  const sorted = new Float64Array(visible);
+  for (let at = 0; at < visible; at++) sorted[at] = values[row.byWeight[at]];
+  const moved = movedBy(row, ownErrors, { sorted, out });
+  const keys = keyErrors === undefined ? 0 : movedBy(row, keyErrors, { sorted, out });
   // A weight is rounded for the second product, and perhaps by the softmax before; factors are cut, which has a mean.
   const weightUnit2 = (kept.unit ** 2 + softmaxUnit ** 2 + factorUnit ** 2) / 3;
   const least = kept.lost * peak; // what numbers below the normal ones are rounded by
-  const coarse = least > 2 ** -100 ? movedVariance(row, (t) => Math.min(least, weights[t]) * values[t]) : 0;
-  const alike = weightUnit2 > 0 ? movedVariance(row, (t) => weights[t] * values[t]) : 0;
+  const coarse = least > 2 ** -100 ? weighted(row, sorted, least) : 0;
+  const alike = weightUnit2 > 0 ? weighted(row, sorted, Infinity) : 0;
   const rounded = weightUnit2 * alike + coarse / 3 +
     factorUnit ** 2 / 3 * sum.squares + storeError2(storage, out);
   const halves = halfSums(sum, arithmetic) + out ** 2 * sumOfWeights(weightSum, arithmetic);
@@ -168,6 +172,40 @@ function channelError(row: Row, { c, values, valueErrors }: Channel): ChannelErr
     shared: common.scales[c] + keys,
     tie: (Math.min(1, topError) * peak / 2) ** 2 * 2 * values2,
   };
+}
+
+/** {@link movedVariance} of errors times the distance of values from the output, all in the order of weights. */
+function movedBy(
+  { runs }: Row,
+  errors: Float64Array,
+  { sorted, out }: { readonly sorted: Float64Array; readonly out: number },
+): number {
+  let variance = 0, at = 0;
+  for (const end of runs) {
+    let alike = 0;
+    for (; at < end; at++) {
+      const move = errors[at] * (sorted[at] - out);
+      alike += move;
+      variance += move * move;
+    }
+    variance += alike * alike;
+  }
+  return variance;
+}
+
+/** The same of weights, each at most so large, times values. */
+function weighted({ runs, sortedWeights }: Row, sorted: Float64Array, most: number): number {
+  let variance = 0, at = 0;
+  for (const end of runs) {
+    let alike = 0;
+    for (; at < end; at++) {
+      const weight = sortedWeights[at], move = (weight < most ? weight : most) * sorted[at];
+      alike += move;
+      variance += move * move;
+    }
+    variance += alike * alike;
+  }
+  return variance;
 }
 
 /** Variance of the sum of weights, relative to it: each may be rounded, and so are the sums. */
