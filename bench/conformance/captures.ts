@@ -3,13 +3,15 @@
  *
  * @module
  */
+import { FOLDER_FACTS, isBeside } from "../../fixtures/conformance/captures/beside.ts";
 import { judgedFile } from "../../fixtures/conformance/captures/file.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 import type { Report } from "../../fixtures/conformance/judge/report.ts";
+import { basename } from "../../fixtures/paths.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { jsonLine } from "../text/output.ts";
 import type { OnProgress } from "../text/progress.ts";
-import { junitXml, writeJunit } from "./junit.ts";
+import { type Reported, reported } from "./junit.ts";
 import { captureLines } from "./verify_text.ts";
 
 /** The request. */
@@ -42,7 +44,18 @@ export function codeOf(verdicts: readonly Pick<Verdict, "problems" | "unjudged">
  */
 export async function runCaptures(
   given: CaptureArguments,
-): Promise<{ readonly code: 0 | 1 | 2; readonly text: string }> {
+): Promise<CapturesResult> {
+  return await reported(given.junit, () => judgeAll(given));
+}
+
+/** The exit code, and the text that was not given to `onText`. */
+interface CapturesResult {
+  readonly code: 0 | 1 | 2;
+  readonly text: string;
+}
+
+/** All captures of a path, judged. */
+async function judgeAll(given: CaptureArguments): Promise<Reported<CapturesResult>> {
   const { files, single, others } = await filesOf(given.capture), lines: string[] = [];
   const add = given.onText ?? ((text: string) => lines.push(text));
   const verdicts: Verdict[] = [];
@@ -51,18 +64,14 @@ export async function runCaptures(
     verdicts.push(verdict);
     add(given.json ? jsonLine(report) : captureLines(report).join("\n"));
   }
-  if (given.junit !== "") await writeJunit(given.junit, junitXml(verdicts, "captures"));
+  if (!given.json && others.length > 0) {
+    lines.push("", `not looked at: ${others[0]}${others.length > 1 ? ` and ${others.length - 1} more` : ""}`);
+  }
   if (!given.json && files.length > 1) {
     const count = (code: number) => verdicts.filter((one) => codeOf([one]) === code).length;
-    if (others.length > 0) {
-      lines.push(
-        "",
-        `not looked at: ${others[0]}${others.length > 1 ? ` and ${others.length - 1} more` : ""}`,
-      );
-    }
     lines.push("", `${files.length} captures: ${count(0)} right, ${count(1)} wrong, ${count(2)} unjudged`);
   }
-  return { code: codeOf(verdicts), text: lines.join("\n") };
+  return { verdicts, suite: "captures", result: { code: codeOf(verdicts), text: lines.join("\n") } };
 }
 
 /** One capture, judged. */
@@ -107,12 +116,18 @@ interface Files {
 async function filesOf(path: string): Promise<Files> {
   const { isDirectory, isFile } = await Deno.stat(path).catch(() => ({ isDirectory: false, isFile: false }));
   if (isFile) {
-    return { files: [{ path, file: path.slice(path.lastIndexOf("/") + 1) }], single: true, others: [] };
+    return { files: [{ path, file: basename(path) }], single: true, others: [] };
   }
   requireInput(isDirectory, () => `\`--capture\` is ${path}; it should be a file or a folder.`);
-  const names: string[] = [], others: string[] = [];
-  for await (const { name, isFile, isSymlink } of Deno.readDir(path)) {
-    if (isFile || isSymlink) (/\.(safetensors|json)$/.test(name) ? names : others).push(name);
+  const names: string[] = [], others: string[] = [], beside: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (isDirectory) others.push(`${name}/`);
+    else if (name.startsWith(".") || !/\.(safetensors|json)$/.test(name)) others.push(name);
+    else (name.endsWith(".json") ? beside : names).push(name);
+  }
+  for (const name of beside) {
+    const known = FOLDER_FACTS.includes(name) || names.includes(`${basename(name, ".json")}.safetensors`);
+    if (!(known && await isBeside(`${path}/${name}`))) names.push(name);
   }
   requireInput(names.length > 0, () => `There is no capture, FILE.safetensors, in ${path}.`);
   const files = names.sort().map((file) => ({ path: `${path}/${file}`, file }));

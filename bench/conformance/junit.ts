@@ -5,6 +5,7 @@
  */
 import { writeHere } from "../../fixtures/guarded.ts";
 import { InputError } from "../../reference/errors.ts";
+import { messageOf } from "../text/output.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Text as XML may hold it; characters that XML forbids become question marks. */
@@ -18,8 +19,9 @@ function escaped(text: string): string {
 export function junitXml(verdicts: readonly Verdict[], suite: string): string {
   const failing = verdicts.map((one) => ({ ...one, problems: [...one.problems, ...one.unjudged] }));
   const failures = failing.filter(({ problems }) => problems.length > 0).length;
-  const cases = failing.map(({ case: name, problems }) => {
-    const head = `  <testcase classname="${escaped(name.split(" ")[0])}" name="${escaped(name)}"`;
+  const cases = failing.map(({ case: own, file, problems }) => {
+    const [kind, name] = suite === "captures" ? ["capture", file] : [own.split(" ")[0], own];
+    const head = `  <testcase classname="${escaped(kind)}" name="${escaped(name)}"`;
     if (problems.length === 0) return `${head}/>`;
     return `${head}>\n    <failure message="${escaped(problems.join("; "))}"/>\n  </testcase>`;
   });
@@ -29,11 +31,56 @@ export function junitXml(verdicts: readonly Verdict[], suite: string): string {
   }\n</testsuite>\n`;
 }
 
-/** Writes the results of all cases as JUnit XML. */
-export async function writeJunit(path: string, xml: string): Promise<void> {
-  await writeHere(path, xml).catch((error) => {
-    throw new InputError(`\`--junit\` is ${path}, which cannot be written: ${error.message}.`, {
+/** The XML of a run without verdicts, and why it has none. */
+function nothingJudged(suite: string, why: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="${
+    escaped(suite)
+  }" tests="1" failures="1">\n` +
+    `  <testcase classname="verify" name="verify">\n    <failure message="${
+      escaped(why)
+    }"/>\n  </testcase>\n</testsuite>\n`;
+}
+
+/** Writes a file in one step: whoever reads it finds all of the old one or all of the new one. */
+async function writeWhole(path: string, xml: string): Promise<void> {
+  const found = await Deno.lstat(path).catch(() => undefined), own = `${path}.${Deno.pid}.part`;
+  const direct = found !== undefined && !found.isFile; // which is refused, with its sentence
+  try {
+    await writeHere(direct ? path : own, xml);
+    await Deno.rename(own, path);
+  } catch (error) {
+    await Deno.remove(own).catch(() => {});
+    if (found?.isFile && error instanceof Deno.errors.PermissionDenied) return await writeHere(path, xml);
+    throw new InputError(`\`--junit\` is ${path}, which cannot be written: ${messageOf(error)}.`, {
       cause: error,
     });
-  });
+  }
+}
+
+/** The results of all cases, and what is returned. */
+export interface Reported<Result> {
+  readonly verdicts: readonly Verdict[];
+  readonly suite: string;
+  readonly result: Result;
+}
+
+/**
+ * Does work, and writes its verdicts as JUnit XML. From the beginning, and wherever the work stops, the file is one that
+ * says so: no report of an earlier run stands for this one.
+ *
+ * @param path the file; empty: none
+ * @param work gives the verdicts
+ * @throws {InputError} if the file cannot be written, or the work throws
+ */
+export async function reported<Result>(path: string, work: () => Promise<Reported<Result>>): Promise<Result> {
+  if (path === "") return (await work()).result;
+  await writeWhole(path, nothingJudged("verify", "verify was stopped before it had judged everything"));
+  try {
+    const { verdicts, suite, result } = await work();
+    await writeWhole(path, junitXml(verdicts, suite));
+    return result;
+  } catch (error) {
+    if (error instanceof InputError) await writeWhole(path, nothingJudged("verify", error.message));
+    throw error;
+  }
 }

@@ -26,7 +26,7 @@ import { jsonLine } from "../text/output.ts";
 import type { OnProgress } from "../text/progress.ts";
 import { codeOf, runCaptures } from "./captures.ts";
 import { gpuOutputs } from "./gpu_outputs.ts";
-import { junitXml, writeJunit } from "./junit.ts";
+import { type Reported, reported } from "./junit.ts";
 import { byStage, separation } from "./summary.ts";
 import { caseLines, diagnosisLines, stageLines } from "./verify_text.ts";
 
@@ -232,7 +232,12 @@ export async function verifyCases(request: VerifyRequest): Promise<VerifyResult>
   requireRequest(request);
   const given = { ...NOTHING, ...request };
   if (given.capture !== "") return await runCaptures(given);
-  const judging = await prepare(given), { folder, outputs, junit } = given;
+  return await reported(given.junit, () => judgeCases(given));
+}
+
+/** Judges outputs against exported cases. */
+async function judgeCases(given: Judging["given"]): Promise<Reported<VerifyResult>> {
+  const judging = await prepare(given), { folder, outputs } = given, { suite } = judging.manifest;
   const read = await judgeFolder(folder, outputs, {
     manifest: { ...judging.manifest, cases: judging.judged },
     finish: (one: ReadCase) => climb(one, given),
@@ -243,8 +248,9 @@ export async function verifyCases(request: VerifyRequest): Promise<VerifyResult>
   if (given.diagnose && code === 1) {
     given.onProgress(1, "looking for the mistake that gives the same outputs");
   }
-  if (junit !== "") await writeJunit(junit, junitXml(verdicts, judging.manifest.suite));
   const explained = explain(read, given.diagnose && code === 1);
-  if (given.json) return { code, text: jsonText(read, explained) };
-  return { code, text: (await textLines(read, judging, explained)).join("\n") };
+  const text = given.json
+    ? jsonText(read, explained)
+    : (await textLines(read, judging, explained)).join("\n");
+  return { verdicts, suite, result: { code, text } };
 }

@@ -42,3 +42,29 @@ export function head({ data, shape }: Tensor, index: number): Tensor<Float64Arra
     shape: [1, 1, ...shape.slice(2)],
   };
 }
+
+/** A tensor with two axes exchanged. */
+export function exchangedAxes({ data, shape }: Tensor, a: number, b: number): Tensor {
+  const order = shape.map((_, axis) => axis === a ? b : axis === b ? a : axis), other = data.slice();
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((x, y) => x * y, 1));
+  const sizes = order.map((axis) => shape[axis]);
+  for (let at = 0; at < data.length; at++) {
+    let rest = at, from = 0;
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      from += rest % sizes[axis] * strides[order[axis]];
+      rest = Math.floor(rest / sizes[axis]);
+    }
+    other[at] = data[from];
+  }
+  return { data: other, shape: sizes };
+}
+
+/** A tensor [batch, heads, tokens, …] with more tokens, which are 0. */
+export function paddedTokens({ data, shape }: Tensor, tokens: number): Tensor<Float32Array> {
+  const [batch, heads, own, width = 1] = shape, all = new Float32Array(batch * heads * tokens * width);
+  data.forEach((x, at) => {
+    const part = Math.floor(at / (own * width));
+    all[part * tokens * width + at % (own * width)] = x;
+  });
+  return { data: all, shape: [batch, heads, tokens, ...shape.slice(3)] };
+}
