@@ -43,7 +43,8 @@ function nothingJudged(suite: string, why: string): string {
 
 /** Writes a file in one step: whoever reads it finds all of the old one or all of the new one. */
 async function writeWhole(path: string, xml: string): Promise<void> {
-  const found = await Deno.lstat(path).catch(() => undefined), own = `${path}.${Deno.pid}.part`;
+  const found = await Deno.lstat(path).catch(() => undefined),
+    own = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const direct = found !== undefined && !found.isFile; // which is refused, with its sentence
   try {
     await writeHere(direct ? path : own, xml);
