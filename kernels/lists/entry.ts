@@ -35,22 +35,20 @@ const MOST_GROUPS = 1 << 20;
 
 /** How the rows of a call are ordered. */
 export interface TurnOptions {
-  /** Heads whose rows are ordered together in the middle; default 1. */
-  readonly together?: number;
   /** Rows at the end that are ordered together; default 384. */
   readonly last?: number;
 }
 
 /** Which rows are ordered by the length of their lists with which others. */
 export interface Turns {
-  /** Rows of that many neighbouring ones are ordered together, up to… */
+  /** Rows of that many neighbouring ones, those of a head, are ordered together, up to… */
   readonly together: number;
   /** … this row; those behind it, the last ones of a call, are ordered together. */
   readonly alone: number;
 }
 
 /**
- * Rows of a head are ordered together, or of a few; the last heads of a call count as one, so that no long workgroup remains at the end.
+ * Rows of a head are ordered together; the last heads of a call count as one, so that no long workgroup remains at the end.
  * In the middle that would gain nothing, and the heads that are processed at the same time would be too many for the device's
  * cache.
  *
@@ -61,11 +59,10 @@ export interface Turns {
 export function turnsOf(
   heads: number,
   blocks: number,
-  { together = 1, last: lastRows = LAST_ROWS }: TurnOptions = {},
+  { last: lastRows = LAST_ROWS }: TurnOptions = {},
 ): Turns {
   const last = Math.max(1, Math.min(heads, Math.floor(lastRows / blocks)));
-  const alone = Math.floor((heads - last) / together) * together;
-  return { together: together * blocks, alone: alone * blocks };
+  return { together: blocks, alone: (heads - last) * blocks };
 }
 
 /** Numbers behind the lists: where each begins and the last one ends, their order, and their lengths without entries that fill them up. */

@@ -28,11 +28,6 @@ const WIDEST = 128;
 
 /** Heads whose query blocks take turns in dense causal calls: their keys, as far as they are in use at a time, fit into caches. */
 const HEADS_TOGETHER = 16;
-/**
- * Heads whose query blocks are ordered together by the lengths of their lists in causal calls that are slow otherwise. Where rows are narrow that
- * gained nothing, and nor did it in calls that are not causal (docs/performance.md#workgroups-in-step).
- */
-const LISTS_TOGETHER = 6;
 /** Heads whose query blocks take turns in dense calls that are not causal and share their last blocks. */
 const DENSE_IN_TURN = 2;
 /** The most pieces of rows for which a subgroup has room for the sums of all columns. */
@@ -82,11 +77,6 @@ export function usesMatrices(device: AttentionDevice, options: AttentionKernelOp
 /** Whether rows are so narrow that a subgroup makes all columns of its own keys. */
 export function isNarrow(options: AttentionKernelOptions): boolean {
   return sizesOf(options).alone;
-}
-
-/** Heads whose query blocks are best ordered together by the lengths of their lists, where a call is slow if heads follow one another. */
-export function headsTogether(device: AttentionDevice, options: AttentionKernelOptions): number {
-  return options.causal && usesMatrices(device, options) && !isNarrow(options) ? LISTS_TOGETHER : 1;
 }
 
 /**

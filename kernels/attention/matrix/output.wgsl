@@ -7,7 +7,7 @@
 //#end
 //#for z in 0 .. LANE_ROWS
   let is_empty#{z} = sum#{z} == 0.0;
-  let inverse#{z} = select(1.0 / sum#{z}, 0.0, is_empty#{z});
+  shared_rows[half * #{ROWS}u + row#{z}] = select(1.0 / sum#{z}, 0.0, is_empty#{z});
   if (first_row + row#{z} < row_end && half == 0u && column_part == 0u) {
 //#if SHARED > 0
     if (is_shared) { partials[(place * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + #{PARTIAL_PITCH - 1}u] = vec4f(max#{z}, sum#{z}, 0.0, 0.0); }
@@ -16,6 +16,13 @@
     #{SHARED > 0 ? "if (!is_shared) " : ""}{ lse[head * call.seq_q + first_row + row#{z}] = select((max#{z} + log2(sum#{z})) * 0.6931471805599453, call.minus_infinity, is_empty#{z}); }
 //#end
   }
+//#end
+  workgroupBarrier();
+  // Two neighbouring lanes write 16 columns of a row, 32 bytes together: a lane that wrote them alone would do so in halves.
+//#for h in 0 .. ROW_TILES
+  let local#{h} = row_group * #{16 * ROW_TILES}u + #{16 * h}u + (lane >> 1u);
+  let inverse#{h} = shared_rows[half * #{ROWS}u + local#{h}];
+  let out#{h}_at = own + (#{16 * h}u + (lane >> 1u)) * 6u + 2u * (lane & 1u);
 //#end
 //#for j in 0 .. COLUMNS
 //#for i in 0 .. ROW_TILES
@@ -26,22 +33,18 @@
   workgroupBarrier();
   if (half == #{j & 1}u) {
 //#end
-//#for z in 0 .. LANE_ROWS
-//#for h in 0 .. 2
+//#for h in 0 .. ROW_TILES
   {
 //#if ALONE
-    let a_at = s#{z}a + #{2 * h}u;
-    let b_at = s#{z}b + #{2 * h}u;
-    let a = (bitcast<vec4f>(exchange[a_at]) + bitcast<vec4f>(exchange[#{j & 1 ? "a_at - " + REGION + "u" : "a_at + " + REGION + "u"}])) * inverse#{z};
-    let b = (bitcast<vec4f>(exchange[b_at]) + bitcast<vec4f>(exchange[#{j & 1 ? "b_at - " + REGION + "u" : "b_at + " + REGION + "u"}])) * inverse#{z};
+    let others = #{j & 1 ? "out" + h + "_at - " + REGION + "u" : "out" + h + "_at + " + REGION + "u"};
+    var low = (bitcast<vec4f>(exchange[out#{h}_at]) + bitcast<vec4f>(exchange[others])) * inverse#{h};
+    var high = (bitcast<vec4f>(exchange[out#{h}_at + 1u]) + bitcast<vec4f>(exchange[others + 1u])) * inverse#{h};
 //#else
-    let a = bitcast<vec4f>(exchange[s#{z}a + #{2 * h}u]) * inverse#{z};
-    let b = bitcast<vec4f>(exchange[s#{z}b + #{2 * h}u]) * inverse#{z};
+    var low = bitcast<vec4f>(exchange[out#{h}_at]) * inverse#{h};
+    var high = bitcast<vec4f>(exchange[out#{h}_at + 1u]) * inverse#{h};
 //#end
-    var low = select(a, b, is_swapped);
-    var high = select(b, a, is_swapped);
-    let row = first_row + row#{z};
-    let piece = first_piece + #{ALONE ? "" : "half * " + V_ACROSS / 2 + "u + "}#{2 * j + h}u;
+    let row = first_row + local#{h};
+    let piece = first_piece + #{ALONE ? "" : "half * " + V_ACROSS / 2 + "u + "}#{2 * j}u + (lane & 1u);
 //#if CAUSAL
     if (has_strange && piece < #{V_PIECES}u) {
       for (var at = 0u; at < tiles * 32u; at++) {
@@ -56,7 +59,7 @@
         let end = last_token(item.y, at % #{GROUP}u);
         let counts = entry_counts(item.y, at % #{GROUP}u) && !entry_fills(item.y);
 //#end
-        if (counts && end > first_position && end <= position#{z}) {
+        if (counts && end > first_position && end <= i32(row) + call.position) {
           let strange = strange_part(load_v(source, piece));
           low += vec4f(unpack2x16float(strange.x), unpack2x16float(strange.y));
           high += vec4f(unpack2x16float(strange.z), unpack2x16float(strange.w));
@@ -67,7 +70,7 @@
     if (row < row_end && piece < #{V_PIECES}u) {
 //#if SHARED > 0
       if (is_shared) {
-        let to = (place * #{BM}u + row#{z}) * #{PARTIAL_PITCH}u + 2u * piece;
+        let to = (place * #{BM}u + local#{h}) * #{PARTIAL_PITCH}u + 2u * piece;
         partials[to] = low;
         partials[to + 1u] = high;
       }
@@ -77,7 +80,6 @@
 //#end
     }
   }
-//#end
 //#end
 //#if ALONE
   }

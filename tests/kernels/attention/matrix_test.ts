@@ -18,7 +18,7 @@ import {
 } from "../../../mod.ts";
 import { resolveCase } from "../../../fixtures/cases.ts";
 import { suiteCases } from "../../../fixtures/conformance/suites.ts";
-import { headsTogether, matrixCode, usesMatrices } from "../../../kernels/attention/matrix/code.ts";
+import { matrixCode, usesMatrices } from "../../../kernels/attention/matrix/code.ts";
 import type { AttentionKernelOptions } from "../../../kernels/attention/variant.ts";
 import { MATRIX_FEATURE } from "../../../kernels/device/open/backend.ts";
 import { openDawn } from "../../../kernels/device/open/dawn.ts";
@@ -94,7 +94,7 @@ testWith(await dawnNeed(), {
   },
 });
 
-Deno.test("matrices: which calls run by them, and how many heads order their lists together", () => {
+Deno.test("matrices: which calls run by them", () => {
   const call = {
     ...{ blockM: 128, dtype: "f16", dense: false, causal: false, partial: false, group: 8 } as const,
     shape: { headDim: 128, valueDim: 136 },
@@ -104,9 +104,6 @@ Deno.test("matrices: which calls run by them, and how many heads order their lis
   assert(!usesMatrices(DEVICE, { ...call, dtype: "f32" }));
   assert(!usesMatrices(DEVICE, { ...call, shape: { headDim: 136, valueDim: 64 } }), "queries are too wide");
   assert(!usesMatrices({ ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 32768 } }, call));
-  const causal = { ...call, causal: true }, narrow = { ...causal, shape: { headDim: 64, valueDim: 64 } };
-  assertEquals([call, causal, narrow].map((each) => headsTogether(DEVICE, each)), [1, 6, 1]);
-  assertEquals(headsTogether({ ...DEVICE, matrices: false }, causal), 1);
 });
 
 /** Keys that grow: the sampled maximum of most rows is far below theirs. Values behind the first 40 tokens are spoilt. */
