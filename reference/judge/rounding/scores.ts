@@ -68,7 +68,7 @@ export function movedVariance(
 
 /** The softmax weights of a row, and by how much each may be off. */
 export function scoreErrors(
-  { visible, query, block: { tokens: { keys, counts }, scale }, keyErrors }: RowView,
+  { visible, query, block: { tokens: { keys, counts }, scale }, pooledKeys }: RowView,
   arithmetic: Arithmetic,
 ): Scores {
   const { factorUnit, scoreUnit } = arithmetic, dim = query.length, sum = new Sum();
@@ -77,12 +77,8 @@ export function scoreErrors(
   const stored = new QueryErrors(query, (x) => storeError2(arithmetic.queries, x));
   for (let t = 0; t < visible; t++) {
     sum.clear();
-    let fromKey = 0;
-    for (let c = 0; c < dim; c++) {
-      const at = t * dim + c;
-      sum.add(query[c] * keys[at]);
-      fromKey += query[c] ** 2 * keyErrors[at];
-    }
+    for (let c = 0; c < dim; c++) sum.add(query[c] * keys[t * dim + c]);
+    const fromKey = pooledKeys.variance(t, query);
     weights[t] = scale * sum.total + Math.log(counts[t]);
     errors[t] = scale ** 2 *
         (fromKey + stored.variance(keys, t * dim) + productSum(sum, arithmetic) +

@@ -5,12 +5,15 @@
  */
 import type { VisibleBlock, VisibleTokens } from "../../attention/visible.ts";
 import type { Arithmetic, Format } from "../arithmetic.ts";
+import { AlikeKeys } from "./alike_keys.ts";
 import { SINGLE } from "./sum.ts";
 
 /** The keys and values that a query block sees, and the squared error of each element of these keys and values. */
 export interface BlockView {
   readonly block: VisibleBlock;
   readonly keyErrors: Float64Array;
+  /** The effect of these errors on scores. */
+  readonly pooledKeys: AlikeKeys;
   readonly valueErrors: Float64Array;
 }
 
@@ -56,9 +59,11 @@ export function blockView(
     }
     return result;
   };
+  const keyErrors = errors(keys, magnitudes.keys, dim);
   return {
     block,
-    keyErrors: errors(keys, magnitudes.keys, dim),
+    keyErrors,
+    pooledKeys: new AlikeKeys({ keys, errors: keyErrors, counts, dim }, storage),
     valueErrors: errors(values, magnitudes.values, valueDim),
   };
 }
