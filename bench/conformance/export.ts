@@ -77,6 +77,9 @@ export async function exportSuite(request: ExportRequest): Promise<string> {
   } s: ${out}`;
 }
 
+/** Numbers of a tensor of a case: more do not fit into an array. */
+const MOST = 2 ** 31;
+
 /** A case from its line; the element type is that of the line, or else the requested one. */
 function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
   const given = parseCase(line);
@@ -84,6 +87,12 @@ function ofLine(line: string, dtype: "f32" | "f16" | "bf16"): Case {
     !["psa", "pyramid"].includes(given.stage),
     () =>
       `\`--case\` is a case of the stage ${given.stage}; it should be of a stage that suites hold, such as attention.`,
+  );
+  const { batch, heads, seqQ, seqK, headDim, valueDim = headDim } = given;
+  const largest = batch * heads * Math.max(seqQ, seqK) * Math.max(headDim, valueDim);
+  requireInput(
+    largest <= MOST,
+    () => `A tensor of \`--case\` has ${largest} numbers; those of a case have at most ${MOST}.`,
   );
   return parseCase(caseName({ dtype, ...given }));
 }

@@ -107,16 +107,21 @@ const HELP: CommandHelp = {
 
 const shown = (margin: number) => Number.isFinite(margin) ? margin.toPrecision(2) : "not finite";
 
-function run({ given }: CommandLine): number {
-  const found = visibility(attentionCases(String(given.suite ?? "smoke"))), { cases, margins } = found;
+function run({ read }: CommandLine): number {
+  const [suite, named, wanted] = [
+    read.text("suite", "smoke"),
+    read.text("case", ""),
+    read.text("mistakes", ""),
+  ];
+  const found = visibility(attentionCases(suite)), { cases, margins } = found;
   for (const [n, name] of cases.entries()) {
     const sees = [...margins].filter(([, all]) => all[n] >= MARGIN);
     console.log(`${String(sees.length).padStart(4)} of ${margins.size}  ${name}`);
-    if (given.case === undefined || !name.includes(String(given.case))) continue;
+    if (named === "" || !name.includes(named)) continue;
     for (const [mistake, all] of margins) console.log(`        ${shown(all[n]).padStart(10)}  ${mistake}`);
   }
   for (const [mistake, all] of margins) {
-    if (given.mistakes === undefined || !mistake.includes(String(given.mistakes))) continue;
+    if (wanted === "" || !mistake.includes(wanted)) continue;
     console.log(`\n${mistake}`);
     for (const [n, margin] of all.entries()) {
       if (margin > 0) console.log(`        ${shown(margin).padStart(10)}  ${cases[n]}`);

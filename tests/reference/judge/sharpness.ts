@@ -15,7 +15,6 @@ import { suiteCases } from "../../../fixtures/conformance/suites.ts";
 import { roundTo } from "../../../fixtures/workloads.ts";
 import { attentionBounds } from "../../../reference/judge/attention_parts.ts";
 import { judgeLadder } from "../../../reference/judge/ladder.ts";
-import { requireInput } from "../../../reference/errors.ts";
 import type { KernelDType } from "../../../reference/judge/tolerance.ts";
 import { permuteTokens } from "../../../reference/order/order.ts";
 import {
@@ -167,11 +166,7 @@ const HELP: CommandHelp = {
 };
 
 async function run({ read }: CommandLine): Promise<number> {
-  const every = Number(read.text("every", "1"));
-  requireInput(
-    Number.isInteger(every) && every > 0,
-    `--every is ${every}; it should be a whole number from 1.`,
-  );
+  const every = read.count("every", 1);
   const dtypes: readonly KernelDType[] = ["f32", "f16", "bf16"];
   const columns = dtypes.map((dtype) => ({ title: `${dtype}, smoke`, calls: smokeCalls(dtype) }));
   columns.push({
