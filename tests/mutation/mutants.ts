@@ -78,7 +78,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the scale is 1 / D",
     file: "reference/attention/visible.ts",
-    find: "scale: scale ?? 1 / Math.sqrt(dim)",
+    find: "scale: scale ?? defaultScale(dim)",
     replace: "scale: scale ?? 1 / dim",
   },
   {
