@@ -4,14 +4,16 @@
  * @module
  */
 import type { Format } from "../arithmetic.ts";
+import { digitsOf } from "./digits.ts";
 
 /** Slots of the table in which the digits of one key are looked up; a key has at most half as many components. */
 const SLOTS = 2048;
 
+/** As many bits as an entry of the table holds: more than any format that is stored has. */
+const MOST_BITS = 31;
+
 /** Bits of a number that count beside those of its format: numbers that differ by an eighth of its last place are alike. */
 const FINER = 2;
-
-const double = new Float64Array(1), words = new Uint32Array(double.buffer);
 
 /** Pooled keys of a query block. */
 export interface PooledKeys {
@@ -45,7 +47,7 @@ export class AlikeKeys {
    * @param storage the format that they are stored in
    */
   constructor(private readonly pooled: PooledKeys, { unit }: Pick<Format, "unit">) {
-    const { counts, dim } = pooled, bits = Math.min(52, Math.round(-Math.log2(unit)) + FINER);
+    const { counts, dim } = pooled, bits = Math.min(MOST_BITS, Math.round(-Math.log2(unit)) + FINER);
     const finder = new Groups(bits);
     for (let t = 0; t < counts.length; t++) {
       const groups = counts[t] > 1 && 2 * dim <= SLOTS ? finder.of(pooled.keys, t * dim, dim) : undefined;
@@ -107,10 +109,8 @@ class Groups {
     return c;
   }
 
-  /** The first digits of a number, without its sign and its power of two. */
+  /** The first digits of a number. */
   #digitsOf(x: number): number {
-    double[0] = x;
-    const high = words[1] & 0xfffff, { bits } = this;
-    return bits <= 20 ? high >>> 20 - bits : (high << bits - 20 | words[0] >>> 52 - bits) | 0;
+    return Math.floor(digitsOf(x) / 2 ** (52 - this.bits));
   }
 }

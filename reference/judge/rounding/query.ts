@@ -4,15 +4,8 @@
  * @module
  */
 import type { Arithmetic } from "../arithmetic.ts";
+import { digitsOf } from "./digits.ts";
 import { storeError2 } from "./view.ts";
-
-const double = new Float64Array(1), words = new Uint32Array(double.buffer);
-
-/** The digits of a number, without its sign and its power of two. */
-function digitsOf(x: number): number {
-  double[0] = x;
-  return (words[1] & 0xfffff) * 2 ** 32 + words[0];
-}
 
 /**
  * How far each component of a query may be off, and which components are off by the same share: those whose digits are
