@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
-import { OutputError, say } from "../text/output.ts";
+import { messageOf, OutputError, say } from "../text/output.ts";
 
 /** A command: its options and its function. */
 export interface Command {
@@ -47,9 +47,13 @@ export async function perform({ help, run }: Command, args: readonly string[]): 
   return EXIT.right;
 }
 
+/** What the system says of disks and files, such as a full disk: no fault of the project. */
+const OF_FILES = "ENOSPC EDQUOT EFBIG EROFS EIO EACCES EPERM EISDIR ENOTDIR ENAMETOOLONG ELOOP EMFILE ENFILE"
+  .split(" ");
+
 /**
- * Runs a program. Bad input becomes its sentence on stderr and exit code 2, output that cannot be written exit code 1;
- * every other error is a fault of this project: it is printed in full, and the exit code is 3.
+ * Runs a program. Bad input becomes its sentence on stderr and exit code 2, a file or an output that the system refuses
+ * exit code 1; every other error is a fault of this project: it is printed in full, and the exit code is 3.
  *
  * @param program does the work; a number that it returns is the exit code
  *
@@ -82,6 +86,10 @@ function tell(error: unknown): number {
   if (error instanceof InputError || error instanceof OutputError) {
     say(error.message, "stderr");
     return error instanceof InputError ? EXIT.badInput : EXIT.wrong;
+  }
+  if (error instanceof Error && "code" in error && OF_FILES.includes(String(error.code))) {
+    say(`The system refuses a file: ${messageOf(error)}.`, "stderr");
+    return EXIT.wrong;
   }
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   say(`This is a fault of psa-harness, not of your input; please report it.\n${text}`, "stderr");

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readText } from "../../fixtures/guarded.ts";
+import { readText, requireRegular } from "../../fixtures/guarded.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { messageOf, OutputError } from "../text/output.ts";
 import { TUNED_SCHEMA } from "./file.ts";
@@ -90,24 +90,27 @@ export async function openJournal(
   header: JournalHeader,
   { begin }: { readonly begin: "resume" | "anew" | "first" },
 ): Promise<Journal> {
-  const text = await readText(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return null;
+  const isThere = await requireRegular(path).then(() => true, (error) => {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw new InputError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
   });
   requireInput(
-    text !== null || begin !== "resume",
+    isThere || begin !== "resume",
     () => `There is no ${path}: nothing to resume; leave --resume out.`,
   );
   const file = await lockedFile(path);
   try {
+    const text = begin === "anew" ? "" : await readText(path);
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1); // a last line that was not written to its end does not count
     requireInput(
-      text === null || begin !== "first",
+      whole === "" || begin !== "first",
       () => `${path} is of a tuning that was stopped; --resume continues it, --force begins anew.`,
     );
-    const known = begin === "resume" ? read(path, text!, header) : new Map<string, unknown>();
-    await file.truncate(0);
-    writeLine(file, header);
-    for (const each of known) writeLine(file, each);
+    const known = whole === "" ? new Map<string, unknown>() : read(path, whole, header);
+    const size = new TextEncoder().encode(whole).length;
+    await file.truncate(size); // what is there stays, so that a kill in this moment loses nothing
+    await file.seek(size, Deno.SeekMode.Start);
+    if (whole === "") writeLine(file, header);
     return new Journal(file, known);
   } catch (error) {
     file.close();
@@ -128,32 +131,34 @@ async function lockedFile(path: string): Promise<Deno.FsFile> {
   throw new InputError(`${path} is of a tuning that is running; wait until it ends, or give another --out.`);
 }
 
-/** The measurements of a journal. A last line that was not written to its end does not count. */
+/** The measurements of a journal whose lines are whole. */
 function read(path: string, text: string, header: JournalHeader): Map<string, unknown> {
-  const [first, ...lines] = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
-  const before = parsed(path, first ?? "null") as JournalHeader | null;
-  requireInput(
-    before !== null && typeof before === "object",
-    () => `${path} is no journal of a tuning; --force begins anew.`,
-  );
-  const names = [...new Set([...Object.keys(before!), ...Object.keys(header)])];
-  const other = names.find((name) => JSON.stringify(before![name]) !== JSON.stringify(header[name]));
+  const [before, ...lines] = parsed(path, text);
+  const names = [...new Set([...Object.keys(before), ...Object.keys(header)])];
+  const other = names.find((name) => JSON.stringify(before[name]) !== JSON.stringify(header[name]));
   requireInput(
     other === undefined,
     () =>
-      `--resume cannot go on with ${path}: its \`${other}\` was ${shown(before![other!])}, now it is ${
+      `--resume cannot go on with ${path}: its \`${other}\` was ${shown(before[other!])}, now it is ${
         shown(header[other!])
       }; --force begins anew.`,
   );
-  return new Map(lines.map((line) => parsed(path, line) as [string, unknown]));
+  return new Map(lines);
 }
 
-function parsed(path: string, line: string): unknown {
+/** The header, and the names and values of measurements. */
+function parsed(path: string, text: string): [JournalHeader, ...[string, unknown][]] {
   try {
-    return JSON.parse(line, (_, value) => value === "Infinity" ? Infinity : value);
-  } catch (error) {
-    throw new InputError(`${path} is no journal of a tuning; --force begins anew.`, { cause: error });
+    const [header, ...lines] = text.split("\n").slice(0, -1).map((line) =>
+      JSON.parse(line, (_, value) => value === "Infinity" ? Infinity : value)
+    );
+    if (typeof header === "object" && header !== null && lines.every(Array.isArray)) {
+      return [header, ...lines];
+    }
+  } catch {
+    // a line is no JSON
   }
+  throw new InputError(`${path} is no journal of a tuning; --force begins anew.`);
 }
 
 /** Writes a line whole. */

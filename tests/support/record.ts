@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readTextSync } from "../../fixtures/guarded.ts";
 import { sha256 } from "../../fixtures/sha256.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
 import type { OptionHelp } from "../../bench/options/command_line.ts";
@@ -59,7 +60,9 @@ export async function recorded<Work, Result>(
   requireInput(shard.count === 1 || files.length > 0, () => "--shard needs --record with it.");
   const head: Head = { task, sources: await hashOfSources() };
   const known = new Map<string, unknown>();
-  for (const file of files) readRecord(file, { head, isOld: read.flag("old-records"), known });
+  for (const [i, file] of files.entries()) {
+    readRecord(file, { head, isOld: read.flag("old-records"), known, begins: i === 0 });
+  }
   const left = pieces.filter(({ key }, i) => !known.has(key) && i % shard.count === shard.index - 1);
   if (files.length > 0) {
     tell(`${left.length} of ${pieces.length} pieces are to be run.`);
@@ -82,20 +85,24 @@ interface Head {
   readonly sources: string;
 }
 
-/** Reads the results of a record that is there, or begins one; a last line that was cut is dropped. */
+/**
+ * Reads the results of a record that is there, or begins one. Nothing in it is ever rewritten, as another process may
+ * write there, too: a line that was cut is passed over, and what comes next begins a new one.
+ */
 function readRecord(
   file: string,
-  { head, isOld, known }: {
+  { head, isOld, known, begins }: {
     readonly head: Head;
     readonly isOld: boolean;
     readonly known: Map<string, unknown>;
+    /** Whether results go there: it may be missing, or end within a line. */
+    readonly begins: boolean;
   },
 ): void {
-  const text = textOf(file), whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (whole !== text) Deno.writeTextFileSync(file, whole);
-  if (whole === "") return append(file, head);
-  const lines = whole.split("\n").slice(0, -1).map((line, i) => parsed(line, `${file}:${i + 1}`));
-  const { task, sources } = lines[0] as Partial<Head>;
+  const text = textOf(file, begins),
+    [first, ...lines] = text.split("\n").filter((line) => line !== "").map(parsed);
+  if (begins && text === "") return append(file, head);
+  const { task, sources } = (first ?? {}) as Partial<Head>;
   requireInput(
     task === head.task,
     () =>
@@ -105,27 +112,28 @@ function readRecord(
     sources === head.sources || isOld,
     () => `${file} was made from other sources: remove it, or take it as it is with --old-records.`,
   );
-  for (const line of lines.slice(1)) {
-    const { key, result } = line as { readonly key: string; readonly result: unknown };
-    known.set(key, result);
+  for (const line of lines) {
+    const { key, result } = (line ?? {}) as { readonly key?: string; readonly result?: unknown };
+    if (key !== undefined) known.set(key, result);
   }
+  if (begins && !text.endsWith("\n")) Deno.writeTextFileSync(file, "\n", { append: true });
 }
 
-function textOf(file: string): string {
+function textOf(file: string, begins: boolean): string {
   try {
-    return Deno.readTextFileSync(file);
+    return readTextSync(file);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (begins && error instanceof Deno.errors.NotFound) return "";
     throw new InputError(`${file} cannot be read as a record: ${(error as Error).message}`);
   }
 }
 
-/** A line of a record. Numbers that JSON does not know are texts in an object. */
-function parsed(line: string, place: string): unknown {
+/** A line of a record; undefined if it was cut. Numbers that JSON does not know are texts in an object. */
+function parsed(line: string): unknown {
   try {
     return JSON.parse(line, (_, value) => value?.$number === undefined ? value : Number(value.$number));
   } catch {
-    throw new InputError(`${place} is no line of a record: it should be JSON.`);
+    return undefined;
   }
 }
 

@@ -51,7 +51,15 @@ Deno.test("record: one of another task, of other sources, or none at all, is ref
   Deno.writeTextFileSync(record, [head.replace(/"sources":"\w+/, '"sources":"0'), ...rest].join("\n"));
   await assertRejects(() => done({ record }), InputError, "made from other sources");
   assertEquals((await done({ record, "old-records": true })).ran, []);
-  Deno.writeTextFileSync(record, "case,error\n");
-  await assertRejects(() => done({ record }), InputError, "is no line of a record");
+  for (const text of ["case,error\n", "null\n", '{"task":"squ']) {
+    Deno.writeTextFileSync(record, text);
+    await assertRejects(() => done({ record }), InputError, "is no record of `deno task squares`.");
+    assertEquals(Deno.readTextFileSync(record), text, "what is no record stays as it is");
+  }
+  await assertRejects(
+    () => done({ record: [folder.at("b.jsonl"), folder.at("none.jsonl")] }),
+    InputError,
+    "none.jsonl",
+  );
   await assertRejects(() => done({ shard: "1/2" }), InputError, "--shard needs --record");
 });

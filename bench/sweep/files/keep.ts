@@ -36,6 +36,7 @@ export async function keepRun(folder: string, run: StoredRun): Promise<void> {
 /** Writes rows to a temporary folder; a sentence about that. */
 async function rescue(run: StoredRun): Promise<string> {
   const rows = plural(run.rows.length, "finished row");
+  if (run.rows.length === 0) return "The run stops before its first row.";
   try {
     const elsewhere = await Deno.makeTempDir({ prefix: "psa-sweep-" });
     await writeRun(elsewhere, run);
