@@ -85,12 +85,13 @@ async function judged(
   try {
     return await judgedFile(path, { file, rows, diagnose, halfSums, require, onProgress });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+    const { NotFound, PermissionDenied, IsADirectory } = Deno.errors;
+    if ([NotFound, PermissionDenied, IsADirectory].some((kind) => error instanceof kind)) {
       if (single) throw new InputError(`\`--capture\` is ${path}, which cannot be read.`, { cause: error });
     } else if (!(error instanceof InputError) || single) throw error;
     const reason = error instanceof InputError
       ? error.message
-      : "It cannot be read: it is gone, or not allowed.";
+      : "It cannot be read: it is gone, a folder, or not allowed.";
     const verdict = {
       case: file,
       file,

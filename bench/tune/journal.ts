@@ -14,13 +14,19 @@ import type { Recall } from "./measure.ts";
 /** The inputs and options that a journal is of. */
 export type JournalHeader = Readonly<Record<string, unknown>>;
 
+/** A file, and its name for messages. */
+interface JournalFile {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+}
+
 /** Measurements that were noted, and the file that more go to. */
 export class Journal implements Disposable {
   readonly #known: Map<string, unknown>;
-  readonly #file: Deno.FsFile;
+  readonly #file: JournalFile;
 
   /** Use {@link openJournal}. */
-  constructor(file: Deno.FsFile, known: Map<string, unknown>) {
+  constructor(file: JournalFile, known: Map<string, unknown>) {
     [this.#file, this.#known] = [file, known];
   }
 
@@ -40,7 +46,7 @@ export class Journal implements Disposable {
 
   /** Closes the file. */
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#file.file.close();
   }
 }
 
@@ -110,13 +116,18 @@ export async function openJournal(
     const size = new TextEncoder().encode(whole).length;
     await file.truncate(size); // what is there stays, so that a kill in this moment loses nothing
     await file.seek(size, Deno.SeekMode.Start);
-    if (whole === "") writeLine(file, header);
-    return new Journal(file, known);
+    if (whole === "") writeLine({ file, path }, header);
+    return new Journal({ file, path }, known);
   } catch (error) {
     file.close();
-    if (error instanceof InputError) throw error;
-    throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+    if (error instanceof InputError || error instanceof OutputError) throw error;
+    throw refused(path, error);
   }
+}
+
+/** What is said of a file that cannot be written. */
+function refused(path: string, error: unknown): OutputError {
+  return new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
 }
 
 /** The file, which no other tuning writes to as long as it is open. */
@@ -126,7 +137,7 @@ async function lockedFile(path: string): Promise<Deno.FsFile> {
     if (await file.tryLock(true)) return file;
     file.close();
   } catch (error) {
-    throw new OutputError(`${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+    throw refused(path, error);
   }
   throw new InputError(`${path} is of a tuning that is running; wait until it ends, or give another --out.`);
 }
@@ -162,10 +173,14 @@ function parsed(path: string, text: string): [JournalHeader, ...[string, unknown
 }
 
 /** Writes a line whole. */
-function writeLine(file: Deno.FsFile, value: unknown): void {
+function writeLine({ file, path }: JournalFile, value: unknown): void {
   const text = JSON.stringify(value, (_, each) => each === Infinity ? "Infinity" : each) + "\n";
-  for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) {
-    bytes = bytes.subarray(file.writeSync(bytes));
+  try {
+    for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) {
+      bytes = bytes.subarray(file.writeSync(bytes));
+    }
+  } catch (error) {
+    throw refused(path, error);
   }
 }
 

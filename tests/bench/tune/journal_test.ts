@@ -76,8 +76,13 @@ Deno.test("journal: what is of another tuning is refused in a sentence", async (
     "`heldOut` was",
   );
   await open({ density: 0.3 }, "anew")();
-  await Deno.writeTextFile(path, "not JSON\n");
-  await assertRejects(open(HEADER, "resume"), InputError, "is no journal of a tuning");
+  for (const text of ["not JSON\n", "null\n", "{}\n5\n"]) {
+    await Deno.writeTextFile(path, text);
+    await assertRejects(open(HEADER, "resume"), InputError, "is no journal of a tuning");
+    assertEquals(await Deno.readTextFile(path), text, "what is no journal stays");
+  }
+  await Deno.writeTextFile(path, ""); // killed, or the disk full, before the first line
+  await open(HEADER, "first")();
 });
 
 Deno.test("journal: the command leaves one while it works, goes on with it, and takes it away at the end", async () => {
