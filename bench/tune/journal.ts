@@ -163,9 +163,8 @@ function parsed(path: string, text: string): [JournalHeader, ...[string, unknown
     const [header, ...lines] = text.split("\n").slice(0, -1).map((line) =>
       JSON.parse(line, (_, value) => value === "Infinity" ? Infinity : value)
     );
-    if (typeof header === "object" && header !== null && lines.every(Array.isArray)) {
-      return [header, ...lines];
-    }
+    const isNoted = (line: unknown): line is [string, unknown] => Array.isArray(line) && line.length === 2;
+    if (typeof header === "object" && header !== null && lines.every(isNoted)) return [header, ...lines];
   } catch {
     // a line is no JSON
   }
