@@ -91,6 +91,8 @@ export interface LadderOptions {
   readonly boundOf: (arithmetic: string) => Readonly<Record<string, PartialTolerance>>;
   /** The loosest arithmetic that is accepted; default: the last of the ladder. */
   readonly require?: string;
+  /** Whether results are so far from right ones that the loosest is tried first: what it does not explain, no stricter one does. */
+  readonly far?: boolean;
 }
 
 /** The verdict of a ladder on results. */
@@ -128,7 +130,10 @@ export interface LadderVerdict {
  * console.log(judgeLadder({ out: { got, want } }, { dtype: "f32", boundOf }).arithmetic); // tf32 products
  * ```
  */
-export function judgeLadder(results: Results, { dtype, boundOf, require }: LadderOptions): LadderVerdict {
+export function judgeLadder(
+  results: Results,
+  { dtype, boundOf, require, far = false }: LadderOptions,
+): LadderVerdict {
   const ladder = ladderOf(dtype), names = ladder.map(({ name }) => name);
   requireInput(Object.keys(results).length > 0, "There are no results to judge.");
   requireInput(
@@ -137,6 +142,10 @@ export function judgeLadder(results: Results, { dtype, boundOf, require }: Ladde
   );
   const last = require === undefined ? names.length - 1 : names.indexOf(require);
   let verdict: LadderVerdict | undefined;
+  if (far) {
+    verdict = judgeRung(results, boundOf(names[last]), { arithmetic: names[last], any: false });
+    if (!verdict.explained && verdict.unjudged.length === 0) return verdict;
+  }
   for (const arithmetic of names.slice(0, last + 1)) {
     verdict = judgeRung(results, boundOf(arithmetic), { arithmetic, any: arithmetic !== names[last] });
     if (verdict.explained) return verdict;
