@@ -88,6 +88,25 @@ export function densitiesOf(rows: readonly Pick<ReportRow, "density_requested">[
 }
 
 /**
+ * The rows that charts with logarithmic axes can show: of sparse methods, with an error above 0 that is finite.
+ *
+ * @param rows all rows
+ *
+ * @example
+ * ```ts
+ * import { drawnRows } from "./rows.ts";
+ * console.log(drawnRows([{ method: "psa", density: 0.5, rel_l2: Infinity }]).length); // 0
+ * ```
+ */
+export function drawnRows<Row extends Pick<ReportRow, "method" | "density" | "rel_l2">>(
+  rows: readonly Row[],
+): Row[] {
+  return rows.filter(({ method, density, rel_l2 }) =>
+    method !== "dense" && (rel_l2 ?? 0) > 0 && Number.isFinite(rel_l2) && density > 0 && density < 1
+  );
+}
+
+/**
  * The mean of the values that are there; NaN if none is.
  *
  * @example

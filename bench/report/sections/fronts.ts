@@ -10,7 +10,7 @@ import { paretoChart } from "../charts/charts.ts";
 import { unitsByGranularity } from "../rows/granularity.ts";
 import { type Interval, timeOf } from "../rows/noise.ts";
 import { type Candidate, paretoFront } from "../rows/pareto.ts";
-import type { ReportRow } from "../rows/rows.ts";
+import { drawnRows, type ReportRow } from "../rows/rows.ts";
 import { fileName, type ReportChart, scalesOf, softwareWords } from "./sections.ts";
 import { type ChartUnit, chartUnits } from "../rows/units.ts";
 
@@ -60,9 +60,7 @@ export async function paretoCharts(
   rows: readonly ReportRow[],
   { adapter = "" }: { readonly adapter?: string } = {},
 ): Promise<ReportChart[]> {
-  const sparse = rows.filter(({ method, rel_l2, density }) =>
-    method !== "dense" && (rel_l2 ?? 0) > 0 && density < 1
-  );
+  const sparse = drawnRows(rows);
   const charts = COSTS.flatMap((cost) => {
     const known = sparse.filter((row) => cost.of(row) !== null);
     const software = cost.name === "time" ? softwareWords(adapter) : "";

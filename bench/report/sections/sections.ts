@@ -9,7 +9,7 @@ import { lineChart, type SeriesPoint, speedupChart } from "../charts/charts.ts";
 import { unitsByGranularity } from "../rows/granularity.ts";
 import { figure } from "../html.ts";
 import { timeOf } from "../rows/noise.ts";
-import { meanOf, methodsOf, type ReportRow, takesImportance } from "../rows/rows.ts";
+import { drawnRows, meanOf, methodsOf, type ReportRow, takesImportance } from "../rows/rows.ts";
 import { scalesAmong, type SeriesScales, seriesScales } from "../charts/theme.ts";
 import { type ChartUnit, chartUnits } from "../rows/units.ts";
 
@@ -58,9 +58,7 @@ export function scalesOf(rows: readonly ReportRow[], drawn = rows): SeriesScales
  * ```
  */
 export function errorCharts(rows: readonly ReportRow[]): Promise<ReportChart[]> {
-  const sparse = rows.filter(({ method, rel_l2, density }) =>
-    method !== "dense" && (rel_l2 ?? 0) > 0 && density < 1
-  );
+  const sparse = drawnRows(rows);
   const errors = sparse.map(({ rel_l2 }) => rel_l2 ?? 1);
   const yDomain = [Math.min(...errors) * 0.8, Math.max(...errors) * 1.25] as const;
   return Promise.all(

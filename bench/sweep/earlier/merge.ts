@@ -89,7 +89,10 @@ async function rowsOfAll(runs: readonly FoundRun[]): Promise<SweepRow[]> {
   const cases = Number(environment.cases);
   requireInput(
     rows.size === cases,
-    () => `The folders have ${rows.size} of ${cases} cases; give the folders of all shards.`,
+    () =>
+      `The folders have ${rows.size} of ${
+        cases >= 0 ? cases : "an unknown number of"
+      } cases; give the folders of all shards.`,
   );
   const sorted = [...rows.values()].sort((a, b) => a.index - b.index);
   requireInput(

@@ -69,6 +69,15 @@ export function parseRows(text: string, path: string): SweepRow[] {
 /** The lines by column. */
 function linesOf(text: string, path: string): Record<string, string>[] {
   if (text.trim() === COLUMN_NAMES.join(",")) return [];
+  const [names] = text.split("\n", 1),
+    other = [";", "\t"].find((mark) => names.includes(`case${mark}status`));
+  requireInput(
+    other === undefined,
+    () =>
+      `${path} has ${
+        show(other)
+      } between its cells, as some spreadsheets write; it should have commas, and points in numbers.`,
+  );
   try {
     return parseCsv(text, { skipFirstRow: true });
   } catch (error) {

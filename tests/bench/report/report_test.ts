@@ -16,6 +16,7 @@ import { escapeHtml, formatNumber, sortableTable } from "../../../bench/report/h
 import { paretoFront } from "../../../bench/report/rows/pareto.ts";
 import { axisGroups, methodsOf, type ReportRow } from "../../../bench/report/rows/rows.ts";
 import { someRows } from "../../support/report_rows.ts";
+import { paretoCharts } from "../../../bench/report/sections/fronts.ts";
 import { errorCharts } from "../../../bench/report/sections/sections.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../support/assert.ts";
 
@@ -161,6 +162,12 @@ Deno.test("report: cases are shortened to what varies, with the method that line
   ];
   assertEquals([...shortCases(cases).values()], ["a, psa", "a, random", "c, random"]);
   assertEquals([...shortCases(["psa D=64", "psa D=128"]).values()], ["D 64", "D 128"]);
+});
+
+Deno.test("report: an error that is not finite is in no chart", async () => {
+  const infinite = someRows((row) => ({ ...row, rel_l2: row.method === "psa" ? Infinity : 0 }));
+  assertEquals(await errorCharts(infinite), []);
+  assertEquals(await paretoCharts(infinite), []);
 });
 
 Deno.test("report: axes have numbers between decades", () => {

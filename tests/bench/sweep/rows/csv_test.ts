@@ -29,6 +29,7 @@ const DAMAGED: readonly (readonly [what: string, text: string, sentence: RegExp]
   ["an open quote", 'case,"unfinished\n1,2,3\n', /sweep\.csv is damaged: /],
   ["an empty file", "", /sweep\.csv is empty; it should begin with the names of the columns\./],
   ["a row that is cut", GOOD.slice(0, -8), /sweep\.csv ends in the middle of a row; it is damaged\./],
+  ["other marks between cells", GOOD.replaceAll(",", ";"), /sweep\.csv has ";" between its cells, .* commas/],
   ["a row that is too short", `${GOOD}a,ok\r\n`, /sweep\.csv is damaged: /],
   ["a row twice", GOOD + GOOD.split("\r\n")[1] + "\r\n", /has the case "attention .*" twice\./],
   ["a blank for a number", GOOD.replace(",64,", ", ,"), /has " " in column/],
