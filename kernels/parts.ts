@@ -75,11 +75,14 @@ export function listsOf(
   plan: PsaPlan,
   { levels, lists }: { readonly levels: GPUBuffer; readonly lists: ListsPlan },
 ): Promise<Stage<ListOutputs>> {
-  const { shape: { batch, heads, seqK }, config: { blockN }, blocks, tail } = plan;
-  const turns = planTurns(gpu.info, plan, lists);
+  const { shape: { batch, heads, seqQ, seqK }, config: { blockM, blockN, causal }, blocks, tail } = plan;
+  const order = {
+    turns: planTurns(gpu.info, plan, lists),
+    causal: causal ? { blockM, position: seqK - seqQ } : undefined,
+  };
   return inStage(
     "lists",
-    () => buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, turns, ...lists }),
+    () => buildLists(gpu, { levels, heads: batch * heads, blocks, seqK, blockN, tail, ...order, ...lists }),
   );
 }
 

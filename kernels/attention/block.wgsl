@@ -50,7 +50,8 @@
   let head = list_row / call.blocks;
   let block = list_row % call.blocks;
 //#else
-  let list_row = offsets[grid.x * grid.y + 1u + wg.y * grid.x + wg.x];
+  let turn = wg.y * grid.x + wg.x;
+  let list_row = offsets[grid.x * grid.y + 1u + turn];
   let head = list_row / grid.x;
   let block = list_row % grid.x;
 //#end

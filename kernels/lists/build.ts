@@ -7,7 +7,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { buildKernel } from "../device/work/kernel.ts";
 import type { Stage } from "../device/work/stage.ts";
 import listsCode from "./build.wgsl" with { type: "text" };
-import { entryTemplate, offsetsLength, type TurnOptions, turnsOf } from "./entry.ts";
+import { type CausalRows, entryTemplate, offsetsLength, type TurnOptions, turnsOf } from "./entry.ts";
 import offsetsCode from "./scan.wgsl" with { type: "text" };
 import scanTemplate from "../wgsl/scan.wgsl" with { type: "text" };
 import turnCode from "./turn.wgsl" with { type: "text" };
@@ -19,7 +19,7 @@ const THREADS = 256;
 export interface ListBuffers {
   /** The lists, one entry per group, in the order of the keys. */
   readonly list: GPUBuffer;
-  /** Where each row begins, then the order in which rows are taken: {@link WorkLists.offsets}. */
+  /** Where each row begins, the order in which rows are taken, and what they need to know: {@link WorkLists.offsets}. */
   readonly offsets: GPUBuffer;
 }
 
@@ -46,6 +46,8 @@ export interface ListsOptions {
   readonly listBytes: number;
   /** How rows are ordered ({@link turnsOf}). */
   readonly turns?: TurnOptions;
+  /** Causal calls: where rows lie among the keys, so that records tell how many entries all queries of a row see. */
+  readonly causal?: CausalRows;
 }
 
 /**
@@ -56,7 +58,7 @@ export interface ListsOptions {
  * @throws {InputError} if a buffer or a dispatch is beyond a limit of the device
  */
 export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage<ListOutputs>> {
-  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes } = options;
+  const { levels, heads, blocks: { M, N }, seqK, blockN, tail, group, listBytes, causal } = options;
   const rows = heads * M, turns = turnsOf(heads, M, options.turns);
   const list = gpu.createBuffer("work lists", { size: listBytes });
   const offsets = gpu.createBuffer("offsets of work lists", { size: 4 * offsetsLength(rows) });
@@ -66,7 +68,8 @@ export async function buildLists(gpu: Gpu, options: ListsOptions): Promise<Stage
       constants: {
         ...{ COUNT: Number(count), N, M, BLOCK: blockN, TOKENS: seqK, GROUP: group },
         ...{ EACH: Math.min(4, Math.ceil(N / THREADS)), REPLICATE: Number(tail === "replicate") },
-        ...{ ROWS_ALONE: turns.alone, ROWS_TOGETHER: turns.together },
+        ...{ ROWS_ALONE: turns.alone, ROWS_TOGETHER: turns.together, CAUSAL: Number(causal !== undefined) },
+        ...{ BLOCK_M: causal?.blockM ?? 0, POSITION: causal?.position ?? 0 },
       },
       buffers: [levels, offsets, list],
       workgroups: [M, heads],

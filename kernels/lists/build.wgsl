@@ -20,11 +20,15 @@ override GROUP: u32;        // pooled tokens per group
 override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; those behind are ordered together
 override ROWS_TOGETHER: u32; // rows of those that are ordered together, before that
 override REPLICATE: bool;   // pooled tokens behind the end exist: the last token is repeated
+override CAUSAL: bool;      // count the entries that all queries of a row see
+override BLOCK_M: u32;      // CAUSAL: queries of a row
+override POSITION: i32;     // CAUSAL: of query 0 among the keys
 
 @group(0) @binding(0) var<storage, read> levels: array<i32>;           // [heads][M][N]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;    // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each; records of rows
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;       // entries
 
+var<workgroup> first_crossed: atomic<u32>;                             // the first entry that some query of the row does not see to its end
 
 // How many pooled tokens of a level a head has.
 fn pooled_tokens(level: u32) -> u32 {
@@ -66,6 +70,13 @@ fn write_groups(row: u32, j: u32, at: u32, count: u32) {
   }
 }
 
+// The first of the groups that a key block writes whose last token comes behind a key; if there is none, their number.
+fn crossed_group(row: u32, j: u32, count: u32, key: i32) -> u32 {
+  let level = u32(levels[row + j]);
+  let group = j * (BLOCK / level) / GROUP;
+  return min(max(u32(max(key + 1, 0)) / (GROUP * level), group) - group, count);
+}
+
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lid: u32,
@@ -75,6 +86,7 @@ fn main(
   var at = 0u;
   if (!COUNT) { at = offsets[index]; }
   let begin = at;
+  if (lid == 0u) { atomicStore(&first_crossed, 0xffffffffu); }
   for (var first = 0u; first < N; first += THREADS * EACH) {
     let own = first + lid * EACH;
     var counts: vec4u;
@@ -84,6 +96,10 @@ fn main(
     if (!COUNT) {
       for (var e = 0u; e < EACH; e++) {
         if (counts[e] > 0u) { write_groups(row, own + e, to, counts[e]); }
+        if (CAUSAL && counts[e] > 0u) {
+          let crossed = crossed_group(row, own + e, counts[e], i32(group.x * BLOCK_M) + POSITION);
+          if (crossed < counts[e]) { atomicMin(&first_crossed, to + crossed - begin); }
+        }
         to += counts[e];
       }
     }
@@ -101,5 +117,5 @@ fn main(
     storageBarrier();   // the last entry is another invocation's
     if (at + lid < begin + padded) { list[at + lid] = list[at - 1u] | ENTRY_FILLS; }
   }
-  if (!COUNT) { take_turn(index, grid.x * grid.y, lid); }
+  if (!COUNT) { take_turn(index, grid.x * grid.y, lid, atomicLoad(&first_crossed)); }
 }

@@ -65,9 +65,25 @@ export function turnsOf(
   return { together: blocks, alone: (heads - last) * blocks };
 }
 
-/** Numbers behind the lists: where each begins and the last one ends, their order, and their lengths without entries that fill them up. */
+/** Where causal rows of levels lie among the keys. */
+export interface CausalRows {
+  /** Query block size in tokens. */
+  readonly blockM: number;
+  /** The place of query 0 among the keys. */
+  readonly position: number;
+}
+
+/** Numbers of the record of a row ({@link WorkLists.offsets}). */
+export const RECORD = 3;
+
+/** Numbers beside the lists ({@link WorkLists.offsets}). */
 export function offsetsLength(rows: number): number {
-  return 3 * rows + 1;
+  return (3 + RECORD) * rows + 1;
+}
+
+/** The rows that {@link offsetsLength} is made of. */
+export function rowsOfOffsets({ length }: ArrayLike<number>): number {
+  return (length - 1) / (3 + RECORD);
 }
 
 /** The entry as a u32. */

@@ -15,7 +15,7 @@ override ROWS_ALONE: u32;   // rows of heads that are ordered each for itself; t
 override ROWS_TOGETHER: u32; // rows of those that are ordered together, before that
 
 @group(0) @binding(0) var<storage, read> mask: array<u32>;               // [heads][QUERIES][MASK_WORDS]; SHARED: [heads][MASK_WORDS]
-@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;      // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each
+@group(0) @binding(1) var<storage, read_write> offsets: array<u32>;      // [heads * M + 1]; COUNT: lengths; order of rows and lengths, [heads * M] each; records of rows
 @group(0) @binding(2) var<storage, read_write> list: array<u32>;         // entries
 @group(0) @binding(3) var<storage, read_write> row_masks: array<u32>;    // [entries][BLOCK / 4]: 8 bits for each row
 
@@ -84,5 +84,5 @@ fn main(
     if (lid < fills) { list[at + lid] = list[at - 1u] | ENTRY_FILLS; }
     for (var i = lid; i < fills * (BLOCK / 4u); i += THREADS) { row_masks[at * (BLOCK / 4u) + i] = 0u; }
   }
-  if (!COUNT) { take_turn(index, grid.x * grid.y, lid); }
+  if (!COUNT) { take_turn(index, grid.x * grid.y, lid, 0xffffffffu); }
 }

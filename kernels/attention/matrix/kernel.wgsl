@@ -18,12 +18,13 @@
 // rows of a list's tile lie is looked up in phase 1, so that a load has nothing to wait for. Rows are padded by 16 bytes, scores to
 // 24 numbers: then no two lanes access the same bank.
 //
-// Causal calls walk in two loops: tiles that all rows of the block see, without comparisons, then those at the diagonal. Dense ones
-// take the blocks of several heads in turn (block.wgsl): a tile costs a fifth less if workgroups read the same keys at the same time.
+// Causal calls walk in two loops: tiles that all rows of the block see, without comparisons, then those at the diagonal, which begin
+// where the record of a list says. Dense ones take the blocks of several heads in turn (block.wgsl): a tile costs a fifth less if
+// workgroups read the same keys at the same time.
 //
-// The beginning is a chain of lookups, and nothing overlaps with it: a multiprocessor has room for one workgroup. So queries are
-// asked for first, then the first entries of the list together with its length, and the first keys (KEYS_EARLY) before queries are
-// staged.
+// The beginning is a chain of lookups, and nothing overlaps with it: a multiprocessor has room for one workgroup. So one record tells
+// all of a list that has to be known; queries are asked for first, then the first entries, and the first keys (KEYS_EARLY) before
+// queries are staged.
 //
 // The maximum of a row is fixed before its keys are walked, since sums that are matrices cannot be scaled. It is that of a
 // sample: the first tile of a list; in dense attention the first one and the one at the diagonal. Softmax does not
@@ -38,11 +39,12 @@
 //
 // A token that a row does not see has no influence on it, even where it is NaN. Tokens that do not count are read as one of their group
 // that does, and get a score of -1e30. Values that some row of the block does not see (CAUSAL) are checked when they are
-// stored: a value that is not finite becomes 0, and at the end is added to the rows that do see it, one by one.
+// stored: a value that is not finite becomes 0, and at the end, when outputs are written, is added to those of the rows that see it.
 //
 // Every index is in range, so this kernel may run unguarded. Rows of K and V: those of list entries, which levels make, or
-// clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Entries of a list: clamped to
-// the last one. Workgroup memory: rows below ROWS or 32 by construction, or compared with 32 (…_REST); ring: & 15.
+// clamped to seq_k - 1. Rows of Q are clamped to seq_q - 1, rows of outputs compared with row_end. Records: a workgroup's turn is
+// below the number of query blocks. Entries of a list: clamped to the last one, up to which lists are filled with whole tiles of 128
+// tokens. Workgroup memory: rows below ROWS or 32 by construction, or compared with 32 (…_REST); ring: & 15.
 //
 // Lanes of a subgroup read what a matrix store of their own subgroup has written with no barrier between, and ALONE a matrix load
 // reads what they have written: subgroups run in step here, which probe/matrices.ts tries before this kernel is chosen. Matrices are used in uniform control flow: loops
@@ -88,17 +90,18 @@ fn main(
   let all_tiles = (call.seq_k + 31u) >> 5u;
 //#end
 //#else
-  let list_begin = offsets[list_row];
-  let all_groups = offsets[list_row + 1u] - list_begin;
+  // The record of the row (lists/turn.wgsl). Entries that only fill up its last 128 tokens are read, but not walked.
+  let record = 3u * #{SHARED > 0 ? "call.rows" : "grid.x * grid.y"} + 1u + 3u * turn;
+  let list_begin = offsets[record];
+  let counted_groups = offsets[record + 1u];
+  let all_groups = (counted_groups + #{4 * TILE_GROUPS - 1}u) / #{4 * TILE_GROUPS}u * #{4 * TILE_GROUPS}u;
+  let all_tiles = (counted_groups + #{TILE_GROUPS - 1}u) / #{TILE_GROUPS}u;
 //#if SHARED < 2
-  // The first entries are asked for together with those that tell how many there are.
   if (lid < #{8 * TILE_GROUPS}u) { ring[lid] = item_of(list[list_begin + min(lid, max(all_groups, 1u) - 1u)], kv_head); }
+//#if KEYS_EARLY
+  workgroupBarrier();
 //#end
-//#if CAUSAL
-//#use count_seen
 //#end
-//#use count_tiles
-  let all_tiles = workgroupUniformLoad(&counted);
 //#end
 //#if SHARED > 0
   // This workgroup's share of the tiles; one that has none leaves sums of 0, which merge.wgsl passes over.
@@ -173,7 +176,7 @@ fn main(
 //#if CAUSAL
   var is_strange = false;
   // Tiles before this one need no comparisons.
-  let all_seen = #{DENSE ? "u32(clamp(first_position + 1, 0, i32(call.seq_k))) >> 5u" : "workgroupUniformLoad(&seen)"};
+  let all_seen = #{DENSE ? "u32(clamp(first_position + 1, 0, i32(call.seq_k))) >> 5u" : "offsets[record + 2u] / " + TILE_GROUPS + "u"};
   let seen_tiles = min(max(all_seen, tiles_before#{ALONE ? " + 1u" : ""}) - tiles_before#{ALONE ? " - 1u" : ""}, tiles);
 //#end
 

@@ -16,7 +16,7 @@ alias Piece = vec4<u32>; // 8 halves
 //#end
 //#if !DENSE
 @group(0) @binding(#{LISTS_AT}) var<storage, read> list: array<u32>;
-@group(0) @binding(#{LISTS_AT + 1}) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first
+@group(0) @binding(#{LISTS_AT + 1}) var<storage, read> offsets: array<u32>; // of the lists; then their rows, longest first, their lengths, their records
 //#end
 
 var<workgroup> keys: array<Piece, #{BUFFERS * 32 * K_PITCH}>; // a tile of keys, and one of values, or two
@@ -26,14 +26,9 @@ var<workgroup> shared_rows: array<f32, #{2 * ROWS}>;      // what the two halves
 var<workgroup> again: u32;                               // whether some row has to be walked again
 //#if !DENSE
 var<workgroup> ring: array<vec2<u32>, #{16 * TILE_GROUPS}>; // entries of 16 tiles: row of the first token, entry
-var<workgroup> counted: u32;
 //#end
 //#if CAUSAL
 var<workgroup> found_strange: u32;
-//#if !DENSE
-var<workgroup> first_crossed: atomic<u32>; // the first entry with a token that some row does not see
-var<workgroup> seen: u32;                  // tiles before it
-//#end
 //#end
 
 //#if DENSE && SHARED > 0 && !FOLDED

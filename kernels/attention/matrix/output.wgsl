@@ -2,9 +2,6 @@
 
 // Weighted sums of values divided by sums of weights: the numbers that are written.
 //#block output
-//#if CAUSAL
-  let has_strange = workgroupUniformLoad(&found_strange) == 1u;
-//#end
 //#for z in 0 .. LANE_ROWS
   let is_empty#{z} = sum#{z} == 0.0;
   shared_rows[half * #{ROWS}u + row#{z}] = select(1.0 / sum#{z}, 0.0, is_empty#{z});
@@ -45,28 +42,6 @@
 //#end
     let row = first_row + local#{h};
     let piece = first_piece + #{ALONE ? "" : "half * " + V_ACROSS / 2 + "u + "}#{2 * j}u + (lane & 1u);
-//#if CAUSAL
-    if (has_strange && piece < #{V_PIECES}u) {
-      for (var at = 0u; at < tiles * 32u; at++) {
-//#if DENSE
-        let key = key_of(0u) + at;
-        let source = first_key + min(key, call.seq_k - 1u);
-        let end = i32(key);
-        let counts = key < call.seq_k;
-//#else
-        let item = item_of(list[first_group + at / #{GROUP}u], kv_head);
-        let source = item.x + counted_token(item.y, at % #{GROUP}u);
-        let end = last_token(item.y, at % #{GROUP}u);
-        let counts = entry_counts(item.y, at % #{GROUP}u) && !entry_fills(item.y);
-//#end
-        if (counts && end > first_position && end <= i32(row) + call.position) {
-          let strange = strange_part(load_v(source, piece));
-          low += vec4f(unpack2x16float(strange.x), unpack2x16float(strange.y));
-          high += vec4f(unpack2x16float(strange.z), unpack2x16float(strange.w));
-        }
-      }
-    }
-//#end
     if (row < row_end && piece < #{V_PIECES}u) {
 //#if SHARED > 0
       if (is_shared) {
@@ -86,4 +61,55 @@
   workgroupBarrier();
 //#end
 //#end
+//#if CAUSAL
+  if (workgroupUniformLoad(&found_strange) == 1u) {
+//#use add_strange
+  }
+//#end
+//#end
+
+// Values that are not finite and that some row of the block does not see: they are added to the outputs of rows that do.
+//#block add_strange
+    storageBarrier();
+    for (var at = lid; at < #{BM * V_ACROSS}u; at += #{THREADS}u) {
+      let row = first_row + at / #{V_ACROSS}u;
+      let piece = first_piece + at % #{V_ACROSS}u;
+      if (row >= row_end || piece >= #{V_PIECES}u) { continue; }
+      var low = vec4f();
+      var high = vec4f();
+      for (var token = 0u; token < tiles * 32u; token++) {
+//#if DENSE
+        let key = key_of(0u) + token;
+        let source = first_key + min(key, call.seq_k - 1u);
+        let end = i32(key);
+        let counts = key < call.seq_k;
+//#else
+        let item = item_of(list[first_group + token / #{GROUP}u], kv_head);
+        let source = item.x + counted_token(item.y, token % #{GROUP}u);
+        let end = last_token(item.y, token % #{GROUP}u);
+        let counts = entry_counts(item.y, token % #{GROUP}u) && !entry_fills(item.y);
+//#end
+        if (counts && end > first_position && end <= i32(row) + call.position) {
+          let strange = strange_part(load_v(source, piece));
+          low += vec4f(unpack2x16float(strange.x), unpack2x16float(strange.y));
+          high += vec4f(unpack2x16float(strange.z), unpack2x16float(strange.w));
+        }
+      }
+//#if SHARED > 0
+      if (is_shared) {
+        let to = (place * #{BM}u + at / #{V_ACROSS}u) * #{PARTIAL_PITCH}u + 2u * piece;
+        partials[to] += low;
+        partials[to + 1u] += high;
+      }
+//#end
+//#if SHARED < 2
+      #{SHARED > 0 ? "if (!is_shared)" : ""} {
+        let to = (head * call.seq_q + row) * #{V_PIECES}u + piece;
+        let own = out[to];
+        low += vec4f(unpack2x16float(own.x), unpack2x16float(own.y));
+        high += vec4f(unpack2x16float(own.z), unpack2x16float(own.w));
+        out[to] = halves(low, high);
+      }
+//#end
+    }
 //#end

@@ -1,41 +1,6 @@
 // The steps of the kernel with matrices, as named blocks of its template: each stands in the text where kernel.wgsl uses it, and
 // reads and writes the variables of that place.
 
-// Tiles whose entries do not only fill up the list. Those that do are the last ones, fewer than a tile of 128 tokens: the
-// invocation that finds the last of the others tells.
-//#block count_tiles
-  if (all_groups == 0u) {
-    if (lid == 0u) { counted = 0u; }
-  } else if (lid < #{4 * TILE_GROUPS}u) {
-    let at = all_groups - #{4 * TILE_GROUPS}u + lid;
-    let next_fills = at + 1u == all_groups || entry_fills(list[list_begin + min(at + 1u, all_groups - 1u)]);
-    if (next_fills && !entry_fills(list[list_begin + at])) { counted = at / #{TILE_GROUPS}u + 1u; }
-  }
-//#end
-
-// Tiles before the first entry with a token that some row of the block does not see. Lists are in the order of the keys, but for
-// groups that short blocks share: up to 128 entries may stand between such an entry and those that have only later keys. So the
-// last 512 entries tell, if the first 128 of them are seen by all rows, or if there are no others; else no tile counts as seen.
-//#block count_seen
-  if (lid == 0u) { atomicStore(&first_crossed, all_groups); }
-  workgroupBarrier();
-  let looked_at = all_groups - min(all_groups, 512u);
-//#for n in 0 .. 512 / THREADS
-  {
-    let at = looked_at + lid + #{n * THREADS}u;
-    if (at < all_groups) {
-      let entry = list[list_begin + at];
-      if (last_token(entry, firstLeadingBit(entry >> 24u)) > first_position) { atomicMin(&first_crossed, at); }
-    }
-  }
-//#end
-  workgroupBarrier();
-  if (lid == 0u) {
-    let crossed = atomicLoad(&first_crossed);
-    seen = select(0u, crossed / #{TILE_GROUPS}u, looked_at == 0u || crossed >= looked_at + 128u);
-  }
-//#end
-
 // Queries are asked for as soon as it is known which; they become matrices later, 16 rows at a time, by way of workgroup memory,
 // where channels beyond the last one are zeros. So what they take to come is shared with all that is looked up meanwhile.
 //#block request_queries

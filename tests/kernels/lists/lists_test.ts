@@ -6,7 +6,7 @@ import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { poison } from "../../../kernels/device/poison.ts";
 import { download } from "../../../kernels/device/transfer.ts";
 import { buildLists } from "../../../kernels/lists/build.ts";
-import { groupTokens, packEntry, unpackEntry } from "../../../kernels/lists/entry.ts";
+import { groupTokens, packEntry, RECORD, rowsOfOffsets, unpackEntry } from "../../../kernels/lists/entry.ts";
 import { makeLists } from "../../../kernels/lists/naive.ts";
 import { pyramidLayout } from "../../../kernels/pyramid/layout.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
@@ -23,31 +23,31 @@ function levelsOf({ shape: { batch, heads, seqQ, seqK }, config, seed }: StageCa
   return { data: Int32Array.from({ length }, () => some[random.below(some.length)]), shape };
 }
 
-/** Asserts that the device's lists, and the order of rows, are those of the CPU, up to the order of groups in a row. */
+/** Asserts that the device's lists, the order of rows, and what records say of them, are those of the CPU. */
 async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>, last?: number) {
-  const { seqK } = c.shape, { blockN, tail = "exact" } = c.config;
+  const { seqQ, seqK } = c.shape, { blockM, blockN, causal: isCausal, tail = "exact" } = c.config;
+  const causal = isCausal ? { blockM, position: seqK - seqQ } : undefined;
   const layout = pyramidLayout(1, { seqK, blockN, levels: [...new Set(levels.data)], tail });
   const turns = last === undefined ? {} : { last };
-  const want = makeLists(levels, { blockN, layout, turns });
+  const want = makeLists(levels, { blockN, layout, turns, causal });
   const [batch, heads, M, N] = levels.shape, group = groupTokens([...levels.data], blockN);
   const stage = await buildLists(gpu, {
     levels: bufferOf(gpu, levels),
     ...{ heads: batch * heads, blocks: { M, N }, seqK, blockN, tail, group },
-    ...{ listBytes: want.list.byteLength + 4, turns },
+    ...{ listBytes: want.list.byteLength + 4, turns, causal },
   });
   const { outputs } = stage;
   poison(gpu, outputs.list);
-  const rows = (want.offsets.length - 1) / 3;
+  const rows = rowsOfOffsets(want.offsets);
   const read = { output: outputs.offsets, length: want.offsets.length };
   const offsets = new Uint32Array(await runStages(gpu, [stage], read));
   assertEquals(offsets, want.offsets);
   const list = new Uint32Array(await download(gpu, outputs.list));
+  assertEquals(list.slice(0, want.list.length), want.list);
   for (let row = 0; row < rows; row++) {
-    const [got, wanted] = [list, want.list].map((entries) => entries.slice(offsets[row], offsets[row + 1]));
-    const counted = (entries: Uint32Array) => entries.filter((entry) => !unpackEntry(entry).fills);
-    const own = counted(got), last = own.at(-1);
-    assertEquals(own.toSorted(), counted(wanted).sort(), `row ${row}`);
-    assertOrder(own, group);
+    const got = list.slice(offsets[row], offsets[row + 1]);
+    const own = got.filter((entry) => !unpackEntry(entry).fills), last = own.at(-1);
+    assertSeen(own, { row, offsets, group, first: causal && row % M * blockM + causal.position });
     const filling = got.subarray(own.length);
     assert(
       filling.every((entry) => entry === packEntry({ ...unpackEntry(last!), fills: true })),
@@ -56,20 +56,25 @@ async function assertLists(gpu: Gpu, c: StageCase, levels: Tensor<Int32Array>, l
   }
 }
 
-/** Asserts the order of the keys: what stands more than 128 entries behind an entry ends no earlier (attention by matrices counts on it). */
-function assertOrder(entries: Uint32Array, group: number): void {
-  const ends = Array.from(entries, (each) => {
-    const { index, level, mask } = unpackEntry(each);
-    return (index * group + 32 - Math.clz32(mask)) * level;
+/** Asserts that a record tells how many entries all queries of a row see: they end at its first query, and the next one does not. */
+function assertSeen(
+  entries: Uint32Array,
+  { row, offsets, group, first = Infinity }: {
+    readonly row: number;
+    readonly offsets: Uint32Array;
+    readonly group: number;
+    readonly first?: number;
+  },
+): void {
+  const rows = rowsOfOffsets(offsets), turn = offsets.subarray(rows + 1, 2 * rows + 1).indexOf(row);
+  const [begin, length, seen] = offsets.subarray(3 * rows + 1 + RECORD * turn);
+  assertEquals([begin, length], [offsets[row], entries.length]);
+  const isSeen = Array.from(entries, (each) => {
+    const { index, level } = unpackEntry(each);
+    return (index + 1) * group * level - 1 <= first;
   });
-  let latest = 0;
-  for (let at = 129; at < ends.length; at++) {
-    latest = Math.max(latest, ends[at - 129]);
-    assert(
-      ends[at] >= latest,
-      `entry ${at} ends at token ${ends[at]}, an entry more than 128 before it at ${latest}`,
-    );
-  }
+  assert(isSeen.slice(0, seen).every(Boolean), `row ${row} does not see all of the first ${seen} entries`);
+  assert(seen === entries.length || !isSeen[seen], `row ${row} sees more entries than ${seen}`);
 }
 
 gpuTest("work lists of the device hold the groups that the levels ask for", async (gpu) => {
