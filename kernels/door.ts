@@ -8,7 +8,7 @@ import type { TimingOptions } from "./device/work/timing.ts";
 
 /** Options of a call, and of a measurement. */
 export const FORWARD_OPTIONS: readonly string[] = ["levels", "mask"],
-  TIMING_OPTIONS: readonly string[] = ["repetitions", "warmUp"];
+  TIMING_OPTIONS: readonly string[] = ["repetitions", "warmUp", "expected"];
 
 /** The most repetitions of a measurement: their timestamps are one set, which WebGPU gives 4,096 of. */
 const MOST_REPETITIONS = 2048;
@@ -56,7 +56,9 @@ export function requireOptions(options: unknown, names: readonly string[]): void
 }
 
 /** Throws if the options of a measurement are wrong. */
-export function requireTiming({ repetitions = 1, warmUp = 0 }: Omit<TimingOptions, "label">): void {
+export function requireTiming(
+  { repetitions = 1, warmUp = 0, expected = 0 }: Omit<TimingOptions, "label">,
+): void {
   requireInput(
     Number.isInteger(repetitions) && repetitions >= 1 && repetitions <= MOST_REPETITIONS,
     () =>
@@ -65,5 +67,9 @@ export function requireTiming({ repetitions = 1, warmUp = 0 }: Omit<TimingOption
   requireInput(
     typeof warmUp === "number" && warmUp >= 0 && warmUp <= MOST_WARM_UP,
     () => `\`warmUp\` is ${kindOf(warmUp)}; it should be milliseconds, from 0 to ${MOST_WARM_UP}.`,
+  );
+  requireInput(
+    typeof expected === "number" && expected >= 0,
+    () => `\`expected\` is ${kindOf(expected)}; it should be milliseconds, from 0.`,
   );
 }

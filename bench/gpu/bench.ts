@@ -14,7 +14,7 @@ import { matrixProblem } from "../../kernels/device/probe/matrices.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { showFixed } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
-import { openProbe } from "../timing/clock.ts";
+import { openProbe, warmUpOf } from "../timing/clock.ts";
 import { causalCases, type GpuCase, gpuCases, growthCases, nameOf, numberCases } from "./cases.ts";
 import type { StageBench } from "./data.ts";
 import { timeForward } from "./forward.ts";
@@ -217,12 +217,6 @@ export interface BenchOptions {
 }
 
 /**
- * Milliseconds of warm-up. They are counted in calls that take as long as the first one, which is up to four times slower
- * where the clock rests: it has to rise in a quarter of them.
- */
-const WARM_UP = 800;
-
-/**
  * Runs the bench and prints its measurements.
  *
  * @param gpu the device
@@ -235,7 +229,7 @@ export async function runBench(
 ): Promise<void> {
   const isSoftware = gpu.info.subgroupSize === 0, tokens = asked ?? (isSoftware ? 1024 : 16384);
   using probe = await openProbe(gpu);
-  const timing = { probe, warmUp: isSoftware ? 0 : WARM_UP, seconds: seconds ?? (isSoftware ? 0.5 : 5) };
+  const timing = { probe, warmUp: warmUpOf(gpu) ?? 0, seconds: seconds ?? (isSoftware ? 0.5 : 5) };
   const context = {
     gpu,
     tokens,

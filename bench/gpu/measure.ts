@@ -16,7 +16,7 @@ import { inputsOf, makeData } from "./data.ts";
 export interface BenchTiming {
   /** The known call. */
   readonly probe: Probe;
-  /** Milliseconds of warm-up in the same submission. */
+  /** Milliseconds of warm-up before a measurement ({@link clockOf}). */
   readonly warmUp: number;
   /** Seconds after which no piece is measured again. */
   readonly seconds: number;

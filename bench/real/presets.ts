@@ -12,7 +12,7 @@ import { modelCalls } from "../sweep/inputs/model_calls.ts";
 import { readOptions } from "../sweep/options/options.ts";
 import { planSweep } from "../sweep/plan/plan.ts";
 import { runInput } from "../sweep/run/run.ts";
-import { openProbe } from "../timing/clock.ts";
+import { openProbe, warmUpOf } from "../timing/clock.ts";
 import type { PresetRow } from "./rows.ts";
 
 /** The request. */
@@ -24,8 +24,8 @@ export interface PresetRequest {
   readonly grid?: string;
 }
 
-/** Milliseconds of warm-up, and seconds of measuring. */
-const WARM_UP = 100, SECONDS = 2;
+/** Seconds of measuring. */
+const SECONDS = 2;
 /** GiB that heads may take at a time. */
 const MEMORY = 64;
 
@@ -48,7 +48,7 @@ export async function measurePreset(
   using probe = await openProbe(gpu);
   for (const dtype of ["f32", "f16"] as const) {
     if (dtype === "f16" && !gpu.has("shader-f16")) continue;
-    const timing = { probe, warmUp: gpu.info.subgroupSize === 0 ? 0 : WARM_UP, seconds: SECONDS };
+    const timing = { probe, warmUp: warmUpOf(gpu) ?? 0, seconds: SECONDS };
     const { forward, dense } = await timeForward(gpu, { shape, config, qkv, dtype, name: model }, timing);
     times.push({ dtype, forward: forward.median, dense: dense.median });
   }

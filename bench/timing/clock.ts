@@ -11,6 +11,13 @@ import { medianOf } from "./statistics.ts";
 
 /** Milliseconds that one measurement takes at least, and the most repetitions that it is made of. */
 const MEASUREMENT = 20, MOST_REPETITIONS = 50;
+/** Milliseconds of work in which the clock rate of a GPU at rest rises: a data centre's card rests at a fifth of it. */
+const RISE = 800;
+/**
+ * Measurements with a whole warm-up: one alone may still be slow. Those behind them end their warm-up once runs are as fast, and wait for that so
+ * many times as long.
+ */
+const WHOLE = 2, LONGER = 3;
 
 /** Work that can be timed: a prepared call, a stage. */
 export type Timed = (options: Omit<TimingOptions, "label">) => Promise<Timing>;
@@ -23,11 +30,16 @@ export interface Clock {
   readonly source: () => Timing["source"];
 }
 
+/** Milliseconds of warm-up on a device, for {@link clockOf}: what a GPU needs; in software, which has no clock rate of its own, the default. */
+export function warmUpOf({ info }: Pick<Gpu, "info">): number | undefined {
+  return info.subgroupSize === 0 ? undefined : RISE;
+}
+
 /**
- * The clock of a piece of work.
+ * The clock of a piece of work. What runs before a measurement ends as soon as the work is as fast as in the measurements before.
  *
  * @param time times the work
- * @param options milliseconds of warm-up in each submission: default 20 for work that is shorter than that, else none
+ * @param options milliseconds of warm-up ({@link warmUpOf}): default 20 for work that is shorter than that, else none
  *
  * @example
  * ```ts
@@ -37,15 +49,18 @@ export interface Clock {
  * ```
  */
 export function clockOf(time: Timed, { warmUp }: { readonly warmUp?: number } = {}): Clock {
-  let source: Timing["source"] = "timestamp", expected = NaN;
+  let source: Timing["source"] = "timestamp", expected = NaN, least = Infinity, count = 0;
   const measure = async () => {
+    const own = warmUp ?? (expected < MEASUREMENT ? MEASUREMENT : 0), isKnown = count++ >= WHOLE;
     const repetitions = Math.ceil(Math.min(MOST_REPETITIONS, Math.max(1, MEASUREMENT / expected))) || 1;
     const timing = await time({
       repetitions,
-      warmUp: warmUp ?? (expected < MEASUREMENT ? MEASUREMENT : 0),
+      ...(isKnown ? { warmUp: LONGER * own, expected: least } : { warmUp: own }),
     });
     source = timing.source;
-    return expected = medianOf(timing.milliseconds);
+    expected = medianOf(timing.milliseconds);
+    if (expected < least) least = expected; // it is no number if the device gave no time
+    return expected;
   };
   return { measure, source: () => source };
 }
@@ -60,7 +75,6 @@ export interface Probe extends Disposable {
  * Opens the probe of a device: dense attention of 512 tokens.
  *
  * @param gpu the device
- * @param options milliseconds of warm-up, as for {@link clockOf}
  *
  * @example
  * ```ts
@@ -71,7 +85,7 @@ export interface Probe extends Disposable {
  * console.log(await probe.measure() > 0); // true
  * ```
  */
-export async function openProbe(gpu: Gpu, options: { readonly warmUp?: number } = {}): Promise<Probe> {
+export async function openProbe(gpu: Gpu): Promise<Probe> {
   const { qkv } = makeWorkload("gaussian", { seqQ: 512, headDim: 64 });
   const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ: 512, seqK: 512, headDim: 64, valueDim: 64 };
   const assignment = { mode: "density", density: 1 } as const, importance = { kind: "pooled" } as const;
@@ -81,6 +95,8 @@ export async function openProbe(gpu: Gpu, options: { readonly warmUp?: number } 
     ready: ["dense"],
   });
   await psa.run(qkv, { levels: "dense" });
-  const { measure } = clockOf((timing) => psa.time({ ...timing, levels: "dense" }), options);
+  const { measure } = clockOf((timing) => psa.time({ ...timing, levels: "dense" }), {
+    warmUp: warmUpOf(gpu),
+  });
   return { measure, [Symbol.dispose]: () => psa[Symbol.dispose]() };
 }

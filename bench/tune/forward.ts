@@ -11,7 +11,7 @@ import { attentionShape, type FloatData, type Qkv } from "../../reference/tensor
 import { workersFor } from "../sweep/truth/maker.ts";
 import { showFixed, showNumber } from "../text/number.ts";
 import { tableLines } from "./text.ts";
-import { clockOf, openProbe } from "../timing/clock.ts";
+import { clockOf, openProbe, warmUpOf } from "../timing/clock.ts";
 import { measureInterleaved } from "../timing/interleaved.ts";
 import type { MedianEstimate } from "../timing/statistics.ts";
 import type { Tuned } from "./file.ts";
@@ -87,7 +87,10 @@ export async function measureForward(
     rows.push({ name, density, error: truth(out.data) });
   }
   using probe = await openProbe(gpu);
-  const clocks = [...open.all.values()].map((made) => clockOf((timing) => made.time(timing)).measure);
+  const warmUp = warmUpOf(gpu);
+  const clocks = [...open.all.values()].map((made) =>
+    clockOf((timing) => made.time(timing), { warmUp }).measure
+  );
   const measured = await measureInterleaved(clocks, { ...MEASURING, seconds, probe: probe.measure });
   return rows.map((row, i) => ({ ...row, time: measured[i].estimate }));
 }

@@ -7,7 +7,7 @@ import type { Gpu } from "../../kernels/device/gpu.ts";
 import { createPsa } from "../../kernels/psa.ts";
 import type { OrderName, TunedCall } from "../../reference/config/tuned.ts";
 import { attentionShape, type Qkv } from "../../reference/tensor.ts";
-import { clockOf } from "../timing/clock.ts";
+import { clockOf, warmUpOf } from "../timing/clock.ts";
 import { medianOf } from "../timing/statistics.ts";
 import { wholeCall } from "./forward.ts";
 import type { TuneInput } from "./inputs.ts";
@@ -70,7 +70,8 @@ function timesOnDevice(
         tuned: tunedCall(shape, about, shape.heads.map(() => ({ choice, asked: density }))),
       });
       await psa.load(qkv);
-      const clock = clockOf((timing) => psa.time(timing)), times: number[] = [];
+      const clock = clockOf((timing) => psa.time(timing), { warmUp: warmUpOf(gpu) });
+      const times: number[] = [];
       for (let i = 0; i < TIMES; i++) times.push(await clock.measure());
       return medianOf(times.slice(1)); // the first tells how often to repeat
     });

@@ -153,6 +153,7 @@ gpuTest("gpu: options of calls, levels and measurements are looked at", async (g
     1e9,
   ]);
   await refuseAll("time", "`warmUp`", (value) => untyped.time({ warmUp: value }), [-1, NaN, Infinity, "x"]);
+  await refuseAll("time", "`expected`", (value) => untyped.time({ expected: value }), [-1, NaN, "x"]);
   await assertRefused(() => untyped.time({ reps: 3 }), "`reps` is not an option here", "a misspelt option");
   const buffer = (size: number, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC) =>
     gpu.createBuffer("a stranger's", { size, usage });

@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import type { PreparedCall } from "../../../kernels/psa.ts";
-import { clockOf, openProbe } from "../../timing/clock.ts";
+import { clockOf, openProbe, warmUpOf } from "../../timing/clock.ts";
 import { measureInterleaved } from "../../timing/interleaved.ts";
 import { takeTurn } from "../../timing/turn.ts";
 import type { MedianEstimate } from "../../timing/statistics.ts";
@@ -20,9 +20,6 @@ import { callOn } from "./kernel.ts";
 
 /** A case with its times. */
 export type Timed = Judged & { readonly times: CaseTimes | null };
-
-/** Milliseconds of warm-up of a measurement: one follows the other, so that a device is busy all the time. */
-const WARM_UP = 5;
 
 /** Options of the times of a group. */
 export interface TimesContext {
@@ -108,10 +105,10 @@ async function timeCases(
   const pieces: WholeCall[] = [
     ...new Set([dense, ...judged.flatMap((each) => preparedOf(each) ?? []), ...whole.values()]),
   ];
-  const isSoftware = gpu.info.subgroupSize === 0, warm = isSoftware ? {} : { warmUp: WARM_UP };
+  const isSoftware = gpu.info.subgroupSize === 0, warmUp = warmUpOf(gpu);
   using _turn = isSoftware ? null : await takeTurn();
-  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing), warm));
-  using probe = await openProbe(gpu, warm);
+  const clocks = pieces.map((piece) => clockOf((timing) => piece.time(timing), { warmUp }));
+  using probe = await openProbe(gpu);
   let count = 0;
   const measured = await measureInterleaved(clocks.map(({ measure }) => measure), {
     ...options,

@@ -21,37 +21,53 @@ export interface TimingOptions {
   readonly label: string;
   /** Timed repetitions; default 1. */
   readonly repetitions?: number;
-  /** Milliseconds of the same work before it in the same submission, to raise clock rates; default 0. */
+  /** Milliseconds for which the same work runs before it without a pause, to raise clock rates; default 0. */
   readonly warmUp?: number;
+  /** Milliseconds of one run at full clock rates: warm-up ends once runs take no longer; default not known. */
+  readonly expected?: number;
 }
 
-/** Passes of a warm-up at most: enough for .1 s of work that takes 30 microseconds. */
-const MOST_WARM_UPS = 4000;
+/** Milliseconds of a submission of a warm-up, the least number of them, and the most passes of one. */
+const WARM_PIECE = 25, WARM_PIECES = 4, MOST_PASSES = 1000;
+/** A run is as fast as expected if it takes at most so many times as long: with a clock that has not risen it takes up to five times. */
+const CLOSE = 1.25;
 
 /**
- * Times a piece of work. Warm-up and repetitions are one submission, since clocks fall between submissions.
+ * Times a piece of work. Clock rates rise slowly, up to a second, and fall when the device rests, so warm-up goes on until the timed
+ * part is submitted: at any time a submission runs while the one before is read.
  *
  * @param gpu the device
  * @param encode encodes the work once
  * @param options repetitions and warm-up
  */
 export async function timeWork(gpu: Gpu, encode: Encode, options: TimingOptions): Promise<Timing> {
-  const { repetitions = 1, warmUp = 0 } = options;
-  let warmUps = 0;
-  if (warmUp > 0) {
-    const [once] = (await submitTimed(gpu, encode, { ...options, repetitions: 1, warmUps: 0 })).milliseconds;
-    warmUps = Math.min(MOST_WARM_UPS, Math.ceil(warmUp / Math.max(once ?? warmUp, 1e-3)));
+  const { repetitions = 1, warmUp = 0, expected = 0, label } = options;
+  if (gpu.info.nanosecondsPerTick === 0) return await wallTimed(gpu, encode, { label, repetitions, warmUp });
+  const timed = () => submitTimed(gpu, encode, { label, repetitions, warmUps: 0 });
+  if (warmUp === 0) return await timed();
+  const begin = performance.now();
+  const warm = async (warmUps: number) =>
+    // the time of the last of some runs
+    (await submitTimed(gpu, encode, { label, repetitions: 1, warmUps })).milliseconds[0] ?? WARM_PIECE;
+  const piece = Math.min(WARM_PIECE, warmUp / WARM_PIECES);
+  const passes = (each: number) => Math.min(MOST_PASSES, Math.ceil(piece / Math.max(each, 1e-3)));
+  let each = await warm(0), running = warm(passes(each));
+  while (performance.now() - begin < warmUp && !(each <= CLOSE * expected)) {
+    const next = warm(passes(each));
+    next.catch(() => {}); // it is awaited in the next turn, unless this one fails
+    each = await running;
+    running = next;
   }
-  return await submitTimed(gpu, encode, { ...options, repetitions, warmUps });
+  const [timing] = await Promise.all([timed(), running]);
+  return timing;
 }
 
-/** Submits warm-ups and repetitions, a pass each, and reads the times. */
+/** Submits passes, of which the last ones are timed, and reads their times. */
 async function submitTimed(
   gpu: Gpu,
   encode: Encode,
   { label, repetitions, warmUps }: { label: string; repetitions: number; warmUps: number },
 ): Promise<Timing> {
-  if (gpu.info.nanosecondsPerTick === 0) return await wallTimed(gpu, encode, { label, repetitions, warmUps });
   const ticks = await submitWithTimestamps(gpu, label, (encoder, writes) => {
     for (let i = 0; i < warmUps; i++) encodePass(encoder, encode);
     for (let i = 0; i < repetitions; i++) encodePass(encoder, encode, writes(i));
@@ -96,7 +112,7 @@ export async function submitWithTimestamps(
 async function wallTimed(
   gpu: Gpu,
   encode: Encode,
-  { label, repetitions, warmUps }: { label: string; repetitions: number; warmUps: number },
+  { label, repetitions, warmUp }: { label: string; repetitions: number; warmUp: number },
 ): Promise<Timing> {
   const submit = (passes: number) =>
     gpu.scoped(label, () => {
@@ -104,8 +120,11 @@ async function wallTimed(
       for (let i = 0; i < passes; i++) encodePass(encoder, encode);
       gpu.device.queue.submit([encoder.finish()]);
     }).then(() => gpu.wait(gpu.device.queue.onSubmittedWorkDone(), { label }));
-  await submit(Math.max(1, warmUps));
-  const begin = performance.now();
-  await submit(repetitions);
-  return { milliseconds: [(performance.now() - begin) / repetitions], source: "wall" };
+  const since = async (begin: number, passes: number) => {
+    await submit(passes);
+    return performance.now() - begin;
+  };
+  const warmed = performance.now();
+  for (let passes = 1; await since(warmed, passes) < warmUp;) passes = Math.min(MOST_PASSES, 2 * passes);
+  return { milliseconds: [await since(performance.now(), repetitions) / repetitions], source: "wall" };
 }
