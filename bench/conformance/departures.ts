@@ -8,7 +8,7 @@ import { readCapture } from "../../fixtures/conformance/captures/capture.ts";
 import { explained, judgeCapture } from "../../fixtures/conformance/captures/judge.ts";
 import { keepsContract } from "../../fixtures/conformance/contract.ts";
 import { type ReadCase, short } from "../../fixtures/conformance/judge/judge.ts";
-import { reportOf } from "../../fixtures/conformance/judge/report.ts";
+import { type Report, reportOf } from "../../fixtures/conformance/judge/report.ts";
 import { compare } from "../../reference/judge/metrics.ts";
 import { markdownTable } from "../text/table.ts";
 
@@ -50,13 +50,20 @@ export async function judgedCaptures(
   }));
 }
 
-/** Judges and diagnoses captures ({@link judgedCaptures}); the rows of the table as Markdown. */
+/**
+ * Judges and diagnoses captures ({@link judgedCaptures}); the rows of the table as Markdown.
+ *
+ * @param options which captures, by place, and what reports on one of them: by default a diagnosis, which takes seconds
+ */
 export async function departuresTable(
-  options: { readonly only?: (place: number) => boolean } = {},
+  { only, report = (one) => reportOf(one, explained(one)) }: {
+    readonly only?: (place: number) => boolean;
+    readonly report?: (one: ReadCase) => Pick<Report, "verdict" | "arithmetic" | "names">;
+  } = {},
 ): Promise<string> {
   const head = ["capture", "aligned", "relative L2", "verdict", "what gives the same"];
-  const rows = (await judgedCaptures(options)).map(({ name, aligned, relL2, one }) => {
-    const { verdict, arithmetic, names } = reportOf(one, explained(one));
+  const rows = (await judgedCaptures({ only })).map(({ name, aligned, relL2, one }) => {
+    const { verdict, arithmetic, names } = report(one);
     return [
       name,
       aligned ? "yes" : "no",

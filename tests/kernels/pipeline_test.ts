@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { attentionTolerance, compare, createPsa, type OrderConfig, pyramidAttention } from "../../mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { checkMethod, noTies } from "../support/method_check.ts";
+import { oneIn } from "../support/seed.ts";
 import { withRoom } from "../support/small_call.ts";
 import { bufferOf, gpuTest, qkvOf, type StageCase, stageCases } from "../support/stage_case.ts";
 
@@ -19,7 +20,7 @@ for (const mode of ["topk", "threshold", "density"] as const) {
     const cases = stageCases({}, { tokens: 200 }).filter(({ config, shape }) =>
       config.assignment.mode === mode && !(config.causal && shape.seqQ > shape.seqK)
     );
-    await fc.assert(fc.asyncProperty(cases, (c) => checkMethod(gpu, c, seen)), {
+    await fc.assert(fc.asyncProperty(cases, oneIn(3, (c) => checkMethod(gpu, c, seen))), {
       ...{ seed: 2512, numRuns: 8, endOnFailure: true },
     });
     for (const dtype of ["f32", "f16"] as const) {

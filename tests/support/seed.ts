@@ -64,3 +64,17 @@ if (Deno.env.get(PRINTED) !== `${TEST_SEED}`) {
 export function drawn(place: number, of: number): boolean {
   return Deno.env.get("PSA_LONG") === "1" || (TEST_SEED >>> 0) % of === place;
 }
+
+/**
+ * A check of random cases that looks at every third of them, say, beginning with one that the commit draws: for cases that
+ * each compile kernels of their own, which takes seconds on a driver in software. PSA_LONG=1 looks at all.
+ *
+ * @param of one of how many cases is checked
+ * @param check what is done with a case
+ */
+export function oneIn<Case>(of: number, check: (c: Case) => Promise<void>): (c: Case) => Promise<void> {
+  let count = 0;
+  return async (c) => {
+    if (drawn(count++ % of, of)) await check(c);
+  };
+}

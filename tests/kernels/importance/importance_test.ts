@@ -6,6 +6,7 @@ import { importanceBounds } from "../../../reference/judge/importance_bounds.ts"
 import { blockImportance } from "../../../reference/importance/by_config.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { lacksHalves } from "../../support/implementation.ts";
+import { oneIn } from "../../support/seed.ts";
 import { bufferOf, gpuTest, qkvOf, runStages, type StageCase, stageCases } from "../../support/stage_case.ts";
 
 /** Importance of the device. */
@@ -39,12 +40,15 @@ for (const kind of ["sampled", "full", "antidiagonal", "pooled"] as const) {
       config.importance.kind === kind && !(onlySingles && dtype === "f16")
     );
     await fc.assert(
-      fc.asyncProperty(cases, async (c) => {
-        const share = await worstShare(gpu, c);
-        most = Math.max(most, share);
-        assert(share <= 1, `${share} of the bound`);
-      }),
-      { seed: 2512, numRuns: 20 },
+      fc.asyncProperty(
+        cases,
+        oneIn(3, async (c) => {
+          const share = await worstShare(gpu, c);
+          most = Math.max(most, share);
+          assert(share <= 1, `${share} of the bound`);
+        }),
+      ),
+      { seed: 2512, numRuns: 20, endOnFailure: true },
     );
     console.log(`${kind}: at most ${most.toFixed(3)} of the bound`);
   });
