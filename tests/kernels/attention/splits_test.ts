@@ -16,7 +16,7 @@ import { createPsa, type PsaSetup } from "../../../kernels/psa.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { checkAttention, inputsOf } from "../../support/attention_check.ts";
 import { emulatedMatrices } from "../../support/emulated_matrices.ts";
-import { TEST_SEED } from "../../support/seed.ts";
+import { drawn, TEST_SEED } from "../../support/seed.ts";
 import { replace, withRoom } from "../../support/small_call.ts";
 import { gpuTest } from "../../support/stage_case.ts";
 import { checkUnseen, unseenCases, type UnseenFamily } from "../../support/unseen_case.ts";
@@ -134,7 +134,7 @@ const CASES = [
   "attention B=2 H=1 Lq=1 Lk=3000 D=32 bm=16 bn=64 tail=replicate dtype=f16 levels=0,1,16",
 ];
 
-for (const name of CASES) {
+for (const name of CASES.filter((_, i) => drawn(i, CASES.length))) { // a commit draws one
   gpuTest(`gpu: keys shared by workgroups: ${name}`, async (gpu) => {
     using scope = wide(gpu);
     const bytes = await watched(scope, () => checkAttention(scope, parseCase(name)));
@@ -172,7 +172,7 @@ const FAMILIES: readonly UnseenFamily[] = [
   { ...SMALL, blockN: 32, levels: null, dtype: "f32", causal: true, rest: 12 },
 ];
 
-for (const family of FAMILIES) {
+for (const family of FAMILIES.filter((_, i) => drawn(i, FAMILIES.length))) { // a commit draws one
   gpuTest(`gpu: what is not seen has no influence on shared keys: ${JSON.stringify(family)}`, async (gpu) => {
     using scope = wide(gpu);
     await fc.assert(fc.asyncProperty(unseenCases(family, { more: 256 }), (c) => checkUnseen(scope, c)), {
