@@ -127,18 +127,23 @@ gpuTest(
   },
 );
 
+/** Makes the device report a call that is wrong, and waits until it has. */
+async function reportWrong({ device }: Gpu): Promise<void> {
+  const reported = new Promise((done) => device.addEventListener("uncapturederror", done, { once: true }));
+  device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+  await reported;
+}
+
 gpuTest("gpu: what is reported while nobody waits is thrown by the next call, once", async (gpu) => {
   using psa = await createPsa(gpu, SMALL);
-  gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
-  await new Promise((done) => setTimeout(done, 20));
+  await reportWrong(gpu);
   const error = await assertRejects(() => psa.forward(qkv), GpuError, "The GPU reported an error while ");
   assertEquals(error.kind, "validation");
   assert((await psa.forward(qkv)).out.data.every(Number.isFinite));
 });
 
 gpuTest("gpu: what was reported before a kernel is compiled is no fault of the kernel", async (gpu) => {
-  gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
-  await new Promise((done) => setTimeout(done, 20));
+  await reportWrong(gpu);
   const compile = () => gpu.createPipeline("@compute @workgroup_size(1) fn main() {}", { label: "a kernel" });
   const { kind, label } = await assertRejects(compile, GpuError, "The GPU reported an error while ");
   assertEquals(kind, "validation");
