@@ -5,8 +5,8 @@ import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { TemporaryFolder } from "../support/command.ts";
 
 for (const [i, dtype] of ["f32", "f16"].entries()) {
-  // A commit in two draws float32, one in four float16, whose bounds of parts take longer.
-  if (!drawn(i, 2 + 2 * i)) continue;
+  // A commit in three draws float32, one in six float16, whose bounds of parts take longer.
+  if (!drawn(i, 3 + 3 * i)) continue;
   Deno.test(`conformance: the kernels of this project pass smoke in ${dtype}`, async () => {
     await using folder = new TemporaryFolder();
     await runExport(["--out", folder.at("cases"), "--dtype", dtype]);
