@@ -7,6 +7,7 @@
 import { verifyCases, type VerifyRequest } from "../conformance/verify.ts";
 import { BACKEND, deviceChoice, UNGUARDED } from "../options/device.ts";
 import type { CommandHelp, CommandLine } from "../options/command_line.ts";
+import { readShard } from "../sweep/options/options.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { say, write } from "../text/output.ts";
 import { withProgress } from "../text/progress.ts";
@@ -50,6 +51,11 @@ const HELP: CommandHelp = {
     },
     BACKEND,
     UNGUARDED,
+    {
+      name: "shard",
+      value: "I/N",
+      help: "only part I of N of the cases, so that processes share the work",
+    },
     { name: "junit", value: "FILE", help: "results as JUnit XML" },
     { name: "json", value: "", help: "results as JSON, one object per line" },
   ],
@@ -110,6 +116,7 @@ export function verifyRequest({ words, read }: Pick<CommandLine, "words" | "read
     json: read.flag("json"),
     gpu: read.flag("gpu"),
     device: deviceChoice(read),
+    shard: readShard(read.text("shard", "1/1")),
     halfSums: read.flag("half-sums"),
   };
 }

@@ -22,6 +22,7 @@ import { reportOf } from "../../fixtures/conformance/judge/report.ts";
 import { type Manifest, readManifest } from "../../fixtures/conformance/manifest.ts";
 import { requireInput } from "../../reference/errors.ts";
 import type { DeviceChoice } from "../options/device.ts";
+import type { Shard } from "../sweep/options/options.ts";
 import { jsonLine } from "../text/output.ts";
 import type { OnProgress } from "../text/progress.ts";
 import { codeOf, runCaptures } from "./captures.ts";
@@ -50,6 +51,8 @@ export interface VerifyRequest {
   readonly require?: string;
   /** The stages that are judged; none: all. */
   readonly stages?: readonly string[];
+  /** The part of the cases that is judged; default all of them. */
+  readonly shard?: Shard;
   readonly diagnose?: boolean;
   readonly halfSums?: boolean;
   readonly json?: boolean;
@@ -70,12 +73,13 @@ const NOTHING = {
   ...{ folder: "", outputs: "", capture: "", stages: [], junit: "" },
   ...{ diagnose: false, halfSums: false, json: false, gpu: false },
   device: { backend: "builtin", robust: true },
+  shard: { index: 1, count: 1 },
   onProgress: () => {},
 } as const;
 
 /** Throws if options contradict each other. */
 function requireRequest(
-  { capture = "", folder = "", outputs = "", gpu, stages = [], rows }: VerifyRequest,
+  { capture = "", folder = "", outputs = "", gpu, stages = [], rows, shard }: VerifyRequest,
 ): void {
   const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
   requireInput(
@@ -89,6 +93,10 @@ function requireRequest(
   requireInput(
     capture !== "" || rows === undefined,
     "`--rows` is for captures; of exported cases all rows are judged.",
+  );
+  requireInput(
+    capture === "" || shard === undefined || shard.count === 1,
+    "`--shard` is for exported cases; captures are judged one by one: name a folder with some of them.",
   );
 }
 
@@ -122,10 +130,13 @@ async function strangers(folder: string, manifest: Manifest): Promise<string | u
 
 /** The requested cases without declared ones, and the reasons for leaving others out. */
 async function asked(
-  { outputs, stages }: Required<Pick<VerifyRequest, "outputs" | "stages">>,
+  { outputs, stages, shard: { index, count } }: Required<
+    Pick<VerifyRequest, "outputs" | "stages" | "shard">
+  >,
   manifest: Manifest,
 ) {
   const declared = await readDeclaration(outputs), left: LeftOut[] = [];
+  let place = 0; // of a case among those of all parts
   const cases = manifest.cases.filter((one) => {
     const stage = one.case.split(" ")[0];
     const why = stages.length > 0 && !stages.includes(stage)
@@ -133,8 +144,10 @@ async function asked(
       : declaresNothing(declared)
       ? undefined
       : leftOut(one.case, declared);
+    const isElsewhere = why === undefined && place++ % count !== index - 1;
     if (why !== undefined) left.push(why);
-    return why === undefined;
+    if (isElsewhere) left.push({ what: "other parts", why: `part ${index} of ${count} was asked for` });
+    return why === undefined && !isElsewhere;
   });
   return { cases, left };
 }

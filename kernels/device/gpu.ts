@@ -165,12 +165,16 @@ export class Gpu implements Disposable {
 
   async #compile(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
     const { device } = this;
+    // Dawn's package asks for the end of asynchronous work without a pause, which takes a core and the lock that its
+    // compiler needs: kernels are then compiled in twice the time.
+    const waits = this.info.implementation !== "dawn" &&
+      typeof device.createComputePipelineAsync === "function";
     try {
       const { pipeline } = await this.scoped(label, () => {
         const module = device.createShaderModule({ label, code });
         const compute = { module, entryPoint: "main", constants: { ...constants } };
         const description = { label, layout: "auto" as const, compute };
-        const pipeline = typeof device.createComputePipelineAsync === "function"
+        const pipeline = waits
           ? device.createComputePipelineAsync(description)
           : Promise.resolve(device.createComputePipeline(description));
         pipeline.catch(() => {}); // it is awaited below, unless the scope has an error of its own

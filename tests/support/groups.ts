@@ -15,7 +15,7 @@ export const LONG: readonly string[] = [
   "tests/house/browser_test.ts",
   "tests/docs/types_test.ts",
   "tests/fixtures/conformance/captures/released_test.ts",
-  "tests/mutation/wgsl_mutants_test.ts",
+  "tests/mutation/gpu/wgsl_mutants_test.ts",
   "tests/fixtures/conformance/captures/command_test.ts",
   "tests/blind/mistakes/mistakes_test.ts",
   "tests/bench/sweep/truth/truth_test.ts",

@@ -48,7 +48,12 @@ for (const name of [...COMMANDS, ...OF_A_CLONE]) {
 
 /** Programs without an entry in psa; each is a process of a second: a commit draws one. */
 const PROGRAMS = [
-  ...["tests/mutation/mutate", "tests/mutation/kill_matrix", "tests/mutation/kill_gpu", "tests/blind/blind"],
+  ...[
+    "tests/mutation/mutate",
+    "tests/mutation/kill_matrix",
+    "tests/mutation/gpu/kill_gpu",
+    "tests/blind/blind",
+  ],
   ...["bench/cli/pictures", "bench/cli/departures", "bench/cli/methods"],
 ];
 
