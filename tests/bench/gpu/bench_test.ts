@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch } from "../../support/assert.ts";
 if (drawn(0, 2)) {
   Deno.test("bench:gpu: a part of the table as JSON, with figures that add up", async () => {
     const { code, stdout, stderr } = await runPsa("bench", [
-      ...["--tokens", "128", "--parts", "densities", "--json"],
+      ...["--tokens", "128", "--parts", "densities", "--seconds", "0.1", "--json"],
     ]);
     assertEquals(code, 0, stderr);
     const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -27,7 +27,7 @@ if (drawn(0, 2)) {
 if (drawn(1, 2)) {
   Deno.test("bench:gpu: causal calls stand beside the like that are not causal", async () => {
     const { code, stdout, stderr } = await runPsa("bench", [
-      ...["--tokens", "128", "--parts", "causal", "--filter", "D=64 ", "--json"],
+      ...["--tokens", "128", "--parts", "causal", "--filter", "D=64 ", "--seconds", "0.1", "--json"],
     ]);
     assertEquals(code, 0, stderr);
     const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));

@@ -91,7 +91,7 @@ Deno.test("presets: a refusal is exit code 2 and one line", async () => {
 
 Deno.test("presets: bench:gpu times the whole method and its stages at a model's configuration", async () => {
   const { code, stdout, stderr } = await runPsa("bench", [
-    ...["--preset", "CogVideoX-5B", "--heads", "1", "--grid", "1,2,16", "--json"],
+    ...["--preset", "CogVideoX-5B", "--heads", "1", "--grid", "1,2,16", "--seconds", "0.1", "--json"],
   ]);
   assertEquals(code, 0, stderr);
   const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
