@@ -19,7 +19,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { TEST_SEED } from "../support/seed.ts";
 import { gpuTest } from "../support/stage_case.ts";
 
-const SHAPES = Deno.env.get("PSA_LONG") === "1" ? 24 : 3;
+const SHAPES = Deno.env.get("PSA_LONG") === "1" ? 24 : 2;
 
 /** A random call. */
 function drawCall(random: Random) {
