@@ -117,7 +117,7 @@ export const command: Command = {
 /** Chooses, proves, writes. */
 async function tune(line: CommandLine): Promise<number> {
   const { read } = line, out = read.text("out", "tuned.json"), options = optionsOf(line);
-  await requirePlace(out, read.flag("force"));
+  await requirePlace(out, read.flag("force") || read.flag("resume")); // killed behind its end, a tuning leaves both files
   const inputs = await splitOf(line), path = `${out}.part`;
   requireAlike(inputs);
   using gpu = options.budget === "time" ? await openGpu() : null;
@@ -154,13 +154,13 @@ async function forwardOf(
 }
 
 /** Throws unless a file can be written there: choosing may take hours. */
-async function requirePlace(out: string, force: boolean): Promise<void> {
+async function requirePlace(out: string, replaces: boolean): Promise<void> {
   const found = await Deno.lstat(out).catch(() => undefined);
   requireInput(
     found === undefined || found.isFile,
     () => `--out ${out} is a folder, a link or no regular file; nothing is written there.`,
   );
-  requireInput(found === undefined || force, () => `--out ${out} is there already; --force replaces it.`);
+  requireInput(found === undefined || replaces, () => `--out ${out} is there already; --force replaces it.`);
   await requireFolder(dirname(out));
 }
 

@@ -13,6 +13,8 @@ import { CSV_SCHEMA, ENVIRONMENT_SCHEMA, schemaOf } from "./schema.ts";
 
 /** The files that make a run. */
 const ROWS = "sweep.csv", ENVIRONMENT = "environment.json";
+/** A file that shows whether a folder can be written. */
+const PROBE = ".sweep-probe";
 
 /**
  * Makes the folder of the results, and finds out whether files can be written there.
@@ -32,8 +34,9 @@ const ROWS = "sweep.csv", ENVIRONMENT = "environment.json";
 export async function requireFolder(folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
-    const probe = await Deno.makeTempFile({ dir: folder, prefix: ".sweep-" });
-    await Deno.remove(probe);
+    const probe = join(folder, PROBE); // one name: a run that is killed here leaves it to the next one to take away
+    (await Deno.open(probe, { write: true, create: true })).close();
+    await Deno.remove(probe).catch(() => {});
   } catch (error) {
     throw new InputError(`--out is "${folder}"; files cannot be written there: ${messageOf(error)}.`, {
       cause: error,

@@ -115,4 +115,12 @@ Deno.test("journal: the command leaves one while it works, goes on with it, and 
     assertMatch(message, sentence);
   }
   assert((await Deno.stat(`${out}.part`)).isFile, "what is left of a tuning is never taken away unasked");
+  await Deno.remove(`${out}.part`);
+  assertEquals(await run(), 0);
+  const whole = await Deno.readTextFile(out);
+  await assertRejects(() => run(), InputError, "is there already; --force replaces it");
+  await Deno.writeTextFile(`${out}.part`, ""); // killed when the file was there, or before the first line
+  assertEquals(await run("--resume"), 0);
+  assertEquals(await Deno.readTextFile(out), whole);
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["t.json"]);
 });
