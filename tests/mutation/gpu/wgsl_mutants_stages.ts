@@ -198,7 +198,11 @@ export const CAP: readonly WgslMutant[] = [
   {
     ...cap,
     name: "the cap stops at the first ratio that fails",
-    replace: [[/(cap = max\(cap, ratio\); \})/g, "$1 else { t = RATIOS; }"]],
+    // A loop that ends there has barriers in control flow that is not uniform, which Dawn refuses.
+    replace: [
+      [/var cap = 1u;/g, "var cap = 1u; var failed = false;"],
+      [/(\.threshold)\) (\{ cap = max\(cap, ratio\); \})/g, "$1 && !failed) $2 else { failed = true; }"],
+    ],
   },
   { ...cap, name: "cap is 0 where no ratio passes", replace: [[/var cap = 1u;/g, "var cap = 0u;"]] },
   {
