@@ -121,7 +121,7 @@ export const IMPORTANCE: readonly WgslMutant[] = [
   {
     ...rows,
     name: "mean over queries instead of the maximum",
-    replace: [[/SUM_ROWS\);/g, "true);"]],
+    replace: [[/, SUM_ROWS\)/g, ", true)"]],
   },
   {
     ...rows,
