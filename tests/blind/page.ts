@@ -84,7 +84,7 @@ export function pageOf(
   return `# Measured blind: mistakes and honest kernels that the kit was not built for
 
 \`deno task blind --write\` makes this page. The kernels were written apart from the judge and the diagnosis: two in
-C, one in WGSL, and from the fourth set on in numpy and C, the tenth and the eleventh also in WGSL, in
+C, one in WGSL, and from the fourth set on in numpy and C, from the tenth on also in WGSL, in
 [tests/blind/mistakes](../tests/blind/mistakes), and [honest kernels](blind-honest.md) in C in
 [tests/blind/honest](../tests/blind/honest). What a right diagnosis has to say was written down with each mistake, before
 the search was there; whether it was said is judged by hand ([heard.json](../tests/blind/heard.json)).

@@ -1,16 +1,27 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
  * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth, from 405 the
- * eleventh.
+ * eleventh, from 425 the twelfth.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 import type { SetOf } from "../page.ts";
 
-const FOLDERS = ["fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"] as const;
+const FOLDERS = [
+  "fourth",
+  "fifth",
+  "sixth",
+  "seventh",
+  "eighth",
+  "ninth",
+  "tenth",
+  "eleventh",
+  "twelfth",
+] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["twelfth", 425],
   ["eleventh", 405],
   ["tenth", 385],
   ["ninth", 365],
@@ -49,11 +60,17 @@ export const TENTH_KERNELS = ["programs", "programs-sorted", "staged", "staged-f
 /** Kernels of the eleventh set in numpy and C, as its kernels.py names them: two forms of each of two. */
 export const ELEVENTH_KERNELS = ["sections", "sections-whole", "shared", "shared-two"] as const;
 
+/** Kernels of the twelfth set in numpy and C, as its kernels.py names them: three, the last in two forms. */
+export const TWELFTH_KERNELS = ["bulk", "programs", "splits", "splits-one"] as const;
+
 /** Mistakes of the tenth set that are planted in WGSL. */
 export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
 
 /** Mistakes of the eleventh set that are planted in WGSL. */
 export const ELEVENTH_IN_WGSL: readonly number[] = [420, 421, 422];
+
+/** Mistakes of the twelfth set that are planted in WGSL. */
+export const TWELFTH_IN_WGSL: readonly number[] = [437, 438, 444];
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -66,7 +83,8 @@ export async function numpySets(): Promise<SetOf[]> {
 
 /** Whether a number is one of these sets, and planted in numpy or C. */
 export function isNumpy(number: number): boolean {
-  return number > 100 && !TENTH_IN_WGSL.includes(number) && !ELEVENTH_IN_WGSL.includes(number);
+  return number > 100 &&
+    ![TENTH_IN_WGSL, ELEVENTH_IN_WGSL, TWELFTH_IN_WGSL].some((set) => set.includes(number));
 }
 
 /** The folder of the kernel in which a mistake lies, or of a kernel without one. */
@@ -76,6 +94,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (NINTH_KERNELS.some((name) => name === kernel)) return "ninth";
   if (TENTH_KERNELS.some((name) => name === kernel)) return "tenth";
   if (ELEVENTH_KERNELS.some((name) => name === kernel)) return "eleventh";
+  if (TWELFTH_KERNELS.some((name) => name === kernel)) return "twelfth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -83,7 +102,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the eleventh set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the twelfth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

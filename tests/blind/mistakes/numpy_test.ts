@@ -1,5 +1,5 @@
 /**
- * The sixth to the eleventh blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the twelfth blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -19,12 +19,13 @@ import {
   runNumpy,
   SEVENTH_KERNELS,
   TENTH_KERNELS,
+  TWELFTH_KERNELS,
 } from "./numpy.ts";
 
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth, ninth, tenth, eleventh] = await numpySets();
+const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth] = await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
   ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
@@ -32,6 +33,7 @@ const KERNELS = [
   ...NINTH_KERNELS.map((kernel) => ({ kernel, set: ninth })),
   ...TENTH_KERNELS.map((kernel) => ({ kernel, set: tenth })),
   ...ELEVENTH_KERNELS.map((kernel) => ({ kernel, set: eleventh })),
+  ...TWELFTH_KERNELS.map((kernel) => ({ kernel, set: twelfth })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -75,6 +77,7 @@ const BY_TWENTY = [
   ["ninth", ninth, 365],
   ["tenth", tenth, 385],
   ["eleventh", eleventh, 405],
+  ["twelfth", twelfth, 425],
 ] as const;
 for (const [name, set, first] of BY_TWENTY) {
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {

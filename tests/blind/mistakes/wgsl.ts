@@ -5,7 +5,7 @@
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
-import { ELEVENTH_IN_WGSL } from "./numpy.ts";
+import { ELEVENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
 const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
@@ -19,20 +19,25 @@ export interface WgslKernel {
 
 /**
  * The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block,
- * `lanes` of the eleventh a workgroup a row.
+ * `lanes` of the eleventh a workgroup a row, `eights` of the twelfth a workgroup for 8 rows of a block.
  */
-export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled" | "lanes", WgslKernel>> = {
+export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled" | "lanes" | "eights", WgslKernel>> = {
   rows: { code: codeOf("kernel.wgsl"), groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64) },
   tiled: {
     code: codeOf("numpy/tenth/tiled.wgsl"),
     groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM) * Math.ceil(p.blockM / 64),
   },
   lanes: { code: codeOf("numpy/eleventh/lanes.wgsl"), groups: (p) => p.batch * p.heads * p.seqQ },
+  eights: {
+    code: codeOf("numpy/twelfth/eights.wgsl"),
+    groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM) * Math.ceil(p.blockM / 8),
+  },
 };
 
 /** The kernel in which a mistake lies; 0, none, is that of the first set. */
 function kernelOf(mistake: number): keyof typeof WGSL_KERNELS {
   if (ELEVENTH_IN_WGSL.includes(mistake)) return "lanes";
+  if (TWELFTH_IN_WGSL.includes(mistake)) return "eights";
   return mistake > 100 ? "tiled" : "rows";
 }
 
