@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { WgslMutant } from "./wgsl_mutant.ts";
+import { KNOWN as known, KV_HEAD_MODULO, LSE_IN_BASE_2, type WgslMutant } from "./wgsl_mutant.ts";
 import { CAP, IMPORTANCE, LEVELS, LISTS } from "./wgsl_mutants_stages.ts";
 
-const known = { kernel: "attention", stage: "attention", known: true } as const;
 const unknown = { ...known, known: false } as const;
 /** The catalogue has these for tiles of 32 keys: what a missing rescale does depends on the tile. */
 const rescaleOutput = [/o\d_\d \*= shrink\.\w;/g, ""] as const;
@@ -35,19 +34,8 @@ const ATTENTION: readonly WgslMutant[] = [
     name: "no rescale of the sums from tile to tile of 128 keys",
     replace: [rescaleOutput, rescaleTotal],
   },
-  {
-    ...known,
-    name: "lse in base 2",
-    replace: [[/\* 0\.6931471805599453, call\.minus_infinity/g, ", call.minus_infinity"]],
-  },
-  {
-    ...known,
-    name: "kv head mapped modulo",
-    replace: [[
-      /\(head % call\.heads\) \/ \(call\.heads \/ call\.kv_heads\)/g,
-      "(head % call.heads) % call.kv_heads",
-    ]],
-  },
+  LSE_IN_BASE_2,
+  KV_HEAD_MODULO,
   {
     ...known,
     name: "kv head 0 for all heads of a batch entry",

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type { WgslMutant } from "./wgsl_mutant.ts";
+import { KNOWN as known, KV_HEAD_MODULO, LSE_IN_BASE_2, type WgslMutant } from "./wgsl_mutant.ts";
 
-const known = { kernel: "attention", stage: "attention", known: true } as const;
 const unknown = { ...known, known: false } as const;
 
 /** The mutants. */
@@ -20,19 +19,8 @@ export const MATRIX_MUTANTS: readonly WgslMutant[] = [
     name: "scale applied twice",
     replace: [[/vec4f\(SCALE\)/g, "vec4f(SCALE * SCALE * 0.6931471805599453)"]],
   },
-  {
-    ...known,
-    name: "lse in base 2",
-    replace: [[/\* 0\.6931471805599453, call\.minus_infinity/g, ", call.minus_infinity"]],
-  },
-  {
-    ...known,
-    name: "kv head mapped modulo",
-    replace: [[
-      /\(head % call\.heads\) \/ \(call\.heads \/ call\.kv_heads\)/g,
-      "(head % call.heads) % call.kv_heads",
-    ]],
-  },
+  LSE_IN_BASE_2,
+  KV_HEAD_MODULO,
   {
     ...known,
     name: "causal off by one, the own position unseen",
