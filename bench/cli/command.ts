@@ -50,6 +50,20 @@ export async function perform({ help, run }: Command, args: readonly string[]): 
 /** What the system says of disks and files, such as a full disk: no fault of the project. */
 const OF_FILES = "ENOSPC EDQUOT EFBIG EROFS EIO EACCES EPERM EISDIR ENOTDIR ENAMETOOLONG ELOOP EMFILE ENFILE"
   .split(" ");
+/** The same where Deno gives no code: file too large, quota exceeded. */
+const BY_NUMBER = /\(os error (27|122)\)/;
+
+/** Hears that a file reached the limit of the process (`ulimit -f`): the writer then gets an error, where silence ends it. */
+const onLimit = () => {};
+
+/** Calls a function that only some systems have for this signal. */
+function atLimit(listen: (signal: Deno.Signal, heard: () => void) => void): void {
+  try {
+    listen("SIGXFSZ", onLimit);
+  } catch {
+    // this system has no such signal
+  }
+}
 
 /**
  * Runs a program. Bad input becomes its sentence on stderr and exit code 2, a file or an output that the system refuses
@@ -70,6 +84,7 @@ export async function runCommand(program: () => unknown): Promise<void> {
   };
   globalThis.addEventListener("unhandledrejection", onFault);
   globalThis.addEventListener("error", onFault);
+  atLimit(Deno.addSignalListener);
   try {
     const code = await program();
     if (typeof code === "number") Deno.exitCode = code;
@@ -78,7 +93,14 @@ export async function runCommand(program: () => unknown): Promise<void> {
   } finally {
     globalThis.removeEventListener("unhandledrejection", onFault);
     globalThis.removeEventListener("error", onFault);
+    atLimit(Deno.removeSignalListener);
   }
+}
+
+/** Whether the system refuses a file. */
+function isOfFiles(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return "code" in error && OF_FILES.includes(String(error.code)) || BY_NUMBER.test(error.message);
 }
 
 /** Prints an error and returns the exit code. */
@@ -87,7 +109,7 @@ function tell(error: unknown): number {
     say(error.message, "stderr");
     return error instanceof InputError ? EXIT.badInput : EXIT.wrong;
   }
-  if (error instanceof Error && "code" in error && OF_FILES.includes(String(error.code))) {
+  if (isOfFiles(error)) {
     say(`The system refuses a file: ${messageOf(error)}.`, "stderr");
     return EXIT.wrong;
   }

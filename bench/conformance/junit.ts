@@ -5,7 +5,7 @@
  */
 import { writeHere } from "../../fixtures/guarded.ts";
 import { InputError } from "../../reference/errors.ts";
-import { messageOf } from "../text/output.ts";
+import { messageOf, say } from "../text/output.ts";
 import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
 
 /** Text as XML may hold it; characters that XML forbids become question marks. */
@@ -58,6 +58,18 @@ async function writeWhole(path: string, xml: string): Promise<void> {
   }
 }
 
+/** Whether a file could be written; if not, the reason was said. */
+async function written(path: string, xml: string): Promise<boolean> {
+  try {
+    await writeWhole(path, xml);
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    say(error.message, "stderr");
+    return false;
+  }
+}
+
 /** The results of all cases, and what is returned. */
 export interface Reported<Result> {
   readonly verdicts: readonly Verdict[];
@@ -67,21 +79,25 @@ export interface Reported<Result> {
 
 /**
  * Does work, and writes its verdicts as JUnit XML. From the beginning, and wherever the work stops, the file is one that
- * says so: no report of an earlier run stands for this one.
+ * says so: no report of an earlier run stands for this one. A file that can be written at the beginning and not at the
+ * end costs no verdict: it is said, and the exit code of a right run becomes 2.
  *
  * @param path the file; empty: none
  * @param work gives the verdicts
- * @throws {InputError} if the file cannot be written, or the work throws
+ * @throws {InputError} if the file cannot be written at the beginning, or the work throws
  */
-export async function reported<Result>(path: string, work: () => Promise<Reported<Result>>): Promise<Result> {
+export async function reported<Result extends { readonly code: 0 | 1 | 2 }>(
+  path: string,
+  work: () => Promise<Reported<Result>>,
+): Promise<Result> {
   if (path === "") return (await work()).result;
   await writeWhole(path, nothingJudged("verify", "verify was stopped before it had judged everything"));
   try {
     const { verdicts, suite, result } = await work();
-    await writeWhole(path, junitXml(verdicts, suite));
-    return result;
+    const isThere = await written(path, junitXml(verdicts, suite));
+    return isThere || result.code === 1 ? result : { ...result, code: 2 };
   } catch (error) {
-    if (error instanceof InputError) await writeWhole(path, nothingJudged("verify", error.message));
+    if (error instanceof InputError) await written(path, nothingJudged("verify", error.message));
     throw error;
   }
 }

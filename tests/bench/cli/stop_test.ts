@@ -84,3 +84,17 @@ Deno.test("each signal has its exit code; one that comes again at once is the sa
   ]);
   assertEquals(codes, [130, 143, 129, 130, 7]);
 });
+
+Deno.test("a file beyond the limit of the process is refused in a sentence", async () => {
+  await using folder = new TemporaryFolder();
+  const command = new URL("../../../bench/cli/command.ts", import.meta.url).href;
+  const code = `import { runCommand } from "${command}";
+    await runCommand(async () => {
+      await new Deno.Command("prlimit", { args: ["--pid=" + Deno.pid, "--fsize=100000"] }).output();
+      await Deno.writeFile("${folder.at("file")}", new Uint8Array(200000)); });`;
+  const args = ["eval", "--no-check", code];
+  const done = await new Deno.Command(Deno.execPath(), { args, env: ENV }).output();
+  const said = new TextDecoder().decode(done.stderr);
+  assertEquals(done.code, 1, said);
+  assertMatch(said, /^The system refuses a file: File too large .*\.\n$/);
+});
