@@ -6,7 +6,7 @@
 import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, KERNELS, rawCases, runAll, runCase } from "./kernel.ts";
-import { ELEVENTH_IN_WGSL, TENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
+import { ELEVENTH_IN_WGSL, TENTH_IN_WGSL, THIRTEENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
 import { runAllWgsl } from "./wgsl.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 import { runExport, runVerify } from "../../support/kit.ts";
@@ -117,6 +117,7 @@ const IN_WGSL = [
   { kernel: "tiled", planted: TENTH_IN_WGSL },
   { kernel: "lanes", planted: ELEVENTH_IN_WGSL },
   { kernel: "eights", planted: TWELFTH_IN_WGSL },
+  { kernel: "subgroups", planted: THIRTEENTH_IN_WGSL },
 ] as const;
 
 for (const [place, { kernel, planted }] of IN_WGSL.entries()) {

@@ -1,7 +1,7 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
  * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth, from 405 the
- * eleventh, from 425 the twelfth.
+ * eleventh, from 425 the twelfth, from 445 the thirteenth.
  *
  * @module
  */
@@ -18,9 +18,11 @@ const FOLDERS = [
   "tenth",
   "eleventh",
   "twelfth",
+  "thirteenth",
 ] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["thirteenth", 445],
   ["twelfth", 425],
   ["eleventh", 405],
   ["tenth", 385],
@@ -63,6 +65,9 @@ export const ELEVENTH_KERNELS = ["sections", "sections-whole", "shared", "shared
 /** Kernels of the twelfth set in numpy and C, as its kernels.py names them: three, the last in two forms. */
 export const TWELFTH_KERNELS = ["bulk", "programs", "splits", "splits-one"] as const;
 
+/** Kernels of the thirteenth set in numpy and C, as its kernels.py names them: three, the first in two forms. */
+export const THIRTEENTH_KERNELS = ["worklist", "worklist-whole", "warps", "varlen"] as const;
+
 /** Mistakes of the tenth set that are planted in WGSL. */
 export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
 
@@ -71,6 +76,11 @@ export const ELEVENTH_IN_WGSL: readonly number[] = [420, 421, 422];
 
 /** Mistakes of the twelfth set that are planted in WGSL. */
 export const TWELFTH_IN_WGSL: readonly number[] = [437, 438, 444];
+
+/** Mistakes of the thirteenth set that are planted in WGSL. */
+export const THIRTEENTH_IN_WGSL: readonly number[] = [452, 459, 463];
+
+const IN_WGSL = [...TENTH_IN_WGSL, ...ELEVENTH_IN_WGSL, ...TWELFTH_IN_WGSL, ...THIRTEENTH_IN_WGSL];
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -83,8 +93,7 @@ export async function numpySets(): Promise<SetOf[]> {
 
 /** Whether a number is one of these sets, and planted in numpy or C. */
 export function isNumpy(number: number): boolean {
-  return number > 100 &&
-    ![TENTH_IN_WGSL, ELEVENTH_IN_WGSL, TWELFTH_IN_WGSL].some((set) => set.includes(number));
+  return number > 100 && !IN_WGSL.includes(number);
 }
 
 /** The folder of the kernel in which a mistake lies, or of a kernel without one. */
@@ -95,6 +104,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (TENTH_KERNELS.some((name) => name === kernel)) return "tenth";
   if (ELEVENTH_KERNELS.some((name) => name === kernel)) return "eleventh";
   if (TWELFTH_KERNELS.some((name) => name === kernel)) return "twelfth";
+  if (THIRTEENTH_KERNELS.some((name) => name === kernel)) return "thirteenth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -102,7 +112,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the twelfth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the thirteenth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

@@ -1,5 +1,5 @@
 /**
- * The sixth to the twelfth blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the thirteenth blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -19,13 +19,14 @@ import {
   runNumpy,
   SEVENTH_KERNELS,
   TENTH_KERNELS,
+  THIRTEENTH_KERNELS,
   TWELFTH_KERNELS,
 } from "./numpy.ts";
 
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth] = await numpySets();
+const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth, thirteenth] = await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
   ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
@@ -34,6 +35,7 @@ const KERNELS = [
   ...TENTH_KERNELS.map((kernel) => ({ kernel, set: tenth })),
   ...ELEVENTH_KERNELS.map((kernel) => ({ kernel, set: eleventh })),
   ...TWELFTH_KERNELS.map((kernel) => ({ kernel, set: twelfth })),
+  ...THIRTEENTH_KERNELS.map((kernel) => ({ kernel, set: thirteenth })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -78,6 +80,7 @@ const BY_TWENTY = [
   ["tenth", tenth, 385],
   ["eleventh", eleventh, 405],
   ["twelfth", twelfth, 425],
+  ["thirteenth", thirteenth, 445],
 ] as const;
 for (const [name, set, first] of BY_TWENTY) {
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {

@@ -5,7 +5,7 @@
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
-import { ELEVENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
+import { ELEVENTH_IN_WGSL, THIRTEENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
 const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
@@ -17,11 +17,15 @@ export interface WgslKernel {
   readonly groups: (parameters: CaseParameters) => number;
 }
 
+/** The names of the kernels. */
+type WgslName = "rows" | "tiled" | "lanes" | "eights" | "subgroups";
+
 /**
  * The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block,
- * `lanes` of the eleventh a workgroup a row, `eights` of the twelfth a workgroup for 8 rows of a block.
+ * `lanes` of the eleventh a workgroup a row, `eights` of the twelfth a workgroup for 8 rows of a block, `subgroups` of the
+ * thirteenth a workgroup a row.
  */
-export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled" | "lanes" | "eights", WgslKernel>> = {
+export const WGSL_KERNELS: Readonly<Record<WgslName, WgslKernel>> = {
   rows: { code: codeOf("kernel.wgsl"), groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64) },
   tiled: {
     code: codeOf("numpy/tenth/tiled.wgsl"),
@@ -32,12 +36,14 @@ export const WGSL_KERNELS: Readonly<Record<"rows" | "tiled" | "lanes" | "eights"
     code: codeOf("numpy/twelfth/eights.wgsl"),
     groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM) * Math.ceil(p.blockM / 8),
   },
+  subgroups: { code: codeOf("numpy/thirteenth/subgroups.wgsl"), groups: (p) => p.batch * p.heads * p.seqQ },
 };
 
 /** The kernel in which a mistake lies; 0, none, is that of the first set. */
 function kernelOf(mistake: number): keyof typeof WGSL_KERNELS {
   if (ELEVENTH_IN_WGSL.includes(mistake)) return "lanes";
   if (TWELFTH_IN_WGSL.includes(mistake)) return "eights";
+  if (THIRTEENTH_IN_WGSL.includes(mistake)) return "subgroups";
   return mistake > 100 ? "tiled" : "rows";
 }
 
