@@ -11,20 +11,16 @@ for (const [i, dtype] of ["f32", "f16"].entries()) {
     await using folder = new TemporaryFolder();
     await runExport(["--out", folder.at("cases"), "--dtype", dtype]);
     const { code, text } = await runVerify([folder.at("cases"), "--outputs", folder.at("outputs"), "--gpu"]);
-    // In float16 our kernels add up 64 products in it: one adversarial case has a bound then that zeros would pass.
-    const unjudged = dtype === "f16" ? 1 : 0;
-    assertEquals(
-      [code, text.includes("zeros would pass its bound")],
-      unjudged ? [2, true] : [0, false],
-      text,
-    );
+    assertEquals(code, 0, text);
+    // In float16 our kernels add up 64 products in it: one adversarial case has heads whose bound zeros would pass.
+    if (dtype === "f32") assertEquals(text.includes("zeros would pass"), false, text);
     const right = text.split("\n").filter((line) => line.startsWith("right")).map((line) =>
       line.split(/ +/)[1]
     );
     const counts = ["attention", "importance", "levels", "cap"].map((stage) =>
       right.filter((name) => name === stage).length
     );
-    assertEquals(counts, [17 - unjudged, 4, 3, 2], text);
+    assertEquals(counts, [17, 4, 3, 2], text);
     assertStringIncludes(text, "5 cases have no kernel here and were left out");
   });
 }
