@@ -141,18 +141,24 @@ export function judgeLadder(
     () => `\`require\` is "${require}"; for ${dtype} it should be one of ${names.join(", ")}.`,
   );
   const last = require === undefined ? names.length - 1 : names.indexOf(require);
+  const rung = (n: number) =>
+    judgeRung(results, boundOf(names[n]), { arithmetic: names[n], any: n !== last });
   let verdict: LadderVerdict | undefined;
-  if (far) {
-    verdict = judgeRung(results, boundOf(names[last]), { arithmetic: names[last], any: false });
-    if (!verdict.explained && verdict.unjudged.length === 0) return verdict;
-  }
-  for (const arithmetic of names.slice(0, last + 1)) {
-    verdict = judgeRung(results, boundOf(arithmetic), { arithmetic, any: arithmetic !== names[last] });
+  for (let n = 0; n <= last; n++) {
+    // what the loosest does not explain, none explains
+    if (n === 0 ? far : n === 1 && !far && verdict!.budgetUsed > MUCH) {
+      verdict = rung(last);
+      if (!verdict.explained && verdict.unjudged.length === 0) return verdict;
+    }
+    verdict = rung(n);
     if (verdict.explained) return verdict;
   }
   if (verdict === undefined) throw new InputError("The ladder is empty.");
   return verdict;
 }
+
+/** How many times the strictest bounds an error is so large that a looser arithmetic often does not explain it either. */
+const MUCH = 2;
 
 /** Results against one arithmetic; if a looser one follows, any part that is wrong will do. */
 function judgeRung(
