@@ -95,6 +95,10 @@ function requireRequest(
     "`--rows` is for captures; of exported cases all rows are judged.",
   );
   requireInput(
+    capture === "" || stages.length === 0,
+    "`--stages` is for exported cases; of captures all outputs that they hold are judged.",
+  );
+  requireInput(
     capture === "" || shard === undefined || shard.count === 1,
     "`--shard` is for exported cases; captures are judged one by one: name a folder with some of them.",
   );
