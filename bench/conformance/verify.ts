@@ -79,7 +79,7 @@ const NOTHING = {
 
 /** Throws if options contradict each other. */
 function requireRequest(
-  { capture = "", folder = "", outputs = "", gpu, stages = [], rows, shard }: VerifyRequest,
+  { capture = "", folder = "", outputs = "", gpu, device, stages = [], rows, shard }: VerifyRequest,
 ): void {
   const unknown = stages.find((stage) => !(STAGES as readonly string[]).includes(stage));
   requireInput(
@@ -89,6 +89,10 @@ function requireRequest(
   requireInput(
     capture === "" || folder === "" && outputs === "" && gpu !== true,
     "`--capture` holds inputs and outputs itself; it goes without CASES, --outputs and --gpu.",
+  );
+  requireInput(
+    gpu === true || device === undefined || device.backend === "builtin" && device.robust,
+    "`--backend` and `--unguarded` choose where this project's own kernels run; they go with --gpu.",
   );
   requireInput(
     capture !== "" || rows === undefined,
