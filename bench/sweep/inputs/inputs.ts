@@ -76,7 +76,7 @@ export interface InputSource {
 export async function inputSources(options: VariantOptions): Promise<InputSource[]> {
   const none = options.inputs.length === 0 && options.workloads.length === 0;
   const paths = none ? DEFAULT_TRACES : options.inputs;
-  const traces = (await Promise.all(paths.map(openTraces))).flat().filter(({ layer }) =>
+  const traces = (await Array.fromAsync(paths, (path) => openTraces(path))).flat().filter(({ layer }) =>
     options.layers.length === 0 || layer !== undefined && options.layers.includes(layer)
   );
   requireInput(
