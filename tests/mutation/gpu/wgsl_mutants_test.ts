@@ -106,7 +106,7 @@ function assertNamed({ name, kernel }: WgslMutant, names: readonly string[], pag
   if (said === "no") assert(names.every((one) => one === name), `"${name}" is called ${names}`);
 }
 
-if (drawn(2, 6)) { // in every sixth commit: the search for its name takes a minute
+if (drawn(2, 20)) { // in every twentieth commit: the search for its name takes a minute or two
   Deno.test("WGSL mutants: one drawn by the seed of the run is killed, and named as the page says", async () => {
     using gpu = await openGpu();
     const catalogue = new Catalogue(), all = ourCases();
