@@ -6,7 +6,13 @@
 import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, KERNELS, rawCases, runAll, runCase } from "./kernel.ts";
-import { ELEVENTH_IN_WGSL, TENTH_IN_WGSL, THIRTEENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
+import {
+  ELEVENTH_IN_WGSL,
+  FOURTEENTH_IN_WGSL,
+  TENTH_IN_WGSL,
+  THIRTEENTH_IN_WGSL,
+  TWELFTH_IN_WGSL,
+} from "./numpy.ts";
 import { runAllWgsl } from "./wgsl.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 import { runExport, runVerify } from "../../support/kit.ts";
@@ -118,6 +124,7 @@ const IN_WGSL = [
   { kernel: "lanes", planted: ELEVENTH_IN_WGSL },
   { kernel: "eights", planted: TWELFTH_IN_WGSL },
   { kernel: "subgroups", planted: THIRTEENTH_IN_WGSL },
+  { kernel: "blocks", planted: FOURTEENTH_IN_WGSL },
 ] as const;
 
 for (const [place, { kernel, planted }] of IN_WGSL.entries()) {

@@ -1,7 +1,7 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
  * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth, from 405 the
- * eleventh, from 425 the twelfth, from 445 the thirteenth.
+ * eleventh, from 425 the twelfth, from 445 the thirteenth, from 465 the fourteenth.
  *
  * @module
  */
@@ -19,9 +19,11 @@ const FOLDERS = [
   "eleventh",
   "twelfth",
   "thirteenth",
+  "fourteenth",
 ] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["fourteenth", 465],
   ["thirteenth", 445],
   ["twelfth", 425],
   ["eleventh", 405],
@@ -68,6 +70,9 @@ export const TWELFTH_KERNELS = ["bulk", "programs", "splits", "splits-one"] as c
 /** Kernels of the thirteenth set in numpy and C, as its kernels.py names them: three, the first in two forms. */
 export const THIRTEENTH_KERNELS = ["worklist", "worklist-whole", "warps", "varlen"] as const;
 
+/** Kernels of the fourteenth set in numpy and C, as its kernels.py names them. */
+export const FOURTEENTH_KERNELS = ["plain", "flash"] as const;
+
 /** Mistakes of the tenth set that are planted in WGSL. */
 export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
 
@@ -80,7 +85,16 @@ export const TWELFTH_IN_WGSL: readonly number[] = [437, 438, 444];
 /** Mistakes of the thirteenth set that are planted in WGSL. */
 export const THIRTEENTH_IN_WGSL: readonly number[] = [452, 459, 463];
 
-const IN_WGSL = [...TENTH_IN_WGSL, ...ELEVENTH_IN_WGSL, ...TWELFTH_IN_WGSL, ...THIRTEENTH_IN_WGSL];
+/** Mistakes of the fourteenth set that are planted in WGSL. */
+export const FOURTEENTH_IN_WGSL: readonly number[] = [479, 480, 481, 482, 483, 484];
+
+const IN_WGSL = [
+  ...TENTH_IN_WGSL,
+  ...ELEVENTH_IN_WGSL,
+  ...TWELFTH_IN_WGSL,
+  ...THIRTEENTH_IN_WGSL,
+  ...FOURTEENTH_IN_WGSL,
+];
 
 /** The statements of these sets, in the order of their numbers. */
 export async function numpySets(): Promise<SetOf[]> {
@@ -105,6 +119,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (ELEVENTH_KERNELS.some((name) => name === kernel)) return "eleventh";
   if (TWELFTH_KERNELS.some((name) => name === kernel)) return "twelfth";
   if (THIRTEENTH_KERNELS.some((name) => name === kernel)) return "thirteenth";
+  if (FOURTEENTH_KERNELS.some((name) => name === kernel)) return "fourteenth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -112,7 +127,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the thirteenth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the fourteenth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(
