@@ -41,10 +41,15 @@ function nothingJudged(suite: string, why: string): string {
     }"/>\n  </testcase>\n</testsuite>\n`;
 }
 
+/** A new name beside a file; short, since a name that systems allow may have no room for an ending. */
+function besidePath(path: string): string {
+  const [, folder, name] = /^(.*[\\/])?(.*)$/s.exec(path)!;
+  return `${folder ?? ""}${name.slice(0, 40)}.${crypto.randomUUID().slice(0, 8)}.part`;
+}
+
 /** Writes a file in one step: whoever reads it finds all of the old one or all of the new one. */
 async function writeWhole(path: string, xml: string): Promise<void> {
-  const found = await Deno.lstat(path).catch(() => undefined),
-    own = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
+  const found = await Deno.lstat(path).catch(() => undefined), own = besidePath(path);
   const direct = found !== undefined && !found.isFile; // which is refused, with its sentence
   try {
     await writeHere(direct ? path : own, xml);
