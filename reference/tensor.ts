@@ -100,6 +100,29 @@ export function dtypeOf(value: Tensor | TensorData): DType {
 }
 
 /**
+ * Throws unless a value is a tensor whose data fill its shape: plain objects may be given in place of what
+ * {@link tensor} makes.
+ *
+ * @param name of the argument, for the sentence
+ * @throws {InputError} if data or shape are of another kind, or do not fit each other
+ */
+export function requireTensor(name: string, given: Tensor): void {
+  const { data, shape } = given ?? {};
+  requireInput(
+    [Float16Array, Float32Array, Float64Array, Int32Array].some((Type) => data instanceof Type) &&
+      Array.isArray(shape),
+    () =>
+      `\`${name}\` should be { data, shape }: a float array or an Int32Array, and a list, as \`tensor\` makes.`,
+  );
+  const size = shape.reduce((product, length) => product * length, 1);
+  requireInput(
+    size === data.length && shape.every((length) => Number.isInteger(length) && length > 0),
+    () =>
+      `\`${name}\` has shape [${shape}] and ${data.length} elements; its axes should be positive integers and hold them.`,
+  );
+}
+
+/**
  * The position of an element in `tensor.data`, with every index checked.
  *
  * @param tensor the tensor that is read
@@ -155,8 +178,14 @@ export function toFloat64(source: Tensor): Tensor<Float64Array> {
  * console.log(attentionShape({ q: x, k: x, v: x }).seqK); // 16
  * ```
  */
-export function attentionShape({ q, k, v }: Qkv): AttentionShape {
-  const keyShape = queryKeyShape({ q, k });
+export function attentionShape(qkv: Qkv): AttentionShape {
+  for (const name of ["q", "k", "v"] as const) requireTensor(name, qkv?.[name]);
+  return attentionSizes(qkv);
+}
+
+/** {@link attentionShape} of tensors whose data may be elsewhere, as before a file is read. */
+export function attentionSizes({ q, k, v }: Qkv): AttentionShape {
+  const keyShape = queryKeySizes({ q, k });
   requireInput(v.shape.length === 4, () => `\`v\` has shape [${v.shape}]; it should have four axes.`);
   requireInput(
     dtypeOf(v) === dtypeOf(k),
@@ -210,7 +239,13 @@ export function requireShape(
  * console.log(queryKeyShape({ q, k }).kvHeads); // 2
  * ```
  */
-export function queryKeyShape({ q, k }: Pick<Qkv, "q" | "k">): Omit<AttentionShape, "valueDim"> {
+export function queryKeyShape(qk: Pick<Qkv, "q" | "k">): Omit<AttentionShape, "valueDim"> {
+  for (const name of ["q", "k"] as const) requireTensor(name, qk?.[name]);
+  return queryKeySizes(qk);
+}
+
+/** {@link queryKeyShape} of tensors whose data may be elsewhere. */
+function queryKeySizes({ q, k }: Pick<Qkv, "q" | "k">): Omit<AttentionShape, "valueDim"> {
   for (const [name, { shape }] of [["q", q], ["k", k]] as const) {
     requireInput(
       shape.length === 4,

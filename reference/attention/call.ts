@@ -5,7 +5,7 @@
  */
 import { requireInput } from "../errors.ts";
 import { isLevel, requireBlock, requireTail, type Tail } from "../pyramid/pyramid.ts";
-import { type AttentionShape, attentionShape, type Qkv, type Tensor } from "../tensor.ts";
+import { type AttentionShape, attentionShape, type Qkv, requireTensor, type Tensor } from "../tensor.ts";
 
 /** Options of pyramid attention, and of all functions that use its blocks. */
 export interface PyramidAttentionOptions {
@@ -39,6 +39,7 @@ export function requirePyramidCall(
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
   requireTailAndScale(tail, scale);
+  requireTensor("levels", levels);
   const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
   requireInput(
     levels.shape.length === 4 && blocks.every((length, axis) => levels.shape[axis] === length),

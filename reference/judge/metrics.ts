@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { requireTensor, type Tensor } from "../tensor.ts";
 
 /** Distances between a result and the truth, over the whole tensor. */
 export interface Comparison {
@@ -38,6 +38,8 @@ export interface Comparison {
  * ```
  */
 export function compare(got: Tensor, want: Tensor): Comparison {
+  requireTensor("got", got);
+  requireTensor("want", want);
   requireInput(
     got.shape.length === want.shape.length && got.shape.every((length, axis) => length === want.shape[axis]),
     () => `\`got\` has shape [${got.shape}]; it should have the shape of \`want\`, [${want.shape}].`,

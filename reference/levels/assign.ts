@@ -8,7 +8,7 @@ import type { Ratio } from "../config/config.ts";
 import { InputError, requireInput } from "../errors.ts";
 import { isLevel, requireBlock } from "../pyramid/pyramid.ts";
 import { ratioErrors } from "./ratios.ts";
-import type { Tensor } from "../tensor.ts";
+import { requireTensor, type Tensor } from "../tensor.ts";
 
 /** Options of {@link assignLevels}. */
 export interface AssignOptions {
@@ -231,7 +231,9 @@ export function requireAssignment(importance: Tensor, options: AssignOptions): v
  *
  * @throws {InputError} naming the error
  */
-export function requireImportance({ data, shape }: Tensor): void {
+export function requireImportance(importance: Tensor): void {
+  requireTensor("importance", importance);
+  const { data, shape } = importance;
   requireInput(
     shape.length === 4,
     () => `\`importance\` has shape [${shape}]; it should be [batch, heads, query blocks, key blocks].`,

@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError, requireInput } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { requireTensor, type Tensor } from "../tensor.ts";
 
 /** The sizes that place blocks on the diagonal. */
 export interface CausalSizes {
@@ -53,9 +53,11 @@ export function causalBlocks({ blockM, blockN, seqQ, seqK }: Partial<CausalSizes
  */
 export function requireBlockCounts(
   name: string,
-  { shape }: Tensor,
+  given: Tensor,
   { blockM = NaN, blockN = NaN, seqQ = NaN, seqK = NaN }: Partial<CausalSizes>,
 ): void {
+  requireTensor(name, given);
+  const { shape } = given;
   requireInput(
     shape.length === 4,
     () => `\`${name}\` has shape [${shape}]; it should be [batch, heads, query blocks, key blocks].`,

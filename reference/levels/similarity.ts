@@ -5,7 +5,7 @@
  */
 import { requireInput } from "../errors.ts";
 import { isLevel, requireBlock } from "../pyramid/pyramid.ts";
-import type { FloatData, Tensor } from "../tensor.ts";
+import { type FloatData, requireTensor, type Tensor } from "../tensor.ts";
 
 /** Options of {@link similarityCap}. */
 export interface SimilarityOptions {
@@ -38,6 +38,7 @@ export function similarityCap(
   k: Tensor<FloatData>,
   { blockN, thresholds }: SimilarityOptions,
 ): Tensor<Int32Array> {
+  requireTensor("k", k);
   requireInput(k.shape.length === 4, () => `\`k\` has shape [${k.shape}]; it should have four axes.`);
   requireBlock("blockN", blockN);
   for (const level of descending(thresholds)) {

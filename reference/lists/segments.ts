@@ -5,7 +5,7 @@
  */
 import { requireInput } from "../errors.ts";
 import { isLevel } from "../pyramid/pyramid.ts";
-import type { Tensor } from "../tensor.ts";
+import { requireTensor, type Tensor } from "../tensor.ts";
 
 /** The levels of the released format, in its order; skipped blocks always come last. */
 export const RELEASED_LEVELS: readonly number[] = [1, 2, 4, 8];
@@ -39,6 +39,7 @@ export function toSegments(
   levels: Tensor<Int32Array>,
   { levels: listed = RELEASED_LEVELS, importance }: SegmentOptions = {},
 ): Tensor<Int32Array> {
+  requireTensor("levels", levels);
   requireInput(
     levels.shape.length === 4,
     () => `\`levels\` has shape [${levels.shape}]; it should have four axes.`,
@@ -84,9 +85,11 @@ export function toSegments(
  * ```
  */
 export function fromSegments(
-  { data, shape }: Tensor<Int32Array>,
+  segments: Tensor<Int32Array>,
   { levels: listed = RELEASED_LEVELS }: Pick<SegmentOptions, "levels"> = {},
 ): Tensor<Int32Array> {
+  requireTensor("segments", segments);
+  const { data, shape } = segments;
   requireInput(shape.length === 4, () => `\`segments\` has shape [${shape}]; it should have four axes.`);
   const slots = slotsOf(listed), width = shape[3], columns = width - slots.length;
   requireInput(columns > 0, () => `\`segments\` has rows of ${width}; ${slots.length} segments need more.`);

@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { requireTensor, type Tensor } from "../tensor.ts";
 
 /**
  * The true softmax mass of the keys that were left out, as a mean over queries and heads, from log-sum-exps: what is
@@ -23,6 +23,8 @@ import type { Tensor } from "../tensor.ts";
  * ```
  */
 export function droppedOfLse(sparse: Tensor<Float64Array>, dense: Tensor<Float64Array>): number {
+  requireTensor("sparse", sparse);
+  requireTensor("dense", dense);
   requireInput(
     sparse.data.length === dense.data.length,
     () => `\`sparse\` has shape [${sparse.shape}]; it should be that of \`dense\`, [${dense.shape}].`,
@@ -52,6 +54,8 @@ export function droppedOfLse(sparse: Tensor<Float64Array>, dense: Tensor<Float64
  * ```
  */
 export function alignmentLoss(full: Tensor, sparse: Tensor): number {
+  requireTensor("full", full);
+  requireTensor("sparse", sparse);
   requireInput(
     `${full.shape}` === `${sparse.shape}`,
     () => `\`sparse\` has shape [${sparse.shape}]; it should be that of \`full\`, [${full.shape}].`,

@@ -5,7 +5,7 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import type { CausalSizes } from "../levels/causal.ts";
+import { type CausalSizes, requireBlockCounts } from "../levels/causal.ts";
 import type { Tensor } from "../tensor.ts";
 import { clearFrom, countRow, hasBit, setRange, wordsOf } from "./bits.ts";
 
@@ -91,7 +91,8 @@ export function maskOfLevels(
   levels: Tensor<Int32Array>,
   { blockM, blockN, seqQ, seqK, causal }: CausalSizes & { readonly causal?: boolean },
 ): Mask {
-  const pooled = levels.data.find((level) => level > 1);
+  requireBlockCounts("levels", levels, { blockM, blockN, seqQ, seqK });
+  const pooled = levels.data.find((level) => level !== 0 && level !== 1);
   requireInput(
     pooled === undefined,
     () => `\`levels\` holds ${pooled}; a mask shows keys one by one: it should hold 0 and 1.`,

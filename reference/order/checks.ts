@@ -6,11 +6,11 @@
 import type { Box } from "../config/config.ts";
 import { requireInput } from "../errors.ts";
 import { requireSeed } from "../random.ts";
-import type { FloatData, Tensor, TensorData } from "../tensor.ts";
+import { type FloatData, requireTensor, type Tensor, type TensorData } from "../tensor.ts";
 
 /** Throws unless tokens can be sorted by cluster: four axes, and options that fit the tokens that move. */
 export function requireClusters(
-  { shape }: Tensor<FloatData>,
+  tokens: Tensor<FloatData>,
   { clusters, seed, iterations, textLength = 0 }: {
     readonly clusters: number;
     readonly seed: number;
@@ -18,6 +18,8 @@ export function requireClusters(
     readonly textLength?: number;
   },
 ): void {
+  requireTensor("tokens", tokens);
+  const { shape } = tokens;
   requireInput(
     shape.length === 4,
     () => `\`tokens\` has shape [${shape}]; it should have four axes: batch, heads, tokens, dimension.`,
@@ -39,7 +41,10 @@ export function requireClusters(
 }
 
 /** Throws unless an order has the heads of the tokens and moves no more than there are. */
-export function requireFit({ shape }: Tensor<TensorData>, order: Tensor<Int32Array>): void {
+export function requireFit(tokens: Tensor<TensorData>, order: Tensor<Int32Array>): void {
+  requireTensor("tokens", tokens);
+  requireTensor("order", order);
+  const { shape } = tokens;
   const [batch, heads, length] = shape, ordered = order.shape[order.shape.length - 1];
   requireInput(
     shape.length === 3 || shape.length === 4,
@@ -58,7 +63,9 @@ export function requireFit({ shape }: Tensor<TensorData>, order: Tensor<Int32Arr
 }
 
 /** Throws unless every row of an order holds 0 to its length - 1, each once. */
-export function requirePermutations({ data, shape }: Tensor<Int32Array>): void {
+export function requirePermutations(order: Tensor<Int32Array>): void {
+  requireTensor("order", order);
+  const { data, shape } = order;
   const length = shape[shape.length - 1], seenIn = new Int32Array(length).fill(-1);
   for (let i = 0; i < data.length; i++) {
     const row = Math.floor(i / length), position = data[i];
@@ -73,8 +80,10 @@ export function requirePermutations({ data, shape }: Tensor<Int32Array>): void {
 /** Throws unless the sizes of a box are positive whole numbers. */
 export function requireBox(name: string, { width, height, depth }: Box): void {
   requireInput(
-    [width, height, depth].every((side) => Number.isSafeInteger(side) && side > 0),
+    [width, height, depth].every((side) => Number.isSafeInteger(side) && side > 0) &&
+      width * height * depth < 2 ** 31,
     () =>
-      `\`${name}\` is ${width} wide, ${height} high and ${depth} deep; its sides should be positive whole numbers.`,
+      `\`${name}\` is ${width} wide, ${height} high and ${depth} deep; its sides should be positive whole numbers, and ` +
+      "their product below 2^31.",
   );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { requireInput } from "../errors.ts";
-import { type FloatData, type Tensor, toFloat64 } from "../tensor.ts";
+import { type FloatData, requireTensor, type Tensor, toFloat64 } from "../tensor.ts";
 
 /**
  * How the last, partial key block is pooled: `exact` averages the real tokens only; `replicate`, as the released code
@@ -54,6 +54,8 @@ export function buildPyramid(
   { k, v }: { readonly k: Tensor<FloatData>; readonly v: Tensor<FloatData> },
   { blockN, levels, tail = "exact" }: PyramidOptions,
 ): Map<number, PyramidLevel> {
+  requireTensor("k", k);
+  requireTensor("v", v);
   requireInput(
     k.shape.length === 4 && v.shape.length === 4 &&
       [0, 1, 2].every((axis) => k.shape[axis] === v.shape[axis]),

@@ -6,8 +6,8 @@ import { TEST_SEED } from "../support/seed.ts";
 const CHECK =
   /^export function ((?:require|check|validate)\w*|attentionShape|queryKeyShape|seededRandom)\b|^function ((?:require|check)\w*)\b/;
 const ROOT = new URL("../../reference/", import.meta.url);
-/** Checks that stand for others: sentences are made there, inputs are not. */
-const PRIMITIVE = ["requireInput"];
+/** Checks that stand for others, or compare two lengths: sentences are made there, data are not read. */
+const PRIMITIVE = ["requireInput", "requireTensor"];
 
 /** A call that attentionShape and validateConfig check. */
 const WITHIN = [

@@ -4,9 +4,26 @@ import {
   dtypeOf,
   offsetOf,
   queryKeyShape,
+  type Tensor,
   tensor,
+  type TensorData,
   toFloat64,
 } from "../../reference/tensor.ts";
+import {
+  alignmentLoss,
+  compare,
+  denseAttention,
+  fromSegments,
+  fullImportance,
+  invertOrder,
+  levelDensity,
+  levelsForDensity,
+  maskOfLevels,
+  permuteTokens,
+  similarityCap,
+  toSegments,
+  writeSafetensors,
+} from "../../mod.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const zeros = (...shape: number[]) => tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
@@ -71,4 +88,52 @@ Deno.test("attentionShape: every disagreement is one sentence that names the ten
   assertThrows(() => queryKeyShape({ q: zeros(1, 3, 4, 8), k }), InputError, "a multiple of the 2 heads");
   const half = tensor(new Float16Array(96), [1, 2, 6, 8]);
   assertThrows(() => queryKeyShape({ q, k: half }), InputError, "they should be the same");
+});
+
+const plain = (data: TensorData, ...shape: number[]) => ({ data, shape }) as Tensor;
+const short = plain(new Float32Array(3), 1, 1, 4, 8) as Tensor<Float32Array>, whole = zeros(1, 1, 4, 8);
+const blocks = { blockM: 4, blockN: 4 }, few = plain(new Int32Array(1), 1, 1, 1, 2) as Tensor<Int32Array>;
+const SHORT: Readonly<Record<string, () => unknown>> = {
+  q: () => denseAttention({ q: short, k: whole, v: whole }),
+  v: () => denseAttention({ q: whole, k: whole, v: short }),
+  k: () => fullImportance({ q: whole, k: short }, blocks),
+  levels: () => levelDensity(few),
+  "levels ": () => toSegments(few),
+  segments: () => fromSegments(plain(new Int32Array(1), 1, 1, 1, 7) as Tensor<Int32Array>),
+  importance: () => levelsForDensity(few, 0.5),
+  "k ": () => similarityCap(short, { blockN: 4, thresholds: { 2: 0.5 } }),
+  tokens: () => permuteTokens(short, tensor(Int32Array.of(1, 0), [2])),
+  order: () => invertOrder(few),
+  got: () => compare(short, whole),
+  sparse: () => alignmentLoss(whole, short),
+  x: () => writeSafetensors({ x: short }),
+};
+
+for (const [name, call] of Object.entries(SHORT)) {
+  Deno.test(`tensor: data that do not fill the shape are refused, \`${name}\``, () => {
+    assertThrows(call, InputError, `\`${name.trim()}\` has shape`);
+  });
+}
+
+Deno.test("tensor: other things than tensors, and arrays that no file holds, are refused", () => {
+  const none = undefined as unknown as Tensor<Float32Array>;
+  assertThrows(
+    () => denseAttention({ q: none, k: whole, v: whole }),
+    InputError,
+    "`q` should be { data, shape }",
+  );
+  assertThrows(() => permuteTokens(whole, Int32Array.of(0) as never), InputError, "`order` should be");
+  assertThrows(
+    () => writeSafetensors({ x: plain(new Uint8Array(2) as never, 2) }),
+    InputError,
+    "`x` should be",
+  );
+});
+
+Deno.test("maskOfLevels: levels of other blocks, or below 0, are refused", () => {
+  const sizes = { ...blocks, seqQ: 4, seqK: 8 };
+  const levels = (...all: number[]) => tensor(Int32Array.from(all), [1, 1, 1, all.length]);
+  assertEquals(maskOfLevels(levels(1, 0), sizes).rows(0, 0, 1)[0], 0b1111);
+  assertThrows(() => maskOfLevels(levels(1, 0, 1), sizes), InputError, "has 3 key blocks");
+  assertThrows(() => maskOfLevels(levels(1, -1), sizes), InputError, "holds -1");
 });

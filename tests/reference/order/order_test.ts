@@ -250,6 +250,11 @@ const REFUSALS: [name: string, call: () => unknown, sentence: string][] = [
     "[1, 1, tokens]",
   ],
   [
+    "a box of more tokens than positions",
+    () => tileOrder({ width: 1e6, height: 1e6, depth: 2 }, box),
+    "product below 2^31",
+  ],
+  [
     "tokens of one axis",
     () => permuteTokens(tensor(new Float64Array(4), [4]), tensor(new Int32Array(1), [1])),
     "batch, heads",
