@@ -29,8 +29,6 @@ export interface TimingOptions {
 
 /** Milliseconds of a submission of a warm-up, the least number of them, and the most passes of one. */
 const WARM_PIECE = 25, WARM_PIECES = 4, MOST_PASSES = 1000;
-/** A submission of a warm-up may take so many times as long by the wall clock, if timestamps say that runs take less than they do. */
-const MISTAKEN = 4;
 /** A run is as fast as expected if it takes at most so many times as long: with a clock that has not risen it takes up to five times. */
 const CLOSE = 1.25;
 
@@ -48,23 +46,16 @@ export async function timeWork(gpu: Gpu, encode: Encode, options: TimingOptions)
   const timed = () => submitTimed(gpu, encode, { label, repetitions, warmUps: 0 });
   if (warmUp === 0) return await timed();
   const begin = performance.now();
-  // the time of the last of some runs, and what one of them took at most, since timestamps are sometimes far too close together
-  const warm = async (warmUps: number) => {
-    const begun = performance.now();
-    const { milliseconds: [each = WARM_PIECE] } = await submitTimed(gpu, encode, {
-      ...{ label, warmUps },
-      repetitions: 1,
-    });
-    return { each, most: (performance.now() - begun) / (warmUps + 1) };
-  };
+  const warm = async (warmUps: number) =>
+    // the time of the last of some runs
+    (await submitTimed(gpu, encode, { label, repetitions: 1, warmUps })).milliseconds[0] ?? WARM_PIECE;
   const piece = Math.min(WARM_PIECE, warmUp / WARM_PIECES);
-  const passes = ({ each, most }: { readonly each: number; readonly most: number }) =>
-    Math.min(MOST_PASSES, Math.ceil(piece / Math.max(each, 1e-3)), Math.ceil(MISTAKEN * piece / most));
-  let last = await warm(0), running = warm(passes(last));
-  while (performance.now() - begin < warmUp && !(last.each <= CLOSE * expected)) {
-    const next = warm(passes(last));
+  const passes = (each: number) => Math.min(MOST_PASSES, Math.ceil(piece / Math.max(each, 1e-3)));
+  let each = await warm(0), running = warm(passes(each));
+  while (performance.now() - begin < warmUp && !(each <= CLOSE * expected)) {
+    const next = warm(passes(each));
     next.catch(() => {}); // it is awaited in the next turn, unless this one fails
-    last = await running;
+    each = await running;
     running = next;
   }
   const [timing] = await Promise.all([timed(), running]);
