@@ -165,8 +165,8 @@ export class Gpu implements Disposable {
 
   async #compile(code: string, { label, constants }: PipelineOptions): Promise<GPUComputePipeline> {
     const { device } = this;
-    // Dawn's package asks for the end of asynchronous work without a pause, which takes a core and the lock that its
-    // compiler needs: kernels are then compiled in twice the time.
+    // Dawn's package asks for the end of asynchronous work all the time, which takes the lock that its compiler needs:
+    // kernels were compiled in twice the time when it did so without a pause (open/dawn_wait.ts).
     const waits = this.info.implementation !== "dawn" &&
       typeof device.createComputePipelineAsync === "function";
     try {

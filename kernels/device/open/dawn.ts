@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError } from "../../../reference/errors.ts";
+import { calmWaits } from "./dawn_wait.ts";
 
 /** The exports of the package `webgpu`. */
 export interface DawnPackage {
@@ -73,6 +74,7 @@ export async function openDawn(
         "installs it.",
     );
   }
+  if ("Deno" in globalThis) calmWaits();
   const enabled = robust ? ENABLED : [...ENABLED, "disable_robustness"];
   try {
     const gpu = dawn.create([
