@@ -4,7 +4,7 @@ import { copyPackage, type Finished, packageFiles, runDeno } from "../support/pa
 import { serveFolder } from "../support/serve.ts";
 
 /** Bytes of everything that a door or a command reaches, with some room. */
-const LARGEST = 3.7e6;
+const LARGEST = 3.75e6;
 /** Files that no module names: people and tools read them. */
 const READ = ["deno.json", "README.md", "CHANGELOG.md", "LICENSE", "bench/sweep/sweep.schema.json"];
 
