@@ -56,7 +56,7 @@ static void pool(const Head *h, Tile *tile, int first, int count) {
     for (int c = 0; c < s->dv; c++) tile->value[n][c] += value_at(h, token, c) / (float)count;
   }
   if (s->mistake == 13)
-    for (int c = 0; c < s->dv; c++) tile->value[n][c] = value_at(h, first, c);
+    for (int c = 0; c < s->dv; c++) tile->value[n][c] = value_at(h, least(first, s->lk - 1), c);
   tile->bias[n] = logf((float)count);
   tile->last[n] = first + count - 1;
 }
