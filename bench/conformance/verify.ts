@@ -23,6 +23,7 @@ import { type Manifest, readManifest } from "../../fixtures/conformance/manifest
 import { requireInput } from "../../reference/errors.ts";
 import type { DeviceChoice } from "../options/device.ts";
 import type { Shard } from "../sweep/options/options.ts";
+import { plural } from "../text/number.ts";
 import { jsonLine } from "../text/output.ts";
 import type { OnProgress } from "../text/progress.ts";
 import { codeOf, runCaptures } from "./captures.ts";
@@ -133,7 +134,8 @@ async function strangers(folder: string, manifest: Manifest): Promise<string | u
     if (/\.(json|safetensors)$/.test(name) && name !== DECLARES && !known.has(name)) others.push(name);
   }
   if (others.length === 0) return undefined;
-  return `${others.length} files in ${folder} belong to no case, such as ${others.toSorted()[0]}`;
+  const count = plural(others.length, "file"), belong = others.length === 1 ? "belongs" : "belong";
+  return `${count} in ${folder} ${belong} to no case, such as ${others.toSorted()[0]}`;
 }
 
 /** The requested cases without declared ones, and the reasons for leaving others out. */

@@ -5,6 +5,7 @@
  */
 import { InputError, requireInput } from "../../reference/errors.ts";
 import { closestString, parseArgs } from "../std/std.ts";
+import { plural } from "../text/number.ts";
 import { fillLines } from "../text/table.ts";
 import { OptionReader } from "./reader.ts";
 
@@ -112,10 +113,19 @@ function withValues(args: readonly string[], valued: readonly string[]): string[
   return all;
 }
 
-/** The value of an option: the last one, as everywhere, or all of them where it may be given several times. */
+/**
+ * The value of an option: the last one, as everywhere, or all of them where it may be given several times. A list that
+ * is given twice is refused: both may be meant.
+ */
 function only(name: string, value: unknown, options: readonly OptionHelp[]): unknown {
-  const many = options.find((option) => option.name === name)?.many === true;
-  return Array.isArray(value) && !many ? value.at(-1) : value;
+  const { many = false, value: form = "" } = options.find((option) => option.name === name) ?? {};
+  if (!Array.isArray(value) || many) return value;
+  requireInput(
+    new Set(value).size === 1 || !form.endsWith(",…"),
+    () =>
+      `--${name} was given ${value.length} times; it takes one list, such as --${name} ${value.join(",")}.`,
+  );
+  return value.at(-1);
 }
 
 function requireWords(
@@ -128,7 +138,7 @@ function requireWords(
   );
   requireInput(
     words.length >= least && words.length <= most,
-    () => `${words.length} words were given; ${wordsAre ?? `${least} are needed`}.`,
+    () => `${plural(words.length, "argument")} given; ${wordsAre ?? `${least} are needed`}.`,
   );
 }
 

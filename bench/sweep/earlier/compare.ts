@@ -7,6 +7,7 @@ import { requireInput } from "../../../reference/errors.ts";
 import { type Changes, changesOf, isOfTime, type Limit } from "./changes.ts";
 import { machineDifferences } from "./identity.ts";
 import type { StoredRun } from "../files/write.ts";
+import type { SweepRow } from "../rows/columns.ts";
 
 /** Options of a comparison. */
 export interface Comparison {
@@ -54,5 +55,20 @@ export function compareRuns(before: StoredRun, after: StoredRun, asked: Comparis
       "--across compares them nevertheless.",
   );
   const sentences = differences.map(({ text }) => `${text[0].toUpperCase()}${text.slice(1)}.`);
-  return { changes, differences: sentences };
+  return { changes, differences: [...sentences, ...emptyLimits(before.rows, after.rows, asked.limits)] };
+}
+
+/** Sentences about limits on numbers that no case has in both runs: nothing can exceed them. */
+function emptyLimits(
+  before: readonly SweepRow[],
+  after: readonly SweepRow[],
+  limits: readonly Limit[],
+): string[] {
+  return limits.flatMap(({ column }) => {
+    const has = (rows: readonly SweepRow[]) =>
+      new Set(rows.filter((row) => row[column] !== null).map((row) => row.case));
+    return has(before).isDisjointFrom(has(after))
+      ? [`No case has ${column} in both runs: the limit on it decides nothing.`]
+      : [];
+  });
 }

@@ -101,10 +101,10 @@ Deno.test("resume: with another command it is refused, with the difference", asy
   await using folder = new TemporaryFolder();
   await smallSweep(folder.path);
   const before = await Deno.readTextFile(folder.at("sweep.csv"));
-  const { code, stderr } = await smallSweep(folder.path, "--resume", "--seed", "5", "--block-n", "32");
+  const { code, stderr } = await smallSweep(folder.path, "--resume", "--seed", "5", "--order", "tile");
   assertEquals(code, 2);
   assertStringIncludes(stderr, "seed was 1 and is 5");
-  assertStringIncludes(stderr, "blockN was [16] and is [32]");
+  assertStringIncludes(stderr, 'orders was ["raster"] and is ["tile"]');
   assertEquals(await Deno.readTextFile(folder.at("sweep.csv")), before);
 });
 
@@ -177,7 +177,7 @@ Deno.test("compare: the command prints Markdown, and its exit code tells a limit
   for (
     const [args, sentence] of [
       [[before, other], /no case in common/],
-      [[before], /1 words were given; compare needs two folders, BEFORE and AFTER/],
+      [[before], /1 argument given; compare needs two folders, BEFORE and AFTER/],
       [[before, folder.at("nowhere")], /has no run/],
       [[`${before}/sweep.csv`, before], /sweep\.csv" is a file; give the folder of its run, ".*before"/],
       [[before, after, "--fail", "x"], /--fail is not an option/],

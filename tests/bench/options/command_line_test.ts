@@ -9,6 +9,7 @@ const HELP: CommandHelp = {
   options: [
     { name: "seed", value: "N", help: "the seed" },
     { name: "input", value: "FILE", help: "an input", many: true },
+    { name: "sizes", value: "N,N,…", help: "sizes" },
     { name: "quick", value: "", help: "be quick" },
   ],
   words: [0, 2],
@@ -36,8 +37,12 @@ Deno.test("command line: what cannot be meant is refused in a sentence", () => {
   const refused = (args: string[], sentence: string) =>
     assertThrows(() => readCommandLine(args, HELP), InputError, sentence);
   refused(["--sed", "3"], "--sed is not an option; the nearest one is --seed.");
+  refused(
+    ["--sizes", "1", "--sizes", "2,3"],
+    "--sizes was given 2 times; it takes one list, such as --sizes 1,2,3.",
+  );
   refused(["-x"], "--x is not an option");
-  refused(["a", "b", "c"], "3 words were given; draw takes two folders.");
+  refused(["a", "b", "c"], "3 arguments given; draw takes two folders.");
   assertThrows(
     () => readCommandLine(["word"], { ...HELP, words: undefined }),
     InputError,

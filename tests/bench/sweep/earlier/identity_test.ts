@@ -136,6 +136,9 @@ Deno.test("compare: other adapters, versions and schemas are said, and times acr
   });
   const time = parseLimits("gpu_ms_median>1.1x"), error = parseLimits("rel_l2>1.1x");
   assertEquals(compareRuns(run({}), run({}), { limits: time }).differences, []);
+  assertEquals(compareRuns(run({}, { gpu_ms_median: null }), run({}), { limits: time }).differences, [
+    "No case has gpu_ms_median in both runs: the limit on it decides nothing.",
+  ]);
   assertEquals(compareRuns(run({}), run({ commit: "d" }), { limits: time }).differences, [
     "The commit was c and is d.",
   ]);

@@ -103,7 +103,8 @@ Deno.test("all methods: a video in tile order has a row of every method, masks w
     assert(method === "dense" ? rel_l2! < 1e-12 : rel_l2! > 0, `${method}: ${rel_l2}`);
     assert(method === "dense" || alignment_loss! > 0, method);
   }
-  const raster = parseOptions([...args, ...sizes, "--order", "raster", "--filter", "method=radial"], NAMES);
+  const inRaster = args.with(args.indexOf("tile"), "raster");
+  const raster = parseOptions([...inRaster, ...sizes, "--filter", "method=radial"], NAMES);
   const { inputs: [other] } = await planSweep(raster, { gpu: null });
   const again = await runInput((await other.source.load())[0], other.cases, {
     options: other.options,
