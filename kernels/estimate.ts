@@ -130,7 +130,7 @@ const UNLIMITED: Capabilities = {
     backend: "unknown",
     features: ["shader-f16"],
   },
-  ...{ matrixShapes: [], matrices: false, busyWorkgroups: 1 },
+  ...{ matrixShapes: [], matrices: null, busyWorkgroups: 1 },
   limits: new Proxy({}, { get: () => Infinity }),
   ...{ subgroupSize: 0, subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "", nanosecondsPerTick: 0 },
 };

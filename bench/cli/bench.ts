@@ -8,7 +8,7 @@ import { requireInput } from "../../reference/errors.ts";
 import { type BenchPart, MODEL_PARTS, PARTS, runBench } from "../gpu/bench.ts";
 import type { StageBench } from "../gpu/data.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { BACKEND, openChosen, UNGUARDED } from "../options/device.ts";
+import { BACKEND, MATRIX, openChosen, UNGUARDED } from "../options/device.ts";
 import { FILES, GRID, HEADS, PRESET, requirePresetOptions } from "../options/model.ts";
 import { modelCalls } from "../sweep/inputs/model_calls.ts";
 import type { Command } from "./command.ts";
@@ -88,6 +88,7 @@ export const command: Command = {
       { name: "seconds", value: "N", help: "seconds after which a case is not measured again (5)" },
       BACKEND,
       UNGUARDED,
+      MATRIX,
       { name: "json", value: "", help: "one JSON object per line" },
     ],
   },

@@ -11,6 +11,7 @@ import { attentionCode, type AttentionKernelOptions } from "../../kernels/attent
 import { pyramidCode } from "../../kernels/pyramid/pyramid.ts";
 import { groupTokens } from "../../kernels/lists/entry.ts";
 import { scoreCode } from "../../kernels/importance/kernel.ts";
+import { MATRIX_NAMES, MATRIX_SHAPES, matrixName } from "../../kernels/device/probe/matrices.ts";
 import { levelsOfLayout, type PyramidLayout, pyramidLayout } from "../../kernels/pyramid/layout.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { type CommandHelp, type CommandLine, helpOf, readCommandLine } from "../options/command_line.ts";
@@ -53,6 +54,7 @@ const HELP: CommandHelp = {
       value: "",
       help: "by matrix units, as devices that have them get it (f16)",
     },
+    { name: "matrix", value: "MxNxK", help: "the product of --matrices (16x16x16)" },
     { name: "workgroup-memory", value: "N", help: "bytes that the device has (49152)" },
   ],
   words: [0, 1],
@@ -91,10 +93,12 @@ function textOf({ words: [kernel = ""], read }: CommandLine): string {
   );
   const dtype = requireName("dtype", read.text("dtype", "f32"), ["f32", "f16"]);
   const levels = read.text("levels", "1,2,4,8"), blockN = read.count("block-n", 64);
+  const name = requireName("matrix", read.text("matrix", MATRIX_NAMES[0]), MATRIX_NAMES);
+  const matrix = MATRIX_SHAPES.find((each) => matrixName(each) === name)!;
   const workgroupMemory = read.count("workgroup-memory", 49152);
   const device = {
     ...{ subgroupSize: read.flag("no-subgroups") ? 0 : 32, subgroupDirective: "" },
-    matrices: read.flag("matrices"),
+    matrices: read.flag("matrices") ? matrix : null,
     limits: { maxComputeWorkgroupStorageSize: workgroupMemory },
   };
   if (kernel === "pyramid") return pyramidOf(levels, { headDim, dtype, blockN });

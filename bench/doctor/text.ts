@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { matrixProblem } from "../../kernels/device/probe/matrices.ts";
+import { matrixProblem, productText } from "../../kernels/device/probe/matrices.ts";
 import { plural } from "../text/number.ts";
 import { fillLines } from "../text/table.ts";
 import type { CommandOutlook } from "./commands.ts";
@@ -66,7 +66,10 @@ function deviceLines({ device }: DeviceFacts): string[] {
       device.nanosecondsPerTick > 0 ? "yes" : "no; times come from the clock of the CPU",
     ),
     ...entry("subgroups", `${subgroupSize === 0 ? "not used by kernels" : `${subgroupSize} lanes`}${lanes}`),
-    ...entry("matrices", matrices ? "yes" : `no: ${matrixProblem(device)}`),
+    ...entry(
+      "matrices",
+      matrices ? `yes, products of ${productText(matrices)}` : `no: ${matrixProblem(device)}`,
+    ),
     ...entry(
       "limits",
       `buffers of ${gibibytes(limits.maxStorageBufferBindingSize)}, ` +

@@ -10,7 +10,7 @@
  * @module
  */
 import type { Gpu } from "../../kernels/device/gpu.ts";
-import { matrixProblem } from "../../kernels/device/probe/matrices.ts";
+import { matrixName, matrixProblem } from "../../kernels/device/probe/matrices.ts";
 import { requireInput } from "../../reference/errors.ts";
 import { showFixed } from "../text/number.ts";
 import { jsonLine, say, write } from "../text/output.ts";
@@ -185,9 +185,14 @@ async function runRules(context: Context): Promise<number> {
   return benches.length;
 }
 
+/** What a row says of its device: the WebGPU, and the product of matrices if kernels use one. */
+function deviceOf({ info: { implementation: backend, matrices } }: Gpu): Record<string, string> {
+  return { backend, ...(matrices ? { matrices: matrixName(matrices) } : {}) };
+}
+
 /** Prints a measurement, as JSON or as a sentence. */
 function print({ gpu, json }: Context, row: object, text: string): void {
-  if (json) write(jsonLine({ backend: gpu.info.implementation, ...row }) + "\n");
+  if (json) write(jsonLine({ ...deviceOf(gpu), ...row }) + "\n");
   else say(text);
 }
 
@@ -242,7 +247,11 @@ export async function runBench(
   const { description, implementation, matrices } = gpu.info;
   if (!json) {
     const size = calls === undefined ? `, ${tokens} tokens` : "";
-    say(`${description} through ${implementation}${matrices ? ", matrix units" : ""}${size}`);
+    say(
+      `${description} through ${implementation}${
+        matrices ? `, matrix units ${matrixName(matrices)}` : ""
+      }${size}`,
+    );
     if (!matrices) say(`no matrix units: ${matrixProblem(gpu.info)}`);
   }
   let count = 0;

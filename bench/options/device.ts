@@ -6,6 +6,7 @@
 import { type BackendName, BACKENDS } from "../../kernels/device/open/backend.ts";
 import type { Gpu } from "../../kernels/device/gpu.ts";
 import { openGpu } from "../../kernels/device/open/open.ts";
+import { MATRIX_NAMES } from "../../kernels/device/probe/matrices.ts";
 import type { OptionHelp } from "./command_line.ts";
 import { type OptionReader, requireName } from "./reader.ts";
 
@@ -23,19 +24,28 @@ export const UNGUARDED: OptionHelp = {
   help: "with dawn: indices of kernels are not guarded, which is faster",
 };
 
+/** The product of matrix units. */
+export const MATRIX: OptionHelp = {
+  name: "matrix",
+  value: "MxNxK",
+  help: "the product of matrix units, such as 16x8x16 (the largest that can be used)",
+};
+
 /** Which device a command runs on. */
 export interface DeviceChoice {
   /** The implementation of WebGPU. */
   readonly backend: BackendName;
   /** Whether it guards indices. */
   readonly robust: boolean;
+  /** The name of the product of matrices that kernels have to use; left out: the largest. */
+  readonly matrices?: string;
 }
 
 /**
  * The requested device.
  *
  * @param read the options that were given
- * @throws {InputError} if there is no such backend
+ * @throws {InputError} if there is no such backend or product
  *
  * @example
  * ```ts
@@ -45,9 +55,11 @@ export interface DeviceChoice {
  * ```
  */
 export function deviceChoice(read: OptionReader): DeviceChoice {
+  const matrix = read.text("matrix", "");
   return {
     backend: requireName("backend", read.text("backend", "builtin"), BACKENDS),
     robust: !read.flag("unguarded"),
+    ...(matrix === "" ? {} : { matrices: requireName("matrix", matrix, MATRIX_NAMES) }),
   };
 }
 
@@ -55,7 +67,7 @@ export function deviceChoice(read: OptionReader): DeviceChoice {
  * Opens the requested device.
  *
  * @param read the options that were given
- * @throws {InputError} if there is no such backend, or it is not installed
+ * @throws {InputError} if there is no such backend or product, or it is not there
  */
 export async function openChosen(read: OptionReader): Promise<Gpu> {
   return await openGpu(deviceChoice(read));

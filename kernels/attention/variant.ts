@@ -58,7 +58,7 @@ function columnsAtOnce(valueDim: number): 64 | 128 {
 
 /** The WGSL of attention for one call on one device. */
 export function attentionCode(device: AttentionDevice, options: AttentionKernelOptions): string {
-  if (usesMatrices(device, options)) return matrixCode(options);
+  if (usesMatrices(device, options)) return matrixCode(options, device.matrices!);
   const directive = device.subgroupSize > 0 ? device.subgroupDirective : "";
   const template = [
     packedTemplate,

@@ -26,8 +26,8 @@ export interface Capabilities {
   readonly subgroupDirective: string;
   /** The products of matrices that a subgroup can do at once, as the adapter lists them. */
   readonly matrixShapes: readonly MatrixShape[];
-  /** Whether kernels may use them: a test product of 16 x 16 halves was right. */
-  readonly matrices: boolean;
+  /** The one of them that kernels use, after a test of it was right; null where there is none. */
+  readonly matrices: MatrixShape | null;
   /**
    * Workgroups of attention that the device runs at once: below that, keys of a query block are shared. It is counted where
    * there are subgroups (probe/room.ts), and 1 where there are none, which is software.
@@ -97,7 +97,7 @@ export function toldCapabilities(
     subgroupSizes: subgroupSizesOf(adapter),
     subgroupDirective: "",
     matrixShapes: matrixShapesOf(adapter),
-    matrices: false,
+    matrices: null,
     busyWorkgroups: 1,
     nanosecondsPerTick: 0,
   };

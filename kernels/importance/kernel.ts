@@ -57,7 +57,7 @@ function isMatrix(device: ScoreDevice, options: ScoreKernelOptions): boolean {
 
 /** The WGSL of the kernel of scores. */
 export function scoreCode(device: ScoreDevice, options: ScoreKernelOptions): string {
-  if (isMatrix(device, options)) return matrixScoreCode(options);
+  if (isMatrix(device, options)) return matrixScoreCode(options, device.matrices!);
   return expandTemplate(
     [packedTemplate, scoresTemplate, blocksTemplate].join("\n"),
     scoreParameters(device, options),

@@ -77,6 +77,13 @@ gpuTest("gpu: the door refuses wrong arguments of every function", async (gpu) =
   await refuseAll("openGpu", "The options are ", (value) => open(value));
   await refuseAll("openGpu", "`patience`", (value) => open({ patience: value }), [0, -1, NaN, "x", null]);
   await refuseAll("openGpu", "`gpu`", (value) => open({ gpu: value }), [0, "x", {}, null]);
+  await refuseAll("openGpu", "`matrices`", (value) => open({ matrices: value }), [
+    0,
+    "16x16",
+    "8x8x32",
+    {},
+    null,
+  ]);
   await refuseAll("openGpu", "`onError`", (value) => open({ onError: value }), [0, "x", {}]);
   await assertRefused(
     () => open({ allowGL: true }),

@@ -104,7 +104,7 @@ Deno.test("an estimate without a device has no limits; with one it counts slices
       nanosecondsPerTick: 0,
     },
     ...{ subgroupSizes: { least: 0, most: 0 }, subgroupDirective: "" },
-    ...{ implementation: "builtin", matrixShapes: [], matrices: false, busyWorkgroups: 1 } as const,
+    ...{ implementation: "builtin", matrixShapes: [], matrices: null, busyWorkgroups: 1 } as const,
     limits: {
       maxStorageBufferBindingSize: 2 ** 28,
       maxBufferSize: 2 ** 30,

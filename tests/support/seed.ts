@@ -55,6 +55,9 @@ if (Deno.env.get(PRINTED) !== `${TEST_SEED}`) {
   console.log(`Property tests have the seed ${TEST_SEED}; PSA_TEST_SEED=${TEST_SEED} repeats them.`);
 }
 
+/** Whether a run takes all parts of long tests. */
+export const ALL_PARTS = Deno.env.get("PSA_LONG") === "1";
+
 /**
  * Whether a run takes a test that only some commits take: one of several, drawn by the seed. PSA_LONG=1 takes all.
  *
@@ -62,7 +65,7 @@ if (Deno.env.get(PRINTED) !== `${TEST_SEED}`) {
  * @param of how many there are
  */
 export function drawn(place: number, of: number): boolean {
-  return Deno.env.get("PSA_LONG") === "1" || (TEST_SEED >>> 0) % of === place;
+  return ALL_PARTS || (TEST_SEED >>> 0) % of === place;
 }
 
 /**

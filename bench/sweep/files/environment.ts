@@ -58,7 +58,7 @@ export async function describeEnvironment(
     vendor: gpu?.info.vendor ?? null,
     backend: gpu?.info.implementation ?? null,
     driver: gpu?.info.backend ?? null,
-    matrices: gpu?.info.matrices ?? false,
+    matrices: Boolean(gpu?.info.matrices),
     features: gpu?.info.features ?? [],
     limits: gpu?.info.limits ?? {},
     subgroup_size: gpu?.info.subgroupSize ?? 0,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MatrixShape } from "../../device/capabilities.ts";
 import { layoutTemplate } from "../../pyramid/layout.ts";
 import { entryTemplate } from "../../lists/entry.ts";
 import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
@@ -14,7 +15,7 @@ import {
 } from "../options.ts";
 import block from "../block.wgsl" with { type: "text" };
 import call from "../call.wgsl" with { type: "text" };
-import { MATRIX_DIRECTIVES } from "./directives.ts";
+import { matrixDirectives } from "./directives.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
 import memory from "./memory.wgsl" with { type: "text" };
 import output from "./output.wgsl" with { type: "text" };
@@ -37,7 +38,7 @@ const NARROW = 8;
 interface Sizes {
   /** Pieces of a row of queries and keys, padded to whole matrices; of values, padded to a matrix for each half. */
   readonly across: { readonly k: number; readonly v: number };
-  /** Matrices of 16 rows that a subgroup has, and query rows of the workgroup. */
+  /** Sixteens of rows that a subgroup has, and query rows of the workgroup. */
   readonly rowTiles: 2;
   readonly rows: number;
   /** Pieces of workgroup memory in which a subgroup exchanges scores. */
@@ -70,7 +71,7 @@ export function matrixWorkgroupBytes(options: AttentionKernelOptions): number {
 /** Whether a device runs a call with the matrix kernel. */
 export function usesMatrices(device: AttentionDevice, options: AttentionKernelOptions): boolean {
   const { dtype, masked = false, shape: { headDim } } = options;
-  return device.matrices && !masked && dtype === "f16" && headDim <= WIDEST &&
+  return device.matrices !== null && !masked && dtype === "f16" && headDim <= WIDEST &&
     matrixWorkgroupBytes(options) <= device.limits.maxComputeWorkgroupStorageSize;
 }
 
@@ -88,16 +89,21 @@ export function headsInTurn(device: AttentionDevice, options: AttentionKernelOpt
   return isWide && options.dense && options.shared === "last" ? DENSE_IN_TURN : 1;
 }
 
-/** The WGSL of attention with matrices. */
-export function matrixCode(options: AttentionKernelOptions): string {
+/**
+ * The WGSL of attention with matrices.
+ *
+ * @param options the properties of the call that decide
+ * @param product the product that the device has: M, N and K are 8 or 16
+ */
+export function matrixCode(options: AttentionKernelOptions, product: MatrixShape): string {
   const template = [layoutTemplate, entryTemplate, call, block, memory, steps, sample, output, kernel].join(
     "\n",
   );
-  return MATRIX_DIRECTIVES + expandTemplate(template, parametersOf(options));
+  return matrixDirectives(product) + expandTemplate(template, parametersOf(options, product));
 }
 
 /** The parameters of the kernel's template. */
-function parametersOf(options: AttentionKernelOptions): TemplateParameters {
+function parametersOf(options: AttentionKernelOptions, { M, N, K }: MatrixShape): TemplateParameters {
   const {
     shape: { headDim, valueDim },
     blockM,
@@ -131,7 +137,9 @@ function parametersOf(options: AttentionKernelOptions): TemplateParameters {
     },
     ...{ D_PIECES: headDim / 8, V_PIECES: valueDim / 8, K_ACROSS: across.k, V_ACROSS: across.v },
     ...{ K_PITCH: across.k + 1, V_PITCH: across.v + 1 },
-    ...{ STEPS: across.k / 2, COLUMNS: across.v / (alone ? 2 : 4), REGION: region, TILE_GROUPS: tileGroups },
+    // A subgroup's 32 rows, 16 keys and columns as matrices; steps of K channels.
+    ...{ M, N, K, ROW_MATRICES: 32 / M, KEY_MATRICES: 16 / N, COLUMNS: across.v * (alone ? 8 : 4) / N },
+    ...{ STEPS: Math.ceil(headDim / K), REGION: region, TILE_GROUPS: tileGroups },
     ...{ Q_LOADS: Math.ceil(across.k / 4), Q_REST: across.k % 4 !== 0 },
     ...{ K_LOADS: loads(across.k), K_REST: loads(across.k) * threads > 32 * across.k },
     ...{ V_LOADS: loads(across.v), V_REST: loads(across.v) * threads > 32 * across.v },

@@ -3,17 +3,22 @@
  *
  * @module
  */
+import type { MatrixShape } from "../../device/capabilities.ts";
 
 /**
- * Left and right factors are 16 x 16 halves, results 16 x 16 numbers in float32. The compiler cannot prove that matrices
- * are used in uniform control flow; kernels say why they are.
+ * Left factors are M x K halves, right ones K x N, results M x N numbers in float32; types name columns first. The compiler
+ * cannot prove that matrices are used in uniform control flow; kernels say why they are.
+ *
+ * @param product the sizes of a product
  */
-export const MATRIX_DIRECTIVES = `enable f16;
+export function matrixDirectives({ M, N, K }: Pick<MatrixShape, "M" | "N" | "K">): string {
+  return `enable f16;
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 diagnostic(off, subgroup_uniformity);
-alias Left = subgroup_matrix_left<f16, 16, 16>;
-alias Right = subgroup_matrix_right<f16, 16, 16>;
-alias Sums = subgroup_matrix_result<f32, 16, 16>;
+alias Left = subgroup_matrix_left<f16, ${K}, ${M}>;
+alias Right = subgroup_matrix_right<f16, ${N}, ${K}>;
+alias Sums = subgroup_matrix_result<f32, ${N}, ${M}>;
 `;
+}

@@ -4,7 +4,8 @@
 // Work. One workgroup owns ROWS query rows of a head and a part of the value columns, and walks tiles of 32 keys, whose
 // groups come from anywhere, as in the tiled kernel. Subgroups of 32 lanes form row groups of two: both hold the same 32 query
 // rows, and one multiplies the first 16 keys of a tile, the other one the last. Queries stay in registers as matrices, and so do
-// sums of outputs, in float32. Where rows are narrow (ALONE: up to 64 channels) a subgroup has registers for the sums of all
+// sums of outputs, in float32. The device's product is M x N x K: 32 rows are 32 / M matrices, 16 keys 16 / N, a step K channels, or in
+// the second product K keys. Where rows are narrow (ALONE: up to 64 channels) a subgroup has registers for the sums of all
 // columns over its own keys: halves are added up once, at the end. Else it makes half of the columns over all keys.
 //
 // A tile takes two phases. (1) Scores of this tile, which are there since the tile before, go
@@ -167,8 +168,10 @@ fn main(
   var top#{z} = MASKED;
   var sum#{z} = 0.0;
 //#end
-//#for i in 0 .. ROW_TILES
-  var s#{i} = Sums();
+//#for i in 0 .. ROW_MATRICES
+//#for n in 0 .. KEY_MATRICES
+  var s#{i * KEY_MATRICES + n} = Sums();
+//#end
 //#for j in 0 .. COLUMNS
   var o#{i}_#{j} = Sums();
 //#end

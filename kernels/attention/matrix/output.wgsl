@@ -21,9 +21,11 @@
   let inverse#{h} = shared_rows[half * #{ROWS}u + local#{h}];
   let out#{h}_at = own + (#{16 * h}u + (lane >> 1u)) * 6u + 2u * (lane & 1u);
 //#end
-//#for j in 0 .. COLUMNS
-//#for i in 0 .. ROW_TILES
-  subgroupMatrixStore<row_major>(&exchange, own + #{96 * i}u, o#{i}_#{j}, 6u);
+//#for j in 0 .. COLUMNS * N / 16
+//#for i in 0 .. ROW_MATRICES
+//#for n in 0 .. 16 / N
+  subgroupMatrixStore<row_major>(&exchange, own + #{6 * M * i + n * N / 4}u, o#{i}_#{j * 16 / N + n}, 6u);
+//#end
 //#end
 //#if ALONE
   // Halves have sums of their own keys: they take turns in adding up those of both.

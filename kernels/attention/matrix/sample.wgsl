@@ -118,7 +118,7 @@
     top#{z} = max(shared_rows[row#{z}], shared_rows[#{ROWS}u + row#{z}]);
     max#{z} = select(max#{z}, max(top#{z}, EMPTY), max#{z} == MASKED);
 //#end
-//#for i in 0 .. ROW_TILES
+//#for i in 0 .. ROW_MATRICES
 //#for j in 0 .. COLUMNS
     o#{i}_#{j} = Sums();
 //#end

@@ -28,8 +28,10 @@
   }
 //#end
   workgroupBarrier();
+//#for m in 0 .. 16 / M
 //#for step in 0 .. STEPS
-  let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{2 * step}u, #{K_PITCH}u);
+  let q#{i * 16 / M + m}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, both + #{m * M * K_PITCH + step * K / 8}u, #{K_PITCH}u);
+//#end
 //#end
   workgroupBarrier();
 //#end
@@ -98,26 +100,28 @@
 //#end
 //#end
 
-// One step of the first product: 16 channels of all row tiles.
+// One step of the first product: K channels of all rows, and of the 16 keys.
 //#block multiply_keys
+//#for n in 0 .. KEY_MATRICES
       {
-        let columns = subgroupMatrixLoad<Right, col_major>(&keys, k_buffer_read + k_read + #{2 * step}u, #{K_PITCH}u);
-//#for i in 0 .. ROW_TILES
-        s#{i} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + ")"};
+        let columns = subgroupMatrixLoad<Right, col_major>(&keys, k_buffer_read + k_read + #{n * N * K_PITCH + step * K / 8}u, #{K_PITCH}u);
+//#for i in 0 .. ROW_MATRICES
+        s#{i * KEY_MATRICES + n} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + (i * KEY_MATRICES + n) + ")"};
 //#end
       }
 //#end
+//#end
 
-// The second product: weights of all 32 keys, or, where halves work alone, of the own 16, times values.
+// The second product: weights of all 32 keys, or, where halves work alone, of the own 16, times values; a step is K keys.
 //#block add_outputs
-//#for step in 0 .. ALONE ? 1 : 2
-//#for i in 0 .. ROW_TILES
-      let weights#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, #{ALONE ? "own" : "both"} + #{step * REGION + 48 * i}u, 3u);
+//#for step in 0 .. (ALONE ? 16 : 32) / K
+//#for i in 0 .. ROW_MATRICES
+      let weights#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&exchange, #{ALONE ? "own" : "both"} + #{(step * K >> 4) * REGION + (step * K & 15) / 8 + 3 * M * i}u, 3u);
 //#end
 //#for j in 0 .. COLUMNS
       {
-        let rows = subgroupMatrixLoad<Right, row_major>(&values, v_buffer_read + v_read + #{16 * step * V_PITCH + 2 * j}u, #{V_PITCH}u);
-//#for i in 0 .. ROW_TILES
+        let rows = subgroupMatrixLoad<Right, row_major>(&values, v_buffer_read + v_read + #{step * K * V_PITCH + j * N / 8}u, #{V_PITCH}u);
+//#for i in 0 .. ROW_MATRICES
         o#{i}_#{j} = subgroupMatrixMultiplyAccumulate(weights#{i}_#{step}, rows, o#{i}_#{j});
 //#end
       }
@@ -128,8 +132,10 @@
 // Scores go to where lanes read them. The terms that are added to the scores of a lane, and the rows that see them: for the groups of 8 keys
 // 0 and 1, and of these four keys each, a and b.
 //#block give_scores
-//#for i in 0 .. ROW_TILES
-      subgroupMatrixStore<row_major>(&exchange, own + #{96 * i}u, s#{i}, 6u);
+//#for i in 0 .. ROW_MATRICES
+//#for n in 0 .. KEY_MATRICES
+      subgroupMatrixStore<row_major>(&exchange, own + #{6 * M * i + n * N / 4}u, s#{i * KEY_MATRICES + n}, 6u);
+//#end
 //#end
 //#for g in 0 .. 2
       let bias#{g}a = bias_of(tile, half * 2u + #{g}u, swap * 4u);

@@ -27,8 +27,11 @@ export interface GpuOptions {
   readonly robust?: boolean;
   /** Whether kernels may use subgroups where the device has them; default true. */
   readonly subgroups?: boolean;
-  /** Whether kernels may use matrix units where the device has them; default true. */
-  readonly matrices?: boolean;
+  /**
+   * Whether kernels may use matrix units where the device has them; default true. A name such as `16x8x16`, M x N x K, is the
+   * product that they have to use.
+   */
+  readonly matrices?: boolean | string;
   /** Whether OpenGL is accepted if there is no Vulkan driver; default false: it is slow, and known to hang. */
   readonly allowGl?: boolean;
   /** Milliseconds that one wait for the device may take before it counts as hanging; default ten minutes. */
@@ -45,7 +48,8 @@ const IMPLEMENTATIONS = new Set<GPU>();
  *
  * @param options the WebGPU implementation, and what kernels may use
  * @throws {NoAdapterError} if there is no adapter
- * @throws {InputError} if the only adapter is OpenGL's and `allowGl` is not set, or Dawn is requested and not installed
+ * @throws {InputError} if the only adapter is OpenGL's and `allowGl` is not set, Dawn is requested and not installed, or kernels cannot use the
+ * requested product of matrices
  *
  * @example
  * ```ts
@@ -118,6 +122,6 @@ async function probe(
     subgroupSize: shuffles.size,
     busyWorkgroups: shuffles.size > 0 ? await probeRoom(gpu) : 1,
     subgroupDirective: shuffles.directive,
-    matrices: subgroups && matrices && await probeMatrices(gpu),
+    matrices: subgroups && matrices !== false ? await probeMatrices(gpu, matrices) : null,
   };
 }

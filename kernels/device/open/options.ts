@@ -5,6 +5,7 @@
  */
 import { requireInput } from "../../../reference/errors.ts";
 import { kindOf, requireOptions } from "../../door.ts";
+import { MATRIX_NAMES } from "../probe/matrices.ts";
 
 /** The names of the options. */
 const NAMES = [
@@ -21,10 +22,15 @@ const MOST_PATIENCE = 2 ** 31 - 1;
  */
 export function requireGpuOptions(options: unknown): void {
   requireOptions(options, NAMES);
-  const { gpu, patience, onError } = options as Record<string, unknown>;
+  const { gpu, matrices, patience, onError } = options as Record<string, unknown>;
   requireInput(
     gpu === undefined || typeof (gpu as { requestAdapter?: unknown } | null)?.requestAdapter === "function",
     () => `\`gpu\` is ${kindOf(gpu)}; it should be an implementation of WebGPU, as navigator.gpu is.`,
+  );
+  requireInput(
+    matrices === undefined || typeof matrices === "boolean" || MATRIX_NAMES.includes(matrices as string),
+    () =>
+      `\`matrices\` is ${kindOf(matrices)}; it should be true, false or one of ${MATRIX_NAMES.join(", ")}.`,
   );
   requireInput(
     patience === undefined || typeof patience === "number" && patience > 0 && patience <= MOST_PATIENCE,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { MATRIX_DIRECTIVES } from "../../attention/matrix/directives.ts";
-import type { Capabilities } from "../../device/capabilities.ts";
+import { matrixDirectives } from "../../attention/matrix/directives.ts";
+import type { Capabilities, MatrixShape } from "../../device/capabilities.ts";
 import { expandTemplate, type TemplateParameters } from "../../wgsl/template.ts";
 import kernel from "./kernel.wgsl" with { type: "text" };
 import memory from "./memory.wgsl" with { type: "text" };
@@ -54,7 +54,7 @@ function parametersOf({ headDim, parts, columns, sums }: MatrixScoreOptions) {
       COLUMN_TILES: columnTiles,
       SETS: stays && padded > NARROW ? 2 : 1,
     },
-    ...{ STEPS: padded / 2, STEPS_OF_TOKEN: stepsOfToken, TILE_STEPS: stays ? 1 : parts * stepsOfToken },
+    ...{ STEPS_OF_TOKEN: stepsOfToken, TILE_STEPS: stays ? 1 : parts * stepsOfToken },
     ...{ KEY_ROWS: keyRows, BUFFER: buffer, SPAN: 128 * groups },
     ...{ EXCHANGE: stays ? 2 * buffer : 0, MEMORY: 2 * buffer + (stays ? threads / 32 * EXCHANGE : 0) },
     OWN_OFFSETS: stays && isEven && (rows % 16 === 0 || 16 % rows === 0) && columns <= 32,
@@ -74,10 +74,16 @@ export function usesMatrixScores(
   { matrices, limits }: MatrixScoreDevice,
   options: MatrixScoreOptions,
 ): boolean {
-  return matrices && 16 * parametersOf(options).MEMORY <= limits.maxComputeWorkgroupStorageSize;
+  return matrices !== null && 16 * parametersOf(options).MEMORY <= limits.maxComputeWorkgroupStorageSize;
 }
 
-/** The WGSL of the kernel. */
-export function matrixScoreCode(options: MatrixScoreOptions): string {
-  return MATRIX_DIRECTIVES + expandTemplate([memory, steps, kernel].join("\n"), parametersOf(options));
+/**
+ * The WGSL of the kernel.
+ *
+ * @param options the properties of the call that decide
+ * @param product the product that the device has: M, N and K are 8 or 16
+ */
+export function matrixScoreCode(options: MatrixScoreOptions, { M, N, K }: MatrixShape): string {
+  const parameters = { ...parametersOf(options), M, N, K, STEPS: Math.ceil(options.headDim / K) };
+  return matrixDirectives({ M, N, K }) + expandTemplate([memory, steps, kernel].join("\n"), parameters);
 }

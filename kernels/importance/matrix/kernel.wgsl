@@ -2,7 +2,8 @@
 // sums in float32. A template (template.ts).
 //
 // Work. A workgroup owns 128 rows (sampled queries, groups of queries) and walks SPANS times #{SPAN} columns. Subgroups form
-// GROUPS columns of four; each makes scores of 32 rows x 16 * COLUMN_TILES columns at a time.
+// GROUPS columns of four; each makes scores of 32 rows x 16 * COLUMN_TILES columns at a time, by the device's product M x N x K: 32 / M
+// matrices of rows, 16 / N of 16 columns, steps of K channels.
 // If one row of keys is one token, queries stay in registers as matrices (STAYS), a step is a whole tile of keys, and there are
 // two buffers of them: while lanes reduce the scores of a tile, matrix units make those of the next one, and the one after
 // is stored, so that a tile takes one barrier and subgroups need not be at the same place of it. Such a workgroup has four
@@ -69,8 +70,8 @@ fn main(
   var seen = select(0u, COLUMNS, line < ROWS);
   if (CAUSAL) { seen = min(seen, u32(clamp(i32(line) + SHIFT + 1, 0, i32(COLUMNS)))); }
   var best = HIDDEN;   // of the columns so far of a key block
-//#for i in 0 .. 2
-//#for j in 0 .. COLUMN_TILES
+//#for i in 0 .. 32 / M
+//#for j in 0 .. COLUMN_TILES * 16 / N
   var s#{i}_#{j} = Sums();
 //#end
 //#end
@@ -85,8 +86,10 @@ fn main(
     staged[local * #{PITCH}u + at % #{ACROSS}u] = query_piece(q_head, token, at % #{ACROSS}u, 0u);
   }
   workgroupBarrier();
+//#for m in 0 .. 16 / M
 //#for step in 0 .. STEPS
-  let q#{i}_#{step} = subgroupMatrixLoad<Left, row_major>(&staged, row_group * #{16 * PITCH}u + #{2 * step}u, #{PITCH}u);
+  let q#{i * 16 / M + m}_#{step} = subgroupMatrixLoad<Left, row_major>(&staged, row_group * #{16 * PITCH}u + #{m * M * PITCH + step * K / 8}u, #{PITCH}u);
+//#end
 //#end
   workgroupBarrier();
 //#end
@@ -174,20 +177,20 @@ fn main(
     let now = (at & 1u) * #{BUFFER}u;
     let next = #{BUFFER}u - now;
     if (at % #{TILE_STEPS}u == 0u) {
-//#for i in 0 .. 2
-//#for j in 0 .. COLUMN_TILES
+//#for i in 0 .. 32 / M
+//#for j in 0 .. COLUMN_TILES * 16 / N
       s#{i}_#{j} = Sums();
 //#end
 //#end
     }
-//#for step in 0 .. 2
+//#for step in 0 .. 32 / K
     {
-//#for i in 0 .. 2
-      let rows#{i} = subgroupMatrixLoad<Left, row_major>(&staged, now + (row_group * 32u + #{16 * i}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
+//#for i in 0 .. 32 / M
+      let rows#{i} = subgroupMatrixLoad<Left, row_major>(&staged, now + (row_group * 32u + #{M * i}u) * #{PITCH}u + #{step * K / 8}u, #{PITCH}u);
 //#end
-//#for j in 0 .. COLUMN_TILES
-      let columns#{j} = subgroupMatrixLoad<Right, col_major>(&staged, now + #{128 * PITCH}u + (neighbour * #{16 * COLUMN_TILES}u + #{16 * j}u) * #{PITCH}u + #{2 * step}u, #{PITCH}u);
-//#for i in 0 .. 2
+//#for j in 0 .. COLUMN_TILES * 16 / N
+      let columns#{j} = subgroupMatrixLoad<Right, col_major>(&staged, now + #{128 * PITCH}u + (neighbour * #{16 * COLUMN_TILES}u + #{N * j}u) * #{PITCH}u + #{step * K / 8}u, #{PITCH}u);
+//#for i in 0 .. 32 / M
       s#{i}_#{j} = subgroupMatrixMultiplyAccumulate(rows#{i}, columns#{j}, s#{i}_#{j});
 //#end
 //#end

@@ -48,19 +48,23 @@
 // Scores of the next tile, whose keys are in the other buffer.
 //#block multiply
 //#for step in 0 .. STEPS
+//#for n in 0 .. 16 / N
     {
-      let columns = subgroupMatrixLoad<Right, col_major>(&staged, next + neighbour * #{16 * PITCH}u + #{2 * step}u, #{PITCH}u);
-//#for i in 0 .. 2
-      s#{i}_0 = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + "_0)"};
+      let columns = subgroupMatrixLoad<Right, col_major>(&staged, next + neighbour * #{16 * PITCH}u + #{n * N * PITCH + step * K / 8}u, #{PITCH}u);
+//#for i in 0 .. 32 / M
+      s#{i}_#{n} = #{step == 0 ? "subgroupMatrixMultiply<f32>(q" + i + "_0, columns)" : "subgroupMatrixMultiplyAccumulate(q" + i + "_" + step + ", columns, s" + i + "_" + n + ")"};
 //#end
     }
+//#end
 //#end
 //#end
 
 // 32 rows of 16 columns go to lanes.
 //#block give_scores
-//#for i in 0 .. 2
-    subgroupMatrixStore<row_major>(&staged, exchange + #{96 * i}u, s#{i}_#{STAYS ? 0 : j}, 6u);
+//#for i in 0 .. 32 / M
+//#for n in 0 .. 16 / N
+    subgroupMatrixStore<row_major>(&staged, exchange + #{6 * M * i + n * N / 4}u, s#{i}_#{(STAYS ? 0 : j * 16 / N) + n}, 6u);
+//#end
 //#end
     let a0 = bitcast<vec4f>(staged[a_at]);
     let b0 = bitcast<vec4f>(staged[b_at]);

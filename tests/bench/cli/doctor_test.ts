@@ -25,7 +25,7 @@ function withAdapter(description: string, software: boolean): Machine {
       maxComputeInvocationsPerWorkgroup: 1024,
     },
     ...{ subgroupSize: 32, subgroupSizes: { least: 32, most: 32 }, subgroupDirective: "" },
-    ...{ matrixShapes: [], matrices: false, busyWorkgroups: 1, nanosecondsPerTick: 1 },
+    ...{ matrixShapes: [], matrices: null, busyWorkgroups: 1, nanosecondsPerTick: 1 },
   };
   return { ...BARE, builtin: { device, software, problem: "" }, chromium: "/usr/bin/chromium" };
 }
@@ -74,4 +74,11 @@ Deno.test("doctor: an adapter in software is told from a GPU, in lines of 80 cha
   const text = doctorText(software, commandOutlooks(software, DEBIAN));
   assert(text.split("\n").every((line) => line.length <= 80), text);
   assertStringIncludes(text, "emulated on the CPU");
+  assertStringIncludes(text, "no: The adapter lists no products of matrices.");
+  const matrices = { M: 16, N: 8, K: 16, component: "f16", result: "f32" };
+  const builtin = { ...gpu.builtin, device: { ...gpu.builtin.device!, matrices } };
+  assertStringIncludes(
+    doctorText({ ...gpu, builtin }, []),
+    "matrices      yes, products of 16x8x16 f16 with sums in f32",
+  );
 });

@@ -50,6 +50,10 @@ for (
       '--parts holds "length"; the parts are table, densities, lengths, causal, numbers, forward, stages, rules.',
     ],
     [["--token", "128"], "--token is not an option; the nearest one is --tokens."],
+    [
+      ["--matrix", "16x16"],
+      '--matrix is "16x16"; the nearest is 16x16x8. It should be one of 16x16x16, 16x16x8, 16x8x16, 8x16x16, 16x8x8, 8x16x8, 8x8x16, 8x8x8.',
+    ],
     [["--parts", "table", "--filter", "D=7 "], '--filter "D=7 " matches no case.'],
   ] as const
 ) {

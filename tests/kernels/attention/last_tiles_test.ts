@@ -70,7 +70,7 @@ gpuTest(
 
 Deno.test("attention: which kernels walk the last tile only as far as it is filled", () => {
   const device = {
-    ...{ subgroupSize: 32, subgroupDirective: "", matrices: false },
+    ...{ subgroupSize: 32, subgroupDirective: "", matrices: null },
     limits: { maxComputeWorkgroupStorageSize: 49152 },
   };
   const call = { shape: { headDim: 64, valueDim: 64 }, blockM: 128, partial: false, group: 8 } as const;

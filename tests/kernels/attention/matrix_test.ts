@@ -19,20 +19,22 @@ import {
 import { resolveCase } from "../../../fixtures/cases.ts";
 import { suiteCases } from "../../../fixtures/conformance/suites.ts";
 import { matrixCode, usesMatrices } from "../../../kernels/attention/matrix/code.ts";
+import type { MatrixShape } from "../../../kernels/device/capabilities.ts";
 import type { AttentionKernelOptions } from "../../../kernels/attention/variant.ts";
 import { MATRIX_FEATURE } from "../../../kernels/device/open/backend.ts";
 import { openDawn } from "../../../kernels/device/open/dawn.ts";
+import { MATRIX_SHAPES } from "../../../kernels/device/probe/matrices.ts";
 import { groupTokens } from "../../../kernels/lists/entry.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { checkAttention } from "../../support/attention_check.ts";
 import { dawnNeed } from "../../support/dawn.ts";
-import { emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { emulatedMatrices, emulatedProducts } from "../../support/emulated_matrices.ts";
 import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 
 /** A device with matrix units, as NVIDIA's adapters tell of themselves. */
 const DEVICE = {
-  ...{ subgroupSize: 32, subgroupDirective: "", matrices: true },
+  ...{ subgroupSize: 32, subgroupDirective: "", matrices: MATRIX_SHAPES[0] },
   limits: { maxComputeWorkgroupStorageSize: 49152 },
 };
 
@@ -85,10 +87,17 @@ testWith(await dawnNeed(), {
     };
     const kernels = kernelsOfSuite().filter((options) => usesMatrices(DEVICE, options));
     assert(kernels.length > 30, `${kernels.length} kernels are few`);
-    for (const options of kernels) {
-      assertEquals(await compile(matrixCode(options)), undefined, JSON.stringify(options));
+    const [largest, ...others] = MATRIX_SHAPES;
+    for (const [i, options] of kernels.entries()) {
+      for (const product of [largest, others[i % others.length]]) {
+        const name = JSON.stringify({ ...options, product });
+        assertEquals(await compile(matrixCode(options, product)), undefined, name);
+      }
     }
-    const broken = matrixCode(kernels[0]).replace("subgroupMatrixLoad<Left", "subgroupMatrixLoad<Right");
+    const broken = matrixCode(kernels[0], largest).replace(
+      "subgroupMatrixLoad<Left",
+      "subgroupMatrixLoad<Right",
+    );
     assert(await compile(broken) !== undefined, "a wrong kernel compiles");
     device.destroy();
   },
@@ -100,7 +109,7 @@ Deno.test("matrices: which calls run by them", () => {
     shape: { headDim: 128, valueDim: 136 },
   };
   assert(usesMatrices(DEVICE, call));
-  assert(!usesMatrices({ ...DEVICE, matrices: false }, call));
+  assert(!usesMatrices({ ...DEVICE, matrices: null }, call));
   assert(!usesMatrices(DEVICE, { ...call, dtype: "f32" }));
   assert(!usesMatrices(DEVICE, { ...call, shape: { headDim: 136, valueDim: 64 } }), "queries are too wide");
   assert(!usesMatrices({ ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 32768 } }, call));
@@ -124,7 +133,8 @@ function growingCall(
 
 /** Opens the method on emulated matrices, for one head whose dimensions are those of the growing call. */
 async function openEmulated(
-  { seqQ, seqK, causal, headDim = 16, valueDim = 24 }: {
+  { product, seqQ, seqK, causal, headDim = 16, valueDim = 24 }: {
+    readonly product: MatrixShape;
     readonly seqQ: number;
     readonly seqK: number;
     readonly causal: boolean;
@@ -134,8 +144,8 @@ async function openEmulated(
 ) {
   const shape = { batch: 1, heads: 1, kvHeads: 1, seqQ, seqK, headDim, valueDim };
   const options = { blockM: 32, blockN: 16, causal } as const;
-  const gpu = await openGpu({ gpu: emulatedMatrices() });
-  assert(gpu.info.matrices, "matrices are not emulated");
+  const gpu = await openGpu({ gpu: emulatedMatrices([product]) });
+  assertEquals(gpu.info.matrices, product, "matrices are not emulated");
   const psa = await createPsa(gpu, {
     ...{ shape, dtype: "f16", levels: [1, 4], ready: [] },
     config: {
@@ -164,8 +174,9 @@ function assertRight(
   assert(lse.maxAbs <= bound.lse, `log-sum-exp off by ${lse.maxAbs}, bound ${bound.lse}`);
 }
 
-Deno.test("matrices, emulated: rows whose maximum the sample misses are right, and what is not seen has no influence", async () => {
-  const call = await openEmulated({ seqQ: 72, seqK: 72, causal: true }), { psa, qkv } = call;
+/** Asserts that rows whose maximum the sample misses are right, and that what is not seen has no influence. */
+async function checkGrowing(product: MatrixShape): Promise<void> {
+  const call = await openEmulated({ product, seqQ: 72, seqK: 72, causal: true }), { psa, qkv } = call;
   using _gpu = call.gpu;
   using _psa = psa;
   const rows = Int32Array.from({ length: 15 }, (_, i) => [1, 1, 0, 1, 4][i % 5]);
@@ -182,7 +193,14 @@ Deno.test("matrices, emulated: rows whose maximum the sample misses are right, a
   const own = await psa.forward({ ...qkv, v: last }, { levels });
   assertEquals(own.out.data.slice(0, 71 * 24), clean.out.data.slice(0, 71 * 24));
   assert(own.out.data.slice(-24).every((x) => x === Infinity), "the value of its own token");
-});
+}
+
+for (const { product, by } of emulatedProducts(0)) {
+  Deno.test(
+    `matrices, emulated${by}: rows whose maximum the sample misses are right, and what is not seen has no influence`,
+    () => checkGrowing(product),
+  );
+}
 
 const WIDE = { seqQ: 32, seqK: 75, headDim: 72, valueDim: 72 };
 const OTHERS = [
@@ -191,17 +209,22 @@ const OTHERS = [
   { name: "narrow heads, dense", sizes: { seqQ: 64, seqK: 75 }, rows: null },
 ] as const;
 
+/** Products whose text does not take a device in software three times as long to compile. */
+const QUICK = MATRIX_SHAPES.filter(({ K }) => K === 16);
+
 // Each takes a device in software ten seconds to compile: a commit draws one.
 for (const [i, { name, sizes, rows }] of OTHERS.entries()) {
   if (!drawn(i, OTHERS.length + 1)) continue;
-  Deno.test(`matrices, emulated: ${name}, with a tail of keys`, async () => {
-    const call = await openEmulated({ ...sizes, causal: false }), { psa, qkv } = call;
-    using _gpu = call.gpu;
-    using _psa = psa;
-    const levels = rows === null ? "dense" : { data: Int32Array.from(rows), shape: [1, 1, 1, 5] };
-    const got = await psa.forward(qkv, { levels });
-    assertRight(got, { ...call, levels: got.levels });
-  });
+  for (const { product, by } of emulatedProducts(1, QUICK)) {
+    Deno.test(`matrices, emulated${by}: ${name}, with a tail of keys`, async () => {
+      const call = await openEmulated({ ...sizes, product, causal: false }), { psa, qkv } = call;
+      using _gpu = call.gpu;
+      using _psa = psa;
+      const levels = rows === null ? "dense" : { data: Int32Array.from(rows), shape: [1, 1, 1, 5] };
+      const got = await psa.forward(qkv, { levels });
+      assertRight(got, { ...call, levels: got.levels });
+    });
+  }
 }
 
 if (drawn(OTHERS.length, OTHERS.length + 1)) {

@@ -15,7 +15,7 @@ import { buildPlan } from "../../../kernels/plan.ts";
 import { createPsa, type PsaSetup } from "../../../kernels/psa.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { checkAttention, inputsOf } from "../../support/attention_check.ts";
-import { emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { emulatedMatrices, emulatedProducts } from "../../support/emulated_matrices.ts";
 import { drawn, TEST_SEED } from "../../support/seed.ts";
 import { replace, withRoom } from "../../support/small_call.ts";
 import { gpuTest } from "../../support/stage_case.ts";
@@ -181,16 +181,18 @@ for (const family of FAMILIES.filter((_, i) => drawn(i, FAMILIES.length))) { // 
   });
 }
 
-Deno.test("matrices, emulated: keys shared by workgroups, with lists and dense, causal", async () => {
-  using gpu = await openGpu({ gpu: emulatedMatrices() });
-  using scope = wide(gpu);
-  const name = "attention B=1 H=1 Lq=20 Lk=1500 D=16 bm=32 bn=64 dtype=f16 causal=true levels=0,1,1,4";
-  assert(await watched(scope, () => checkAttention(scope, parseCase(name))) > 0, "nothing was shared");
-  assert(
-    await watched(scope, () => checkAttention(scope, parseCase(name), { dense: true })) > 0,
-    "dense was not",
-  );
-});
+for (const { product, by } of emulatedProducts(2)) {
+  Deno.test(`matrices, emulated${by}: keys shared by workgroups, with lists and dense, causal`, async () => {
+    using gpu = await openGpu({ gpu: emulatedMatrices([product]) });
+    using scope = wide(gpu);
+    const name = "attention B=1 H=1 Lq=20 Lk=1500 D=16 bm=32 bn=64 dtype=f16 causal=true levels=0,1,1,4";
+    assert(await watched(scope, () => checkAttention(scope, parseCase(name))) > 0, "nothing was shared");
+    assert(
+      await watched(scope, () => checkAttention(scope, parseCase(name), { dense: true })) > 0,
+      "dense was not",
+    );
+  });
+}
 
 gpuTest("gpu: keys that workgroups share give what one workgroup gives, within rounding", async (gpu) => {
   const given = parseCase("attention B=1 H=2 Lq=64 Lk=600 D=32 bm=32 bn=64"), { qkv } = inputsOf(given);

@@ -5,6 +5,7 @@
 import { openGpu } from "../../../kernels/device/open/open.ts";
 import type { Gpu } from "../../../kernels/device/gpu.ts";
 import { MATRIX_FEATURE } from "../../../kernels/device/open/backend.ts";
+import { MATRIX_SHAPES } from "../../../kernels/device/probe/matrices.ts";
 import { openDawn } from "../../../kernels/device/open/dawn.ts";
 import { buildImportance } from "../../../kernels/importance/importance.ts";
 import { scoreCode } from "../../../kernels/importance/kernel.ts";
@@ -15,11 +16,11 @@ import { importanceBounds } from "../../../reference/judge/importance_bounds.ts"
 import { levelsFromImportance } from "../../../reference/levels/by_config.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { dawnNeed } from "../../support/dawn.ts";
-import { emulatedMatrices } from "../../support/emulated_matrices.ts";
+import { emulatedMatrices, emulatedProducts } from "../../support/emulated_matrices.ts";
 import { testWith } from "../../support/skip.ts";
 import { bufferOf, isTie, qkvOf, runStages, type StageCase } from "../../support/stage_case.ts";
 
-const DEVICE = { matrices: true, limits: { maxComputeWorkgroupStorageSize: 49152 } };
+const DEVICE = { matrices: MATRIX_SHAPES[0], limits: { maxComputeWorkgroupStorageSize: 49152 } };
 
 /** Products of every way through the kernel: widths that stay in registers or stream, key blocks of 1 to 128 columns. */
 const PRODUCTS = [8, 64, 72, 128, 256].flatMap((headDim) => [
@@ -34,10 +35,17 @@ testWith(await dawnNeed(), {
     const adapter = await (await openDawn({ driver: "null" })).requestAdapter();
     const features = ["shader-f16", "subgroups", MATRIX_FEATURE] as GPUFeatureName[];
     const device = await adapter!.requestDevice({ requiredFeatures: features });
-    for (const product of PRODUCTS) {
-      device.pushErrorScope("validation");
-      device.createShaderModule({ code: matrixScoreCode(product) });
-      assertEquals((await device.popErrorScope())?.message, undefined, JSON.stringify(product));
+    const [largest, ...others] = MATRIX_SHAPES;
+    for (const [i, product] of PRODUCTS.entries()) {
+      for (const shape of [largest, others[i % others.length]]) {
+        device.pushErrorScope("validation");
+        device.createShaderModule({ code: matrixScoreCode(product, shape) });
+        assertEquals(
+          (await device.popErrorScope())?.message,
+          undefined,
+          JSON.stringify({ ...product, shape }),
+        );
+      }
       assert(usesMatrixScores(DEVICE, product), `${JSON.stringify(product)} has no room`);
     }
     device.destroy();
@@ -49,7 +57,7 @@ Deno.test("importance by matrices: which products are made by them", () => {
     isMatrix = (code: string) => code.includes("subgroup_matrix");
   assert(isMatrix(scoreCode(DEVICE, { ...product, dtype: "f16" })));
   assert(!isMatrix(scoreCode(DEVICE, { ...product, dtype: "f32" })));
-  assert(!isMatrix(scoreCode({ ...DEVICE, matrices: false }, { ...product, dtype: "f16" })));
+  assert(!isMatrix(scoreCode({ ...DEVICE, matrices: null }, { ...product, dtype: "f16" })));
   const small = { ...DEVICE, limits: { maxComputeWorkgroupStorageSize: 16384 } };
   assert(!isMatrix(scoreCode(small, { ...product, headDim: 128, dtype: "f16" })));
 });
@@ -80,7 +88,7 @@ Deno.test("matrices: scores take as many bytes at a time as queries, between 32 
   assertEquals(scratchBytes(DEVICE, long), 12 * 65536 * 128 * 2);
   assertEquals(scratchBytes(DEVICE, call(2, 1024)), least);
   assertEquals(scratchBytes(DEVICE, call(64, 65536)), 1 << 28);
-  assertEquals(scratchBytes({ matrices: false }, long), least);
+  assertEquals(scratchBytes({ matrices: null }, long), least);
   assertEquals(scratchBytes(DEVICE, { ...long, dtype: "f32" }), least);
   assertEquals(
     scratchBytes(DEVICE, { ...long, config: { ...config, importance: { kind: "pooled" } } }),
@@ -112,15 +120,17 @@ async function judge(gpu: Gpu, c: StageCase, scratch?: number) {
 }
 
 for (const [n, c] of CASES.entries()) {
-  Deno.test(`importance by matrices, emulated: ${JSON.stringify(c.config.importance)}`, async () => {
-    using gpu = await openGpu({ gpu: emulatedMatrices() });
-    assert(gpu.info.matrices);
-    const { share, wrong, finite } = await judge(
-      gpu,
-      { ...c, dtype: "f16", seed: n },
-      n === 0 ? 1 : undefined,
-    );
-    assert(finite && share <= 1, `${share} of the bound`);
-    assertEquals(wrong, 0, "rows have other levels");
-  });
+  for (const { product, by } of emulatedProducts(3 + n)) {
+    Deno.test(`importance by matrices, emulated${by}: ${JSON.stringify(c.config.importance)}`, async () => {
+      using gpu = await openGpu({ gpu: emulatedMatrices([product]) });
+      assertEquals(gpu.info.matrices, product);
+      const { share, wrong, finite } = await judge(
+        gpu,
+        { ...c, dtype: "f16", seed: n },
+        n === 0 ? 1 : undefined,
+      );
+      assert(finite && share <= 1, `${share} of the bound`);
+      assertEquals(wrong, 0, "rows have other levels");
+    });
+  }
 }

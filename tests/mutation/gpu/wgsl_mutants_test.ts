@@ -33,7 +33,7 @@ Deno.test("WGSL mutants: every text that one replaces stands in a kernel", () =>
     {
       subgroupSize: 32,
       subgroupDirective: "",
-      matrices: false,
+      matrices: null,
       limits: { maxComputeWorkgroupStorageSize: 49152 },
     },
     {
