@@ -33,12 +33,12 @@ const DENSE_BLOCK = 128;
 export function requirePyramidCall(
   qkv: Qkv,
   levels: Tensor<Int32Array>,
-  { blockM, blockN, scale = 1, tail = "exact" }: PyramidAttentionOptions,
+  { blockM, blockN, ...options }: PyramidAttentionOptions,
 ): AttentionShape {
   const shape = attentionShape(qkv);
   requireBlock("blockM", blockM);
   requireBlock("blockN", blockN);
-  requireTailAndScale(tail, scale);
+  requireOptions(options);
   requireTensor("levels", levels);
   const blocks = [shape.batch, shape.heads, Math.ceil(shape.seqQ / blockM), Math.ceil(shape.seqK / blockN)];
   requireInput(
@@ -54,9 +54,15 @@ export function requirePyramidCall(
 }
 
 /** Throws if an option that dense attention has too is wrong. */
-function requireTailAndScale(tail: string, scale: number): void {
+function requireOptions(
+  { scale = 1, causal = false, tail = "exact" }: Omit<PyramidAttentionOptions, "blockM" | "blockN">,
+): void {
   requireTail(tail);
   requireInput(Number.isFinite(scale), () => `\`scale\` is ${scale}; it should be a finite number.`);
+  requireInput(
+    typeof causal === "boolean",
+    () => `\`causal\` is ${causal}, a ${typeof causal}; it should be true or false.`,
+  );
 }
 
 /** A checked call: dense attention has become level 1 everywhere. */
@@ -78,7 +84,7 @@ export function requireCall(
 ): PyramidCall {
   if (levels === null) {
     const shape = attentionShape(qkv);
-    requireTailAndScale(tail ?? "exact", scale ?? 1);
+    requireOptions({ scale, causal, tail });
     return denseCall(shape, { scale, causal, tail });
   }
   requireInput(

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { PsaConfig } from "../config/config.ts";
+import type { ImportanceConfig, PsaConfig } from "../config/config.ts";
+import { InputError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import {
   antidiagonalImportance,
@@ -40,7 +41,7 @@ export function blockImportance(
   { blockM, blockN, importance, causal, scale, firstHead = 0 }: ImportanceOf,
 ): Tensor<Float64Array> {
   const blocks = { blockM, blockN, scale };
-  switch (importance.kind) {
+  switch (importance?.kind) {
     case "sampled":
       return sampledImportance(qk, { ...blocks, seed: importance.seed, firstHead });
     case "full":
@@ -49,6 +50,8 @@ export function blockImportance(
       return antidiagonalImportance(qk, { blockM, blockN, stride: importance.stride, causal });
     case "pooled":
       return pooledImportance(qk, blocks);
+    default:
+      return refuseKind(importance);
   }
 }
 
@@ -58,7 +61,7 @@ export function importanceOfChecked(
   { blockM, blockN, importance, causal, scale, firstHead }: ImportanceOf,
 ): Tensor<Float64Array> {
   const blocks = { blockM, blockN, scale };
-  switch (importance.kind) {
+  switch (importance?.kind) {
     case "sampled":
       return fromSample(qk, { ...blocks, seed: importance.seed, firstHead });
     case "full":
@@ -67,5 +70,14 @@ export function importanceOfChecked(
       return fromAntidiagonals(qk, { blockM, blockN, stride: importance.stride, causal });
     case "pooled":
       return fromMeans(qk, blocks);
+    default:
+      return refuseKind(importance);
   }
+}
+
+/** Throws: there is no such importance. */
+function refuseKind(importance: Partial<ImportanceConfig> | undefined): never {
+  throw new InputError(
+    `\`importance.kind\` is ${importance?.kind}; it should be "sampled", "full", "antidiagonal" or "pooled".`,
+  );
 }

@@ -90,6 +90,7 @@ Deno.test("attention: bad input is refused by name", () => {
   refused([1, 1, 1, 1], { blockN: 1.5 }, "`blockN` is 1.5");
   refused([1, 1, 1, 1], { blockN: undefined }, "`blockM` and `blockN` should both be given");
   refused([1, 1, 1, 1], { scale: NaN }, "`scale` is NaN; it should be a finite number.");
+  refused([1, 1, 1, 1], { causal: "false" as unknown as boolean }, "`causal` is false, a string;");
   refused([1, 1, 1, 1], { tail: "none" }, '`tail` is "none"');
   assertThrows(() => denseAttention({ ...qkv, v: row([1, 2]) }), InputError, "`v` has shape");
 });

@@ -1,6 +1,7 @@
 /** Importance by hand, and facts about it that hold for every input. */
 import {
   antidiagonalImportance,
+  blockImportance,
   fullImportance,
   groupMaxImportance,
   InputError,
@@ -185,6 +186,10 @@ Deno.test("importance: bad input is refused in one sentence", () => {
       () =>
         fullImportance({ q: x, k: tensor(new Float64Array(48), [1, 1, 16, 3]) }, { blockM: 4, blockN: 4 }),
       "`k` has head dimension 3; it should be that of `q`, 4.",
+    ],
+    [
+      () => blockImportance(qk, { blockM: 8, blockN: 4, importance: { kind: "sampld" as "full" } }),
+      '`importance.kind` is sampld; it should be "sampled"',
     ],
   ];
   for (const [call, sentence] of refused) assertThrows(call, InputError, sentence);
