@@ -161,7 +161,7 @@ async function requirePlace(out: string, replaces: boolean): Promise<void> {
     () => `--out ${out} is a folder, a link or no regular file; nothing is written there.`,
   );
   requireInput(found === undefined || replaces, () => `--out ${out} is there already; --force replaces it.`);
-  await requireFolder(dirname(out));
+  await requireFolder(dirname(out), out);
 }
 
 /** Proves a file that was written before. */

@@ -20,6 +20,7 @@ const PROBE = ".sweep-probe";
  * Makes the folder of the results, and finds out whether files can be written there.
  *
  * @param folder the folder
+ * @param out what --out says, for the sentence; default the folder
  * @throws {InputError} if that cannot be
  *
  * @example
@@ -31,14 +32,14 @@ const PROBE = ".sweep-probe";
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export async function requireFolder(folder: string): Promise<void> {
+export async function requireFolder(folder: string, out: string = folder): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
     const probe = join(folder, PROBE); // one name: a run that is killed here leaves it to the next one to take away
     (await Deno.open(probe, { write: true, create: true })).close();
     await Deno.remove(probe).catch(() => {});
   } catch (error) {
-    throw new InputError(`--out is "${folder}"; files cannot be written there: ${messageOf(error)}.`, {
+    throw new InputError(`--out is "${out}"; files cannot be written there: ${messageOf(error)}.`, {
       cause: error,
     });
   }
