@@ -46,7 +46,7 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
     well as that other stages are not there. With the contract "aligned", cases that break it are not run either.
 
     A case that ends in an error is noted in outputs/failed.txt and has no output: verify calls it missing. The program
-    then starts anew behind it, because a GPU may be of no use after a fault.
+    then starts anew behind it, because a GPU may be of no use after a fault, and ends with exit code 1.
     """
     attention = attention_cases(cases)
     os.makedirs(outputs, exist_ok=True)
@@ -70,6 +70,8 @@ def run_cases(cases, outputs, run, cannot=lambda parameters: None, contract=None
         except Exception as error:
             restart(outputs, case["case"], error)
     declare(outputs, left_out, contract)
+    if failed:
+        sys.exit(f"{len(failed)} of {len(attention)} cases ended in an error; {outputs}/failed.txt says which.")
 
 
 def attention_cases(folder):
