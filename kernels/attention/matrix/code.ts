@@ -82,7 +82,7 @@ export function isNarrow(options: AttentionKernelOptions): boolean {
 
 /**
  * Heads whose query blocks take turns in dense calls that share their last blocks. Where rows are narrow that was not faster, and
- * nor was it in calls that share none (docs/performance.md#workgroups-in-step).
+ * nor was it in calls that share none (docs/matrix-limits.md#workgroups-in-step).
  */
 export function headsInTurn(device: AttentionDevice, options: AttentionKernelOptions): number {
   const isWide = usesMatrices(device, options) && !isNarrow(options);
@@ -119,7 +119,7 @@ function parametersOf(options: AttentionKernelOptions, { M, N, K }: MatrixShape)
   const isFull = full && dense, shares = sharedParameters(options);
   const loads = (pieces: number) => Math.ceil(32 * pieces / threads);
   return {
-    // On an H200 wide lists took .97 of the time with early keys if causal, else 1.05 (docs/performance.md#workgroups-in-step).
+    // On an H200 wide lists took .97 of the time with early keys if causal, else 1.05 (docs/matrix-limits.md#workgroups-in-step).
     ...{ ALONE: alone, BUFFERS: alone ? 2 : 1, KEYS_EARLY: dense || alone || causal },
     ...shares,
     HEADS_TOGETHER: causal ? HEADS_TOGETHER : 1,
