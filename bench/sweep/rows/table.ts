@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { showFixed, showMilliseconds, showNumber } from "../../text/number.ts";
+import { plural, showFixed, showMilliseconds, showNumber } from "../../text/number.ts";
 import { markedName, markNote } from "../../report/rows/granularity.ts";
 import { visible } from "../../text/output.ts";
 import { type Align, alignTable, type Colour, fillLines, paint } from "../../text/table.ts";
@@ -103,7 +103,7 @@ function statusColour(status: string): Colour {
 
 /** The title of a part, in lines that fit. */
 function titleOf(row: SweepRow): string[] {
-  const heads = row.head === "" ? `${row.heads} heads` : `head ${row.head}`;
+  const heads = row.head === "" ? plural(row.heads, "head") : `head ${row.head}`;
   const words = [
     `${row.input}:`,
     `${heads},`,

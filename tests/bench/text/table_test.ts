@@ -14,6 +14,7 @@ import { type Tensor, tensor } from "../../../reference/tensor.ts";
 import {
   assertAlmostEquals,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -32,6 +33,7 @@ Deno.test("table: rows are aligned, and the least error at a density stands out 
   assertStringIncludes(coloured, "\x1b[31mwrong\x1b[0m");
   const bold = coloured.split("\x1b[").filter((part) => part.startsWith("1m"));
   assertEquals(bold.map((part) => part.slice(2).trim()), ["0.25"]);
+  assertMatch(formatTable([makeSweepRow({ heads: 1, head: "" })], { colour: false }), /: 1 head, /);
 });
 
 Deno.test("csv: rows come back as they were, empty cells and infinities too", () => {
