@@ -32,6 +32,7 @@ const STEPS = 40;
  * ```
  */
 export function normBound(parts: readonly (readonly number[])[], failure: number): number {
+  if (parts.some((groups) => groups.some(Number.isNaN))) return NaN; // not a part that is left out
   const sorted = parts.map((groups) => capped(groups.filter((w) => w > 0).sort((a, b) => b - a)));
   const count = Math.max(0, ...sorted.map((groups) => groups.length));
   const sums = Array.from(

@@ -78,13 +78,13 @@ export function scoreErrors(
   for (let t = 0; t < visible; t++) {
     sum.clear();
     for (let c = 0; c < dim; c++) sum.add(query[c] * keys[t * dim + c]);
-    const fromKey = pooledKeys.variance(t, query);
+    const fromKey = scale ** 2 * pooledKeys.variance(t, query);
     weights[t] = scale * sum.total + Math.log(counts[t]);
-    errors[t] = scale ** 2 *
-        (fromKey + stored.variance(keys, t * dim) + productSum(sum, arithmetic) +
+    errors[t] = fromKey + scale ** 2 *
+        (stored.variance(keys, t * dim) + productSum(sum, arithmetic) +
           factorUnit ** 2 * 2 / 3 * sum.squares) +
       (factorUnit ** 2 + scoreUnit ** 2 / 3) * weights[t] ** 2;
-    if (fromKey > 0) keyShares[t] = scale ** 2 * fromKey / errors[t];
+    if (fromKey > 0) keyShares[t] = fromKey / errors[t];
   }
   return { ...exponentiate(weights, errors, arithmetic), keyShares };
 }

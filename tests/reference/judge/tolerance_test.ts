@@ -259,6 +259,14 @@ Deno.test("tolerance: where logits are beyond a format, the bounds are large and
   assert(relL2 > 0.2 && maxAbs > 1 && lse > 100, `${relL2}, ${maxAbs}, ${lse}`);
 });
 
+Deno.test("tolerance: with scale 0 there are bounds, and a variance that is not a number is not left out", () => {
+  for (const dtype of ["f32", "f16", "bf16"] as const) {
+    const bound = attentionTolerance(plain(), randomLevels([1, 2, 4]), { ...blocks, dtype, scale: 0 });
+    assert(Object.values(bound).every((x) => x > 0 && x < 0.1), `${dtype}: ${JSON.stringify(bound)}`);
+  }
+  assertEquals(normBound([[1, NaN], [2]], 1e-6), NaN);
+});
+
 Deno.test("tolerance: unknown formats and missing blocks are refused by name", () => {
   const levels = randomLevels([1]);
   const refused = (options: object, sentence: string) =>
