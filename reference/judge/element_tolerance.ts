@@ -15,7 +15,7 @@ import type { PartJudge } from "./parts.ts";
 import { blocksOf } from "./rounding/blocks.ts";
 import { addGradientErrors, GradientErrors } from "./rounding/gradient.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
-import { storeError2 } from "./rounding/view.ts";
+import { storeError2 } from "./rounding/pooled.ts";
 import type { Tolerance, ToleranceOptions } from "./tolerance.ts";
 export type { ImportanceKind } from "./rounding/importance.ts";
 

@@ -10,7 +10,7 @@ import { offsetsOfHead } from "../importance/sample.ts";
 import { type QueryKey, tokensAt } from "../importance/scores.ts";
 import { type Tensor, toFloat64 } from "../tensor.ts";
 import { importanceErrors, type ImportanceKind } from "./rounding/importance.ts";
-import { storeError2 } from "./rounding/view.ts";
+import { storeError2 } from "./rounding/pooled.ts";
 import { arithmeticOf } from "./arithmetic.ts";
 import { extreme } from "./concentration.ts";
 import type { ToleranceOptions } from "./tolerance.ts";

@@ -11,6 +11,7 @@ import type { Mask } from "../masks/mask.ts";
 import { gatherRows, keysOf } from "../masks/rows.ts";
 import { type Qkv, toFloat64 } from "../tensor.ts";
 import { type Arithmetic, arithmeticOf } from "./arithmetic.ts";
+import { inputErrors } from "./rounding/pooled.ts";
 import { blockView } from "./rounding/view.ts";
 import {
   deviationsOf,
@@ -87,7 +88,11 @@ function* viewsOf(
     };
     const block = { tokens, rows: { first: row, end: row + 1 }, scale, seen: () => seen.length };
     const query = Float64Array.from(q.data.subarray(row * dim, (row + 1) * dim));
-    const view = { ...blockView(block, tokens, { storage, dim, valueDim }), query, valueDim };
+    const errors = {
+      keys: inputErrors(tokens.keys, storage),
+      values: inputErrors(tokens.values, storage),
+    };
+    const view = { ...blockView(block, errors, { storage, dim }), query, valueDim };
     yield { row, view: { ...view, visible: seen.length }, standsFor };
   }
 }

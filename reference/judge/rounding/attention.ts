@@ -8,7 +8,8 @@ import { channelsOf } from "./channels.ts";
 import { type Common, commonVariance } from "./common.ts";
 import { ALIKE, movedVariance, scoreErrors, type Scores } from "./scores.ts";
 import { halfSums, SINGLE, Sum } from "./sum.ts";
-import { type RowView, storeError2 } from "./view.ts";
+import { storeError2 } from "./pooled.ts";
+import type { RowView } from "./view.ts";
 
 /** The expected errors of one row of the output: variances and squares are summed over its channels. */
 export interface RowErrors {

@@ -4,7 +4,8 @@
  * @module
  */
 import { ALIKE, movedVariance, scoreErrors, type Scores } from "./scores.ts";
-import { type BlockView, type RowView, storeError2 } from "./view.ts";
+import { storeError2 } from "./pooled.ts";
+import type { BlockView, RowView } from "./view.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { DEVIATIONS, productSum, SINGLE, Sum, sumVariance } from "./sum.ts";
 import type { FloatData } from "../../tensor.ts";

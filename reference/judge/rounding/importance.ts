@@ -4,7 +4,7 @@
  * @module
  */
 import { QueryErrors } from "./query.ts";
-import { storeError2 } from "./view.ts";
+import { storeError2 } from "./pooled.ts";
 import type { Arithmetic } from "../arithmetic.ts";
 import { DEVIATIONS, productSum, SINGLE, Sum } from "./sum.ts";
 import { blockMeans, type HeadTokens, strideGroups } from "../../importance/scores.ts";

@@ -5,7 +5,7 @@
  */
 import type { Arithmetic } from "../arithmetic.ts";
 import { digitsOf } from "./digits.ts";
-import { storeError2 } from "./view.ts";
+import { storeError2 } from "./pooled.ts";
 
 /**
  * How far each component of a query may be off, and which components are off by the same share: those whose digits are

@@ -6,7 +6,8 @@
 import type { Arithmetic } from "../arithmetic.ts";
 import { productSum, SINGLE, Sum } from "./sum.ts";
 import { QueryErrors } from "./query.ts";
-import { type RowView, storeError2 } from "./view.ts";
+import { storeError2 } from "./pooled.ts";
+import type { RowView } from "./view.ts";
 
 /** Tokens whose scores may all have the same error, because their keys are alike. */
 export const ALIKE = 64;
