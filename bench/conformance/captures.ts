@@ -5,7 +5,7 @@
  */
 import { FOLDER_FACTS, isBeside } from "../../fixtures/conformance/captures/beside.ts";
 import { judgedFile } from "../../fixtures/conformance/captures/file.ts";
-import type { Verdict } from "../../fixtures/conformance/judge/judge.ts";
+import { emptyVerdict, type Verdict } from "../../fixtures/conformance/judge/verdict.ts";
 import type { Report } from "../../fixtures/conformance/judge/report.ts";
 import { basename } from "../../fixtures/paths.ts";
 import { InputError, requireInput } from "../../reference/errors.ts";
@@ -37,8 +37,8 @@ export function codeOf(verdicts: readonly Pick<Verdict, "problems" | "unjudged">
 }
 
 /**
- * Judges captures. In a folder, a file that is not a capture is unjudged, with its sentence; a single file like that is
- * bad input.
+ * Judges captures. A file that is not a capture is unjudged, with its sentence; if it is the only one and no objects are
+ * asked for, it is bad input.
  *
  * @throws {InputError} if there is nothing to judge
  */
@@ -60,7 +60,7 @@ async function judgeAll(given: CaptureArguments): Promise<Reported<CapturesResul
   const add = given.onText ?? ((text: string) => lines.push(text));
   const verdicts: Verdict[] = [];
   for (const { path, file } of files) {
-    const { report, verdict } = await judged(path, { ...given, file, single });
+    const { report, verdict } = await judged(path, { ...given, file, single: single && !given.json });
     verdicts.push(verdict);
     add(given.json ? jsonLine(report) : captureLines(report).join("\n"));
   }
@@ -92,15 +92,7 @@ async function judged(
     const reason = error instanceof InputError
       ? error.message
       : "It cannot be read: it is gone, a folder, or not allowed.";
-    const verdict = {
-      case: file,
-      file,
-      problems: [],
-      notes: [],
-      budget: {},
-      named: [],
-      unjudged: [reason],
-    };
+    const verdict = { ...emptyVerdict({ case: file, file }), unjudged: [reason] };
     const nothing = { arithmetic: null, budget_used: null, tensors: {}, names: [], where: null };
     return { verdict, report: { file, verdict: "unjudged", ...nothing, reason } };
   }

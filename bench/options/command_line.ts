@@ -114,16 +114,18 @@ function withValues(args: readonly string[], valued: readonly string[]): string[
 }
 
 /**
- * The value of an option: the last one, as everywhere, or all of them where it may be given several times. A list that
- * is given twice is refused: both may be meant.
+ * The value of an option: the last one, as everywhere, or all of them where it may be given several times. A list or a
+ * path to read that is given twice is refused: both may be meant.
  */
 function only(name: string, value: unknown, options: readonly OptionHelp[]): unknown {
   const { many = false, value: form = "" } = options.find((option) => option.name === name) ?? {};
   if (!Array.isArray(value) || many) return value;
   requireInput(
-    new Set(value).size === 1 || !form.endsWith(",…"),
+    new Set(value).size === 1 || !/,…$|^PATH$/.test(form),
     () =>
-      `--${name} was given ${value.length} times; it takes one list, such as --${name} ${value.join(",")}.`,
+      `--${name} was given ${value.length} times; it takes one ${
+        form === "PATH" ? "file or folder" : `list, such as --${name} ${value.join(",")}`
+      }.`,
   );
   return value.at(-1);
 }
