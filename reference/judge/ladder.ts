@@ -44,8 +44,7 @@ function applies({ relL2, maxAbs }: PartialTolerance): boolean {
 
 /** Whether zeros are beyond the bound of a whole tensor, or right. */
 function judgesWhole({ relL2 = Infinity, maxAbs = Infinity }: PartialTolerance, truth: Tensor): boolean {
-  let largest = 0;
-  for (const x of truth.data) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  const { largest } = sizeOf(truth.data);
   return largest === 0 || relL2 < 1 || maxAbs < largest;
 }
 
@@ -55,9 +54,21 @@ function zerosFor({ data, shape }: Tensor, from = 0, end = data.length): Tensor 
   return { data: zeros, shape };
 }
 
+/** The sum of the squares of the finite numbers, and the largest of their sizes. */
+function sizeOf(data: ArrayLike<number>): { readonly norm2: number; readonly largest: number } {
+  let norm2 = 0, largest = 0;
+  for (let at = 0; at < data.length; at++) {
+    const x = Math.abs(data[at]);
+    if (!Number.isFinite(x)) continue;
+    norm2 += x * x;
+    largest = Math.max(largest, x);
+  }
+  return { norm2, largest };
+}
+
 /**
- * The heads that a bound does not judge although it judges the tensor: zeros would pass there, in the whole and in every
- * part. None if the bound of the whole tensor judges.
+ * The heads that a bound with parts does not judge although it judges the tensor: zeros would pass there, in the whole
+ * and in every part.
  *
  * @param bound the bound, which {@link judges} the tensor
  * @param truth the truth, [batch, heads, …]
@@ -72,11 +83,13 @@ function zerosFor({ data, shape }: Tensor, from = 0, end = data.length): Tensor 
  * ```
  */
 export function unjudgedHeads(bound: PartialTolerance, truth: Tensor): number[] {
-  if (judgesWhole(bound, truth)) return [];
-  const heads = truth.shape[0] * truth.shape[1], size = truth.data.length / heads;
-  return Array.from({ length: heads }, (_, head) => head).filter((head) => {
+  const { relL2 = Infinity, maxAbs = Infinity, parts } = bound, { data } = truth, { norm2 } = sizeOf(data);
+  const heads = truth.shape[0] * truth.shape[1], size = data.length / heads;
+  return Array.from({ length: parts === undefined ? 0 : heads }, (_, head) => head).filter((head) => {
+    const own = sizeOf(data.subarray(head * size, (head + 1) * size));
+    if (own.largest === 0 || own.largest > maxAbs || own.norm2 > relL2 ** 2 * norm2) return false;
     const got = zerosFor(truth, head * size, (head + 1) * size);
-    return compare(got, truth).maxAbs > 0 && !((bound.parts?.(got, truth, { any: true })?.share ?? 0) > 1);
+    return !((parts!(got, truth, { any: true })?.share ?? 0) > 1);
   });
 }
 

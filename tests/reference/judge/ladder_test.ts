@@ -10,6 +10,7 @@ import {
   type Qkv,
   seededRandom,
   tensor,
+  unjudgedHeads,
 } from "../../../mod.ts";
 import {
   bfloat16,
@@ -99,6 +100,18 @@ Deno.test("ladder: rungs are named, and an unknown one is refused by name", () =
     InputError,
     '`require` is "f8"; for f32 it should be one of f32, tf32 products.',
   );
+});
+
+Deno.test("ladder: a head that is small beside others is not judged if zeros pass its own bound, too", () => {
+  const want = tensor(new Float64Array([3, 1e-3, 0, 1e-3]), [1, 4, 1]);
+  const parts = ({ data }: { readonly data: ArrayLike<number> }) => {
+    const share = data[3] === 0 ? 2 : 0.5;
+    return { head: 3, share, error: share, bound: 1, absolute: true };
+  };
+  assertEquals(unjudgedHeads({ relL2: 0.1, maxAbs: 1, parts }, want), [1]);
+  assertEquals(unjudgedHeads({ relL2: 0.1, maxAbs: 1e-4, parts }, want), []);
+  assertEquals(unjudgedHeads({ relL2: 1e-6, maxAbs: 1, parts }, want), []);
+  assertEquals(unjudgedHeads({ relL2: 0.1, maxAbs: 1 }, want), []);
 });
 
 Deno.test("ladder: bounds that are missing, infinite or accept zeros judge nothing", () => {
