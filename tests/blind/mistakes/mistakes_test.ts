@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { compileC, KERNELS, rawCases, runAll, runCase } from "./kernel.ts";
 import {
   ELEVENTH_IN_WGSL,
+  FIFTEENTH_IN_WGSL,
   FOURTEENTH_IN_WGSL,
   TENTH_IN_WGSL,
   THIRTEENTH_IN_WGSL,
@@ -125,6 +126,7 @@ const IN_WGSL = [
   { kernel: "eights", planted: TWELFTH_IN_WGSL },
   { kernel: "subgroups", planted: THIRTEENTH_IN_WGSL },
   { kernel: "blocks", planted: FOURTEENTH_IN_WGSL },
+  { kernel: "sixteens", planted: FIFTEENTH_IN_WGSL },
 ] as const;
 
 for (const [place, { kernel, planted }] of IN_WGSL.entries()) {

@@ -1,7 +1,8 @@
 /**
  * The sets of mistakes that are planted in numpy and C: numbers from 101 are the fourth set, from 201 the
  * fifth, from 301 the sixth, from 325 the seventh, from 345 the eighth, from 365 the ninth, from 385 the tenth, from 405 the
- * eleventh, from 425 the twelfth, from 445 the thirteenth, from 465 the fourteenth.
+ * eleventh, from 425 the twelfth, from 445 the thirteenth, from 465 the fourteenth, from 485 the
+ * fifteenth.
  *
  * @module
  */
@@ -20,9 +21,11 @@ const FOLDERS = [
   "twelfth",
   "thirteenth",
   "fourteenth",
+  "fifteenth",
 ] as const;
 /** The sets that share a hundred of numbers with the sixth, by their first numbers. */
 const FIRST: readonly (readonly [folder: (typeof FOLDERS)[number], number: number])[] = [
+  ["fifteenth", 485],
   ["fourteenth", 465],
   ["thirteenth", 445],
   ["twelfth", 425],
@@ -73,6 +76,9 @@ export const THIRTEENTH_KERNELS = ["worklist", "worklist-whole", "warps", "varle
 /** Kernels of the fourteenth set in numpy and C, as its kernels.py names them. */
 export const FOURTEENTH_KERNELS = ["plain", "flash"] as const;
 
+/** Kernels of the fifteenth set in numpy and C, as its kernels.py names them. */
+export const FIFTEENTH_KERNELS = ["parts", "rows"] as const;
+
 /** Mistakes of the tenth set that are planted in WGSL. */
 export const TENTH_IN_WGSL: readonly number[] = [389, 391, 400, 404];
 
@@ -88,12 +94,16 @@ export const THIRTEENTH_IN_WGSL: readonly number[] = [452, 459, 463];
 /** Mistakes of the fourteenth set that are planted in WGSL. */
 export const FOURTEENTH_IN_WGSL: readonly number[] = [479, 480, 481, 482, 483, 484];
 
+/** Mistakes of the fifteenth set that are planted in WGSL. */
+export const FIFTEENTH_IN_WGSL: readonly number[] = [487, 489, 494, 500];
+
 const IN_WGSL = [
   ...TENTH_IN_WGSL,
   ...ELEVENTH_IN_WGSL,
   ...TWELFTH_IN_WGSL,
   ...THIRTEENTH_IN_WGSL,
   ...FOURTEENTH_IN_WGSL,
+  ...FIFTEENTH_IN_WGSL,
 ];
 
 /** The statements of these sets, in the order of their numbers. */
@@ -120,6 +130,7 @@ function folderOf(number: number, kernel: string | undefined): string {
   if (TWELFTH_KERNELS.some((name) => name === kernel)) return "twelfth";
   if (THIRTEENTH_KERNELS.some((name) => name === kernel)) return "thirteenth";
   if (FOURTEENTH_KERNELS.some((name) => name === kernel)) return "fourteenth";
+  if (FIFTEENTH_KERNELS.some((name) => name === kernel)) return "fifteenth";
   return FIRST.find(([, first]) => number >= first)?.[0] ?? FOLDERS[Math.floor(number / 100) - 1];
 }
 
@@ -127,7 +138,7 @@ function folderOf(number: number, kernel: string | undefined): string {
  * Writes the outputs of one kernel for exported cases.
  *
  * @param number the mistake; 100, 200 and 300 are the kernels without one
- * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the fourteenth set
+ * @param options the folder of cases, that of outputs, and for 300 which kernel of the sixth to the fifteenth set
  * @returns what Python said, if it failed
  */
 export async function runNumpy(

@@ -1,5 +1,5 @@
 /**
- * The sixth to the fourteenth blind set are what they say: their kernels are right, and every mistake changes a case.
+ * The sixth to the fifteenth blind set are what they say: their kernels are right, and every mistake changes a case.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { namesIn } from "../measure.ts";
 import {
   EIGHTH_KERNELS,
   ELEVENTH_KERNELS,
+  FIFTEENTH_KERNELS,
   FOURTEENTH_KERNELS,
   isNumpy,
   NINTH_KERNELS,
@@ -27,7 +28,7 @@ import {
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth, thirteenth, fourteenth] =
+const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth, thirteenth, fourteenth, fifteenth] =
   await numpySets();
 const KERNELS = [
   ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
@@ -39,6 +40,7 @@ const KERNELS = [
   ...TWELFTH_KERNELS.map((kernel) => ({ kernel, set: twelfth })),
   ...THIRTEENTH_KERNELS.map((kernel) => ({ kernel, set: thirteenth })),
   ...FOURTEENTH_KERNELS.map((kernel) => ({ kernel, set: fourteenth })),
+  ...FIFTEENTH_KERNELS.map((kernel) => ({ kernel, set: fifteenth })),
 ];
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
@@ -85,6 +87,7 @@ const BY_TWENTY = [
   ["twelfth", twelfth, 425],
   ["thirteenth", thirteenth, 445],
   ["fourteenth", fourteenth, 465],
+  ["fifteenth", fifteenth, 485],
 ] as const;
 for (const [name, set, first] of BY_TWENTY) {
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {

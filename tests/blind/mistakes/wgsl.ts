@@ -5,7 +5,13 @@
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
-import { ELEVENTH_IN_WGSL, FOURTEENTH_IN_WGSL, THIRTEENTH_IN_WGSL, TWELFTH_IN_WGSL } from "./numpy.ts";
+import {
+  ELEVENTH_IN_WGSL,
+  FIFTEENTH_IN_WGSL,
+  FOURTEENTH_IN_WGSL,
+  THIRTEENTH_IN_WGSL,
+  TWELFTH_IN_WGSL,
+} from "./numpy.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
 const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
@@ -18,12 +24,13 @@ export interface WgslKernel {
 }
 
 /** The names of the kernels. */
-type WgslName = "rows" | "tiled" | "lanes" | "eights" | "subgroups" | "blocks";
+type WgslName = "rows" | "tiled" | "lanes" | "eights" | "subgroups" | "blocks" | "sixteens";
 
 /**
  * The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block,
  * `lanes` of the eleventh a workgroup a row, `eights` of the twelfth a workgroup for 8 rows of a block, `subgroups` of the
- * thirteenth a workgroup a row, `blocks` of the fourteenth a workgroup for a query block.
+ * thirteenth a workgroup a row, `blocks` of the fourteenth a workgroup for a query block,
+ * `sixteens` of the fifteenth an invocation a row.
  */
 export const WGSL_KERNELS: Readonly<Record<WgslName, WgslKernel>> = {
   rows: { code: codeOf("kernel.wgsl"), groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64) },
@@ -41,6 +48,10 @@ export const WGSL_KERNELS: Readonly<Record<WgslName, WgslKernel>> = {
     code: codeOf("numpy/fourteenth/blocks.wgsl"),
     groups: (p) => p.batch * p.heads * Math.ceil(p.seqQ / p.blockM),
   },
+  sixteens: {
+    code: codeOf("numpy/fifteenth/sixteens.wgsl"),
+    groups: (p) => Math.ceil(p.batch * p.heads * p.seqQ / 64),
+  },
 };
 
 /** The kernel in which a mistake lies; 0, none, is that of the first set. */
@@ -49,6 +60,7 @@ function kernelOf(mistake: number): keyof typeof WGSL_KERNELS {
   if (TWELFTH_IN_WGSL.includes(mistake)) return "eights";
   if (THIRTEENTH_IN_WGSL.includes(mistake)) return "subgroups";
   if (FOURTEENTH_IN_WGSL.includes(mistake)) return "blocks";
+  if (FIFTEENTH_IN_WGSL.includes(mistake)) return "sixteens";
   return mistake > 100 ? "tiled" : "rows";
 }
 
