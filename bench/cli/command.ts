@@ -85,15 +85,18 @@ export async function runCommand(program: () => unknown): Promise<void> {
   globalThis.addEventListener("unhandledrejection", onFault);
   globalThis.addEventListener("error", onFault);
   atLimit(Deno.addSignalListener);
+  let limited = false;
   try {
     const code = await program();
     if (typeof code === "number") Deno.exitCode = code;
   } catch (error) {
     Deno.exitCode = tell(error);
+    limited = BY_NUMBER.test(String(error));
   } finally {
     globalThis.removeEventListener("unhandledrejection", onFault);
     globalThis.removeEventListener("error", onFault);
-    atLimit(Deno.removeSignalListener);
+    // Deno writes caches when it ends.
+    if (!limited) atLimit(Deno.removeSignalListener);
   }
 }
 

@@ -12,8 +12,9 @@ for (const [i, dtype] of ["f32", "f16"].entries()) {
     await runExport(["--out", folder.at("cases"), "--dtype", dtype]);
     const { code, text } = await runVerify([folder.at("cases"), "--outputs", folder.at("outputs"), "--gpu"]);
     assertEquals(code, 0, text);
-    // In float16 our kernels add up 64 products in it: one adversarial case has heads whose bound zeros would pass.
-    if (dtype === "f32") assertEquals(text.includes("zeros would pass"), false, text);
+    // Small heads of the adversarial case alone have bounds that zeros would pass.
+    const notes = text.split("\n").filter((line) => line.includes("zeros would pass"));
+    if (dtype === "f32") assertEquals(notes.map((line) => /in head \d+:/.test(line)), [true], text);
     const right = text.split("\n").filter((line) => line.startsWith("right")).map((line) =>
       line.split(/ +/)[1]
     );
