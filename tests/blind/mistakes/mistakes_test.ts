@@ -6,14 +6,7 @@
 import { drawn } from "../../support/seed.ts";
 import { assert, assertEquals } from "@std/assert";
 import { compileC, KERNELS, rawCases, runAll, runCase } from "./kernel.ts";
-import {
-  ELEVENTH_IN_WGSL,
-  FIFTEENTH_IN_WGSL,
-  FOURTEENTH_IN_WGSL,
-  TENTH_IN_WGSL,
-  THIRTEENTH_IN_WGSL,
-  TWELFTH_IN_WGSL,
-} from "./numpy.ts";
+import { SETS, type WgslName } from "./numpy.ts";
 import { runAllWgsl } from "./wgsl.ts";
 import { TemporaryFolder } from "../../support/command.ts";
 import { runExport, runVerify } from "../../support/kit.ts";
@@ -119,15 +112,10 @@ for (
 }
 
 /** The WGSL kernels, of which a commit draws one, with the mistakes that are planted in them. */
-const IN_WGSL = [
+const IN_WGSL: readonly { readonly kernel: WgslName; readonly planted: readonly number[] }[] = [
   { kernel: "rows", planted: mistakes.slice(IN_C).map(({ number }: { number: number }) => number) },
-  { kernel: "tiled", planted: TENTH_IN_WGSL },
-  { kernel: "lanes", planted: ELEVENTH_IN_WGSL },
-  { kernel: "eights", planted: TWELFTH_IN_WGSL },
-  { kernel: "subgroups", planted: THIRTEENTH_IN_WGSL },
-  { kernel: "blocks", planted: FOURTEENTH_IN_WGSL },
-  { kernel: "sixteens", planted: FIFTEENTH_IN_WGSL },
-] as const;
+  ...SETS.flatMap(({ wgsl }) => wgsl === undefined ? [] : [{ kernel: wgsl.kernel, planted: wgsl.mistakes }]),
+];
 
 for (const [place, { kernel, planted }] of IN_WGSL.entries()) {
   if (!drawn(place, IN_WGSL.length)) continue;

@@ -10,38 +10,17 @@ import { drawn } from "../../support/seed.ts";
 import { testWith } from "../../support/skip.ts";
 import { readSafetensors } from "../../../mod.ts";
 import { namesIn } from "../measure.ts";
-import {
-  EIGHTH_KERNELS,
-  ELEVENTH_KERNELS,
-  FIFTEENTH_KERNELS,
-  FOURTEENTH_KERNELS,
-  isNumpy,
-  NINTH_KERNELS,
-  numpySets,
-  runNumpy,
-  SEVENTH_KERNELS,
-  TENTH_KERNELS,
-  THIRTEENTH_KERNELS,
-  TWELFTH_KERNELS,
-} from "./numpy.ts";
+import type { SetOf } from "../page.ts";
+import { isNumpy, numpySets, type PlantedKernel, runNumpy, SETS } from "./numpy.ts";
 
 const hasNumpy = await new Deno.Command("python3", { args: ["-c", "import numpy"], stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 const numpy = { here: hasNumpy, lack: "no python3 with numpy here" };
-const [, , sixth, seventh, eighth, ninth, tenth, eleventh, twelfth, thirteenth, fourteenth, fifteenth] =
-  await numpySets();
-const KERNELS = [
-  ...["lanes", "split", "gather", "stream"].map((kernel) => ({ kernel, set: sixth })),
-  ...SEVENTH_KERNELS.map((kernel) => ({ kernel, set: seventh })),
-  ...EIGHTH_KERNELS.map((kernel) => ({ kernel, set: eighth })),
-  ...NINTH_KERNELS.map((kernel) => ({ kernel, set: ninth })),
-  ...TENTH_KERNELS.map((kernel) => ({ kernel, set: tenth })),
-  ...ELEVENTH_KERNELS.map((kernel) => ({ kernel, set: eleventh })),
-  ...TWELFTH_KERNELS.map((kernel) => ({ kernel, set: twelfth })),
-  ...THIRTEENTH_KERNELS.map((kernel) => ({ kernel, set: thirteenth })),
-  ...FOURTEENTH_KERNELS.map((kernel) => ({ kernel, set: fourteenth })),
-  ...FIFTEENTH_KERNELS.map((kernel) => ({ kernel, set: fifteenth })),
-];
+const statements = await numpySets(), [, , sixth] = statements;
+const KERNELS: readonly { readonly of: PlantedKernel; readonly set: SetOf }[] = SETS.flatMap((
+  { folder, kernels },
+  n,
+) => kernels.map((kernel) => ({ of: { folder, kernel }, set: statements[n] })));
 
 /** Mistakes that no case of smoke shows, each with a case of standard that does. */
 const BY_STANDARD: ReadonlyMap<number, string> = new Map([
@@ -49,11 +28,11 @@ const BY_STANDARD: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Exports a case alone and runs a kernel without a mistake on it. */
-async function runAlone(line: string, kernel: string, folder: TemporaryFolder) {
-  const [cases, right] = [folder.at("alone"), folder.at("alone-right")];
+async function runAlone(line: string, right: PlantedKernel, folder: TemporaryFolder) {
+  const [cases, outputs] = [folder.at("alone"), folder.at("alone-right")];
   await runExport(["--out", cases, "--case", line]);
-  assertEquals(await runNumpy(300, { cases, outputs: right, kernel }), undefined);
-  return { cases, right };
+  assertEquals(await runNumpy(300, { cases, outputs, right }), undefined);
+  return { cases, right: outputs };
 }
 
 /** Whether outputs of a case differ by more than 2e-5 of the largest number. */
@@ -78,18 +57,9 @@ Deno.test("the sixth set: mistakes 301 to 324, four of them two at once, each wi
   }
 });
 
-const BY_TWENTY = [
-  ["seventh", seventh, 325],
-  ["eighth", eighth, 345],
-  ["ninth", ninth, 365],
-  ["tenth", tenth, 385],
-  ["eleventh", eleventh, 405],
-  ["twelfth", twelfth, 425],
-  ["thirteenth", thirteenth, 445],
-  ["fourteenth", fourteenth, 465],
-  ["fifteenth", fifteenth, 485],
-] as const;
-for (const [name, set, first] of BY_TWENTY) {
+for (const [n, { folder: name, first }] of SETS.entries()) {
+  if (n < 3) continue; // those before have other numbers of mistakes
+  const set = statements[n];
   Deno.test(`the ${name} set: 20 mistakes from ${first} on, each with the words of a right name`, () => {
     assertEquals(set.mistakes.map(({ number }) => number), Array.from({ length: 20 }, (_, i) => first + i));
     for (const { statement, must_say: words } of set.mistakes) {
@@ -98,22 +68,22 @@ for (const [name, set, first] of BY_TWENTY) {
   });
 }
 
-for (const [place, { kernel, set }] of KERNELS.entries()) {
+for (const [place, { of, set }] of KERNELS.entries()) {
   // A commit draws which of the kernels is run, and two of the mistakes; PSA_LONG=1 runs all.
   if (!drawn(place, KERNELS.length)) continue;
   testWith(numpy, {
-    name: `the kernel ${kernel} is right, and mistakes of its set change a case`,
+    name: `the kernel ${of.kernel} of the ${of.folder} set is right, and mistakes of its set change a case`,
     async fn() {
       await using folder = new TemporaryFolder();
       const cases = folder.at("cases"), right = folder.at("right");
       await runExport(["--out", cases, "--filter", "attention"]);
-      assertEquals(await runNumpy(300, { cases, outputs: right, kernel }), undefined);
+      assertEquals(await runNumpy(300, { cases, outputs: right, right: of }), undefined);
       const { code, text } = await runVerify([cases, "--outputs", right, "--stages", "attention"]);
       assertEquals(code, 0, text);
       const planted = set.mistakes.filter(({ number }) => isNumpy(number)), turns = planted.length / 2;
       for (const { number } of planted.filter((_, i) => drawn(i % turns, turns))) {
         const alone = BY_STANDARD.get(number), outputs = folder.at(`${number}`);
-        const at = alone === undefined ? { cases, right } : await runAlone(alone, kernel, folder);
+        const at = alone === undefined ? { cases, right } : await runAlone(alone, of, folder);
         assertEquals(await runNumpy(number, { cases: at.cases, outputs }), undefined);
         assert(differs(at.right, outputs), `mistake ${number} changes nothing`);
       }

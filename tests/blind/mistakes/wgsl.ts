@@ -5,13 +5,7 @@
  */
 import { type Gpu, openGpu } from "../../../mod.ts";
 import { type CaseParameters, type RawCase, rawCases } from "./kernel.ts";
-import {
-  ELEVENTH_IN_WGSL,
-  FIFTEENTH_IN_WGSL,
-  FOURTEENTH_IN_WGSL,
-  THIRTEENTH_IN_WGSL,
-  TWELFTH_IN_WGSL,
-} from "./numpy.ts";
+import { SETS, type WgslName } from "./numpy.ts";
 
 // Read at once: a worker that imports this would lose messages while it waits.
 const codeOf = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
@@ -22,9 +16,6 @@ export interface WgslKernel {
   /** How many workgroups a call takes. */
   readonly groups: (parameters: CaseParameters) => number;
 }
-
-/** The names of the kernels. */
-type WgslName = "rows" | "tiled" | "lanes" | "eights" | "subgroups" | "blocks" | "sixteens";
 
 /**
  * The kernels: `rows` of the first set has an invocation a row, `tiled` of the tenth a workgroup for 64 rows of a block,
@@ -55,13 +46,8 @@ export const WGSL_KERNELS: Readonly<Record<WgslName, WgslKernel>> = {
 };
 
 /** The kernel in which a mistake lies; 0, none, is that of the first set. */
-function kernelOf(mistake: number): keyof typeof WGSL_KERNELS {
-  if (ELEVENTH_IN_WGSL.includes(mistake)) return "lanes";
-  if (TWELFTH_IN_WGSL.includes(mistake)) return "eights";
-  if (THIRTEENTH_IN_WGSL.includes(mistake)) return "subgroups";
-  if (FOURTEENTH_IN_WGSL.includes(mistake)) return "blocks";
-  if (FIFTEENTH_IN_WGSL.includes(mistake)) return "sixteens";
-  return mistake > 100 ? "tiled" : "rows";
+function kernelOf(mistake: number): WgslName {
+  return SETS.find(({ wgsl }) => wgsl?.mistakes.includes(mistake))?.wgsl?.kernel ?? "rows";
 }
 
 /** The bytes of a tensor of a case, as many as are there. */
